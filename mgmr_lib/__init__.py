@@ -1,0 +1,1 @@
+"""The small tested library behind the course."""

@@ -1,0 +1,120 @@
+"""What a corpus is in memory: three splits, each with a text, an audio and a vision sequence and one label a clip.
+
+Audio and vision are *ragged*: only valid frames are stored, because MOSEI padded to 500 frames would need 5 GB.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+MODALITIES = ("text", "audio", "vision")
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """n sequences of different lengths, stored end to end.
+
+    values: (sum of lengths, d) float32; lengths: (n,) int64, each at least 1 and at most max_length;
+    max_length: the padded length of the file that they came from.
+    """
+
+    values: np.ndarray
+    lengths: np.ndarray
+    max_length: int
+
+    def __post_init__(self):
+        if int(self.lengths.sum()) != len(self.values):
+            raise ValueError(f"lengths add up to {int(self.lengths.sum())}, but there are {len(self.values)} frames")
+        object.__setattr__(self, "_starts", np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64))
+
+    @classmethod
+    def from_padded(cls, padded: np.ndarray, lengths: np.ndarray) -> "Ragged":
+        """Keep the first lengths[i] frames of padded (n, L, d)."""
+        valid = np.arange(padded.shape[1])[None, :] < lengths[:, None]
+        return cls(np.ascontiguousarray(padded[valid], dtype=np.float32), lengths.astype(np.int64), padded.shape[1])
+
+    @property
+    def dim(self) -> int:
+        """Feature width d."""
+        return self.values.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        """The valid frames of clip i: (lengths[i], d)."""
+        return self.values[self._starts[i] : self._starts[i + 1]]
+
+    def padded(self, length: int | None = None) -> np.ndarray:
+        """All clips with zeros at the back: (n, length or max_length, d)."""
+        out = np.zeros((len(self), length or self.max_length, self.dim), dtype=np.float32)
+        for i in range(len(self)):
+            out[i, : self.lengths[i]] = self[i]
+        return out
+
+    def select(self, index) -> "Ragged":
+        """The clips of `index`, in that order."""
+        index = np.asarray(index)
+        values = np.concatenate([self[i] for i in index]) if len(index) else self.values[:0]
+        return Ragged(values, self.lengths[index], self.max_length)
+
+
+@dataclass(frozen=True)
+class Split:
+    """n clips.
+
+    ids: n names ("video$_$clip"); raw_text: n sentences; token_ids: (n, L) int64, zeros at the back;
+    token_lengths: (n,) valid tokens, [CLS] and [SEP] included; audio, vision: Ragged; labels: (n,) float32;
+    extra: further columns of n values each (SIMS's one-modality labels, the classroom corpus's sarcasm flag).
+    """
+
+    ids: tuple[str, ...]
+    raw_text: tuple[str, ...]
+    token_ids: np.ndarray
+    token_lengths: np.ndarray
+    audio: Ragged
+    vision: Ragged
+    labels: np.ndarray
+    extra: dict = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def select(self, index) -> "Split":
+        """The clips of `index`, in that order."""
+        index = np.asarray(index)
+        return Split(
+            tuple(self.ids[i] for i in index),
+            tuple(self.raw_text[i] for i in index),
+            self.token_ids[index],
+            self.token_lengths[index],
+            self.audio.select(index),
+            self.vision.select(index),
+            self.labels[index],
+            {k: np.asarray(v)[index] for k, v in self.extra.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A named corpus.
+
+    family: "mosi", "mosei" or "sims" (which metrics and label range hold); family_reason: how we know;
+    source: the file it was read from; repaired: {"train/audio": number of -inf or NaN values set to 0, ...}.
+    """
+
+    name: str
+    family: str
+    family_reason: str
+    splits: dict[str, Split]
+    source: str = ""
+    repaired: dict[str, int] = field(default_factory=dict)
+
+    def __getitem__(self, split: str) -> Split:
+        return self.splits[split]
+
+    @property
+    def label_range(self) -> float:
+        """Labels lie in [-label_range, label_range]."""
+        return 1.0 if self.family == "sims" else 3.0
