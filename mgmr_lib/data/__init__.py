@@ -1,0 +1,5 @@
+"""Data: what a corpus is, how a pickle in MMSA's layout is read, and how parts of it go missing."""
+
+from .corpus import MODALITIES, SPLITS, Corpus, Ragged, Split
+
+__all__ = ["MODALITIES", "SPLITS", "Corpus", "Ragged", "Split"]

@@ -1,0 +1,194 @@
+"""Data that goes missing: which tokens and frames a network may see, and what it sees in the place of the others.
+
+A step is kept where a uniform draw is at least the missing rate, so with one seed the masks are nested: what is missing at
+rate 0.3 is missing at 0.5 too. Every clip and modality has a generator of its own, seeded by the clip's id; a mask therefore
+depends on id, modality, rate and seed, and not on the row, the batch or the padding.
+Two protocols from the literature, whose numbers must not be compared with each other:
+  A  one model a rate; that rate in training, validation and test; the training masks never change (TFR-Net, MFMB-Net)
+  B  one model for all rates; every clip and modality draws its own rate, half of the clips are complete; redrawn every
+     epoch (LNLN, TF-Mamba)
+"""
+
+import hashlib
+from numbers import Integral
+
+import numpy as np
+
+from .corpus import MODALITIES, Split
+
+UNK_ID = 100  # [UNK] in the vocabularies of bert-base-uncased and bert-base-chinese alike
+PROTOCOLS = ("A", "B")
+
+
+def clip_seed(clip_id: str, modality: str, seed: int, space: str = "evaluation") -> int:
+    """A stable 64-bit seed for one clip and modality; different spaces (training, evaluation) share no seeds."""
+    key = f"{space}\x1f{modality}\x1f{int(seed)}\x1f{clip_id}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big")
+
+
+def valid_mask(lengths, length: int | None = None) -> np.ndarray:
+    """(n,) lengths -> (n, L) bool, True on each row's first lengths[i] steps; L defaults to the longest."""
+    lengths = np.asarray(lengths)
+    width = int(lengths.max(initial=0)) if length is None else length
+    return np.arange(width)[None, :] < lengths[:, None]
+
+
+def protected_tokens(token_lengths, length: int | None = None) -> np.ndarray:
+    """(n,) token lengths -> (n, L) bool, True on [CLS] (first) and [SEP] (last valid token)."""
+    valid = valid_mask(token_lengths, length)
+    step = np.arange(valid.shape[1])[None, :]
+    return valid & ((step == 0) | (step == np.asarray(token_lengths)[:, None] - 1))
+
+
+def keep_mask(valid: np.ndarray, rate, seed, protect: np.ndarray | None = None) -> np.ndarray:
+    """Which valid steps survive: (uniform >= rate) & valid, plus the protected valid ones.
+
+    valid, protect: (n, L) bool. rate: one number in 0..1, or (n,) of them; 0 keeps every valid step, 1 only protected ones.
+    seed: one integer, or (n,) of them, a generator a row; the first L draws of a row are the same whatever the padding.
+    Returns (n, L) bool. Raises ValueError for a rate outside 0..1, arrays that are not boolean, or shapes that disagree.
+    """
+    valid = _boolean(valid, "valid")
+    rates = _rates(rate, len(valid))
+    seeds = _seeds(seed, len(valid))
+    keep = np.zeros(valid.shape, dtype=bool)
+    for i in range(len(valid)):
+        if rates[i] <= 0:
+            keep[i] = True
+        elif rates[i] < 1:
+            keep[i] = np.random.default_rng(seeds[i]).random(valid.shape[1]) >= rates[i]
+    if protect is not None:
+        protect = _boolean(protect, "protect")
+        if protect.shape != valid.shape:
+            raise ValueError(f"protect has shape {protect.shape}, valid has {valid.shape}")
+        keep |= protect
+    return keep & valid
+
+
+def _boolean(mask, name: str) -> np.ndarray:
+    mask = np.asarray(mask)
+    if mask.dtype != bool or mask.ndim != 2:
+        raise ValueError(f"{name} must be a boolean (n, L) array, not {mask.dtype} of shape {mask.shape}")
+    return mask
+
+
+def _rates(rate, n: int) -> np.ndarray:
+    rates = np.asarray(rate)
+    if rates.dtype.kind not in "iuf" or rates.shape not in ((), (n,)):
+        raise ValueError(f"rate must be a number or {n} numbers, got {rates.dtype} of shape {rates.shape}")
+    if not ((rates >= 0) & (rates <= 1)).all():  # NaN fails both comparisons
+        raise ValueError("a missing rate lies in 0..1")
+    return np.broadcast_to(rates, n)
+
+
+def _seeds(seed, n: int) -> list:
+    """A list of n seeds for `default_rng`; a single seed becomes [seed, 0], [seed, 1], ... so that rows differ."""
+    if isinstance(seed, Integral) and not isinstance(seed, bool):
+        if seed < 0:
+            raise ValueError("seed must not be negative")
+        return [[int(seed), i] for i in range(n)]
+    seeds = [s.item() if isinstance(s, np.generic) else s for s in (seed if np.ndim(seed) == 1 else [])]
+    if len(seeds) != n or np.ndim(seed) != 1 or any(type(s) is not int or s < 0 for s in seeds):
+        raise ValueError(f"seed must be an integer or {n} integers, none of them negative")
+    return seeds
+
+
+def reconstruction_mask(valid: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """The steps that went missing, valid & ~keep: where a reconstruction is compared with the truth."""
+    return valid & ~keep
+
+
+def valid_steps(split: Split) -> dict[str, np.ndarray]:
+    """{modality: (n, L) bool}, L that modality's longest valid length in the split."""
+    return {
+        "text": valid_mask(split.token_lengths),
+        "audio": valid_mask(split.audio.lengths),
+        "vision": valid_mask(split.vision.lengths),
+    }
+
+
+def draw_masks(split: Split, rates, seed: int, epoch: int | None = None, space: str = "evaluation") -> dict:
+    """The kept steps of every clip: {modality: (n, L) bool}, L that modality's longest valid length in the split.
+
+    rates: one number for all, or {modality: number or (n,)}. The masks are static unless an epoch is given.
+    space: masks of "evaluation" and "train" come from seeds that have nothing to do with each other.
+    """
+    if not isinstance(rates, dict):
+        rates = dict.fromkeys(MODALITIES, rates)
+    if set(rates) != set(MODALITIES):
+        raise ValueError(f"rates must name {', '.join(MODALITIES)}, got {', '.join(map(str, rates)) or 'none'}")
+    space = space if epoch is None else f"{space}/{int(epoch)}"
+    protect = {"text": protected_tokens(split.token_lengths)}
+    return {
+        modality: keep_mask(
+            valid, rates[modality], [clip_seed(i, modality, seed, space) for i in split.ids], protect.get(modality)
+        )
+        for modality, valid in valid_steps(split).items()
+    }
+
+
+def train_rates(ids, seed: int, epoch: int, complete: str = "clip") -> dict[str, np.ndarray]:
+    """Protocol B's rates for one epoch: {modality: (n,) in [0, 1)}, half of them (n // 2) zero.
+
+    complete="clip": the same half of the clips is complete in all modalities. complete="modality": each modality has its own
+    half, as LNLN's published code draws it, so that about one clip in eight is wholly complete.
+    The order of the ids does not matter: a clip is complete where its draw is among the smaller half.
+    """
+    if complete not in ("clip", "modality"):
+        raise ValueError(f'complete must be "clip" or "modality", got {complete!r}')
+    out = {}
+    for modality in MODALITIES:
+        rates = _uniform(ids, f"rate/{modality}", seed, epoch)
+        half = _uniform(ids, "complete" if complete == "clip" else f"complete/{modality}", seed, epoch)
+        rates[np.lexsort((np.asarray(ids, dtype=str), half))[: len(rates) // 2]] = 0.0
+        out[modality] = rates
+    return out
+
+
+def _uniform(ids, what: str, seed: int, epoch: int) -> np.ndarray:
+    """(n,) uniform draws in [0, 1), one an id."""
+    return np.array([(clip_seed(i, what, seed, f"train/{int(epoch)}") >> 11) * 2.0**-53 for i in ids])
+
+
+def train_masks(split: Split, seed: int, epoch: int, protocol: str = "B", rate: float | None = None) -> dict:
+    """The masks of one training epoch, as `draw_masks` returns them; protocol "A" needs its one rate and ignores the epoch."""
+    if protocol == "B":
+        return draw_masks(split, train_rates(split.ids, seed, epoch), seed, epoch, space="train")
+    if protocol == "A":
+        if rate is None:
+            raise ValueError("protocol A trains one model a rate: give the rate")
+        return draw_masks(split, rate, seed, space="train")
+    raise ValueError(f'protocol must be "A" or "B", got {protocol!r}')
+
+
+def modality_rates(ids, probability: float, seed: int) -> dict[str, np.ndarray]:
+    """Rates for whole modalities that go missing: each clip loses each modality with `probability`, but never all three.
+
+    Returns {modality: (n,) of 0.0 or 1.0} for `draw_masks`. A clip that would lose everything keeps one of the three at random.
+    """
+    rates = _rates(probability, len(ids))
+    draw = np.array([[clip_seed(i, f"drop/{m}", seed) * 2.0**-64 for m in MODALITIES] for i in ids]).reshape(-1, 3)
+    lost = draw < rates[:, None]
+    everything = np.flatnonzero(lost.all(axis=1))
+    lost[everything, [clip_seed(ids[i], "spared", seed) % 3 for i in everything]] = False
+    return {m: lost[:, k].astype(float) for k, m in enumerate(MODALITIES)}
+
+
+def mask_tokens(ids: np.ndarray, keep: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Token ids (n, L) with [UNK] in the missing places and 0 in the padding; the attention mask stays `valid`."""
+    return np.where(valid, np.where(keep, ids, UNK_ID), 0).astype(ids.dtype)
+
+
+def mask_features(values: np.ndarray, keep: np.ndarray, valid: np.ndarray | None = None, noise_std: float = 0.0, seed=0):
+    """Features (n, L, d) with zeros where a frame is missing, and zeros in the padding.
+
+    noise_std > 0 puts white Gaussian noise of that standard deviation into the missing valid frames instead: both papers'
+    sentence names it, while all published code uses zeros. It needs `valid`.
+    """
+    out = np.where(keep[..., None], values, np.zeros((), dtype=values.dtype))
+    if noise_std:
+        if valid is None:
+            raise ValueError("noise needs `valid`: padding is never missing")
+        missing = reconstruction_mask(valid, keep)
+        noise = np.random.default_rng(seed).standard_normal((int(missing.sum()), values.shape[-1]))
+        out[missing] = (noise * noise_std).astype(values.dtype)
+    return out
