@@ -126,15 +126,19 @@ def draw_masks(split: Split, rates, seed: int, epoch: int | None = None, space: 
     }
 
 
-def train_rates(ids, seed: int, epoch: int, complete: str = "clip") -> dict[str, np.ndarray]:
-    """Protocol B's rates for one epoch: {modality: (n,) in [0, 1)}, half of them (n // 2) zero.
+def train_rates(ids, epoch: int, seed: int, protocol: str = "B", rate: float | None = None, complete: str = "clip") -> dict:
+    """One epoch's rates, {modality: (n,) in 0..1}: protocol A's one rate, or protocol B's draws, half of them (n // 2) zero.
 
     complete="clip": the same half of the clips is complete in all modalities. complete="modality": each modality has its own
     half, as LNLN's published code draws it, so that about one clip in eight is wholly complete.
     The order of the ids does not matter: a clip is complete where its draw is among the smaller half.
     """
-    if complete not in ("clip", "modality"):
-        raise ValueError(f'complete must be "clip" or "modality", got {complete!r}')
+    if protocol not in PROTOCOLS or complete not in ("clip", "modality"):
+        raise ValueError(f'protocol is "A" or "B", complete "clip" or "modality"; got {protocol!r}, {complete!r}')
+    if protocol == "A":
+        if rate is None:
+            raise ValueError("protocol A trains one model a rate: give the rate")
+        return {m: _rates(rate, len(ids)).astype(float) for m in MODALITIES}
     out = {}
     for modality in MODALITIES:
         rates = _uniform(ids, f"rate/{modality}", seed, epoch)
@@ -149,15 +153,10 @@ def _uniform(ids, what: str, seed: int, epoch: int) -> np.ndarray:
     return np.array([(clip_seed(i, what, seed, f"train/{int(epoch)}") >> 11) * 2.0**-53 for i in ids])
 
 
-def train_masks(split: Split, seed: int, epoch: int, protocol: str = "B", rate: float | None = None) -> dict:
-    """The masks of one training epoch, as `draw_masks` returns them; protocol "A" needs its one rate and ignores the epoch."""
-    if protocol == "B":
-        return draw_masks(split, train_rates(split.ids, seed, epoch), seed, epoch, space="train")
-    if protocol == "A":
-        if rate is None:
-            raise ValueError("protocol A trains one model a rate: give the rate")
-        return draw_masks(split, rate, seed, space="train")
-    raise ValueError(f'protocol must be "A" or "B", got {protocol!r}')
+def train_masks(split: Split, epoch: int, seed: int, protocol: str = "B", rate: float | None = None) -> dict:
+    """The masks of one training epoch, as `draw_masks` returns them: static in protocol A, redrawn in protocol B."""
+    rates = train_rates(split.ids, epoch, seed, protocol, rate)
+    return draw_masks(split, rates, seed, epoch if protocol == "B" else None, space="train")
 
 
 def modality_rates(ids, probability: float, seed: int) -> dict[str, np.ndarray]:
