@@ -1,0 +1,148 @@
+"""The Mamba block (Gu & Dao 2023, Figure 3), with the parameter names and the initialisation of the official package."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .padding import flip_valid, zero_padding
+from .scan import selective_scan, selective_scan_step
+
+
+class MambaBlock(nn.Module):
+    """The Mamba-1 mixer: (b,l,d) -> (b,l,d), causal.
+
+    in_proj -> a short causal depthwise convolution -> B, C and delta from its output -> selective scan -> gate -> out_proj.
+    The state dict is that of `mamba_ssm.Mamba` and of Hugging Face's `MambaMixer`, and loads strictly both ways.
+
+    d_model: d. d_state: n. d_conv: taps of the convolution. expand: e = expand * d. dt_rank: width of delta's bottleneck
+    ("auto": d/16, rounded up). dt_min, dt_max: range of the time steps at initialisation (log-uniform); dt_init, dt_scale and
+    dt_init_floor as in mamba_ssm. backend: see `selective_scan`.
+
+    A_log: another block's `A_log`, to share one state matrix between two blocks. The parameter stays registered with its
+    owner alone, so a state dict holds it once.
+    partner: with True, `forward` takes a time-aligned partner sequence, whose linear image is added to what B, C and delta
+    are made from (one more weight, `partner_proj`); with False the state dict is exactly the official one.
+    """
+
+    def __init__(self, d_model: int, d_state: int = 16, d_conv: int = 4, expand: int = 2, dt_rank: int | str = "auto",
+                 dt_min: float = 0.001, dt_max: float = 0.1, dt_init: str = "random", dt_scale: float = 1.0,
+                 dt_init_floor: float = 1e-4, conv_bias: bool = True, bias: bool = False, backend: str = "auto",
+                 A_log: nn.Parameter | None = None, partner: bool = False):
+        super().__init__()
+        self.d_model, self.d_state, self.d_conv, self.expand = d_model, d_state, d_conv, expand
+        self.d_inner = int(expand * d_model)
+        self.dt_rank = math.ceil(d_model / 16) if dt_rank == "auto" else dt_rank
+        self.backend = backend
+        self.in_proj = nn.Linear(d_model, 2 * self.d_inner, bias=bias)
+        self.conv1d = nn.Conv1d(self.d_inner, self.d_inner, d_conv, groups=self.d_inner, padding=d_conv - 1, bias=conv_bias)
+        self.x_proj = nn.Linear(self.d_inner, self.dt_rank + 2 * d_state, bias=False)
+        self.dt_proj = nn.Linear(self.dt_rank, self.d_inner)
+        self.partner_proj = nn.Linear(d_model, self.dt_rank + 2 * d_state, bias=False) if partner else None
+        self._init_delta(dt_min, dt_max, dt_init, dt_scale, dt_init_floor)
+        self._init_A(A_log)
+        self.D = nn.Parameter(torch.ones(self.d_inner))
+        self.D._no_weight_decay = True
+        self.out_proj = nn.Linear(self.d_inner, d_model, bias=bias)
+
+    def _init_delta(self, dt_min: float, dt_max: float, dt_init: str, dt_scale: float, floor: float) -> None:
+        """softplus(bias) is log-uniform in dt_min..dt_max, so that channels start with many different time scales."""
+        std = self.dt_rank**-0.5 * dt_scale
+        if dt_init == "constant":
+            nn.init.constant_(self.dt_proj.weight, std)
+        elif dt_init == "random":
+            nn.init.uniform_(self.dt_proj.weight, -std, std)
+        else:
+            raise ValueError(f'dt_init must be "random" or "constant", but is {dt_init!r}')
+        dt = torch.exp(torch.rand(self.d_inner) * math.log(dt_max / dt_min) + math.log(dt_min)).clamp(min=floor)
+        with torch.no_grad():
+            self.dt_proj.bias.copy_(inverse_softplus(dt))
+        self.dt_proj.bias._no_reinit = True
+
+    def _init_A(self, shared: nn.Parameter | None) -> None:
+        """A = -1..-n in every channel (S4D-real), or the one that another block owns."""
+        shape = (self.d_inner, self.d_state)
+        if shared is None:
+            self.A_log = nn.Parameter(torch.log(torch.arange(1.0, self.d_state + 1)).repeat(self.d_inner, 1))
+            self.A_log._no_weight_decay = True
+            return
+        if tuple(shared.shape) != shape:
+            raise ValueError(f"a shared A_log must be (e,n) = {shape}, but is {tuple(shared.shape)}")
+        self.__dict__["A_log"] = shared  # past nn.Module's registration: the owner's state dict holds it
+
+    def forward(self, x: Tensor, valid: Tensor | None = None, partner: Tensor | None = None) -> Tensor:
+        """x (b,l,d), valid (b,l) bool (True, then False behind a clip's end), partner (b,l,d) -> (b,l,d).
+
+        What lies in the padding reaches neither the other positions nor a gradient; the output there is zero.
+        """
+        x, z = self.in_proj(zero_padding(x, valid)).chunk(2, dim=-1)
+        x = F.silu(self._convolve(x))
+        delta, B, C = self._select(x, zero_padding(partner, valid) if partner is not None else None)
+        x, delta, B, C, z = (t.transpose(1, 2) for t in (x, delta, B, C, z))
+        y = selective_scan(x, delta, self._A(), B, C, self.D, z, self.dt_proj.bias, True, backend=self.backend)
+        return zero_padding(self.out_proj(y.transpose(1, 2)), valid)
+
+    def _A(self) -> Tensor:
+        return -torch.exp(self.A_log.float() if self.A_log.dtype != torch.float64 else self.A_log)
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        """Causal depthwise convolution over time, (b,l,e) -> (b,l,e)."""
+        return self.conv1d(x.transpose(1, 2))[..., : x.shape[1]].transpose(1, 2)
+
+    def _select(self, x: Tensor, partner: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """delta before bias and softplus (..., e), B and C (..., n), from what the convolution saw (and from the partner)."""
+        if (partner is None) != (self.partner_proj is None):
+            raise ValueError("give `partner` exactly when the block was built with partner=True")
+        parts = self.x_proj(x)
+        if partner is not None:
+            parts = parts + self.partner_proj(partner)
+        dt, B, C = parts.split([self.dt_rank, self.d_state, self.d_state], dim=-1)
+        return F.linear(dt, self.dt_proj.weight), B, C
+
+    def allocate_state(self, batch: int) -> tuple[Tensor, Tensor]:
+        """The empty state of streaming: the convolution's last inputs (b,e,d_conv) and h (b,e,n), both zero."""
+        like = self.in_proj.weight
+        dtype = like.dtype if like.dtype == torch.float64 else torch.float32
+        return (like.new_zeros(batch, self.d_inner, self.d_conv),
+                like.new_zeros(batch, self.d_inner, self.d_state, dtype=dtype))
+
+    def step(self, x: Tensor, state: tuple[Tensor, Tensor], partner: Tensor | None = None):
+        """One time step: x (b,d) and a state -> y (b,d) and the next state. Equals `forward` on the whole sequence."""
+        window, h = state
+        x, z = self.in_proj(x).chunk(2, dim=-1)
+        window = torch.cat([window[:, :, 1:], x.to(window.dtype).unsqueeze(-1)], dim=-1)
+        x = (window * self.conv1d.weight[:, 0]).sum(-1)
+        x = F.silu(x if self.conv1d.bias is None else x + self.conv1d.bias)
+        delta, B, C = self._select(x, partner)
+        y, h = selective_scan_step(h, x, delta, self._A(), B, C, self.D, z, self.dt_proj.bias, True)
+        return self.out_proj(y), (window, h)
+
+
+class BiMamba(nn.Module):
+    """Two Mamba blocks, one in each direction of time, averaged (MGMR-Net, "the bi-directional output for modality m").
+
+    Takes the arguments of `MambaBlock`. Only the valid part of a sequence is reversed, so padding stays behind the clip's end.
+    `A_logs`: the forward and the backward block's state matrices, where another BiMamba owns them.
+    """
+
+    def __init__(self, d_model: int, *args, A_logs: tuple[nn.Parameter | None, nn.Parameter | None] = (None, None), **kwargs):
+        super().__init__()
+        self.ahead = MambaBlock(d_model, *args, A_log=A_logs[0], **kwargs)
+        self.back = MambaBlock(d_model, *args, A_log=A_logs[1], **kwargs)
+
+    @property
+    def A_logs(self) -> tuple[nn.Parameter, nn.Parameter]:
+        """The state matrices of both directions, to share them with another BiMamba."""
+        return self.ahead.A_log, self.back.A_log
+
+    def forward(self, x: Tensor, valid: Tensor | None = None, partner: Tensor | None = None) -> Tensor:
+        """x (b,l,d), valid (b,l) bool, partner (b,l,d) where built with partner=True -> (b,l,d)."""
+        flipped = flip_valid(x, valid), None if partner is None else flip_valid(partner, valid)
+        back = flip_valid(self.back(flipped[0], valid, flipped[1]), valid)
+        return 0.5 * (self.ahead(x, valid, partner) + back)
+
+
+def inverse_softplus(y: Tensor) -> Tensor:
+    """x with softplus(x) = y, for y > 0, without overflow."""
+    return y + torch.log(-torch.expm1(-y))
