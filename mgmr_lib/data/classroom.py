@@ -1,0 +1,280 @@
+"""The classroom corpora: real rated sentences, with a **simulated** voice and face (see classroom_features.py for the equations).
+
+A corpus lies in data/corpora/NAME.safetensors: token ids, labels, lengths and the valid frames in 255 steps of each channel's range, and beside it
+NAME.json with its SHA-256. The same seed gives the same bytes.
+
+Splits: no sentence occurs in two splits (nor twice in one), compared by `ratings.normalised`; nor does an editorial or a product review, where the
+rated set tells it. Movie snippets and tweets do not say who wrote them: random handfuls of them become one speaker, so that a speaker
+never spans two splits either. Ids, rows and speakers are in random order: the source files are sorted in ways that tell the label.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from tqdm import tqdm
+
+from mgmr_lib.data import classroom_features as features
+from mgmr_lib.data.corpus import SPLITS, Corpus, Ragged, Split
+from mgmr_lib.data.ratings import SETS, RatedSentence, normalised, read_lexicon, read_set, word_valence
+from mgmr_lib.data.sources import disk_errors, file_sha256
+from mgmr_lib.data.text import load_tokenizer, tokenize
+from mgmr_lib.errors import CourseError
+from mgmr_lib.paths import corpora_dir
+
+VERSION = 1  # of the generator: a stored corpus of another version is built again
+SARCASTIC = 0.1
+
+
+@dataclass(frozen=True)
+class ClassroomSpec:
+    """What one classroom corpus holds. sizes: train, valid, test; shape (audio, vision): longest clip in frames x width."""
+
+    name: str
+    family: str
+    sets: tuple[str, ...]
+    sizes: tuple[int, int, int]
+    audio: tuple[int, int]
+    vision: tuple[int, int]
+    text: int
+    seconds: float
+    seed: int
+    voice_strength: float = 0.45
+    face_strength: float = 0.3
+
+    @property
+    def label_scale(self) -> float:
+        """A rating in [-4, 4] times this is a label."""
+        return 0.25 if self.family == "sims" else 0.75
+
+    def modalities(self) -> dict[str, features.Modality]:
+        """How voice and face are simulated here; the mixtures are drawn from the corpus's seed."""
+        rng = np.random.default_rng([self.seed, 1])
+        found = {}
+        for name, (frames, dim), channels, strength, width, memory, accent in (
+            ("audio", self.audio, features.VOICE, self.voice_strength, 0.15, 0.25, 0.5),
+            ("vision", self.vision, features.FACE, self.face_strength, 0.30, 0.50, 0.5),
+        ):
+            mixtures = features.Mixtures.draw(dim - len(channels), channels, rng)
+            rate = frames / self.seconds
+            found[name] = features.Modality(channels, mixtures, rate, frames, strength, width, memory, accent)
+        return found
+
+
+SPECS = {
+    spec.name: spec
+    for spec in (
+        ClassroomSpec(
+            "classroom-mosi", "mosi", SETS[:1], (1284, 229, 686), (375, 5), (500, 20), text=50, seconds=30.0, seed=2014
+        ),
+        ClassroomSpec(
+            "classroom-mosei", "mosei", SETS, (16326, 1871, 4659), (500, 74), (500, 35), text=50, seconds=30.0, seed=2015
+        ),
+        ClassroomSpec(
+            "classroom-sims", "sims", SETS, (1368, 456, 457), (400, 33), (55, 709), text=39, seconds=12.0, seed=2016
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A sentence with its place in the corpus."""
+
+    sentence: RatedSentence
+    video: int
+    number: int
+
+
+def corpus_path(name: str) -> Path:
+    """Where a built corpus lies."""
+    return corpora_dir() / f"{name}.safetensors"
+
+
+def manifest_path(name: str) -> Path:
+    """Where the hash of a built corpus lies."""
+    return corpora_dir() / f"{name}.json"
+
+
+def is_built(spec: ClassroomSpec) -> bool:
+    """Whether the corpus is there, in its full size and made by this version of the generator."""
+    manifest = read_manifest(spec.name)
+    path = corpus_path(spec.name)
+    wanted = (VERSION, spec.seed, list(spec.sizes))
+    found = (manifest.get("version"), manifest.get("seed"), manifest.get("sizes"))
+    return found == wanted and path.is_file() and path.stat().st_size == manifest.get("bytes")
+
+
+def read_manifest(name: str) -> dict:
+    """What is known about a built corpus; empty where there is none."""
+    try:
+        manifest = json.loads(manifest_path(name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
+# ---------------------------------------------------------------------------------------------------------------- splits
+
+
+def draw_splits(spec: ClassroomSpec) -> dict[str, list[Clip]]:
+    """Which sentence goes to which split, speaker and row: exact sizes, groups never torn."""
+    rng = np.random.default_rng([spec.seed, 0])
+    pool = _unique([sentence for name in spec.sets for sentence in read_set(name)])
+    groups: dict[str, list[RatedSentence]] = {}
+    singles = []
+    for sentence in pool:
+        groups.setdefault(sentence.group, []).append(sentence) if sentence.group else singles.append(sentence)
+    taken = _share_groups(list(groups.values()), spec.sizes, sum(spec.sizes) / len(pool), len(pool), rng)
+    singles = [singles[i] for i in rng.permutation(len(singles))]
+    for videos, size in zip(taken, spec.sizes, strict=True):
+        missing = size - sum(map(len, videos))
+        videos.extend(_handfuls(singles[:missing], rng))
+        singles = singles[missing:]
+    names = list(rng.permutation(sum(map(len, taken))))
+    splits = {}
+    for split, videos in zip(SPLITS, taken, strict=True):
+        clips = [Clip(s, int(video), n) for v in videos for video in [names.pop()] for n, s in enumerate(v, 1)]
+        splits[split] = [clips[i] for i in rng.permutation(len(clips))]
+    return splits
+
+
+def _unique(sentences: list[RatedSentence]) -> list[RatedSentence]:
+    """The first of each normalised text; texts without a letter or digit are left out."""
+    seen = {""}
+    return [s for s in sentences if (key := normalised(s.text)) not in seen and not seen.add(key)]
+
+
+def _share_groups(groups, sizes, keep: float, pool: int, rng) -> list[list[list[RatedSentence]]]:
+    """Deal whole groups to the splits, each split getting its share of them, to the nearest group."""
+    grouped = sum(map(len, groups))
+    room = [int(size / sum(sizes) * keep * grouped) for size in sizes]
+    taken = [[] for _ in sizes]
+    for i in rng.permutation(len(groups)):
+        roomiest = int(np.argmax(room))
+        if len(groups[i]) <= room[roomiest]:
+            taken[roomiest].append(groups[i])
+            room[roomiest] -= len(groups[i])
+    return taken
+
+
+def _handfuls(sentences: list[RatedSentence], rng) -> list[list[RatedSentence]]:
+    """Cut a shuffled list into speakers of 10 to 30 clips."""
+    videos, start = [], 0
+    while start < len(sentences):
+        count = int(rng.integers(10, 31))
+        videos.append(sentences[start : start + count])
+        start += count
+    return videos
+
+
+# --------------------------------------------------------------------------------------------------------------- building
+
+
+def build(spec: ClassroomSpec, say: Callable[[str], None] = print, progress: bool = True) -> Path:
+    """Build a corpus and its manifest; return its path. Call it under `sources.prepare_lock`."""
+    tensors: dict[str, np.ndarray] = {}
+    splits = draw_splits(spec)
+    with tqdm(total=sum(spec.sizes), desc=f"{spec.name} (simulated voice and face)", unit="clip", disable=not progress) as bar:
+        for code, (split, clips) in enumerate(splits.items()):
+            for key, value in _build_split(spec, clips, [spec.seed, 2, code], bar).items():
+                tensors[f"{split}/{key}"] = value
+    path, temporary = corpus_path(spec.name), corpus_path(spec.name).with_suffix(f".{os.getpid()}.tmp")
+    with disk_errors():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save_file(tensors, temporary)
+            manifest = {"version": VERSION, "seed": spec.seed, "sizes": list(spec.sizes), "bytes": temporary.stat().st_size}
+            manifest["sha256"] = file_sha256(temporary)
+            os.replace(temporary, path)
+            temporary.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+            os.replace(temporary, manifest_path(spec.name))
+        except SafetensorError as error:  # safetensors hides the system's own error number
+            raise OSError(28, str(error)) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+    return path
+
+
+def _build_split(spec: ClassroomSpec, clips: list[Clip], seed: list[int], bar) -> dict[str, np.ndarray]:
+    modalities, lexicon = spec.modalities(), read_lexicon()
+    videos = sorted({clip.video for clip in clips})
+    speakers = {m: dict(zip(videos, _speakers(len(videos), modalities[m].dim, [*seed, i]), strict=True)) for i, m in enumerate(modalities)}
+    frames: dict[str, list[np.ndarray]] = {name: [] for name in modalities}
+    sarcastic, seconds = [], []
+    for row, clip in enumerate(clips):
+        rng = np.random.default_rng([*seed, 9, row])
+        shown = _perform(spec, clip.sentence, lexicon, rng)
+        for name, modality in modalities.items():
+            frames[name].append(features.simulate(modality, shown, speakers[name][clip.video], rng))
+        sarcastic.append(shown.sign < 0)
+        seconds.append(shown.seconds)
+        bar.update()
+    sentences = [clip.sentence for clip in clips]
+    ids, lengths = tokenize(load_tokenizer("minilm"), [s.text for s in sentences], spec.text)
+    columns = {
+        "ids": [f"video{clip.video:04d}$_${clip.number}" for clip in clips],
+        "raw_text": [s.text for s in sentences],
+        "origin": [s.origin for s in sentences],
+    }
+    return {
+        "strings": np.frombuffer(json.dumps(columns, ensure_ascii=False).encode(), dtype=np.uint8),
+        "token_ids": ids.astype(np.uint16),
+        "token_lengths": lengths.astype(np.uint16),
+        "labels": np.array([s.rating * spec.label_scale for s in sentences], dtype=np.float32),
+        "sarcastic": np.array(sarcastic, dtype=np.uint8),
+        "seconds": np.array(seconds, dtype=np.float32),
+        **{name: np.concatenate(f) for name, f in frames.items()},
+        **{f"{name}_lengths": np.array([len(x) for x in f], dtype=np.uint16) for name, f in frames.items()},
+    }
+
+
+def _speakers(count: int, dim: int, seed: list[int]) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((count, dim))
+
+
+def _perform(spec: ClassroomSpec, sentence: RatedSentence, lexicon: dict, rng) -> features.Performance:
+    words = sentence.text.split()
+    seconds = features.clip_seconds(len(words), spec.seconds, rng)
+    sign = -1.0 if rng.random() < SARCASTIC else 1.0
+    valence = np.array([word_valence(word, lexicon) for word in words]) / 2
+    return features.Performance(seconds, sentence.rating / 2, sign, valence, features.word_spans(sentence.text, seconds))
+
+
+# ---------------------------------------------------------------------------------------------------------------- reading
+
+
+def read(spec: ClassroomSpec) -> Corpus:
+    """A built corpus in memory (its voice and face are simulated)."""
+    path = corpus_path(spec.name)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            splits = {split: _read_split(spec, file, split) for split in SPLITS}
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise CourseError(f"{path} is damaged: delete it and run `python -m mgmr_lib data prepare --corpus {spec.name}`") from error
+    reason = f"{spec.name} is built in the layout of {spec.family.upper()}; its voice and face are simulated"
+    return Corpus(spec.name, spec.family, reason, splits, str(path))
+
+
+def _read_split(spec: ClassroomSpec, file, split: str) -> Split:
+    get = lambda key: file.get_tensor(f"{split}/{key}")  # noqa: E731
+    strings = json.loads(get("strings").tobytes())
+    ragged = {
+        name: Ragged(features.decode(get(name), modality), get(f"{name}_lengths").astype(np.int64), modality.max_frames)
+        for name, modality in spec.modalities().items()
+    }
+    return Split(
+        tuple(strings["ids"]),
+        tuple(strings["raw_text"]),
+        get("token_ids").astype(np.int64),
+        get("token_lengths").astype(np.int64),
+        ragged["audio"],
+        ragged["vision"],
+        get("labels"),
+        {"sarcastic": get("sarcastic").astype(bool), "seconds": get("seconds"), "origin": np.array(strings["origin"])},
+    )

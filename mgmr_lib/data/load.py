@@ -1,0 +1,48 @@
+"""One call for every corpus: a classroom corpus by its name, or a learner's own MMSA pickle by its path."""
+
+import sys
+from pathlib import Path
+
+from mgmr_lib.data import classroom
+from mgmr_lib.data.corpus import Corpus
+from mgmr_lib.data.sources import SOURCES, fetch, prepare_lock
+from mgmr_lib.errors import CourseError
+
+
+def load_corpus(name_or_path: str | Path, family: str | None = None) -> Corpus:
+    """A corpus by name ("classroom-mosi", "classroom-mosei", "classroom-sims") or by the path of an MMSA pickle.
+
+    family: "mosi", "mosei" or "sims" where the file does not tell it. A classroom corpus that is not there yet is downloaded and built
+    first (data/README.md). Errors: CourseError for an unknown name, a file that cannot be read, a failed download.
+    """
+    spec = classroom.SPECS.get(str(name_or_path))
+    if spec is not None:
+        if family not in (None, spec.family):
+            raise CourseError(f"{spec.name} has the layout and labels of {spec.family}: leave --dataset {family} out")
+        if not classroom.is_built(spec):
+            prepare([spec.name], wait=True, say=lambda text: print(text, file=sys.stderr))
+        return classroom.read(spec)
+    path = Path(name_or_path)
+    if not path.exists():
+        raise CourseError(
+            f"{name_or_path} is neither a file nor one of {', '.join(classroom.SPECS)}: "
+            "give one of these names, or the path of an MMSA pickle such as data/mosi/unaligned_50.pkl"
+        )
+    from mgmr_lib.data.mmsa import load_mmsa
+
+    return load_mmsa(path, dataset=family)
+
+
+def prepare(names: list[str], wait: bool = False, say=print) -> None:
+    """Download the two sources and build the named classroom corpora, unless that is done already."""
+    from mgmr_lib.data.sources import is_ready
+
+    missing = [name for name in names if not classroom.is_built(classroom.SPECS[name])]
+    if not missing and all(is_ready(source) for source in SOURCES):
+        return
+    with prepare_lock(wait, say):
+        for source in SOURCES:
+            fetch(source)
+        for name in missing:
+            if not classroom.is_built(classroom.SPECS[name]):  # another process may have built it while we waited
+                classroom.build(classroom.SPECS[name], say)

@@ -1,0 +1,264 @@
+"""Text: WordPiece ids as MMSA stores them, text encoders behind one call, and a cache of the features of complete sentences.
+
+Encoders by name: `minilm` (offline, from `data prepare`; 6 layers, 384-d), `bert-base-uncased` and `bert-base-chinese` (768-d, from the
+model hub, downloaded on first use) and `tiny` (2 layers, 64-d, random weights from a fixed seed: for tests).
+"""
+
+import hashlib
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from mgmr_lib.data.corpus import Ragged, Split
+from mgmr_lib.data.sources import MINILM, file_sha256, require
+from mgmr_lib.errors import CourseError
+from mgmr_lib.paths import cache_dir
+
+ENCODERS = ("minilm", "bert-base-uncased", "bert-base-chinese", "tiny")
+PAD, UNK, CLS, SEP = 0, 100, 101, 102  # the same in every vocabulary above
+LARGEST_CACHE_FILE = 200_000_000  # bytes: classroom-mosei's features would take 0.8 GB of disk to save half a minute
+
+
+def load_tokenizer(name: str) -> Tokenizer:
+    """The WordPiece tokeniser of an encoder, without truncation or padding of its own. `tiny` shares minilm's."""
+    path = require(MINILM, "tokenizer.json") if name in ("minilm", "tiny") else _hub_file(name, "tokenizer.json")
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def tokenize(tokenizer: Tokenizer, texts, max_length: int) -> tuple[np.ndarray, np.ndarray]:
+    """[CLS] pieces [SEP] of each text: ids (n, max_length) int64 with zeros at the back, lengths (n,) int64.
+
+    A text that is too long loses its last pieces, never [SEP].
+    """
+    ids = np.zeros((len(texts), max_length), dtype=np.int64)
+    lengths = np.zeros(len(texts), dtype=np.int64)
+    for row, encoding in enumerate(tokenizer.encode_batch(list(texts), add_special_tokens=False)):
+        pieces = [CLS, *encoding.ids[: max_length - 2], SEP]
+        ids[row, : len(pieces)] = pieces
+        lengths[row] = len(pieces)
+    return ids, lengths
+
+
+def vocabulary_mismatch(tokenizer: Tokenizer, split: Split, clips: int = 32) -> str | None:
+    """A warning where the file's ids are not what this tokeniser makes of its own raw text (another vocabulary), else None.
+
+    Ids outside the vocabulary are a CourseError: the encoder would have no embedding for them.
+    """
+    size = tokenizer.get_vocab_size()
+    valid = np.arange(split.token_ids.shape[1])[None, :] < split.token_lengths[:, None]
+    highest, lowest = int(split.token_ids[valid].max()), int(split.token_ids[valid].min())
+    if highest >= size or lowest < 0:
+        raise CourseError(
+            f"text_bert holds the id {highest if highest >= size else lowest}, but the encoder's vocabulary ends at {size - 1}: "
+            "choose the text encoder that the file was made for"
+        )
+    rows = np.linspace(0, len(split) - 1, min(clips, len(split))).astype(int)
+    ids, _ = tokenize(tokenizer, [split.raw_text[i] for i in rows], split.token_ids.shape[1])
+    inner = valid[rows] & (split.token_ids[rows] != CLS) & (split.token_ids[rows] != SEP)
+    agree = float((ids == split.token_ids[rows])[inner].mean()) if inner.any() else 1.0
+    if agree >= 0.5:
+        return None
+    return (
+        f"only {agree:.0%} of the file's token ids are what this text encoder's vocabulary gives for its raw_text: the file was "
+        "tokenised with another vocabulary, so choose another text encoder (SIMS: bert-base-chinese)"
+    )
+
+
+class TextEncoder(nn.Module):
+    """A BERT without its pooler: ids (b, l), valid (b, l) bool -> last hidden state (b, l, dim), zero where not valid.
+
+    A frozen encoder takes no gradients and stays in eval mode. Ids in the padding change nothing, whatever they are.
+    """
+
+    def __init__(self, name: str, bert: nn.Module, frozen: bool = True):
+        super().__init__()
+        self.name, self.bert, self.frozen = name, bert, frozen
+        self.dim, self.vocab_size = bert.config.hidden_size, bert.config.vocab_size
+        self._remembered: dict[str, Ragged] = {}
+        self._weights_id = ""
+        bert.requires_grad_(not frozen)
+        self.train(not frozen)
+
+    def train(self, mode: bool = True) -> "TextEncoder":
+        """A frozen encoder has no dropout, even while the rest of the network trains."""
+        return super().train(mode and not self.frozen)
+
+    def forward(self, ids: Tensor, valid: Tensor) -> Tensor:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            hidden = self.bert(input_ids=ids.masked_fill(~valid, PAD), attention_mask=valid.long()).last_hidden_state
+            return hidden * valid.unsqueeze(-1)
+
+    def weights_id(self) -> str:
+        """A hash of every weight, so that cached features are never another model's."""
+        if not self.frozen or not self._weights_id:
+            digest = hashlib.sha256()
+            for key, value in sorted(self.bert.state_dict().items()):
+                digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+                digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+            self._weights_id = digest.hexdigest()
+        return self._weights_id
+
+
+def load_encoder(name: str, frozen: bool = True) -> TextEncoder:
+    """A text encoder by its name (one of ENCODERS, or any BERT of the model hub).
+
+    Errors: CourseError where `data prepare` has not been run (minilm), or where the hub cannot be reached.
+    """
+    with _quiet_transformers():
+        from transformers import BertConfig, BertModel
+
+        if name == "tiny":
+            sizes = dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                return TextEncoder(name, BertModel(BertConfig(vocab_size=30522, **sizes), add_pooling_layer=False), frozen)
+        if name == "minilm":
+            folder = require(MINILM, "model.safetensors").parent
+            require(MINILM, "config.json")
+        else:
+            _hub_file(name, "config.json")
+            folder = _hub_file(name, "model.safetensors").parent
+        bert = BertModel.from_pretrained(folder, add_pooling_layer=False, local_files_only=True)
+    return TextEncoder(name, bert.float(), frozen)
+
+
+def _hub_file(name: str, file: str) -> Path:
+    """A file of a model on the hub: from the local cache, else downloaded; one attempt, one sentence where that fails."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        cached = try_to_load_from_cache(name, file)
+        if isinstance(cached, str):
+            return Path(cached)
+        _reach_hub(name)
+        return Path(hf_hub_download(name, file))
+    except HFValidationError as error:
+        raise CourseError(f"{name!r} is no text encoder: choose one of {', '.join(ENCODERS)}") from error
+    except CourseError:
+        raise
+    except Exception as error:  # the hub's client has a dozen kinds of network error
+        raise CourseError(_unreachable(name, type(error).__name__)) from error
+
+
+def _reach_hub(name: str) -> None:
+    """Fail within seconds where there is no network: the hub's client retries for 23 s."""
+    import httpx
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        raise CourseError(_unreachable(name, "offline mode is on"))
+    try:
+        httpx.head(constants.ENDPOINT, timeout=5)
+    except httpx.HTTPError as error:
+        raise CourseError(_unreachable(name, type(error).__name__)) from error
+
+
+def _unreachable(name: str, reason: str) -> str:
+    return (
+        f"the text encoder {name!r} is not on this machine and the model hub cannot give it ({reason}): "
+        "connect to the network, or choose the offline encoder `minilm`"
+    )
+
+
+@contextmanager
+def _quiet_transformers():
+    """Load without progress bars and load reports: their order varies from run to run."""
+    import transformers
+
+    level, bars = transformers.logging.get_verbosity(), transformers.logging.is_progress_bar_enabled()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(level)
+        if bars:
+            transformers.logging.enable_progress_bar()
+
+
+@torch.no_grad()
+def encode(
+    encoder: TextEncoder, ids: np.ndarray, lengths: np.ndarray, batch_tokens: int = 2048, progress: bool = False
+) -> Ragged:
+    """The features of ids (n, L) with the given lengths: a Ragged of width encoder.dim, in the order of the rows.
+
+    Clips of like length share a batch of about batch_tokens tokens, so that hardly any padding is computed.
+    """
+    training = encoder.training
+    encoder.eval()
+    device = next(encoder.parameters()).device
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    values = np.empty((int(starts[-1]), encoder.dim), dtype=np.float32)
+    with tqdm(total=len(ids), desc=f"text features ({encoder.name})", unit="clip", disable=not progress) as bar:
+        for rows in _batches_of_like_length(lengths, batch_tokens):
+            longest = int(lengths[rows].max())
+            valid = torch.arange(longest)[None, :] < torch.as_tensor(lengths[rows])[:, None]
+            hidden = encoder(torch.as_tensor(ids[rows, :longest]).to(device), valid.to(device)).float().cpu().numpy()
+            for row, features in zip(rows, hidden, strict=True):
+                values[starts[row] : starts[row + 1]] = features[: lengths[row]]
+            bar.update(len(rows))
+    encoder.train(training)
+    return Ragged(values, np.asarray(lengths, dtype=np.int64), ids.shape[1])
+
+
+def _batches_of_like_length(lengths: np.ndarray, batch_tokens: int):
+    order = np.argsort(-np.asarray(lengths), kind="stable")
+    start = 0
+    while start < len(order):
+        count = max(1, batch_tokens // int(lengths[order[start]]))
+        yield order[start : start + count]
+        start += count
+
+
+def cached_features(encoder: TextEncoder, split: Split, progress: bool = False) -> Ragged:
+    """`encode` of the split's complete text, remembered by content: in the encoder object, and on disk up to 200 MB.
+
+    The key is a hash of the ids, the lengths and the weights. A data folder that cannot be written to costs time, not the run.
+    """
+    if not encoder.frozen:
+        raise ValueError("features of an encoder that is being trained cannot be cached")
+    key = hashlib.sha256()
+    valid = np.arange(split.token_ids.shape[1])[None, :] < split.token_lengths[:, None]
+    for part in (np.asarray(split.token_ids.shape), split.token_ids[valid], split.token_lengths):
+        key.update(np.ascontiguousarray(part, dtype=np.int64))
+    name = f"{encoder.name.replace('/', '--')}-{key.hexdigest()[:24]}-{encoder.weights_id()[:16]}"
+    if name not in encoder._remembered:
+        path = cache_dir() / "features" / f"{name}.safetensors"
+        values = _read_values(path, (int(split.token_lengths.sum()), encoder.dim))
+        if values is None:
+            values = encode(encoder, split.token_ids, split.token_lengths, progress=progress).values
+            _write_values(path, values)
+        encoder._remembered[name] = Ragged(values, split.token_lengths.astype(np.int64), split.token_ids.shape[1])
+    return encoder._remembered[name]
+
+
+def _read_values(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
+    try:
+        values = load_file(path)["values"].numpy()
+    except (OSError, SafetensorError, KeyError):
+        return None
+    return values if values.shape == shape and values.dtype == np.float32 else None
+
+
+def _write_values(path: Path, values: np.ndarray) -> None:
+    if values.nbytes > LARGEST_CACHE_FILE:
+        return
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({"values": torch.from_numpy(values)}, temporary)
+        os.replace(temporary, path)
+    except (OSError, SafetensorError):  # a full or read-only disk: we compute the features again next time
+        temporary.unlink(missing_ok=True) if os.access(path.parent, os.W_OK) else None
