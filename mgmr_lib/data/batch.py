@@ -1,0 +1,114 @@
+"""From clips to tensors: a split under its masks, and the batches that every network of the course takes."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .corpus import MODALITIES, Ragged, Split
+from .missing import UNK_ID
+
+
+@dataclass
+class ModalityBatch:
+    """One modality of b clips, padded to the longest of them (l steps).
+
+    x: what the network may see, (b, l) token ids or (b, l, d) features; missing steps hold [UNK] or zeros.
+    target: the same, complete (only losses read it). valid: (b, l) bool, False in padding.
+    keep: (b, l) bool, True where a valid step was not lost.
+    """
+
+    x: Tensor
+    target: Tensor
+    valid: Tensor
+    keep: Tensor
+
+    @property
+    def missing(self) -> Tensor:
+        """(b, l) bool: valid steps that were lost. Padding is never missing."""
+        return self.valid & ~self.keep
+
+
+@dataclass
+class Batch:
+    """b clips: their names, labels (b,) and three ModalityBatches."""
+
+    ids: tuple[str, ...]
+    labels: Tensor
+    text: ModalityBatch
+    audio: ModalityBatch
+    vision: ModalityBatch
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, modality: str) -> ModalityBatch:
+        return getattr(self, modality)
+
+    def to(self, device) -> "Batch":
+        """The same batch on another device."""
+        moved = {
+            m: ModalityBatch(**{f.name: getattr(self[m], f.name).to(device) for f in fields(ModalityBatch)})
+            for m in MODALITIES
+        }
+        return Batch(self.ids, self.labels.to(device), **moved)
+
+
+def pad(sequences: list[np.ndarray]) -> Tensor:
+    """Stack b arrays (l_i, ...) into (b, max l_i, ...) with zeros at the back."""
+    length = max(len(s) for s in sequences)
+    out = np.zeros((len(sequences), length, *sequences[0].shape[1:]), dtype=sequences[0].dtype)
+    for row, sequence in zip(out, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    return torch.from_numpy(out)
+
+
+@dataclass(frozen=True)
+class MaskedSplit:
+    """A split together with what was lost from it.
+
+    keep: {modality: (n, L) bool}, L at least the longest clip. Where the text encoder is frozen, its outputs stand in
+    for the token ids: complete_text and masked_text are Ragged (n clips of (l_i, d) features).
+    """
+
+    split: Split
+    keep: dict[str, np.ndarray]
+    complete_text: Ragged | None = None
+    masked_text: Ragged | None = None
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def batch(self, index) -> Batch:
+        """The clips of `index` as one Batch."""
+        index = [int(i) for i in index]
+        labels = torch.from_numpy(self.split.labels[index])
+        parts = {"text": self._text(index), "audio": self._frames("audio", index), "vision": self._frames("vision", index)}
+        return Batch(tuple(self.split.ids[i] for i in index), labels, **parts)
+
+    def batches(self, batch_size: int):
+        """All clips in order, batch_size at a time."""
+        for start in range(0, len(self), batch_size):
+            yield self.batch(range(start, min(start + batch_size, len(self))))
+
+    def _masks(self, modality: str, index: list[int], lengths) -> tuple[Tensor, Tensor]:
+        longest = int(max(lengths))
+        valid = torch.arange(longest)[None, :] < torch.as_tensor(np.asarray(lengths))[:, None]
+        return valid, torch.from_numpy(self.keep[modality][index, :longest]) & valid
+
+    def _frames(self, modality: str, index: list[int]) -> ModalityBatch:
+        frames: Ragged = getattr(self.split, modality)
+        valid, keep = self._masks(modality, index, frames.lengths[index])
+        target = pad([frames[i] for i in index])
+        return ModalityBatch(target.masked_fill(~keep[..., None], 0.0), target, valid, keep)
+
+    def _text(self, index: list[int]) -> ModalityBatch:
+        lengths = self.split.token_lengths[index]
+        valid, keep = self._masks("text", index, lengths)
+        if self.masked_text is not None:
+            x = pad([self.masked_text[i] for i in index])
+            target = x if self.complete_text is None else pad([self.complete_text[i] for i in index])
+            return ModalityBatch(x, target, valid, keep)
+        target = torch.from_numpy(self.split.token_ids[index, : valid.shape[1]])
+        return ModalityBatch(torch.where(valid & ~keep, UNK_ID, target), target, valid, keep)

@@ -1,0 +1,1 @@
+"""The networks. Every one takes a Batch and returns an Output."""

@@ -1,0 +1,120 @@
+"""The door of every network: standardise, hide what is missing, and (where the profile says so) pool in time.
+
+Whatever lies at a missing or padded position is overwritten here, so no network behind this door can see it.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..data.batch import Batch, ModalityBatch
+from ..data.corpus import MODALITIES
+
+# Real features have rare huge spikes (a tracker that lost the face): five standard deviations are enough to say "huge".
+CLAMP = 5.0
+
+
+@dataclass
+class Sequence:
+    """One modality as the network sees it.
+
+    x: (b, l, d_m), standardised, zero where missing or padded (text keeps its [UNK] encodings where missing);
+    target: (b, l, d_m), the complete one; valid, keep: (b, l) bool.
+    """
+
+    x: Tensor
+    target: Tensor
+    valid: Tensor
+    keep: Tensor
+
+    @property
+    def missing(self) -> Tensor:
+        """(b, l) bool: valid, but nothing of it was seen."""
+        return self.valid & ~self.keep
+
+
+def pool_frames(frames: Tensor, mask: Tensor, factor: int) -> tuple[Tensor, Tensor]:
+    """Average the masked-in frames of each window of `factor` steps.
+
+    frames: (b, l, d), mask: (b, l) bool -> (b, ceil(l / factor), d), zero where a window has no such frame, and
+    (b, ceil(l / factor)) bool, True where it has one.
+    """
+    b, l, d = frames.shape
+    spare = -l % factor
+    frames = nn.functional.pad(frames.masked_fill(~mask[..., None], 0.0), (0, 0, 0, spare)).view(b, -1, factor, d)
+    count = nn.functional.pad(mask, (0, spare)).view(b, -1, factor).sum(2)
+    return frames.sum(2) / count.clamp(min=1)[..., None], count > 0
+
+
+def pool_to_length(x: Tensor, valid: Tensor, lengths: Tensor, longest: int) -> Tensor:
+    """Spread each clip's valid steps evenly over its own `lengths[i]` bins and average within a bin.
+
+    x: (b, l, d), valid: (b, l) bool (True at the front), lengths: (b,) -> (b, longest, d), zero beyond lengths[i].
+    A clip with fewer steps than bins repeats steps: bin j averages the steps from floor(j s / k) to ceil((j + 1) s / k),
+    as adaptive average pooling does, so no bin is empty.
+    """
+    steps = valid.sum(1)
+    bins = torch.arange(longest, device=x.device)[None, :]
+    first = (bins * steps[:, None]) // lengths[:, None]
+    last = -((-(bins + 1) * steps[:, None]) // lengths[:, None])
+    sums = nn.functional.pad(x.masked_fill(~valid[..., None], 0.0).cumsum(1), (0, 0, 1, 0))
+    inside = bins < lengths[:, None]
+    first, last = first.where(inside, 0), last.where(inside, 0)
+    take = lambda edge: sums.gather(1, edge[..., None].expand(-1, -1, x.shape[2]))  # noqa: E731
+    return (take(last) - take(first)) / (last - first).clamp(min=1)[..., None]
+
+
+class Inputs(nn.Module):
+    """Batch -> {modality: Sequence}.
+
+    dims: {"text": d_t, "audio": d_a, "vision": d_v}; pool: {"audio": frames a step, "vision": ...}.
+    The statistics are the train split's (set by `fit`) and are saved with the weights.
+    """
+
+    def __init__(self, dims: dict[str, int], pool: dict[str, int] | None = None, text_encoder: nn.Module | None = None):
+        super().__init__()
+        self.dims, self.pool, self.text_encoder = dict(dims), dict(pool or {}), text_encoder
+        for m in MODALITIES:
+            self.register_buffer(f"{m}_mean", torch.zeros(dims[m]))
+            self.register_buffer(f"{m}_scale", torch.ones(dims[m]))
+
+    @torch.no_grad()
+    def fit(self, modality: str, values) -> None:
+        """Take mean and standard deviation from values (frames, d_m); a channel that never changes keeps scale 1."""
+        values = torch.as_tensor(values, dtype=torch.float64)
+        scale = values.std(0, unbiased=False)
+        getattr(self, f"{modality}_mean").copy_(values.mean(0))
+        getattr(self, f"{modality}_scale").copy_(torch.where(scale > 1e-6, scale, 1.0))
+
+    def standardise(self, modality: str, x: Tensor) -> Tensor:
+        """(…, d_m) in the file's units -> standard deviations from the train split's mean, clamped to +-5."""
+        return ((x - getattr(self, f"{modality}_mean")) / getattr(self, f"{modality}_scale")).clamp(-CLAMP, CLAMP)
+
+    def forward(self, batch: Batch) -> dict[str, Sequence]:
+        return {m: self._text(batch.text) if m == "text" else self._frames(m, batch[m]) for m in MODALITIES}
+
+    def _text(self, part: ModalityBatch) -> Sequence:
+        x, target = part.x, part.target
+        if not x.is_floating_point():
+            # The complete text's encoding is a target: it must not be pulled towards the reconstruction.
+            with torch.no_grad():
+                target = self.text_encoder(target, part.valid)
+            x = self.text_encoder(x, part.valid)
+        hide = ~part.valid[..., None]
+        return Sequence(
+            self.standardise("text", x).masked_fill(hide, 0.0),
+            self.standardise("text", target).masked_fill(hide, 0.0),
+            part.valid,
+            part.keep,
+        )
+
+    def _frames(self, modality: str, part: ModalityBatch) -> Sequence:
+        x = self.standardise(modality, part.x).masked_fill(~part.keep[..., None], 0.0)
+        target = self.standardise(modality, part.target).masked_fill(~part.valid[..., None], 0.0)
+        factor = self.pool.get(modality, 1)
+        if factor == 1:
+            return Sequence(x, target, part.valid, part.keep)
+        x, keep = pool_frames(x, part.keep, factor)
+        target, valid = pool_frames(target, part.valid, factor)
+        return Sequence(x, target, valid, keep)

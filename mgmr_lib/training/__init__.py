@@ -1,0 +1,1 @@
+"""Training: losses, profiles, checkpoints and the loop."""

@@ -1,0 +1,89 @@
+"""What a run leaves on disk: safetensors and JSON only, each file replaced in one step, so a kill leaves the old one whole.
+
+RUN/config.json     the configuration and what it was run with
+RUN/last.safetensors  everything that resuming needs (weights, averaged weights, best weights, optimiser), after each epoch
+RUN/model.safetensors the best weights, once the run is complete
+RUN/result.json     history and final numbers, once the run is complete
+"""
+
+import json
+import os
+import struct
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..errors import CourseError
+
+
+def write_json(path: Path, values: dict) -> None:
+    """Write a JSON file so that it is there whole or not at all."""
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict | None = None) -> None:
+    """Tensors by name and a small JSON dictionary, in one safetensors file, in one step."""
+    # Tensors that share memory (a decay matrix that two layers share) must be saved as copies.
+    copies = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+    temporary = path.with_name(path.name + ".part")
+    save_file(copies, temporary, {"state": json.dumps(metadata or {})})
+    os.replace(temporary, path)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
+    """The inverse of save_tensors; a broken file is a CourseError."""
+    try:
+        with safe_open(path, "pt") as f:
+            metadata = json.loads((f.metadata() or {}).get("state", "{}"))
+        return load_file(path), metadata
+    except FileNotFoundError:
+        raise CourseError(f"{path} does not exist: train first, or check the path") from None
+    except (SafetensorError, json.JSONDecodeError, OSError, struct.error) as error:
+        raise CourseError(f"{path} is damaged ({error}): delete it and train again") from None
+
+
+def read_json(path: Path) -> dict:
+    """A JSON file as a dictionary; a missing or broken one is a CourseError."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CourseError(f"{path} does not exist: is this the folder of a run?") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CourseError(f"{path} is damaged ({error}): delete the folder and train again") from None
+
+
+def with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}/{k}": v for k, v in tensors.items()}
+
+
+def without_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k[len(prefix) + 1 :]: v for k, v in tensors.items() if k.startswith(prefix + "/")}
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Adam's moments and step counts by "index/name" (learning rates are recomputed from the step, not stored)."""
+    state = optimizer.state_dict()["state"]
+    return {f"{i}/{k}": torch.as_tensor(v) for i, slots in state.items() for k, v in slots.items()}
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """The inverse of optimizer_tensors."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, name = key.split("/")
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def load_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Strictly; weights of another shape or another network are a CourseError."""
+    try:
+        model.load_state_dict(tensors, strict=True)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise CourseError(f"{path} does not fit this network ({reason}): use the configuration that it was trained with") from None

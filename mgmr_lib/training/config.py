@@ -1,0 +1,120 @@
+"""Every setting of a run, in frozen dataclasses, and the three profiles that fill them. Notebooks never hold sizes."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+
+from ..errors import CourseError
+from ..models.registry import entry
+
+PROFILES = ("fast", "laptop", "full")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run.
+
+    model: a name of models/registry.py; data: a classroom corpus's name or a path to an MMSA file; dataset: metric family,
+    None to find out. protocol: "B" (one model, rates drawn anew every epoch) or "A" (this `rate` everywhere).
+    pool_audio, pool_vision: frames averaged into one step before the network (1: none). Learning rates: lr for all but
+    the text encoder; encoder_lr 0 freezes the encoder. valid_rates: the missing rates that early stopping averages over.
+    ema: decay of the averaged weights that are evaluated and kept (0: the plain weights).
+    max_clips: use only that many clips a split (None: all). shuffle_labels: a negative control.
+    network: the model's own configuration.
+    """
+
+    model: str = "mgmr"
+    data: str = "classroom-mosi"
+    dataset: str | None = None
+    profile: str = "laptop"
+    seed: int = 1111
+    text_encoder: str = "minilm"
+    encoder_lr: float = 0.0
+    pool_audio: int = 1
+    pool_vision: int = 1
+    protocol: str = "B"
+    rate: float = 0.0
+    epochs: int = 60
+    batch_size: int = 32
+    lr: float = 1e-3
+    weight_decay: float = 1e-3
+    warmup: float = 0.1
+    patience: int = 8
+    clip_norm: float = 1.0
+    ema: float = 0.0
+    alpha_text: float = 1.0
+    alpha_audio: float = 1.0
+    alpha_vision: float = 1.0
+    valid_rates: tuple[float, ...] = (0.0, 0.3, 0.6, 0.9)
+    max_clips: int | None = None
+    shuffle_labels: bool = False
+    network: object = None
+
+    def to_dict(self) -> dict:
+        """Plain values, ready for JSON."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    def hash(self) -> str:
+        """12 hex digits that name this configuration."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "TrainConfig":
+        """The inverse of to_dict."""
+        values = dict(values)
+        values["network"] = entry(values["model"]).config(**values["network"])
+        values["valid_rates"] = tuple(values["valid_rates"])
+        return cls(**values)
+
+
+# What a profile sets, beside the defaults above. "full" takes the papers' sizes, which differ between corpora.
+_TRAIN = {
+    "fast": {"pool_audio": 15, "pool_vision": 20, "epochs": 6, "max_clips": None},
+    "laptop": {"pool_audio": 8, "pool_vision": 10},
+    "full": {"text_encoder": "bert-base-uncased", "encoder_lr": 1e-5},
+}
+_NETWORK = {
+    ("fast", "mgmr"): {"d_model": 32, "d_state": 4, "expand": 2},
+    ("laptop", "mgmr"): {"d_model": 64, "d_state": 12, "expand": 2},
+}
+_FULL_BY_FAMILY = {  # MGMR-Net's Table 2
+    "mosi": {"train": {"batch_size": 32}, "mgmr": {"d_state": 12, "expand": 4, "depth_align": 1, "depth_fuse": 1}},
+    "mosei": {"train": {"batch_size": 32}, "mgmr": {"d_state": 12, "expand": 4, "depth_align": 2, "depth_fuse": 2}},
+    "sims": {"train": {"batch_size": 16}, "mgmr": {"d_state": 16, "expand": 2, "depth_align": 1, "depth_fuse": 2}},
+}
+
+
+def make_config(model: str = "mgmr", profile: str = "laptop", family: str = "mosi", **overrides) -> TrainConfig:
+    """A profile's configuration with some fields replaced.
+
+    family ("mosi", "mosei", "sims") picks the paper's sizes in the full profile. overrides: fields of TrainConfig or of
+    the model's own configuration; an unknown one is a CourseError.
+    """
+    if profile not in PROFILES:
+        raise CourseError(f"there is no profile {profile!r}: use --profile {'|'.join(PROFILES)}")
+    kind = entry(model).config
+    train, network = dict(_TRAIN[profile]), dict(_NETWORK.get((profile, model), {}))
+    if profile == "full":
+        by_family = _FULL_BY_FAMILY[family]
+        train |= by_family["train"]
+        network |= by_family.get(model, {})
+    own = {f.name for f in dataclasses.fields(TrainConfig)} - {"network", "model", "profile"}
+    inner = {f.name for f in dataclasses.fields(kind)}
+    for name, value in overrides.items():
+        if name not in own | inner:
+            raise CourseError(f"{model!r} has no setting {name!r}: known are {', '.join(sorted(own | inner))}")
+        (train if name in own else network)[name] = value
+    config = TrainConfig(model=model, profile=profile, network=kind(**network), **train)
+    _check(config)
+    return config
+
+
+def _check(c: TrainConfig) -> None:
+    if c.protocol not in ("A", "B"):
+        raise CourseError(f"--protocol is 'A' or 'B', not {c.protocol!r}")
+    if not 0 <= c.rate <= 1 or not all(0 <= r <= 1 for r in c.valid_rates):
+        raise CourseError("missing rates lie between 0 and 1: check --rate and --valid-rates")
+    for name in ("epochs", "batch_size", "pool_audio", "pool_vision", "patience"):
+        if getattr(c, name) < 1:
+            raise CourseError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(c, name)}")

@@ -1,0 +1,52 @@
+"""The joint loss of both papers: L = L_task + sum over modalities of alpha_m L_rec^m (MGMR section 3.5; MFMB Eqs. 17-19).
+
+Every term is a sum over a count. The counts can come from all processes of a distributed run (`counts`), so that the
+loss, and its gradient, do not depend on how a batch was divided.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..data.corpus import MODALITIES
+from ..models.output import Output
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """alpha_m of the papers, and the weight of the classification term (0: regression only)."""
+
+    text: float = 1.0
+    audio: float = 1.0
+    vision: float = 1.0
+
+
+def loss_counts(output: Output, labels: Tensor) -> Tensor:
+    """What each term is divided by: [clips, missing elements of text, of audio, of vision], float64 (4,)."""
+    counts = [labels.numel()]
+    for m in MODALITIES:
+        r = output.reconstruction.get(m)
+        counts.append(0 if r is None else int(r.missing.sum()) * r.value.shape[-1])
+    return torch.tensor(counts, dtype=torch.float64, device=labels.device)
+
+
+def joint_loss(output: Output, labels: Tensor, weights: LossWeights, counts: Tensor | None = None) -> dict[str, Tensor]:
+    """{"total", "task", "text", "audio", "vision"}: scalars.
+
+    task: mean absolute error over the clips. A modality's term: SmoothL1 (beta 1) between the reconstruction and the
+    complete, standardised features, summed over the missing positions only and divided by their number of elements;
+    0 where nothing is missing. Observed positions and padding never count.
+    """
+    counts = loss_counts(output, labels) if counts is None else counts
+    terms = {"task": (output.prediction - labels).abs().sum() / counts[0].to(labels.dtype)}
+    total = terms["task"]
+    for i, m in enumerate(MODALITIES, start=1):
+        r = output.reconstruction.get(m)
+        if r is None:
+            continue
+        value, target = r.value[r.missing], r.target[r.missing].detach()
+        each = nn.functional.smooth_l1_loss(value, target, reduction="sum")
+        terms[m] = each / counts[i].clamp(min=1).to(each.dtype)
+        total = total + getattr(weights, m) * terms[m]
+    return {"total": total, **terms}

@@ -1,0 +1,161 @@
+"""A run on disk: start or resume it, and load a finished one."""
+
+import hashlib
+import platform
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from ..data.batch import MaskedSplit
+from ..data.corpus import Corpus, Split
+from ..data.load import load_corpus
+from ..data.masked import mask_split
+from ..data.missing import draw_masks
+from ..data.text import load_encoder
+from ..errors import CourseError
+from .checkpoint import load_tensors, load_weights, read_json, save_tensors, write_json
+from .config import TrainConfig
+from .setup import build, cut, prepare
+from .trainer import Trainer, predict
+
+
+def provenance() -> dict:
+    """What the numbers of a run depend on beside its configuration."""
+    packages = ("torch", "transformers", "accelerate", "numpy", "scikit-learn")
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads"
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": {p: version(p) for p in packages},
+        "device": device,
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
+
+
+def fingerprint(corpus: Corpus) -> str:
+    """12 hex digits of the clips' names, labels and token ids: another file under the same name is noticed."""
+    digest = hashlib.sha256()
+    for split in corpus.splits.values():
+        digest.update("\n".join(split.ids).encode())
+        digest.update(np.ascontiguousarray(split.labels).tobytes())
+        digest.update(np.ascontiguousarray(split.token_ids).tobytes())
+    return digest.hexdigest()[:12]
+
+
+def open_folder(folder: Path, description: dict) -> bool:
+    """Make a run's folder, or check that it holds the same run. True where that run is complete already."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "config.json"
+        if path.exists():
+            before = read_json(path)
+            same = all(before.get(k) == description[k] for k in ("config", "fingerprint"))
+            if not same:
+                raise CourseError(f"{folder} holds a run with other settings or data: choose another --out or delete it")
+            return (folder / "result.json").exists() and (folder / "model.safetensors").exists()
+        if any(folder.iterdir()):
+            raise CourseError(f"{folder} is not empty and holds no run: choose another --out")
+        write_json(path, description)
+    except (FileExistsError, NotADirectoryError):
+        raise CourseError(f"{folder} is a file, not a folder: choose another --out") from None
+    except PermissionError:
+        raise CourseError(f"{folder} cannot be written to: choose another --out or mend its permissions") from None
+    return False
+
+
+def train_run(
+    config: TrainConfig, folder: Path, corpus: Corpus | None = None, quiet: bool = False, accelerator: Accelerator | None = None
+) -> "Run":
+    """Train into a folder, or go on where a killed run stopped; a complete one is only loaded."""
+    corpus = corpus or load_corpus(config.data, config.dataset)
+    accelerator = accelerator or Accelerator()
+    folder = Path(folder)
+    description = {
+        "config": config.to_dict(),
+        "config_hash": config.hash(),
+        "fingerprint": fingerprint(corpus),
+        "corpus": describe(corpus),
+        "provenance": provenance(),
+    }
+    with accelerator.main_process_first():
+        complete = open_folder(folder, description)
+    if not complete:
+        setup = prepare(config, corpus)
+        trainer = Trainer(setup, folder, quiet, accelerator)
+        started = time.perf_counter()
+        progress = trainer.run()
+        if accelerator.is_main_process:
+            save_tensors(folder / "model.safetensors", setup.model.state_dict())
+            seconds = round(time.perf_counter() - started, 1)
+            write_json(folder / "result.json", {"seconds": seconds, **vars(progress)})
+        accelerator.wait_for_everyone()
+    return load_run(folder, corpus)
+
+
+def describe(corpus: Corpus) -> dict:
+    """What a run must know of its corpus to accept another one."""
+    train = corpus["train"]
+    widths = {"audio": train.audio.dim, "vision": train.vision.dim}
+    # A sentence typed by hand has no voice and no face: it gets the typical numbers of frames, all of them missing.
+    frames = {"audio": int(np.median(train.audio.lengths)), "vision": int(np.median(train.vision.lengths))}
+    return {"name": corpus.name, "family": corpus.family, "widths": widths, "frames": frames,
+            "text_length": int(train.token_ids.shape[1]), "sizes": {k: len(v) for k, v in corpus.splits.items()}}  # fmt: skip
+
+
+@dataclass
+class Run:
+    """A finished run: what it was trained on, the network with its best weights, and the text encoder if frozen."""
+
+    folder: Path
+    config: TrainConfig
+    about: dict
+    corpus: Corpus | None
+    model: torch.nn.Module
+    encoder: torch.nn.Module
+    device: str = "cpu"
+
+    @property
+    def frozen(self) -> torch.nn.Module | None:
+        """The encoder where it stands outside the network; None where it was fine-tuned inside it."""
+        return self.encoder if self.config.encoder_lr == 0 else None
+
+    def split(self, name: str) -> Split:
+        """A split of the run's corpus, cut as the configuration says."""
+        return cut(self.corpus[name], self.config.max_clips)
+
+    def masked(self, split: Split, rate: float, seed: int) -> MaskedSplit:
+        """A split under static masks at one missing rate, its text encoded if the encoder is frozen."""
+        return mask_split(split, draw_masks(split, rate, seed), self.frozen, targets=False)
+
+    def predict(self, masked: MaskedSplit, batch_size: int = 64) -> np.ndarray:
+        """(n,) predictions in order."""
+        return predict(self.model, masked, batch_size, self.device)
+
+
+def load_run(folder: Path, corpus: Corpus | None = None, data: str | None = None) -> Run:
+    """A finished run, with its own corpus or (data, a name or path) another one of the same feature widths."""
+    folder = Path(folder)
+    if not (folder / "config.json").exists():
+        raise CourseError(f"{folder} holds no run (no config.json): give the folder that train --out wrote")
+    about = read_json(folder / "config.json")
+    if not (folder / "model.safetensors").exists():
+        raise CourseError(f"the run in {folder} is not complete: run its train command again, and it goes on where it stopped")
+    config = TrainConfig.from_dict(about["config"])
+    if corpus is None:
+        corpus = load_corpus(data or config.data, config.dataset)
+    found = describe(corpus)["widths"]
+    if found != about["corpus"]["widths"]:
+        wanted = about["corpus"]["widths"]
+        raise CourseError(f"{corpus.source or corpus.name} has features of widths {found}, but {folder} was trained on {wanted}")
+    encoder = load_encoder(config.text_encoder, config.encoder_lr == 0)
+    model = build(config, corpus["train"], encoder, config.encoder_lr == 0)
+    tensors, _ = load_tensors(folder / "model.safetensors")
+    load_weights(model, tensors, folder / "model.safetensors")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Run(folder, config, about, corpus, model.to(device).eval(), encoder.to(device), device)
+

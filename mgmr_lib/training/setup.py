@@ -1,0 +1,98 @@
+"""Everything that a run needs before its first step: the corpus, the text encoder, the network and its statistics."""
+
+import sys
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from ..data.batch import MaskedSplit
+from ..data.corpus import Corpus, Ragged, Split
+from ..data.load import load_corpus
+from ..data.masked import mask_split
+from ..data.missing import draw_masks, train_masks
+from ..data.text import cached_features, encode, load_encoder, load_tokenizer, vocabulary_mismatch
+from ..models.inputs import Inputs
+from ..models.registry import entry
+from .config import TrainConfig
+from .seeds import mix
+
+
+@dataclass
+class Setup:
+    """config, corpus, splits (cut to max_clips), the network, and the frozen text encoder with its features, if frozen."""
+
+    config: TrainConfig
+    corpus: Corpus
+    splits: dict[str, Split]
+    model: torch.nn.Module
+    encoder: torch.nn.Module | None
+    complete: dict[str, Ragged] = field(default_factory=dict)
+
+    def complete_text(self, split: str) -> Ragged | None:
+        """Features of a split's complete text (computed once, cached by content); None where the network encodes."""
+        if self.encoder is not None and split not in self.complete:
+            self.complete[split] = cached_features(self.encoder, self.splits[split])
+        return self.complete.get(split)
+
+    def masked(self, split: str, rate: float, seed: int, targets: bool = False) -> MaskedSplit:
+        """A split under static masks at one missing rate."""
+        keep = draw_masks(self.splits[split], rate, seed)
+        return mask_split(self.splits[split], keep, self.encoder, self.complete_text(split), targets)
+
+    def train_epoch(self, epoch: int) -> MaskedSplit:
+        """The training split under one epoch's masks: protocol A's never change, protocol B's are drawn anew."""
+        c, split = self.config, self.splits["train"]
+        keep = train_masks(split, epoch, c.seed, c.protocol, c.rate)
+        return mask_split(split, keep, self.encoder, self.complete_text("train"))
+
+    def valid_rates(self) -> tuple[float, ...]:
+        """Protocol A validates at its own rate, protocol B over several."""
+        return (self.config.rate,) if self.config.protocol == "A" else self.config.valid_rates
+
+
+def cut(split: Split, clips: int | None) -> Split:
+    """The first `clips` clips."""
+    return split if clips is None or clips >= len(split) else split.select(np.arange(clips))
+
+
+def with_shuffled_labels(split: Split, seed: int) -> Split:
+    """The negative control: every label belongs to some other clip."""
+    order = np.random.default_rng(seed).permutation(len(split))
+    return Split(**{**vars(split), "labels": split.labels[order]})
+
+
+def prepare(config: TrainConfig, corpus: Corpus | None = None) -> Setup:
+    """Load the corpus (unless given), the encoder and a freshly initialised network, with the train split's statistics."""
+    corpus = corpus or load_corpus(config.data, config.dataset)
+    splits = {name: cut(split, config.max_clips) for name, split in corpus.splits.items()}
+    if config.shuffle_labels:
+        splits = {n: with_shuffled_labels(s, config.seed) if n != "test" else s for n, s in splits.items()}
+    frozen = config.encoder_lr == 0
+    encoder = load_encoder(config.text_encoder, frozen)
+    warning = vocabulary_mismatch(load_tokenizer(config.text_encoder), splits["train"])
+    if warning:
+        print(f"warning: {corpus.source or corpus.name}: {warning}", file=sys.stderr)
+    torch.manual_seed(mix(config.seed, 0))
+    model = build(config, splits["train"], encoder, frozen)
+    setup = Setup(config, corpus, splits, model, encoder if frozen else None)
+    fit_inputs(setup, encoder)
+    return setup
+
+
+def build(config: TrainConfig, train: Split, encoder: torch.nn.Module, frozen: bool) -> torch.nn.Module:
+    """The network for a corpus's feature widths, untrained."""
+    dims = {"text": encoder.dim, "audio": train.audio.dim, "vision": train.vision.dim}
+    pool = {"audio": config.pool_audio, "vision": config.pool_vision}
+    return entry(config.model).build(config.network, Inputs(dims, pool, None if frozen else encoder))
+
+
+def fit_inputs(setup: Setup, encoder: torch.nn.Module) -> None:
+    """Standardisation by the train split's complete features (a fine-tuned encoder's at its start)."""
+    train, inputs = setup.splits["train"], setup.model.inputs
+    inputs.fit("audio", train.audio.values)
+    inputs.fit("vision", train.vision.values)
+    text = setup.complete_text("train")
+    if text is None:
+        text = encode(encoder, train.token_ids, train.token_lengths)
+    inputs.fit("text", text.values)

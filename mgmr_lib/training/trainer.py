@@ -1,0 +1,190 @@
+"""The training loop, on HF Accelerate: the same code on a CPU, a GPU, or several processes.
+
+A run is a function of its configuration alone: order, masks and dropout of an epoch are seeded by (seed, epoch), so a
+killed run that resumes at the last whole epoch ends where an uninterrupted one does.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm.auto import tqdm
+
+from ..data.batch import MaskedSplit
+from .checkpoint import (
+    load_optimizer,
+    load_tensors,
+    load_weights,
+    optimizer_tensors,
+    save_tensors,
+    with_prefix,
+    without_prefix,
+)
+from .losses import LossWeights, joint_loss, loss_counts
+from .seeds import mix
+from .setup import Setup
+
+VALID_SEED = 1  # masks of the valid split: the same in every run, so that runs are compared on the same clips
+
+
+@torch.no_grad()
+def predict(model: torch.nn.Module, masked: MaskedSplit, batch_size: int = 64, device="cpu") -> np.ndarray:
+    """Predictions (n,) float64 for every clip, in order."""
+    model.eval()
+    found = [model(batch.to(device)).prediction.float().cpu().numpy() for batch in masked.batches(batch_size)]
+    return np.concatenate(found).astype(np.float64)
+
+
+@dataclass
+class Progress:
+    """Where a run stands. best: the lowest valid MAE so far; waited: epochs since then."""
+
+    epoch: int = 0
+    step: int = 0
+    best: float = math.inf
+    best_epoch: int = -1
+    waited: int = 0
+    history: list = None
+
+    def __post_init__(self):
+        self.history = self.history or []
+
+
+class Trainer:
+    """Trains setup.model and keeps the weights with the lowest valid MAE.
+
+    folder: where checkpoints go (None: nowhere). `run()` resumes from the folder's checkpoint if there is one.
+    """
+
+    def __init__(self, setup: Setup, folder: Path | None = None, quiet: bool = False, accelerator: Accelerator | None = None):
+        self.setup, self.config, self.folder, self.quiet = setup, setup.config, folder, quiet
+        self.accelerator = accelerator or Accelerator()
+        self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=self.config.weight_decay)
+        self.base_rates = [g["lr"] for g in self.optimizer.param_groups]
+        self.model, self.optimizer = self.accelerator.prepare(setup.model, self.optimizer)
+        c = self.config
+        self.averaged = None
+        if c.ema > 0:
+            self.averaged = AveragedModel(self._plain(), multi_avg_fn=get_ema_multi_avg_fn(c.ema))
+        self.weights = LossWeights(c.alpha_text, c.alpha_audio, c.alpha_vision)
+        self.progress, self.best_weights = Progress(), {}
+        self.valid = None
+        self.steps_per_epoch = math.ceil(len(setup.splits["train"]) / c.batch_size)
+
+    def _plain(self) -> torch.nn.Module:
+        return self.accelerator.unwrap_model(self.model)
+
+    def _groups(self) -> list[dict]:
+        encoder, rest = [], []
+        for name, p in self.setup.model.named_parameters():
+            (encoder if name.startswith("inputs.text_encoder.") else rest).append(p)
+        groups = [{"params": rest, "lr": self.config.lr}]
+        return groups + ([{"params": encoder, "lr": self.config.encoder_lr}] if encoder else [])
+
+    def run(self) -> Progress:
+        """Train until early stopping or the last epoch, then put the best weights into the model."""
+        c = self.config
+        self._resume()
+        bar = tqdm(total=c.epochs, initial=self.progress.epoch, disable=self.quiet, desc=f"{c.model} {c.profile}", unit="epoch")
+        bar.disable = bar.disable or not self.accelerator.is_main_process
+        while self.progress.epoch < c.epochs and self.progress.waited < c.patience:
+            losses = self._train_epoch(self.progress.epoch)
+            mae = self._validate()
+            self._record(losses, mae)
+            bar.update()
+            bar.set_postfix_str(f"train {losses['task']:.3f}, valid MAE {mae:.3f}, best {self.progress.best:.3f}")
+        bar.close()
+        load_weights(self._plain(), self.best_weights, Path(self.folder or "."))
+        return self.progress
+
+    def _train_epoch(self, epoch: int) -> dict[str, float]:
+        """One pass over the training clips; returns the epoch's mean losses."""
+        c = self.config
+        masked = self.setup.train_epoch(epoch)
+        torch.manual_seed(mix(c.seed, epoch))
+        order = torch.randperm(len(masked), generator=torch.Generator().manual_seed(mix(c.seed, epoch))).numpy()
+        self.model.train()
+        totals: dict[str, float] = {}
+        for start in range(0, len(order), c.batch_size):
+            # Each process takes its share of the same global batch; an odd clip goes to the first ones.
+            whole = order[start : start + c.batch_size]
+            losses = self._step(masked, np.array_split(whole, self.accelerator.num_processes)[self.accelerator.process_index])
+            for name, value in losses.items():
+                totals[name] = totals.get(name, 0.0) + float(value) * len(whole)
+        return {name: value / len(order) for name, value in totals.items()}
+
+    def _step(self, masked: MaskedSplit, share: np.ndarray) -> dict[str, torch.Tensor]:
+        self._set_learning_rate()
+        # A process without a clip (a last batch smaller than the world) still takes part, with a weight of zero.
+        batch = masked.batch(share if len(share) else [0]).to(self.accelerator.device)
+        output = self.model(batch)
+        counts = loss_counts(output, batch.labels) * (1.0 if len(share) else 0.0)
+        counts = self.accelerator.reduce(counts, "sum")
+        losses = joint_loss(output, batch.labels, self.weights, counts)
+        scale = 1.0 if len(share) else 0.0
+        # Gradients are averaged over processes, but the counts are already global: undo the average.
+        self.accelerator.backward(losses["total"] * self.accelerator.num_processes * scale)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.progress.step += 1
+        if self.averaged is not None:
+            self.averaged.update_parameters(self._plain())
+        return {k: self.accelerator.reduce(v.detach() * scale, "sum") for k, v in losses.items()}
+
+    def _set_learning_rate(self) -> None:
+        """Linear warm-up over the first `warmup` of all steps, then half a cosine down to zero."""
+        total = self.steps_per_epoch * self.config.epochs
+        warm = max(1, round(self.config.warmup * total))
+        step = self.progress.step
+        factor = (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
+        for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+            group["lr"] = rate * factor
+
+    def _evaluated(self) -> torch.nn.Module:
+        return self._plain() if self.averaged is None else self.averaged.module
+
+    def _validate(self) -> float:
+        """Mean absolute error on the valid split, averaged over the rates that the configuration names."""
+        if self.valid is None:
+            self.valid = [self.setup.masked("valid", rate, VALID_SEED) for rate in self.setup.valid_rates()]
+        labels = self.setup.splits["valid"].labels
+        model, device = self._evaluated(), self.accelerator.device
+        return float(np.mean([np.abs(predict(model, m, device=device) - labels).mean() for m in self.valid]))
+
+    def _record(self, losses: dict[str, float], mae: float) -> None:
+        p = self.progress
+        p.history.append({"epoch": p.epoch, "valid_mae": mae, **{f"train_{k}": v for k, v in losses.items()}})
+        if mae < p.best:
+            p.best, p.best_epoch, p.waited = mae, p.epoch, 0
+            self.best_weights = {k: v.detach().cpu().clone() for k, v in self._evaluated().state_dict().items()}
+        else:
+            p.waited += 1
+        p.epoch += 1
+        if self.folder is not None and self.accelerator.is_main_process:
+            self._save()
+
+    def _save(self) -> None:
+        tensors = with_prefix("model", self._plain().state_dict()) | with_prefix("best", self.best_weights)
+        tensors |= with_prefix("optimizer", optimizer_tensors(self.optimizer))
+        if self.averaged is not None:
+            tensors |= with_prefix("averaged", self.averaged.state_dict())
+        save_tensors(self.folder / "last.safetensors", tensors, vars(self.progress) | {"config": self.config.hash()})
+
+    def _resume(self) -> None:
+        path = self.folder / "last.safetensors" if self.folder else None
+        if path is None or not path.exists():
+            return
+        tensors, state = load_tensors(path)
+        state.pop("config", None)
+        self.progress = Progress(**state)
+        load_weights(self._plain(), without_prefix("model", tensors), path)
+        load_optimizer(self.optimizer, without_prefix("optimizer", tensors))
+        if self.averaged is not None:
+            load_weights(self.averaged, without_prefix("averaged", tensors), path)
+        self.best_weights = without_prefix("best", tensors)
+
