@@ -1,0 +1,1 @@
+"""The exercises of every notebook: `chNN.py` holds a list `EXERCISES` for notebook NN."""

@@ -1,0 +1,178 @@
+"""Grade one answer: run it on fresh inputs, recognise known mistakes, and never raise.
+
+Nothing that the learner's function does may escape: exceptions, endless recursion or loops, changed inputs, printed
+floods, `sys.exit()`, consumed random numbers.
+"""
+
+import contextlib
+import copy
+import inspect
+import io
+import random
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+
+from mgmr_lib.course.compare import difference, short
+from mgmr_lib.course.registry import Case, Exercise
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """state: "passed", "not attempted" or "wrong"; message: what is wrong, a sentence for the learner."""
+
+    state: str
+    message: str = ""
+
+
+class TimeIsUp(BaseException):
+    """The answer ran longer than the exercise allows (a BaseException, so that `except Exception` cannot swallow it)."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float):
+    """Interrupt the body after `seconds`, where the platform can (POSIX, main thread); elsewhere there is no limit."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_):
+        raise TimeIsUp
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
+def untouched_random_state():
+    """Put Python's, NumPy's and torch's generators back, so that a check never changes what later cells print."""
+    python, numpy, torch = random.getstate(), sys.modules.get("numpy"), sys.modules.get("torch")
+    numpy_state = numpy.random.get_state() if numpy else None
+    torch_state = torch.random.get_rng_state() if torch and hasattr(torch, "random") else None
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        if numpy_state is not None:
+            numpy.random.set_state(numpy_state)
+        if torch_state is not None:
+            torch.random.set_rng_state(torch_state)
+
+
+def describe(fn, case: Case) -> str:
+    """The input in words: "a = 0.5, x = [1, 0, 0] (an impulse)"."""
+    try:
+        names = list(inspect.signature(fn).parameters)
+    except (TypeError, ValueError):
+        names = []
+    named = [f"{names[i]} = {short(a)}" if i < len(names) else short(a) for i, a in enumerate(case.args)]
+    return ", ".join(named) + (f" ({case.about})" if case.about else "")
+
+
+def _in_words(error: BaseException, where: str) -> str:
+    if isinstance(error, TimeIsUp):
+        return f"it does not come to an end{where}: is there a loop whose condition never changes?"
+    if isinstance(error, RecursionError):
+        return f"it calls itself without end{where}: a recursion needs a case that returns, a loop is simpler here."
+    if isinstance(error, KeyboardInterrupt):
+        return "the check was interrupted; run it again."
+    text = str(error).strip().split("\n")[0][:200]
+    line = _line_of(error)
+    return f"it stops with {type(error).__name__}{': ' + text if text else ''}{line}{where}."
+
+
+def _line_of(error: BaseException) -> str:
+    """", in its line 3": the line of the learner's function, counted from its `def`."""
+    tb, deepest = error.__traceback__, None
+    while tb is not None:
+        if "mgmr_lib" not in tb.tb_frame.f_code.co_filename:
+            deepest = deepest or tb
+        tb = tb.tb_next
+    if deepest is None:
+        return ""
+    offset = deepest.tb_lineno - deepest.tb_frame.f_code.co_firstlineno
+    return f" (line {offset + 1} of {deepest.tb_frame.f_code.co_name})"
+
+
+def grade(spec: Exercise, fn, is_unsolved, seed: int | None = None) -> Verdict:
+    """Grade `fn`; `is_unsolved(error)` says whether an error is the exercise's own NotImplementedError."""
+    rng = random.Random(seed)
+    hidden = io.StringIO()
+    try:
+        with untouched_random_state(), contextlib.redirect_stdout(hidden), time_limit(spec.limit_s):
+            return _grade(spec, fn, rng)
+    except BaseException as e:  # noqa: B036 - a learner's function may raise anything, SystemExit included
+        if is_unsolved(e):
+            return Verdict("not attempted")
+        where = getattr(e, "_course_input", "")
+        return Verdict("wrong", _in_words(e, where))
+
+
+def _grade(spec: Exercise, fn, rng) -> Verdict:
+    for case in spec.inputs(rng):
+        message = _try_case(spec, fn, case, rng)
+        if message:
+            return Verdict("wrong", message)
+    if spec.test is not None:
+        message = spec.test(fn, rng)
+        if message:
+            return Verdict("wrong", message)
+    return Verdict("passed")
+
+
+def _try_case(spec: Exercise, fn, case: Case, rng) -> str | None:
+    where = f" for {describe(spec.reference, case)}"
+    given = copy.deepcopy(case.args)
+    try:
+        got = fn(*given)
+    except BaseException as e:
+        if isinstance(e, Exception) and not isinstance(e, NotImplementedError):
+            mistake = _known_mistake(spec, fn, rng)
+            if mistake:
+                return f"{mistake}({_in_words(e, where)})"
+        with contextlib.suppress(Exception):
+            e._course_input = where
+        raise
+    want = spec.reference(*copy.deepcopy(case.args))
+    found = difference(got, want, spec.rtol, spec.atol)
+    if found is None:
+        changed = None if spec.may_change_inputs else difference(list(given), list(case.args), 0, 0)
+        return f"the result is right, but your function changes its input{where}: work on a copy." if changed else None
+    return f"{_known_mistake(spec, fn, rng)}For{where[4:]}, {found}."
+
+
+def _known_mistake(spec: Exercise, fn, rng) -> str:
+    """The message of the declared mistake whose results equal the learner's on several fresh inputs; "" where there is none."""
+    cases = spec.inputs(rng) + spec.inputs(rng)
+    theirs = [_outcome(fn, c) for c in cases]
+    for wrong in spec.wrong:
+        if not wrong.message:
+            continue
+        others = [_outcome(wrong.fn, c) for c in cases]
+        if all(_same(a, b, spec) for a, b in zip(theirs, others, strict=True)):
+            return wrong.message.rstrip() + " "
+    return ""
+
+
+def _outcome(fn, case: Case):
+    try:
+        return "value", fn(*copy.deepcopy(case.args))
+    except Exception as e:
+        return "error", type(e).__name__
+
+
+def _same(a, b, spec: Exercise) -> bool:
+    if a[0] != b[0]:
+        return False
+    if a[0] == "error" or a[1] is None or b[1] is None:
+        return a[1] == b[1]
+    try:
+        return difference(a[1], b[1], spec.rtol, spec.atol) is None
+    except Exception:
+        return False
