@@ -180,8 +180,13 @@ def test_modalities_and_spaces_are_independent():
     drawn = draw_masks(split, 0.5, 9)
     trained = draw_masks(split, 0.5, 9, space="train")
     epochs = [draw_masks(split, 0.5, 9, epoch=e, space="train")["audio"] for e in (0, 1)]
-    pairs = [(drawn["audio"], drawn["vision"]), (drawn["text"][:, 1:-1], drawn["audio"][:, 1:-1]),
-             (drawn["audio"], trained["audio"]), (trained["audio"], epochs[0]), tuple(epochs)]
+    pairs = [
+        (drawn["audio"], drawn["vision"]),
+        (drawn["text"][:, 1:-1], drawn["audio"][:, 1:-1]),
+        (drawn["audio"], trained["audio"]),
+        (trained["audio"], epochs[0]),
+        tuple(epochs),
+    ]
     for one, other in pairs:
         assert within_binomial((one == other).sum(), one.size, 0.5)
 

@@ -126,7 +126,9 @@ def draw_masks(split: Split, rates, seed: int, epoch: int | None = None, space: 
     }
 
 
-def train_rates(ids, epoch: int, seed: int, protocol: str = "B", rate: float | None = None, complete: str = "clip") -> dict:
+def train_rates(
+    ids, epoch: int, seed: int, protocol: str = "B", rate: float | None = None, complete: str = "clip"
+) -> dict:
     """One epoch's rates, {modality: (n,) in 0..1}: protocol A's one rate, or protocol B's draws, half of them (n // 2) zero.
 
     complete="clip": the same half of the clips is complete in all modalities. complete="modality": each modality has its own
@@ -177,7 +179,9 @@ def mask_tokens(ids: np.ndarray, keep: np.ndarray, valid: np.ndarray) -> np.ndar
     return np.where(valid, np.where(keep, ids, UNK_ID), 0).astype(ids.dtype)
 
 
-def mask_features(values: np.ndarray, keep: np.ndarray, valid: np.ndarray | None = None, noise_std: float = 0.0, seed=0):
+def mask_features(
+    values: np.ndarray, keep: np.ndarray, valid: np.ndarray | None = None, noise_std: float = 0.0, seed=0
+):
     """Features (n, L, d) with zeros where a frame is missing, and zeros in the padding.
 
     noise_std > 0 puts white Gaussian noise of that standard deviation into the missing valid frames instead: both papers'

@@ -1,0 +1,1 @@
+"""Evaluation: metrics, intervals, and how results hold up as data goes missing."""
