@@ -61,7 +61,8 @@ def status(name: str, device: str | None = None) -> str:
     if device is None:
         device = "cuda" if name in ("triton", "cuda") and torch.cuda.is_available() else "cpu"
     try:
-        _trial(name, device)
+        with torch.inference_mode(False), torch.enable_grad():  # the caller may be under no_grad
+            _trial(name, device)
     except CourseError as error:
         return str(error)
     except Exception as error:
