@@ -239,7 +239,9 @@ def _pip_failed(source: Source, log: str) -> str:
     if "No space left on device" in log:
         return _no_space(source.size)
     errors = [line.strip() for line in log.splitlines() if line.strip().lower().startswith("error")]
-    reason = errors[-1].rstrip(".") if errors else "pip failed"
+    reason = errors[-1].rstrip(".").removeprefix("ERROR: ") if errors else "pip failed"
+    if any(sign in log for sign in ("onnection broken", "NewConnectionError", "ConnectTimeout", "timed out", "ProxyError")):
+        reason = "no connection to the package index"
     return (
         f"cannot download {name} ({reason}): check the network connection and run `python -m mgmr_lib data prepare` again"
     )
@@ -306,12 +308,10 @@ def disk_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise CourseError(_no_space(500_000_000)) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            raise CourseError(
-                f"cannot write to the data folder {data_root()} ({error.strerror}): make it writable, "
-                "or point the environment variable MGMR_DATA at a folder that is"
-            ) from error
-        raise
+        raise CourseError(
+            f"cannot write to the data folder {data_root()} ({error.strerror or error}): make it writable, "
+            "or point the environment variable MGMR_DATA at a folder that is"
+        ) from error
 
 
 @contextmanager

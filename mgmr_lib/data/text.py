@@ -6,7 +6,7 @@ model hub, downloaded on first use) and `tiny` (2 layers, 64-d, random weights f
 
 import hashlib
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from mgmr_lib.data.corpus import Ragged, Split
-from mgmr_lib.data.sources import MINILM, file_sha256, require
+from mgmr_lib.data.sources import MINILM, require
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import cache_dir
 
@@ -261,4 +261,5 @@ def _write_values(path: Path, values: np.ndarray) -> None:
         save_file({"values": torch.from_numpy(values)}, temporary)
         os.replace(temporary, path)
     except (OSError, SafetensorError):  # a full or read-only disk: we compute the features again next time
-        temporary.unlink(missing_ok=True) if os.access(path.parent, os.W_OK) else None
+        with suppress(OSError):
+            temporary.unlink()
