@@ -13,6 +13,8 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("numbers", nargs="*", metavar="NN", help="execute and build these; without any, all that changed")
     build.add_argument("--check", action="store_true", help="only say whether all is built, without executing anything")
     build.add_argument("--force", action="store_true", help="execute all of them")
+    lint = commands.add_parser("lint", help="check the rules of CONTRIBUTING.md")
+    lint.add_argument("numbers", nargs="*", metavar="NN", help="only these notebooks")
     return parser
 
 
@@ -34,6 +36,12 @@ def _run(args) -> int:
             return build.check()
         build.build([n.zfill(2) for n in args.numbers], force=args.force)
         return 0
+    if args.command == "lint":
+        from mgmr_lib.course import lint
+
+        found = lint.lint([n.zfill(2) for n in args.numbers])
+        print("\n".join(found) if found else "lint: nothing to say")
+        return 1 if found else 0
     raise CourseError(f"unknown command {args.command}")
 
 

@@ -53,6 +53,7 @@ def _close(a, b, rtol: float, atol: float) -> bool:
 def difference(got, want, rtol: float = 1e-6, atol: float = 1e-9, where: str = "") -> str | None:
     """None where `got` equals `want`; else one sentence that names the first difference."""
     place = f" at {where}" if where else ""
+    got, want = (x.item() if type(x).__module__ == "numpy" and getattr(x, "shape", 0) == () else x for x in (got, want))
     if got is None and want is not None:
         return "it returns None: does every path end in a `return`?" if not where else f"there is None{place}"
     if _is_array(want) or _is_array(got):

@@ -2,33 +2,74 @@
 # jupyter:
 #   mgmr:
 #     title: A recurrence is a memory
-#     claim: "One multiplication and one addition a step are enough to remember."
+#     claim: "One multiplication and one addition a step make a memory, and a single number decides how long it lasts."
 #     goals:
-#       - compute a recurrence with Python lists
-#     minutes: 50
+#       - write the state equations and run them with Python lists
+#       - say how long a system remembers, and choose that length
+#       - tell from the poles whether a state fades, swings or explodes
+#       - show where a memory helps, and where it hurts
+#     minutes: 55
 #     budget_s: 20
 #     device: cpu
 #     requires: []
-#     introduces: [state]
+#     introduces: [recurrence, state, impulse response, half-life, pole, stability, state-space model]
 # ---
+# %% [markdown]
+# ## A clap, then silence
+# A microphone hears one clap and then nothing. We may keep a single number, $h$. At every step we multiply it by 0.9 and add
+# what we hear.
+#
+# **Predict, then run:** after 20 silent steps, how much of the clap is left in $h$: nothing, a tenth, a half?
+
 # %%
+import cmath
+import math
+import random
+
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, explore, progress, say, show, use_style
 
 use_style()
 
 # %%
-fig, ax = plt.subplots()
-ax.plot([1, 0.5, 0.25])
-ax.set(title="Halves", xlabel="step", ylabel="value")
-show(fig, f"The value halves with every step, from 1 to {0.25:.2f}.")
+clap = [1.0] + [0.0] * 29
+h, heard = 0.0, []
+for x in clap:
+    h = 0.9 * h + x
+    heard.append(h)
+say(f"After 20 silent steps **{heard[20]:.0%}** of the clap is left, and all that we ever stored is one number.")
+
+# %% [markdown]
+# ## 1 One number that remembers
+# The loop above is a [recurrence](glossary.md#recurrence): the new value follows from the old one and the input. The number that
+# it carries along is the [state](glossary.md#state). Four weights make it general:
+#
+# $$h_t = a\,h_{t-1} + b\,x_t \qquad\qquad y_t = c\,h_t + d\,x_t$$
+#
+# The first line remembers, the second one reports.
+
+# %% [markdown]
+# | symbol | what | shape |
+# |---|---|---|
+# | $x$, $y$ | input and output, one number a step | list of $l$ |
+# | $h_t$ | state after step $t$; before the first step $h = 0$ | one number |
+# | $a$, $b$ | how much of the old state stays, how much of the input enters | one number each |
+# | $c$, $d$ | how the state is read, and the shortcut from input to output | one number each |
+
+# %% [markdown]
+# **Two conventions.** Books on control often write $h_{t+1} = a h_t + b x_t$: there the output lags one step behind the input.
+# We follow the papers on Mamba [@gu2023]: the input of step $t$ is in the state of step $t$, and in the output at once.
+
+# %% [markdown]
+# ### Exercise 01.1 · one step (easy, 3 minutes)
+# Return the new state. All four arguments are plain numbers.
 
 
 # %%
 @exercise("01.1")
 def step(h, x, a, b):
-    """One step."""
+    """Old state h, input x, weights a and b -> new state."""
     # SOLUTION
     return a * h + b * x
     # END SOLUTION
@@ -36,3 +77,353 @@ def step(h, x, a, b):
 
 # %%
 check("01.1", step)
+
+# %% [markdown]
+# ### Exercise 01.2 · the whole sequence (easy, 8 minutes)
+# Return the list of all outputs $y$, as long as $x$. Start from $h = 0$; update the state first, then report. Use `step` if you
+# like: until you have solved it, it answers with the course's own version.
+
+
+# %%
+@exercise("01.2")
+def run(x, a, b, c, d):
+    """Inputs x (list of l), weights -> outputs (list of l)."""
+    # SOLUTION
+    h, y = 0.0, []
+    for value in x:
+        h = step(h, value, a, b)
+        y.append(c * h + d * value)
+    return y
+    # END SOLUTION
+
+
+# %%
+check("01.2", run)
+
+# %% [markdown]
+# `run` must repeat our opening loop. With $c = 1$ and $d = 0$ the output is the state itself.
+#
+# **Predict, then run:** with $c = 0$ and $d = 1$, what does the system do with the clap?
+
+# %%
+assert run(clap, 0.9, 1.0, 1.0, 0.0) == heard
+print([round(y, 3) for y in run(clap, 0.9, 1.0, 1.0, 0.0)[:5]])
+print([round(y, 3) for y in run(clap, 0.9, 1.0, 0.0, 1.0)[:5]])
+
+# %% [markdown]
+# ## 2 How long does it remember?
+# Feed one click and watch what comes out: that is the [impulse response](glossary.md#impulse-response). For our system it needs no
+# loop. The click enters as $b$, every later step multiplies by $a$, and $c$ reports:
+#
+# $$k_t = c\,a^t\,b \quad (\text{plus } d \text{ at } t = 0)$$
+
+# %% [markdown]
+# **Predict, then run:** three systems hear the same clap, with $a$ = 0.5, 0.9 and 0.98. Which of them still knows of it after ten
+# steps? And after fifty?
+
+# %%
+click = [1.0] + [0.0] * 59
+kept = {a: run(click, a, 1.0, 1.0, 0.0) for a in (0.5, 0.9, 0.98)}
+for a, k in kept.items():
+    print(f"a = {a:4}:  after 10 steps {k[10]:6.1%}   after 50 steps {k[50]:6.1%}")
+
+# %%
+fig, ax = plt.subplots()
+for (a, k), marker in zip(kept.items(), "os^", strict=True):
+    ax.plot(k, marker=marker, markevery=5, label=f"a = {a}")
+ax.set(title="The same clap, three memories: a decides how fast it fades", xlabel="time step t", ylabel="state h (no unit)")
+ax.legend()
+show(fig, f"Impulse responses. With a = 0.5 the clap is gone after a few steps, with a = 0.98 {kept[0.98][50]:.0%} of it is left after 50.")
+
+# %% [markdown]
+# Why look at clicks, when real inputs are never clicks? Every input is a sum of clicks, one a step, each with its own height. Our
+# system only adds and scales, so its output is the sum of the answers to the single clicks. We test that on a random input.
+
+# %%
+rng = random.Random(1)
+x = [rng.gauss(0, 1) for _ in range(12)]
+k = run([1.0] + [0.0] * 11, 0.9, 0.5, 2.0, 0.3)
+summed = [sum(k[t - s] * x[s] for s in range(t + 1)) for t in range(12)]
+direct = run(x, 0.9, 0.5, 2.0, 0.3)
+assert all(math.isclose(p, q, abs_tol=1e-12) for p, q in zip(summed, direct, strict=True))
+print("largest difference below 1e-12:", max(abs(p - q) for p, q in zip(summed, direct, strict=True)) < 1e-12)
+
+# %% [markdown]
+# So the impulse response says everything about the system, and its length is the memory. To measure that length we ask after how
+# many steps one half is left, the [half-life](glossary.md#half-life) $n$:
+#
+# $$a^n = \tfrac{1}{2} \quad\Longleftrightarrow\quad n = \frac{\ln \frac{1}{2}}{\ln a}$$
+
+# %%
+for a in (0.5, 0.9, 0.99, 0.999):
+    print(f"a = {a:<6} half-life {math.log(0.5) / math.log(a):7.1f} steps")
+
+# %% [markdown]
+# Each further nine makes the memory about ten times as long. Near 1, a tiny change of $a$ is a huge change of memory, which is
+# why nobody learns $a$ directly: notebook 02 turns to a better handle.
+#
+# ### Exercise 01.3 · choose a memory (medium, 8 minutes)
+# Turn the formula round: return the $a$ between 0 and 1 that leaves one half of the state after `steps` steps.
+
+
+# %%
+@exercise("01.3")
+def pole_for_half_life(steps):
+    """Half-life in steps (a number above 0) -> a."""
+    # SOLUTION
+    return 0.5 ** (1 / steps)
+    # END SOLUTION
+
+
+# %%
+check("01.3", pole_for_half_life)
+
+# %% [markdown]
+# **Predict, then run:** a state with a half-life of 10 steps hears the clap. What is left after 20 steps, and after 30? (Halve
+# and halve again.)
+
+# %%
+a = pole_for_half_life(10)
+print(f"a = {a:.3f}")
+print({t: round(run(clap, a, 1.0, 1.0, 0.0)[t], 3) for t in (0, 10, 20)})
+
+# %% [markdown]
+# ## 3 When does it explode?
+# A memory that never fades sounds attractive. Let a constant tone play, $x_t = 1$ for ever, and look at three systems: one that
+# fades, one that keeps all, one that amplifies.
+#
+# **Predict, then run:** where does each of the three end up?
+
+# %%
+tone = [1.0] * 60
+ends = {a: run(tone, a, 1.0, 1.0, 0.0) for a in (0.9, 1.0, 1.05)}
+for a, y in ends.items():
+    print(f"a = {a:4}:  after 60 steps {y[-1]:6.1f}")
+print(f"1 / (1 - 0.9) = {1 / (1 - 0.9):.1f}")
+
+# %%
+fig, ax = plt.subplots()
+for (a, y), marker in zip(ends.items(), "os^", strict=True):
+    ax.plot(y, marker=marker, markevery=6, label=f"a = {a}")
+ax.set(title="Only the fading memory settles", xlabel="time step t", ylabel="state h (no unit)", ylim=(0, 70))
+ax.legend(loc="upper left")
+show(fig, f"A constant tone. With a = 0.9 the state settles at {ends[0.9][-1]:.1f}, with a = 1 it climbs by one a step, with a = 1.05 it "
+     f"leaves the picture and reaches {ends[1.05][-1]:.0f}.")
+
+# %% [markdown]
+# A system is stable ([stability](glossary.md#stability)) if no bounded input can drive its state beyond all bounds. Here that holds exactly when
+# $|a| < 1$: then what is left of old inputs, $1 + a + a^2 + \dots$, adds up to a finite $1 / (1 - a)$. The number $a$ is the system's
+# [pole](glossary.md#pole).
+
+# %% [markdown]
+# ## 4 Several numbers at once
+# One number cannot swing: it can only fade. With a list of $n$ numbers as the state, every new number may read all the old
+# ones. This is the [state-space model](glossary.md#state-space-model) [@kalman1960], and Mamba runs one for each of its channels:
+#
+# $$h_t = A\,h_{t-1} + B\,x_t \qquad\qquad y_t = C \cdot h_t + D\,x_t$$
+
+# %% [markdown]
+# | symbol | what | shape |
+# |---|---|---|
+# | $h_t$ | state | list of $n$ |
+# | $A$ | row $i$ says how the old state makes new entry $i$ | $n$ lists of $n$ |
+# | $B$ | how the input enters each entry | list of $n$ |
+# | $C$ | how the entries are read into one output | list of $n$ |
+# | $D$ | shortcut | one number |
+
+# %% [markdown]
+# ### Exercise 01.4 · find the bug (medium, 10 minutes)
+# A colleague wrote the step below. Her test is a quarter turn: $A$ turns the point (1, 0) to (0, 1) without changing its length. Her
+# program says that the point vanishes. Run it, find the reason, and write the step correctly.
+
+
+# %%
+def colleagues_step(h, x, A, B):
+    h = list(h)
+    for i in range(len(h)):
+        h[i] = sum(A[i][j] * h[j] for j in range(len(h))) + B[i] * x
+    return h
+
+
+quarter_turn = [[0.0, -1.0], [1.0, 0.0]]
+print(colleagues_step([1.0, 0.0], 0.0, quarter_turn, [1.0, 0.0]))
+
+
+# %%
+@exercise("01.4")
+def vector_step(h, x, A, B):
+    """Old state h (n), input x (a number), A (n lists of n), B (n) -> new state (n)."""
+    # SOLUTION
+    return [sum(A[i][j] * h[j] for j in range(len(h))) + B[i] * x for i in range(len(h))]
+    # END SOLUTION
+
+
+# %%
+check("01.4", vector_step)
+
+# %%
+h, turn = [1.0, 0.0], []
+for _ in range(4):
+    h = vector_step(h, 0.0, quarter_turn, [1.0, 0.0])
+    turn.append([round(v, 2) for v in h])
+print(turn)
+
+# %% [markdown]
+# Four quarter turns bring the point home. What decides now whether a state fades? Not single entries of $A$, but directions in
+# which $A$ only stretches: there the state behaves like our one number. The stretches are the poles of $A$, its eigenvalues, and for two numbers they
+# solve
+#
+# $$p^2 - (A_{11} + A_{22})\,p + (A_{11} A_{22} - A_{12} A_{21}) = 0$$
+
+# %% [markdown]
+# For the quarter turn this is $p^2 + 1 = 0$: the poles are $\pm i$. Complex poles always come as such a pair, and their meaning is
+# simple: the *angle* of a pole is the turn in one step, its distance from zero, the *radius*, is the factor by which the
+# state shrinks or grows meanwhile. A real pole has angle zero and only fades.
+
+# %% [markdown]
+# ### Exercise 01.5 · is it stable? (harder, 12 minutes)
+# Return True if both poles of the 2 x 2 matrix lie strictly inside the unit circle. `cmath.sqrt` takes roots of negative numbers, `abs`
+# of a complex number is its radius.
+
+
+# %%
+@exercise("01.5")
+def is_stable(A):
+    """A (2 lists of 2 numbers) -> True if every state fades when the input stops."""
+    # SOLUTION
+    trace, det = A[0][0] + A[1][1], A[0][0] * A[1][1] - A[0][1] * A[1][0]
+    root = cmath.sqrt(trace * trace - 4 * det)
+    return abs((trace + root) / 2) < 1 and abs((trace - root) / 2) < 1
+    # END SOLUTION
+
+
+# %%
+check("01.5", is_stable)
+
+# %% [markdown]
+# **Predict, then run:** which of these three matrices are stable? The first has small entries, the second a huge one, the third
+# turns the state by a little over its length.
+
+# %%
+candidates = {
+    "small entries": [[0.7, 0.6], [0.6, 0.7]],
+    "a huge entry": [[0.5, 100.0], [0.0, 0.5]],
+    "a growing turn": [[0.0, -1.02], [1.02, 0.0]],
+}
+for name, A in candidates.items():
+    print(f"{name:15} stable: {is_stable(A)}")
+
+# %% [markdown]
+# Now turn the two knobs of a pole. The radius sets how fast the answer to a click fades, the angle how fast it swings. In live
+# JupyterLab the sliders below move the pole; the small pictures show six of its places.
+
+# %%
+from mgmr_lib.course.widgets import pole_and_impulse
+
+explore(
+    pole_and_impulse,
+    "Poles (crosses) in the complex plane with the unit circle, and the impulse response of each. Inside the circle the response fades, "
+    "outside it grows; an angle makes it swing.",
+    title="Radius: how long it lasts. Angle: how fast it swings.",
+    size=(4.6, 1.9),
+    radius=[0.5, 0.7, 0.8, 0.9, 0.95, 1.0, 1.05],
+    angle=[0, 15, 30, 45, 60],
+)
+
+# %% [markdown]
+# ## 5 Is it worth its number?
+# A voice has a level that drifts slowly, and each frame that we measure is off by noise. We want the level *now*. One number is
+# enough for a fading average: $h_t = a\,h_{t-1} + (1 - a)\,x_t$, whose weights add up to one.
+
+# %%
+rng = random.Random(0)
+
+
+def voice(length=600):
+    """(true level, noisy frames) of one clip."""
+    level, levels, frames = 0.0, [], []
+    for _ in range(length):
+        level += rng.gauss(0, 0.3)
+        levels.append(level)
+        frames.append(level + rng.gauss(0, 1.0))
+    return levels, frames
+
+
+clips = [voice() for _ in range(10)]
+
+# %% [markdown]
+# The rival is the plainest of all, a moving average of the last $k$ frames. It must keep $k$ frames in memory. The error is the root
+# mean square (RMS) distance to the true level, in units of the noise: reporting each frame as it comes has an error of about one.
+#
+# **Predict, then run:** how many frames must the rival keep to draw level with our one number?
+
+
+# %% tags=["baseline"]
+def moving_average(x, k):
+    """The mean of the last k values at every step (of fewer at the start)."""
+    windows = [x[max(0, t - k + 1) : t + 1] for t in range(len(x))]
+    return [sum(w) / len(w) for w in windows]
+
+
+# %%
+def rms_error(method, clips):
+    """Root mean square distance of method(frames) from the true levels."""
+    squares = [(y - true) ** 2 for levels, frames in clips for y, true in zip(method(frames), levels, strict=True)]
+    return math.sqrt(sum(squares) / len(squares))
+
+
+def fading(a):
+    """The fading average with pole a, as a method."""
+    return lambda frames: run(frames, a, 1 - a, 1.0, 0.0)
+
+
+# %% tags=["signature"]
+poles = [i / 20 for i in range(20)]
+ours = {a: rms_error(fading(a), clips) for a in poles}
+rivals = {k: rms_error(lambda frames, k=k: moving_average(frames, k), clips) for k in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)}
+best_a, best_k = min(ours, key=ours.get), min(rivals, key=rivals.get)
+say(f"Frames as they come: error {rivals[1]:.2f}. Best moving average, **{best_k} numbers** kept: {rivals[best_k]:.2f}. "
+    f"Our recurrence, **one number** kept, a = {best_a}: **{ours[best_a]:.2f}**.")
+
+# %% [markdown]
+# However many frames the rival keeps, it does not draw level: it weighs an old frame like a new one and then drops it at once.
+#
+# Does a memory always help? As a control we shuffle the steps of each clip: the same levels, the same noise, but the past says nothing about
+# the present. If memory is the reason for our success, it must now be useless.
+
+# %% tags=["control"]
+shuffled = []
+for levels, frames in clips:
+    order = rng.sample(range(len(frames)), len(frames))
+    shuffled.append(([levels[i] for i in order], [frames[i] for i in order]))
+control = {a: rms_error(fading(a), shuffled) for a in poles}
+best_control = min(control, key=control.get)
+assert best_control <= 0.1
+
+# %%
+fig, ax = plt.subplots()
+ax.plot(poles, list(ours.values()), "o-", label="recurrence, one number")
+ax.axhline(rivals[best_k], ls="--", color="#E69F00", label=f"best moving average, {best_k} numbers")
+ax.plot(poles, list(control.values()), "s-", color="#777777", label="control: steps shuffled")
+ax.set(title="Memory pays where the past says something about the present", xlabel="pole a", ylabel="RMS error (noise = 1)")
+ax.legend()
+show(fig, f"Error against the pole. In order, the error falls from {ours[0.0]:.2f} without memory to {ours[best_a]:.2f} at a = {best_a}; "
+     f"shuffled, the best is {control[best_control]:.2f} at a = {best_control}, and longer memories only hurt.")
+
+# %% [markdown]
+# ## 6 Limits
+# The weights $a, b, c, d$ are the same at every step. Our system cannot decide that a clap is worth keeping and a cough is not: it
+# stores both and fades both. And it treats a lost frame, a zero, as a loud silence. Selection (notebook 03) lets the input choose the
+# weights.
+#
+# It is also sequential: step $t$ waits for step $t - 1$. Notebook 04 finds a way around.
+
+# %% [markdown]
+# ## 7 Summary
+# - $h_t = a\,h_{t-1} + b\,x_t$ remembers, $y_t = c\,h_t + d\,x_t$ reports; a vector state adds swinging.
+# - The impulse response $c\,a^t\,b$ is the memory; its half-life is $\ln \frac{1}{2} / \ln a$ steps.
+# - Stable means: every pole strictly inside the unit circle.
+# - A memory pays only where the past says something about the present; with one number it beat every moving average that we tried.
+
+# %%
+progress("01")

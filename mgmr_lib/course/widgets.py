@@ -1,0 +1,191 @@
+"""`explore`: one drawing under several values, as static small multiples always and with sliders in a live notebook.
+
+The static figure is what a reader on a web page, a PDF and the stored notebook show. The sliders redraw a PNG in an image
+widget: no output area, no stored widget state, so that a notebook's stored outputs stay comparable.
+"""
+
+import cmath
+import math
+from itertools import product
+
+from mgmr_lib.course import figures
+from mgmr_lib.errors import CourseError
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def explore(draw, caption: str, title: str = "", size: tuple[float, float] = (8.0, 2.4), **values) -> None:
+    """Show `draw(fig, **choice)` for the values of the first two names as small multiples, then with a slider for each name.
+
+    draw: fills an empty figure (or sub-figure) with axes that carry titles and labels; values: name=[choices in order], the
+    middle one is where the slider starts; caption: what the small multiples show; title: the finding;
+    size: inches of one drawing. Statically at most three choices of the first name and two of the second are drawn.
+    """
+    for name, choices in values.items():
+        if not isinstance(choices, (list, tuple, range)) or len(choices) < 2:
+            raise CourseError(f"explore: {name} needs a list of at least two values, not {choices!r}")
+    if not values:
+        raise CourseError("explore: give at least one name=[values]")
+    figures.show(_small_multiples(draw, title, size, values), caption)
+    _sliders(draw, size, values)
+
+
+def middle(choices):
+    """Where a slider starts."""
+    return choices[len(choices) // 2]
+
+
+def _spread(choices, most: int = 3) -> list:
+    """At most `most` choices, first and last among them."""
+    n = len(choices)
+    if n <= most:
+        return list(choices)
+    return [choices[round(i * (n - 1) / (most - 1))] for i in range(most)]
+
+
+def _grid(values: dict) -> list[dict]:
+    """The choices that are drawn statically, row by row."""
+    names = list(values)
+    rest = {n: middle(values[n]) for n in names[2:]}
+    drawn = [_spread(values[n], most) for n, most in zip(names, (3, 2), strict=False)]
+    return [dict(zip(names, c, strict=False)) | rest for c in product(*drawn)]
+
+
+def _small_multiples(draw, title: str, size, values: dict):
+    import matplotlib.pyplot as plt
+
+    grid = _grid(values)
+    columns = 1 if size[0] > 5 else min(2 if len(values) > 1 else 3, len(grid))
+    rows = math.ceil(len(grid) / columns)
+    fig = plt.figure(figsize=(size[0] * columns, size[1] * rows + 0.3))
+    parts = fig.subfigures(rows, columns, squeeze=False)
+    for part, choice in zip(parts.flat, grid, strict=False):
+        draw(part, **choice)
+    if title:
+        fig.suptitle(title, x=0.01, ha="left")
+    return fig
+
+
+def _one(draw, size, choice: dict) -> bytes:
+    """One drawing as PNG."""
+    import matplotlib.pyplot as plt
+
+    fig = plt.figure(figsize=size)
+    draw(fig, **choice)
+    plt.close(fig)
+    return figures.png(fig)
+
+
+def in_words(choice: dict) -> str:
+    """ "radius = 0.9, angle = 30"."""
+    return ", ".join(f"{k.replace('_', ' ')} = {v:g}" if isinstance(v, float) else f"{k.replace('_', ' ')} = {v}"
+                     for k, v in choice.items())
+
+
+def make_sliders(draw, size, values: dict):
+    """The live widget: a slider for each name, a line that says the values, the drawing."""
+    import ipywidgets as w
+
+    wide = w.Layout(width="420px")
+    sliders = {n: w.SelectionSlider(options=list(c), value=middle(c), description=n.replace("_", " "), layout=wide,
+                                    style={"description_width": "110px"}) for n, c in values.items()}
+    start = {n: s.value for n, s in sliders.items()}
+    said = w.HTML(in_words(start))
+    said.add_class("course-explore-values")
+    image = w.Image(value=_one(draw, size, start), format="png", alt=in_words(start))
+    image.add_class("course-explore-figure")
+
+    def redraw(_):
+        choice = {n: s.value for n, s in sliders.items()}
+        image.value, said.value = _one(draw, size, choice), in_words(choice)
+
+    for s in sliders.values():
+        s.observe(redraw, names="value")
+    return w.VBox([*sliders.values(), said, image])
+
+
+def _sliders(draw, size, values: dict) -> None:
+    try:
+        from IPython import get_ipython
+        from IPython.display import display
+
+        if get_ipython() is None or not hasattr(get_ipython(), "kernel"):
+            return
+        box = make_sliders(draw, size, values)
+    except ImportError:  # ipywidgets is missing: the small multiples say the same
+        return
+    view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
+    # Only the view, without a text form: the stored notebook then has nothing to lose, and nbval nothing to compare.
+    display({WIDGET: view}, raw=True)
+
+
+# --- what the first notebooks explore -------------------------------------------------------------------------------------
+
+
+def pole_and_impulse(fig, radius: float = 0.9, angle: float = 0.0, steps: int = 30) -> None:
+    """01: a pole in the complex plane and the impulse response that it makes. angle: degrees."""
+    pole = cmath.rect(radius, math.radians(angle))
+    plane, response = fig.subplots(1, 2, width_ratios=[1, 3])
+    circle = [cmath.rect(1, 2 * math.pi * k / 100) for k in range(101)]
+    plane.plot([z.real for z in circle], [z.imag for z in circle], color=figures.GREY, lw=1)
+    colour = figures.RED if radius > 1 else figures.BLUE
+    for p in {pole, pole.conjugate()} if angle else {pole}:
+        plane.plot(p.real, p.imag, "x", color=colour, ms=9, mew=2.5)
+    plane.set(title=f"{radius:g} at {angle:g}°", xlabel="real", ylabel="imaginary",
+              xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal")
+    values = [(pole**t).real for t in range(steps)]
+    response.stem(range(steps), values, basefmt=" ", linefmt=colour, markerfmt="o")
+    how = "grows" if radius > 1 else "fades" if radius < 1 else "lasts"
+    response.set(title=f"it {how}{' and swings' if angle else ''}", xlabel="time step t", ylabel="state (no unit)")
+
+
+def discretised(a: float, step: float, rule: str) -> tuple[float, float]:
+    """(a_bar, b_bar) of dh/dt = a h + x for one step: "exact" (zero-order hold), "Euler" or "bilinear"; a != 0."""
+    if rule == "exact":
+        return math.exp(a * step), (math.exp(a * step) - 1) / a
+    if rule == "Euler":
+        return 1 + a * step, step
+    return (1 + a * step / 2) / (1 - a * step / 2), step / (1 - a * step / 2)
+
+
+def discretisation_step(fig, step: float = 0.5, a: float = -1.0, end: float = 6.0) -> None:
+    """02: dh/dt = a h + x for x = 1 from h(0) = 0, continuous and after three discretisations with this step (in seconds)."""
+    ax = fig.subplots()
+    times = [end * k / 200 for k in range(201)]
+    ax.plot(times, [(math.exp(a * t) - 1) / a for t in times], color=figures.GREY, lw=4, alpha=0.5, label="continuous")
+    for rule, colour in (("exact", figures.BLUE), ("Euler", figures.RED), ("bilinear", figures.GREEN)):
+        a_bar, b_bar = discretised(a, step, rule)
+        h, points = 0.0, [0.0]
+        for _ in range(int(end / step + 1e-9)):
+            h = a_bar * h + b_bar
+            points.append(h)
+        ax.plot([k * step for k in range(len(points))], points, "o-", ms=4, lw=1, color=colour, label=rule)
+    ax.set(title=f"step {step:g} s: Euler's factor is {1 + a * step:g}", xlabel="time (s)", ylabel="state h (no unit)",
+           ylim=(-0.6, 2.2))
+    ax.legend(loc="upper right", ncols=2)
+
+
+def missing_rate(features: dict, seed: int = 0):
+    """09: a drawing of one clip whose time steps go missing.
+
+    features: modality -> (l, d) array. Returns draw(fig, rate): each modality as an image, time to the right, missing steps blank.
+    A step that is missing at one rate stays missing at every higher one.
+    """
+    import numpy as np
+
+    order = {name: np.random.default_rng([seed, i]).random(len(x)) for i, (name, x) in enumerate(features.items())}
+
+    def draw(fig, rate: float = 0.5) -> None:
+        axes = fig.subplots(len(features), 1, squeeze=False)[:, 0]
+        for ax, (name, x) in zip(axes, features.items(), strict=True):
+            shown = np.array(x, dtype=float)
+            scale = np.abs(shown).max(axis=0, keepdims=True)
+            shown = shown / np.where(scale > 0, scale, 1)
+            shown[order[name] < rate] = np.nan
+            ax.imshow(shown.T, aspect="auto", interpolation="nearest", vmin=-1, vmax=1)
+            ax.set(ylabel=name, yticks=[])
+            ax.grid(False)
+        axes[0].set_title(f"missing rate {rate:.1f}")
+        axes[-1].set_xlabel("time step (frame or token)")
+
+    return draw
