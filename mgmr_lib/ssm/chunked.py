@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 LOG2_E = 1.4426950408889634
-BUFFER_ELEMENTS = 1 << 19  # of one (time, rows, groups, n, channels) buffer
-ROW_ELEMENTS = 1 << 16  # of one time step of it
+BUFFER_ELEMENTS = 1 << 17  # of one (time, rows, groups, n, channels) buffer: four of them fit a 2 MB cache
+STEP_ELEMENTS = 1 << 14  # of one time step of it: enough to drown the cost of a call
 
 
 def chunked_core(u: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -35,32 +35,33 @@ class _Layout:
         self.n = A.shape[1]
         self.g = max(t.shape[1] if t.dim() == 4 else 1 for t in (B, C))
         self.k = e // self.g
-        rows = min(self.b, max(1, ROW_ELEMENTS // (e * self.n)))
+        rows = min(self.b, max(1, STEP_ELEMENTS // (e * self.n)))
         self.rows = -(-self.b // -(-self.b // rows))
-        self.steps = min(self.l, max(8, BUFFER_ELEMENTS // (self.rows * e * self.n)))
+        self.steps = min(self.l, max(4, BUFFER_ELEMENTS // (self.rows * e * self.n)))
+        self.chunks = -(-self.l // self.steps)
 
     def slabs(self):
         """Row ranges."""
         return [slice(i, min(i + self.rows, self.b)) for i in range(0, self.b, self.rows)]
-
-    def chunks(self):
-        """Time ranges."""
-        return [slice(i, min(i + self.steps, self.l)) for i in range(0, self.l, self.steps)]
-
-    def channels(self, t: Tensor) -> Tensor:
-        """(b,e,l) as (l,b,g,1,k)."""
-        return t.unflatten(1, (self.g, 1, self.k)).permute(4, 0, 1, 2, 3)
 
     def matrix(self, t: Tensor) -> Tensor:
         """(e,n) as (g,n,k)."""
         return t.unflatten(0, (self.g, self.k)).transpose(1, 2)
 
     def states(self, t: Tensor) -> Tensor:
-        """(b,e,n) as (b,g,n,k)."""
+        """(rows,e,n) as (rows,g,n,k)."""
         return t.unflatten(1, (self.g, self.k)).transpose(2, 3)
 
+    def by_time(self, t: Tensor) -> Tensor:
+        """A contiguous copy of (rows,e,l), time first: (l,rows,g,1,k)."""
+        return t.permute(2, 0, 1).contiguous().view(self.l, t.shape[0], self.g, 1, self.k)
+
+    def split(self, t: Tensor) -> tuple[Tensor, ...]:
+        """The chunks of a time-first tensor (the same one again and again where it is constant)."""
+        return t.split(self.steps) if t.shape[0] == self.l else (t,) * self.chunks
+
     def mixing(self, t: Tensor, rows: slice) -> Tensor:
-        """B or C of some rows: (b,g,n,l) as (l,b,g,n,1), or (e,n) as (1,1,g,n,k)."""
+        """B or C of some rows: (b,g,n,l) as (l,rows,g,n,1), or (e,n) as (1,1,g,n,k)."""
         if t.dim() == 2:
             return self.matrix(t)[None, None].contiguous()
         return t[rows].permute(3, 0, 1, 2).contiguous().unsqueeze(-1)
@@ -75,26 +76,20 @@ class _Workspace:
         self.flat = [like.new_empty((layout.steps + 1) * step) for _ in range(count)]
         self.cut = {}
 
-    def get(self, steps: int, rows: int) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
-        """Each buffer as (steps+1, rows, g, n, k), and unbound over time."""
+    def get(self, steps: int, rows: int):
+        """Each buffer as (steps+1, rows, g, n, k), without its last step, without its first one, and as a list of steps."""
         if (steps, rows) not in self.cut:
             shape = (steps + 1, rows, self.layout.g, self.layout.n, self.layout.k)
             views = [f[: torch.Size(shape).numel()].view(shape) for f in self.flat]
-            self.cut[steps, rows] = [(v, v.unbind(0)) for v in views]
+            self.cut[steps, rows] = [(v[:-1], v[1:], v.unbind(0)) for v in views]
         return self.cut[steps, rows]
-
-
-def _at(t: Tensor, steps: slice) -> Tensor:
-    """The time steps of a mixing tensor, which may be constant in time."""
-    return t if t.shape[0] == 1 else t[steps]
 
 
 def _run_states(a, H, dt, x, B, A2) -> None:
     """Fill a_t = exp(dt_t A) and H_{t+1} = a_t H_t + B_t x_t for one chunk; H_0 is there already."""
-    (a, a_steps), (H, H_steps) = a, H
-    torch.mul(dt, A2, out=a[:-1]).exp2_()
-    torch.mul(x, B, out=H[1:])
-    for a_t, before, h in zip(a_steps, H_steps, H_steps[1:], strict=False):
+    torch.mul(dt, A2, out=a[0]).exp2_()
+    torch.mul(x, B, out=H[1])
+    for a_t, before, h in zip(a[2], H[2], H[2][1:], strict=False):
         h.addcmul_(a_t, before)
 
 
@@ -103,24 +98,26 @@ class _ChunkedScan(torch.autograd.Function):
     def forward(ctx, u, dt, A, B, C, state):
         with torch.autocast(u.device.type, enabled=False):
             lay = _Layout(u, A, B, C)
-            borders = u.new_empty(len(lay.chunks()), lay.b, lay.g, lay.n, lay.k)
+            borders = u.new_empty(lay.chunks, lay.b, lay.g, lay.n, lay.k)
             y = torch.empty_like(u)
             last = torch.empty_like(state)
             work = _Workspace(lay, u, 2)
             A2 = (lay.matrix(A) * LOG2_E).contiguous()
             for rows in lay.slabs():
-                B_s, C_s = lay.mixing(B, rows), lay.mixing(C, rows)
-                u_s, dt_s, y_s = (lay.channels(t[rows]) for t in (u, dt, y))
+                u_s, dt_s = lay.by_time(u[rows]), lay.by_time(dt[rows])
+                x_s = u_s * dt_s
+                y_s = torch.empty_like(u_s)
                 h = lay.states(state[rows])
-                for i, steps in enumerate(lay.chunks()):
+                chunks = zip(*map(lay.split, (dt_s, x_s, y_s, lay.mixing(B, rows), lay.mixing(C, rows))))
+                for i, (dt_c, x_c, y_c, B_c, C_c) in enumerate(chunks):
                     borders[i, rows] = h
-                    a, H = work.get(steps.stop - steps.start, rows.stop - rows.start)
-                    H[1][0].copy_(h)
-                    dt_c = dt_s[steps].contiguous()
-                    _run_states(a, H, dt_c, dt_c * u_s[steps], _at(B_s, steps), A2)
-                    y_s[steps] = _project(_at(C_s, steps), H[0][1:])
-                    h = H[1][-1]
+                    a, H = work.get(dt_c.shape[0], dt_c.shape[1])
+                    H[2][0].copy_(h)
+                    _run_states(a, H, dt_c, x_c, B_c, A2)
+                    _project(C_c, H[1], y_c)
+                    h = H[2][-1]
                 lay.states(last[rows]).copy_(h)
+                y[rows] = y_s.flatten(2).permute(1, 2, 0)
         ctx.save_for_backward(u, dt, A, B, C, borders)
         return y, last
 
@@ -132,29 +129,27 @@ class _ChunkedScan(torch.autograd.Function):
             return _backward(_Layout(u, A, B, C), u, dt, A, B, C, borders, dy, dlast)
 
 
-def _project(C: Tensor, H: Tensor) -> Tensor:
+def _project(C: Tensor, H: Tensor, out: Tensor) -> None:
     """y = C . H over n: (T,S,g,1,k)."""
     if C.shape[-1] == 1:
-        return torch.matmul(C.transpose(-1, -2), H)
-    return (C * H).sum(-2, keepdim=True)
+        torch.bmm(C.view(-1, 1, C.shape[3]), H.view(-1, *H.shape[3:]), out=out.view(-1, 1, H.shape[4]))
+    else:
+        torch.sum(C * H, -2, keepdim=True, out=out)
 
 
-def _unmix(lay: _Layout, like: Tensor, G: Tensor, x: Tensor, grad: Tensor, rows: slice, steps: slice, out: Tensor) -> None:
-    """Add sum(G x) to the gradient of B or C, over whatever that one is constant in."""
-    torch.mul(G, x, out=out)
-    if like.dim() == 2:
-        lay.matrix(grad).add_(out.sum((0, 1)))
-        return
-    total = out.sum(-1)
-    if like.shape[1] != lay.g:
-        total = total.sum(2, keepdim=True)
-    grad[rows, :, :, steps] = total.permute(1, 2, 3, 0)
+def _unmix(lay, G: Tensor, x: Tensor, out: Tensor, scratch: Tensor) -> None:
+    """The gradient of B or C from sum(G x), over whatever that one is constant in. out: (T,S,g,n,1) or (1,1,g,n,k)."""
+    if out.shape[-1] == 1 and out.shape[2] == lay.g:
+        torch.bmm(G.view(-1, *G.shape[3:]), x.view(-1, x.shape[4], 1), out=out.view(-1, out.shape[3], 1))
+    elif out.shape[-1] == 1:
+        torch.sum(torch.mul(G, x, out=scratch), (2, 4), keepdim=True, out=out)
+    else:
+        out += torch.mul(G, x, out=scratch).sum((0, 1), keepdim=True)
 
 
 def _backward(lay, u, dt, A, B, C, borders, dy, dlast):
-    grads = [torch.empty_like(u), torch.empty_like(dt), torch.zeros_like(A)]
+    du, ddt, dA = torch.empty_like(u), torch.empty_like(dt), torch.empty_like(A)
     dB, dC = (torch.zeros_like(t) for t in (B, C))
-    du, ddt, dA = grads
     dstate = torch.empty_like(dlast)
     work = _Workspace(lay, u, 4)
     A1 = lay.matrix(A).contiguous()
@@ -162,27 +157,37 @@ def _backward(lay, u, dt, A, B, C, borders, dy, dlast):
     dA_ = torch.zeros_like(A1)
     for rows in lay.slabs():
         B_s, C_s = lay.mixing(B, rows), lay.mixing(C, rows)
-        u_s, dt_s, dy_s, du_s, ddt_s = (lay.channels(t[rows]) for t in (u, dt, dy, du, ddt))
+        u_s, dt_s, dy_s = (lay.by_time(t[rows]) for t in (u, dt, dy))
+        x_s = u_s * dt_s
+        dx_s, ddt_s = torch.empty_like(u_s), torch.empty_like(u_s)
+        dB_s, dC_s = torch.zeros_like(B_s), torch.zeros_like(C_s)
         carry = lay.states(dlast[rows]).contiguous()
-        for i, steps in reversed(list(enumerate(lay.chunks()))):
-            a, H, G, tmp = work.get(steps.stop - steps.start, rows.stop - rows.start)
-            H[1][0].copy_(borders[i, rows])
-            dt_c, u_c, dy_c = (t[steps].contiguous() for t in (dt_s, u_s, dy_s))
-            x_c, B_c, C_c = dt_c * u_c, _at(B_s, steps), _at(C_s, steps)
+        every = (dt_s, x_s, dy_s, dx_s, ddt_s, B_s, C_s, dB_s, dC_s)
+        chunks = list(zip(range(lay.chunks), *map(lay.split, every)))
+        for i, dt_c, x_c, dy_c, dx_c, ddt_c, B_c, C_c, dB_c, dC_c in reversed(chunks):
+            a, H, G, tmp = work.get(dt_c.shape[0], dt_c.shape[1])
+            H[2][0].copy_(borders[i, rows])
             _run_states(a, H, dt_c, x_c, B_c, A2)
-            torch.mul(C_c, dy_c, out=G[0][:-1])
-            G[1][-2].add_(carry)
-            for t in range(steps.stop - steps.start - 2, -1, -1):
-                G[1][t].addcmul_(a[1][t + 1], G[1][t + 1])
-            torch.mul(a[1][0], G[1][0], out=carry)
-            g, p, scratch = G[0][:-1], a[0][:-1], tmp[0][:-1]
-            _unmix(lay, C, H[0][1:], dy_c, dC, rows, steps, scratch)
-            _unmix(lay, B, g, x_c, dB, rows, steps, scratch)
-            dx = _project(B_c, g)
-            p.mul_(H[0][:-1]).mul_(g)
-            ddt_s[steps] = torch.mul(p, A1, out=scratch).sum(-2, keepdim=True).addcmul_(dx, u_c)
-            du_s[steps] = dx.mul_(dt_c)
+            torch.mul(C_c, dy_c, out=G[0])
+            G[2][-2].add_(carry)
+            for g, a_next, g_next in zip(G[2][-3::-1], a[2][-2::-1], G[2][-2::-1], strict=False):
+                g.addcmul_(a_next, g_next)
+            torch.mul(a[2][0], G[2][0], out=carry)
+            _unmix(lay, H[1], dy_c, dC_c, tmp[0])
+            _unmix(lay, G[0], x_c, dB_c, tmp[0])
+            _project(B_c, G[0], dx_c)
+            p = a[0].mul_(H[0]).mul_(G[0])
+            torch.sum(torch.mul(p, A1, out=tmp[0]), -2, keepdim=True, out=ddt_c)
             dA_ += p.mul_(dt_c).sum((0, 1))
+        ddt_s.addcmul_(dx_s, u_s)
+        dx_s.mul_(dt_s)
+        du[rows] = dx_s.flatten(2).permute(1, 2, 0)
+        ddt[rows] = ddt_s.flatten(2).permute(1, 2, 0)
+        for grad, part in ((dB, dB_s), (dC, dC_s)):
+            if grad.dim() == 2:
+                lay.matrix(grad).add_(part[0, 0])
+            else:
+                grad[rows] = part.squeeze(-1).permute(1, 2, 3, 0)
         lay.states(dstate[rows]).copy_(carry)
     lay.matrix(dA).copy_(dA_)
     return du, ddt, dA, dB, dC, dstate
