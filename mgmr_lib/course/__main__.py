@@ -15,12 +15,22 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--force", action="store_true", help="execute all of them")
     lint = commands.add_parser("lint", help="check the rules of CONTRIBUTING.md")
     lint.add_argument("numbers", nargs="*", metavar="NN", help="only these notebooks")
+    test = commands.add_parser("test", help="run every test and every notebook")
+    test.add_argument("--fast", action="store_true", help="leave out the notebooks")
+    start = commands.add_parser("open", help="open your own copies in JupyterLab; further options go to JupyterLab")
+    start.add_argument("--prepare-only", action="store_true", help="make the copies, do not start JupyterLab")
+    reset = commands.add_parser("reset", help="a fresh copy of a notebook (yours is kept beside it)")
+    reset.add_argument("number", metavar="NN")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; bad input ends with one sentence and exit code 2."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args, rest = parser.parse_known_args(argv)
+    if rest and args.command != "open":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    args.rest = rest
     try:
         return _run(args)
     except CourseError as e:
@@ -42,7 +52,19 @@ def _run(args) -> int:
         found = lint.lint([n.zfill(2) for n in args.numbers])
         print("\n".join(found) if found else "lint: nothing to say")
         return 1 if found else 0
-    raise CourseError(f"unknown command {args.command}")
+    if args.command == "test":
+        from mgmr_lib.course import testing
+
+        return testing.run(args.fast)
+    from mgmr_lib.course import working_copies
+
+    if args.command == "reset":
+        print(working_copies.reset(args.number))
+        return 0
+    if args.prepare_only:
+        print("\n".join([*working_copies.prepare(), f"your copies are in {working_copies.learner_dir()}"]))
+        return 0
+    return working_copies.open_lab(args.rest)
 
 
 if __name__ == "__main__":

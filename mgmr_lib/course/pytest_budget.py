@@ -1,0 +1,63 @@
+"""A pytest plugin: the test run fails when a notebook takes longer than its own `budget_s`, and the seconds are kept.
+
+Load it with `-p mgmr_lib.course.pytest_budget`. With xdist, the controller adds up what the workers report.
+"""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+EXIT_CODE = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_addoption(parser):
+    """--notebook-seconds FILE keeps the measured seconds as JSON."""
+    parser.addoption("--notebook-seconds", metavar="FILE", help="write the seconds of each notebook here")
+
+
+def pytest_configure(config):
+    """Only the controller (or a run without xdist) counts."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Budget(config), "notebook-budget")
+
+
+class Budget:
+    """Adds up set-up, cells and tear-down of every notebook."""
+
+    def __init__(self, config):
+        self.root, self.seconds = Path(config.rootpath), defaultdict(float)
+        self.target = config.getoption("--notebook-seconds")
+        self.over: list[str] = []
+
+    def pytest_runtest_logreport(self, report):
+        """One phase of one cell."""
+        file = report.nodeid.split("::")[0]
+        if file.endswith(".ipynb"):
+            self.seconds[file] += report.duration
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session):
+        """Turn a run red that is over a budget."""
+        for file, took in sorted(self.seconds.items()):
+            budget = budget_of(self.root / file)
+            if budget is not None and took > budget:
+                self.over.append(f"{file} took {took:.1f} s, its budget is {budget} s")
+        if self.over and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = EXIT_CODE
+        if self.target:
+            Path(self.target).write_text(json.dumps({k: round(v, 1) for k, v in sorted(self.seconds.items())}, indent=1))
+
+    def pytest_terminal_summary(self, terminalreporter):
+        """Say which."""
+        for line in self.over:
+            terminalreporter.write_line(f"over budget: {line}", red=True)
+
+
+def budget_of(path: Path) -> float | None:
+    """The budget in a notebook's metadata, or None where it has none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["metadata"]["mgmr"]["budget_s"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
