@@ -76,7 +76,7 @@ _TRAIN = {
 }
 _NETWORK = {
     ("fast", "mgmr"): {"d_model": 32, "d_state": 4, "expand": 2},
-    ("laptop", "mgmr"): {"d_model": 64, "d_state": 12, "expand": 2},
+    ("laptop", "mgmr"): {"d_model": 64, "d_state": 8, "expand": 1},
 }
 _FULL_BY_FAMILY = {  # MGMR-Net's Table 2
     "mosi": {"train": {"batch_size": 32}, "mgmr": {"d_state": 12, "expand": 4, "depth_align": 1, "depth_fuse": 1}},

@@ -39,6 +39,21 @@ def predict(model: torch.nn.Module, masked: MaskedSplit, batch_size: int = 64, d
     return np.concatenate(found).astype(np.float64)
 
 
+def like_length_batches(lengths: np.ndarray, batch_size: int, seed: int, mixed: int = 8) -> list[np.ndarray]:
+    """Shuffled batches of clips of like length, so that little padding is computed.
+
+    The clips are shuffled, sorted by length within every `mixed` batches' worth of them, cut, and the batches shuffled.
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(lengths))
+    batches = []
+    for start in range(0, len(order), mixed * batch_size):
+        part = order[start : start + mixed * batch_size]
+        part = part[np.argsort(lengths[part], kind="stable")]
+        batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
 @dataclass
 class Progress:
     """Where a run stands. best: the lowest valid MAE so far; waited: epochs since then."""
@@ -89,8 +104,8 @@ class Trainer:
         """Train until early stopping or the last epoch, then put the best weights into the model."""
         c = self.config
         self._resume()
-        bar = tqdm(total=c.epochs, initial=self.progress.epoch, disable=self.quiet, desc=f"{c.model} {c.profile}", unit="epoch")
-        bar.disable = bar.disable or not self.accelerator.is_main_process
+        hidden = self.quiet or not self.accelerator.is_main_process
+        bar = tqdm(total=c.epochs, initial=self.progress.epoch, disable=hidden, desc=f"{c.model} {c.profile}", unit="epoch")
         while self.progress.epoch < c.epochs and self.progress.waited < c.patience:
             losses = self._train_epoch(self.progress.epoch)
             mae = self._validate()
@@ -106,16 +121,15 @@ class Trainer:
         c = self.config
         masked = self.setup.train_epoch(epoch)
         torch.manual_seed(mix(c.seed, epoch))
-        order = torch.randperm(len(masked), generator=torch.Generator().manual_seed(mix(c.seed, epoch))).numpy()
+        batches = like_length_batches(masked.split.token_lengths, c.batch_size, mix(c.seed, epoch))
         self.model.train()
         totals: dict[str, float] = {}
-        for start in range(0, len(order), c.batch_size):
+        for whole in batches:
             # Each process takes its share of the same global batch; an odd clip goes to the first ones.
-            whole = order[start : start + c.batch_size]
             losses = self._step(masked, np.array_split(whole, self.accelerator.num_processes)[self.accelerator.process_index])
             for name, value in losses.items():
                 totals[name] = totals.get(name, 0.0) + float(value) * len(whole)
-        return {name: value / len(order) for name, value in totals.items()}
+        return {name: value / len(masked) for name, value in totals.items()}
 
     def _step(self, masked: MaskedSplit, share: np.ndarray) -> dict[str, torch.Tensor]:
         self._set_learning_rate()
