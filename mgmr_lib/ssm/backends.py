@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import CourseError
 from .arguments import ScanArguments, checked
-from .chunked import chunked_core
+from .chunked import chunked_scan
 from .loop import loop_core
 from .reference import python_core, reference_scan
 
@@ -44,7 +44,7 @@ BACKENDS: dict[str, Scan] = {
     "python": functools.partial(through_core, python_core),
     "reference": reference_scan,
     "loop": functools.partial(through_core, loop_core),
-    "chunked": functools.partial(through_core, chunked_core),
+    "chunked": chunked_scan,
     "triton": _triton,
     "cuda": _cuda,
 }
