@@ -1,0 +1,129 @@
+"""A learner's answers survive every update of the course."""
+
+import json
+
+import nbformat
+import pytest
+
+from mgmr_lib.course import working_copies as copies
+from mgmr_lib.course.__main__ import main
+from mgmr_lib.errors import CourseError
+
+
+def write(path, answer, output=""):
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(answer, id="a")])
+    if output:
+        nb.cells[0].outputs = [nbformat.v4.new_output("stream", text=output)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nb, path)
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    root = tmp_path / "course"
+    write(root / "notebooks" / "01_a.ipynb", "task")
+    write(root / "notebooks" / "02_b.ipynb", "task")
+    (root / "notebooks" / "glossary.md").write_text("words")
+    return root
+
+
+@pytest.fixture
+def learner(course):
+    assert copies.prepare(course, course / "learner") == []
+    return course / "learner"
+
+
+def answer(path):
+    return nbformat.read(path, as_version=4).cells[0].source
+
+
+def test_copies_are_made_once(course, learner):
+    assert answer(learner / "01_a.ipynb") == "task" and (learner / "glossary.md").read_text() == "words"
+    before = (learner / "01_a.ipynb").stat().st_mtime_ns
+    assert copies.prepare(course, learner) == []
+    assert (learner / "01_a.ipynb").stat().st_mtime_ns == before
+
+
+def test_an_edited_copy_stays_whatever_happens(course, learner):
+    write(learner / "01_a.ipynb", "my answer")
+    assert copies.prepare(course, learner) == []
+    write(course / "notebooks" / "01_a.ipynb", "a better task")
+    notes = copies.prepare(course, learner)
+    assert answer(learner / "01_a.ipynb") == "my answer"
+    assert len(notes) == 1 and "stays" in notes[0] and "reset 01" in notes[0]
+    (learner / copies.MANIFEST).unlink()
+    assert len(copies.prepare(course, learner)) == 1 and answer(learner / "01_a.ipynb") == "my answer"
+
+
+def test_an_unedited_copy_follows_the_course_even_after_it_was_run(course, learner):
+    write(learner / "01_a.ipynb", "task", output="ran")
+    write(course / "notebooks" / "01_a.ipynb", "a better task")
+    notes = copies.prepare(course, learner)
+    assert answer(learner / "01_a.ipynb") == "a better task" and "up to date" in notes[0]
+
+
+def test_a_run_copy_keeps_its_outputs_while_the_course_stands_still(course, learner):
+    write(learner / "01_a.ipynb", "task", output="ran")
+    assert copies.prepare(course, learner) == []
+    assert "ran" in (learner / "01_a.ipynb").read_text()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", '{"cells": 3}'])
+def test_a_damaged_copy_or_manifest_is_never_overwritten(text, course, learner):
+    (learner / "01_a.ipynb").write_text(text)
+    write(course / "notebooks" / "01_a.ipynb", "a better task")
+    assert "stays" in copies.prepare(course, learner)[0]
+    assert (learner / "01_a.ipynb").read_text() == text
+    (learner / copies.MANIFEST).write_text(text)
+    copies.prepare(course, learner)
+    assert (learner / "01_a.ipynb").read_text() == text
+
+
+def test_a_deleted_copy_comes_back_and_other_files_are_left_alone(course, learner):
+    (learner / "01_a.ipynb").unlink()
+    (learner / "mine.ipynb").write_text("mine")
+    copies.prepare(course, learner)
+    assert answer(learner / "01_a.ipynb") == "task" and (learner / "mine.ipynb").read_text() == "mine"
+
+
+def test_reset_keeps_the_old_copy(course, learner):
+    for words in ("first try", "second try"):
+        write(learner / "01_a.ipynb", words)
+        assert "fresh" in copies.reset("1", course, learner)
+        assert answer(learner / "01_a.ipynb") == "task"
+    assert sorted(answer(p) for p in (learner / "backup").glob("01_a-*.ipynb")) == ["first try", "second try"]
+    assert copies.prepare(course, learner) == []
+
+
+@pytest.mark.parametrize("number", ["7", "x", "", "../01", "001"])
+def test_reset_of_nothing_is_one_sentence(number, course, learner):
+    with pytest.raises(CourseError, match="there is no notebook"):
+        copies.reset(number, course, learner)
+
+
+def test_no_notebooks_and_no_folder_are_one_sentence(tmp_path, course):
+    with pytest.raises(CourseError, match="there are no notebooks"):
+        copies.prepare(tmp_path / "nothing", tmp_path / "learner")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CourseError, match="file"):
+        copies.prepare(course, tmp_path / "file")
+
+
+def test_jupyterlab_opens_the_copy_without_news(course, learner):
+    command = copies.lab_command("learner/01_a.ipynb", "--no-browser", root=course)
+    assert f"--ServerApp.root_dir={course}" in command and "--LabApp.default_url=/lab/tree/learner/01_a.ipynb" in command
+    assert command[-1] == "--no-browser"
+    settings = copies.lab_environment(learner)["JUPYTERLAB_SETTINGS_DIR"]
+    found = list((learner / ".jupyter").rglob("notification.jupyterlab-settings"))
+    assert str(found[0]).startswith(settings) and json.loads(found[0].read_text())["fetchNews"] == "false"
+
+
+def test_the_command_line_says_what_it_cannot_do(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("MGMR_LEARNER", str(tmp_path))
+    assert main(["reset", "98"]) == 2
+    assert capsys.readouterr().err.startswith("error: there is no notebook '98'")
+    assert main(["build", "98"]) == 2
+    with pytest.raises(SystemExit):
+        main(["build", "--colour"])
+    assert main(["open", "--prepare-only"]) == 0
+    assert list(tmp_path.glob("01_*.ipynb"))
