@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+LOG2_E = 1.4426950408889634
 BUFFER_ELEMENTS = 1 << 17  # of one (time, rows, groups, n, channels) buffer: four of them fit a cache of 2 MB
 STEP_ELEMENTS = 1 << 14  # of one time step of it: enough to drown the cost of a call
 
@@ -29,32 +30,23 @@ class Layout:
         """(e,n) as (g,n,k)."""
         return t.unflatten(0, (self.g, self.k)).transpose(1, 2)
 
-    def vector(self, t: Tensor) -> Tensor:
-        """(e) as (g,1,k)."""
-        return t.view(self.g, 1, self.k)
-
     def states(self, t: Tensor) -> Tensor:
         """(rows,e,n) as (rows,g,n,k)."""
         return t.unflatten(1, (self.g, self.k)).transpose(2, 3)
 
-    def by_time(self, t: Tensor) -> Tensor:
-        """(rows,e,l), time first and contiguous: (l,rows,g,1,k). May share memory with t: never write to it."""
-        return t.permute(2, 0, 1).contiguous().view(self.l, t.shape[0], self.g, 1, self.k)
+    def wide(self, t: Tensor) -> Tensor:
+        """(T,rows,e) as (T,rows,g,1,k)."""
+        return t.view(*t.shape[:2], self.g, 1, self.k)
 
-    def by_row(self, t: Tensor) -> Tensor:
-        """Back again, as a view: (rows,e,l)."""
-        return t.flatten(2).permute(1, 2, 0)
+    def sequence(self, t: Tensor | None) -> tuple[Tensor | None, ...]:
+        """The chunks of (rows,e,l), as views (T,rows,e) with time first; None for each chunk where t is None."""
+        return (None,) * self.chunks if t is None else t.permute(2, 0, 1).split(self.steps)
 
-    def mixing(self, t: Tensor, rows: slice) -> Tensor:
-        """B or C of some rows: (b,g,n,l) as (l,rows,g,n,1), or (e,n) as (1,1,g,n,k)."""
+    def mixing(self, t: Tensor, rows: slice) -> tuple[Tensor, ...]:
+        """The chunks of B or C of some rows, as views: (b,g,n,l) as (T,rows,g,n,1), or (e,n) as (1,1,g,n,k) every time."""
         if t.dim() == 2:
-            return self.matrix(t)[None, None].contiguous()
-        return t[rows].permute(3, 0, 1, 2).contiguous().unsqueeze(-1)
-
-    def split(self, *tensors: Tensor) -> list[tuple[Tensor, ...]]:
-        """Time-first tensors cut into chunks, one tuple a chunk; what is constant in time comes again and again."""
-        parts = [t.split(self.steps) if t.shape[0] == self.l else (t,) * self.chunks for t in tensors]
-        return list(zip(*parts, strict=True))
+            return (self.matrix(t)[None, None],) * self.chunks
+        return t[rows].permute(3, 0, 1, 2).unsqueeze(-1).split(self.steps)
 
 
 class Workspace:
@@ -75,11 +67,11 @@ class Workspace:
         return self.cut[steps, rows]
 
 
-def time_step(layout: Layout, delta: Tensor, bias: Tensor | None, softplus: bool) -> Tensor:
-    """dt of some rows, time first: (rows,e,l) -> softplus(delta + bias) as (l,rows,g,1,k)."""
-    dt = layout.by_time(delta)
+def time_step(delta: Tensor, bias: Tensor | None, softplus: bool) -> Tensor:
+    """dt = softplus(delta + bias) of one chunk (T,rows,e)."""
+    dt = delta.contiguous()
     if bias is not None:
-        dt = dt + layout.vector(bias)
+        dt = dt + bias
     return F.softplus(dt) if softplus else dt
 
 
@@ -92,8 +84,8 @@ def run_states(a, H, dt: Tensor, x: Tensor, B: Tensor, A2: Tensor) -> None:
 
 
 def project(C: Tensor, H: Tensor, constant: bool, out: Tensor) -> None:
-    """sum over n of C H: (T,rows,g,1,k). A batched product of small matrices, unless C is one matrix (e,n)."""
+    """sum over n of C H into out (T,rows,e). A batched product of small matrices, unless C is one matrix (e,n)."""
     if constant:
-        torch.sum(C * H, -2, keepdim=True, out=out)
+        torch.sum(C * H, -2, out=out.view(*H.shape[:3], H.shape[4]))
     else:
         torch.bmm(C.view(-1, 1, C.shape[3]), H.view(-1, *H.shape[3:]), out=out.view(-1, 1, H.shape[4]))

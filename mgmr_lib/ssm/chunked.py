@@ -4,17 +4,18 @@ Six decisions make it fast (notebook 04 measures the first ones): time first and
 contiguous `addcmul_`; a few small buffers used again and again, because fresh memory costs a page fault every 4 KB; `exp2`
 with log2(e) folded into A, which never falls into the slow path that `exp` has for strong decay; only the states at
 chunk borders are kept for the backward, which computes the others again (as section 3.3.2 of the Mamba paper does on a GPU);
-gradients from the adjoint recurrence, not from autograd; softplus, D and the gate on a slab that is in the cache anyway.
+gradients from the adjoint recurrence, not from autograd; softplus, D and the gate within the chunk, not on whole tensors.
 """
 
 from math import lcm
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .arguments import ScanArguments
-from .chunk_layout import Layout, Workspace, project, run_states, time_step
-from .chunked_backward import LOG2_E, ScanGradients
+from .chunk_layout import LOG2_E, Layout, Workspace, project, run_states, time_step
+from .chunked_backward import ScanGradients
 
 
 def chunked_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
@@ -33,27 +34,21 @@ class _ChunkedScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx, u, delta, A, B, C, D, z, bias, state, softplus):
         lay = Layout(u, A, B, C)
-        training = any(ctx.needs_input_grad)
-        borders = u.new_empty(lay.chunks, lay.b, lay.g, lay.n, lay.k) if training else None
-        y, last, before_gate = torch.empty_like(u), torch.empty_like(state), []
+        borders = u.new_empty(lay.chunks, lay.b, lay.g, lay.n, lay.k) if any(ctx.needs_input_grad) else None
+        y, last = torch.empty_like(u), torch.empty_like(state)
         with torch.autocast(u.device.type, enabled=False):
             work = Workspace(lay, u, 2)
             A2 = (lay.matrix(A) * LOG2_E).contiguous()
             for rows in lay.slabs():
-                u_s = lay.by_time(u[rows])
-                dt = time_step(lay, delta[rows], bias, softplus)
-                mixed = lay.mixing(B, rows), lay.mixing(C, rows)
-                kept = None if borders is None else borders[:, rows]
-                y_s, h = _states_and_outputs(lay, work, dt, u_s * dt, *mixed, C.dim() == 2, A2, lay.states(state[rows]), kept)
+                sequences = [lay.sequence(None if t is None else t[rows]) for t in (u, delta, z, y)]
+                h = lay.states(state[rows])
+                chunks = zip(*sequences, lay.mixing(B, rows), lay.mixing(C, rows), strict=True)
+                for i, chunk in enumerate(chunks):
+                    kept = None if borders is None else borders[i, rows]
+                    h = _chunk(lay, work, h, kept, A2, D, bias, softplus, (B.dim() == 2, C.dim() == 2), *chunk)
                 lay.states(last[rows]).copy_(h)
-                if D is not None:
-                    y_s.addcmul_(u_s, lay.vector(D))
-                if z is not None:
-                    before_gate += [y_s] if training else []
-                    y_s = torch.nn.functional.silu(lay.by_time(z[rows])).mul_(y_s)
-                y[rows] = lay.by_row(y_s)
-        if training:
-            ctx.save_for_backward(u, delta, A, B, C, D, z, bias, borders, *before_gate)
+        if borders is not None:
+            ctx.save_for_backward(u, delta, A, B, C, D, z, bias, borders)
         ctx.softplus = softplus
         return y, last
 
@@ -66,15 +61,17 @@ class _ChunkedScan(torch.autograd.Function):
         return *wanted, None
 
 
-def _states_and_outputs(lay, work, dt, x, B, C, constant_C: bool, A2, h, borders) -> tuple[Tensor, Tensor]:
-    """One slab: C . h at every time step (l,rows,g,1,k) and the last state; the states at chunk starts go to `borders`."""
-    y = torch.empty_like(x)
-    for i, (dt_c, x_c, B_c, C_c, y_c) in enumerate(lay.split(dt, x, B, C, y)):
-        a, H = work.get(dt_c.shape[0], dt_c.shape[1])
-        H[2][0].copy_(h)
-        if borders is not None:
-            borders[i] = h
-        run_states(a, H, dt_c, x_c, B_c, A2)
-        project(C_c, H[1], constant_C, y_c)
-        h = H[2][-1]
-    return y, h
+def _chunk(lay, work, h, kept, A2, D, bias, softplus, constant, u, delta, z, y, B, C) -> Tensor:
+    """One chunk: writes y (T,rows,e), keeps the state h it starts from for the backward, returns the state it ends with."""
+    u, dt = u.contiguous(), time_step(delta, bias, softplus)
+    a, H = work.get(*u.shape[:2])
+    H[2][0].copy_(h)
+    if kept is not None:
+        kept.copy_(h)
+    run_states(a, H, lay.wide(dt), lay.wide(dt * u), B, A2)
+    out = torch.empty_like(u)
+    project(C.contiguous(), H[1], constant[1], out)
+    if D is not None:
+        out.addcmul_(u, D)
+    y.copy_(out if z is None else out.mul_(F.silu(z)))
+    return H[2][-1]
