@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 EXIT_CODE = pytest.ExitCode.TESTS_FAILED
+NOTEBOOK = "notebook"
 
 
 def pytest_addoption(parser):
@@ -23,36 +24,50 @@ def pytest_configure(config):
         config.pluginmanager.register(Budget(config), "notebook-budget")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Send the notebook's path along, also from a worker: node ids are relative to nobody knows what."""
+    report = yield
+    if item.path.suffix == ".ipynb":
+        report.user_properties.append((NOTEBOOK, str(item.path)))
+    return report
+
+
 class Budget:
     """Adds up set-up, cells and tear-down of every notebook."""
 
     def __init__(self, config):
-        self.root, self.seconds = Path(config.rootpath), defaultdict(float)
+        self.seconds: dict[Path, float] = defaultdict(float)
         self.target = config.getoption("--notebook-seconds")
         self.over: list[str] = []
 
     def pytest_runtest_logreport(self, report):
         """One phase of one cell."""
-        file = report.nodeid.split("::")[0]
-        if file.endswith(".ipynb"):
-            self.seconds[file] += report.duration
+        path = next((v for k, v in report.user_properties if k == NOTEBOOK), None)
+        if path is not None:
+            self.seconds[Path(path)] += report.duration
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session):
         """Turn a run red that is over a budget."""
         for file, took in sorted(self.seconds.items()):
-            budget = budget_of(self.root / file)
+            budget = budget_of(file)
             if budget is not None and took > budget:
-                self.over.append(f"{file} took {took:.1f} s, its budget is {budget} s")
+                self.over.append(f"{_name(file)} took {took:.1f} s, its budget is {budget} s")
         if self.over and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = EXIT_CODE
         if self.target:
-            Path(self.target).write_text(json.dumps({k: round(v, 1) for k, v in sorted(self.seconds.items())}, indent=1))
+            Path(self.target).write_text(json.dumps({_name(k): round(v, 1) for k, v in sorted(self.seconds.items())}, indent=1))
 
     def pytest_terminal_summary(self, terminalreporter):
         """Say which."""
         for line in self.over:
             terminalreporter.write_line(f"over budget: {line}", red=True)
+
+
+def _name(file: Path) -> str:
+    """ "notebooks/01_recurrence.ipynb"."""
+    return f"{file.parent.name}/{file.name}"
 
 
 def budget_of(path: Path) -> float | None:

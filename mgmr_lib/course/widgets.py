@@ -92,7 +92,7 @@ def make_sliders(draw, size, values: dict):
     start = {n: s.value for n, s in sliders.items()}
     said = w.HTML(in_words(start))
     said.add_class("course-explore-values")
-    image = w.Image(value=_one(draw, size, start), format="png", alt=in_words(start))
+    image = w.Image(value=_one(draw, size, start), format="png")
     image.add_class("course-explore-figure")
 
     def redraw(_):

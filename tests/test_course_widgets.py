@@ -1,0 +1,116 @@
+"""The explorations: small multiples always, sliders that redraw, and the mathematics that they draw."""
+
+import io
+import math
+
+import pytest
+
+plt = pytest.importorskip("matplotlib.pyplot")
+
+from mgmr_lib.course import explore, figures, show, widgets  # noqa: E402
+from mgmr_lib.errors import CourseError  # noqa: E402
+
+
+def draw(fig, height=1, width=1):
+    ax = fig.subplots()
+    ax.plot([0, width], [0, height])
+    ax.set(xlabel="x", ylabel="y")
+
+
+def pixels(png):
+    return plt.imread(io.BytesIO(png))
+
+
+def test_explore_outside_a_notebook_says_its_caption(capsys):
+    explore(draw, "Lines of several heights and widths.", title="Lines", height=[1, 2, 3])
+    assert capsys.readouterr().out == "Figure: Lines of several heights and widths.\n"
+
+
+def test_small_multiples_show_the_ends_and_the_middle():
+    grid = widgets._grid({"height": [1, 2, 3, 4, 5], "width": [1, 2, 3], "third": [7, 8, 9]})
+    assert [(g["height"], g["width"], g["third"]) for g in grid] == [(1, 1, 8), (1, 3, 8), (3, 1, 8), (3, 3, 8), (5, 1, 8), (5, 3, 8)]
+
+
+@pytest.mark.parametrize("values", [{}, {"height": 3}, {"height": [1]}])
+def test_explore_wants_values(values):
+    with pytest.raises(CourseError, match="explore"):
+        explore(draw, "A caption of at least five words.", title="t", **values)
+
+
+def test_a_slider_redraws_the_picture_and_says_the_values():
+    pytest.importorskip("ipywidgets")
+    box = widgets.make_sliders(draw, (3, 2), {"height": [1, 2, 3], "width": [0.5, 1.5]})
+    first, second, said, image = box.children
+    assert (first.value, second.value, said.value) == (2, 1.5, "height = 2, width = 1.5")
+    before = image.value
+    second.value = 0.5
+    assert said.value == "height = 2, width = 0.5"
+    assert pixels(image.value).shape == pixels(before).shape and (pixels(image.value) != pixels(before)).any()
+    second.value = 1.5
+    assert image.value == before
+
+
+def test_a_figure_needs_a_finding_labels_and_a_caption():
+    caption = "The line rises from left to right."
+    for settings, lacking in (({"xlabel": "x", "ylabel": "y"}, "title"), ({"title": "It rises", "ylabel": "y"}, "x axis"),
+                              ({"title": "It rises", "xlabel": "x"}, "y axis")):
+        fig, ax = plt.subplots()
+        ax.set(**settings)
+        with pytest.raises(CourseError, match=lacking):
+            show(fig, caption)
+    fig, ax = plt.subplots()
+    ax.set(title="It rises", xlabel="x", ylabel="y")
+    with pytest.raises(CourseError, match="caption"):
+        show(fig, "rises")
+    assert plt.get_fignums() == []
+
+
+def test_the_palette_differs_in_brightness_too():
+    rgb = [tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in figures.PALETTE[:4]]
+    brightness = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in rgb]
+    assert len(set(rgb)) == 4 and max(brightness) - min(brightness) > 50
+
+
+@pytest.mark.parametrize("step", [0.01, 0.5, 3.0])
+def test_the_three_discretisations_are_what_the_textbook_says(step):
+    a = -0.7
+    exact, euler, bilinear = (widgets.discretised(a, step, rule) for rule in ("exact", "Euler", "bilinear"))
+    assert exact == pytest.approx((math.exp(a * step), (1 - math.exp(a * step)) / 0.7))
+    assert euler == pytest.approx((1 - 0.7 * step, step))
+    assert bilinear[0] == pytest.approx((1 - 0.35 * step) / (1 + 0.35 * step))
+    for a_bar, b_bar in (exact, euler, bilinear):
+        assert b_bar / (1 - a_bar) == pytest.approx(1 / 0.7)  # all agree on where a constant input leads
+
+
+def test_the_drawn_impulse_response_is_the_poles_power():
+    fig = plt.figure()
+    widgets.pole_and_impulse(fig, radius=0.8, angle=60, steps=5)
+    plane, response = fig.axes
+    assert response.containers[0].markerline.get_ydata() == pytest.approx([0.8**t * math.cos(t * math.pi / 3) for t in range(5)])
+    assert sum(line.get_marker() == "x" for line in plane.lines) == 2
+    plt.close(fig)
+
+
+def test_missing_steps_are_blank_and_stay_missing_at_higher_rates():
+    np = pytest.importorskip("numpy")
+    clip = widgets.missing_rate({"audio": np.ones((200, 3)), "vision": np.ones((50, 2))}, seed=1)
+
+    def blank(rate):
+        fig = plt.figure()
+        clip(fig, rate=rate)
+        found = [np.ma.getmaskarray(ax.images[0].get_array())[0] for ax in fig.axes]
+        plt.close(fig)
+        return found
+
+    low, high = blank(0.3), blank(0.6)
+    for few, more, length in zip(low, high, (200, 50), strict=True):
+        assert len(few) == length and not (few & ~more).any()
+        assert 0.15 * length < few.sum() < more.sum() < 0.8 * length
+    assert not blank(0.0)[0].any() and blank(1.0)[0].all()
+
+
+def test_drawings_fit_their_small_multiples():
+    values = {"step": [0.1, 1.0, 2.5]}
+    fig = widgets._small_multiples(widgets.discretisation_step, "Large steps break Euler's rule", (4, 2.5), values)
+    assert len(fig.axes) == 3 and figures.problems(fig) == []
+    plt.close(fig)
