@@ -1,0 +1,77 @@
+"""Count what a computation costs: elements written, elements kept for a backward, processor time.
+
+Counts are the same on every machine, so notebooks print them; times are not, so notebooks only draw them.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+class Written(TorchDispatchMode):
+    """`with Written() as w: ...` adds up in `w.elements` the size of every tensor that torch writes; views write nothing.
+
+    It sees one entry for each of torch's operations, backward passes included; what a fused kernel writes inside stays hidden.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        outs = out if isinstance(out, (tuple, list)) else (out,)
+        for meant, tensor in zip(func._schema.returns, outs, strict=False):
+            fresh_or_changed = meant.alias_info is None or meant.alias_info.is_write
+            if fresh_or_changed and isinstance(tensor, torch.Tensor):
+                self.elements += tensor.numel()
+        return out
+
+
+def written_in_backward(output: torch.Tensor) -> int:
+    """Elements written while autograd computes the gradients of output.sum()."""
+    total, one = output.sum(), torch.ones((), dtype=output.dtype)
+    with Written() as w:
+        total.backward(one)
+    return w.elements
+
+
+def kept_for_backward(fn: Callable[[], torch.Tensor]) -> int:
+    """Elements of memory that autograd keeps between fn() and its backward; a memory block that several tensors share counts once."""
+    kept = {}
+
+    def pack(t: torch.Tensor) -> torch.Tensor:
+        kept[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes() // t.element_size()
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        output = fn()  # alive until we have counted: a freed block's address could be used twice
+    assert output is not None
+    return sum(kept.values())
+
+
+def graph_nodes(output: torch.Tensor) -> Counter:
+    """How often each kind of node stands in the autograd graph of `output`, such as {"MulBackward0": 3}."""
+    found, todo, seen = Counter(), [output.grad_fn], set()
+    while todo:
+        node = todo.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        found[node.name().split("::")[-1]] += 1
+        todo += [following for following, _ in node.next_functions]
+    return found
+
+
+def cpu_seconds(fn: Callable[[], object], repeats: int = 3) -> float:
+    """The least processor time of `repeats` calls, after one call to warm up: other programs disturb it least."""
+    fn()
+    took = []
+    for _ in range(repeats):
+        begun = time.process_time()
+        fn()
+        took.append(time.process_time() - begun)
+    return min(took)
