@@ -13,7 +13,7 @@ META = {"slug": "good", "title": "Good", "claim": "It is.", "goals": ("see",), "
 ANSWER = '@exercise("50.1")\ndef f(x):\n    # SOLUTION\n    return x\n    # END SOLUTION'
 GOOD = (
     Cell("markdown", "The [gizmo](glossary.md#gizmo) turns; gizmos are everywhere."),
-    Cell("code", 'rate = 0.35\nprint(rate)', ("baseline",)),
+    Cell("code", "from mgmr_lib.course import check, exercise, hint\n\nrate = 0.35\nprint(rate)", ("baseline",)),
     Cell("code", ANSWER),
     Cell("code", 'check("50.1", f)', ("control",)),
     Cell("markdown", "## Limits\nWith a rate of 0.35 (see exercise 50.1) it stops; 35 % is our choice, and 2025 is a year."),
@@ -55,6 +55,7 @@ BAD_SOURCES = [
     (lint_source.exercises, (code(ANSWER + "\n\n" + ANSWER), GOOD[3]), "its own cell"),
     (lint_source.exercises, (code('@exercise("50.1")\ndef f(x):\n    return x'), GOOD[3]), "no # SOLUTION region"),
     (lint_source.exercises, (*GOOD, code("# SOLUTION\nx = 1\n# END SOLUTION")), "without @exercise"),
+    (lint_source.exercises, (code(ANSWER), GOOD[3]), "import hint"),
     (lint_source.exercises, (text("nothing"),), "defines ['50.1']"),
     (lint_source.exercises, (code(ANSWER + "\n    oh no"), GOOD[3]), "not valid Python"),
     (lint_source.typed_numbers, (text("The error is 0.47 here."),), "0.47"),

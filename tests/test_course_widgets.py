@@ -71,15 +71,17 @@ def test_the_palette_differs_in_brightness_too():
     assert len(set(rgb)) == 4 and max(brightness) - min(brightness) > 50
 
 
-@pytest.mark.parametrize("step", [0.01, 0.5, 3.0])
-def test_the_three_discretisations_are_what_the_textbook_says(step):
-    a = -0.7
-    exact, euler, bilinear = (widgets.discretised(a, step, rule) for rule in ("exact", "Euler", "bilinear"))
-    assert exact == pytest.approx((math.exp(a * step), (1 - math.exp(a * step)) / 0.7))
-    assert euler == pytest.approx((1 - 0.7 * step, step))
-    assert bilinear[0] == pytest.approx((1 - 0.35 * step) / (1 + 0.35 * step))
-    for a_bar, b_bar in (exact, euler, bilinear):
-        assert b_bar / (1 - a_bar) == pytest.approx(1 / 0.7)  # all agree on where a constant input leads
+@pytest.mark.parametrize("step", [0.1, 0.5, 2.5])
+def test_the_drawn_discretisations_are_what_the_textbook_says(step):
+    fig, a = plt.figure(), -0.8
+    widgets.discretisation_step(fig, step=step, a=a)
+    lines = {line.get_label(): line.get_ydata() for line in fig.axes[0].lines}
+    limit = 1 / 0.8
+    factors = {"zoh": math.exp(a * step), "euler": 1 + a * step, "bilinear": (1 + a * step / 2) / (1 - a * step / 2)}
+    assert lines["continuous"][-1] == pytest.approx(limit * (1 - math.exp(a * 6)))
+    for rule, factor in factors.items():
+        assert list(lines[rule]) == pytest.approx([limit * (1 - factor**k) for k in range(len(lines[rule]))])
+    plt.close(fig)
 
 
 def test_the_drawn_impulse_response_is_the_poles_power():

@@ -90,6 +90,8 @@ def exercises(source: Source, known):
             ast.parse(edition_code(c.source, LEARNER))
         except (SyntaxError, CourseError) as e:
             yield f"a code cell is not valid Python in the learner's edition: {e}"
+    if order and not any(re.search(r"^from mgmr_lib\.course import .*\bhint\b", c.source, re.MULTILINE) for c in code):
+        yield "import hint from mgmr_lib.course: check tells learners to call it"
     if order != [e.id for e in known]:
         yield f"the cells hold the exercises {order}, checks/ch{source.meta.number}.py defines {[e.id for e in known]}"
     if sum(e.minutes for e in known) > source.meta.minutes:

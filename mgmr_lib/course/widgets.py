@@ -139,22 +139,17 @@ def pole_and_impulse(fig, radius: float = 0.9, angle: float = 0.0, steps: int = 
     response.set(title=f"it {how}{' and swings' if angle else ''}", xlabel="time step t", ylabel="state (no unit)")
 
 
-def discretised(a: float, step: float, rule: str) -> tuple[float, float]:
-    """(a_bar, b_bar) of dh/dt = a h + x for one step: "exact" (zero-order hold), "Euler" or "bilinear"; a != 0."""
-    if rule == "exact":
-        return math.exp(a * step), (math.exp(a * step) - 1) / a
-    if rule == "Euler":
-        return 1 + a * step, step
-    return (1 + a * step / 2) / (1 - a * step / 2), step / (1 - a * step / 2)
-
-
 def discretisation_step(fig, step: float = 0.5, a: float = -1.0, end: float = 6.0) -> None:
-    """02: dh/dt = a h + x for x = 1 from h(0) = 0, continuous and after three discretisations with this step (in seconds)."""
-    ax = fig.subplots()
+    """02: dh/dt = a h + u for u = 1 from h(0) = 0, continuous and after three discretisations with this step (in seconds)."""
+    import torch
+
+    from mgmr_lib.ssm.linear import discretise
+
+    ax, A = fig.subplots(), torch.tensor([a], dtype=torch.float64)
     times = [end * k / 200 for k in range(201)]
     ax.plot(times, [(math.exp(a * t) - 1) / a for t in times], color=figures.GREY, lw=4, alpha=0.5, label="continuous")
-    for rule, colour in (("exact", figures.BLUE), ("Euler", figures.RED), ("bilinear", figures.GREEN)):
-        a_bar, b_bar = discretised(a, step, rule)
+    for rule, colour in (("zoh", figures.BLUE), ("euler", figures.RED), ("bilinear", figures.GREEN)):
+        a_bar, b_bar = (v.item() for v in discretise(A, torch.ones_like(A), step, rule))
         h, points = 0.0, [0.0]
         for _ in range(int(end / step + 1e-9)):
             h = a_bar * h + b_bar

@@ -28,7 +28,7 @@ import random
 
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, explore, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
 
 use_style()
 
@@ -58,12 +58,14 @@ say(f"After 20 silent steps **{heard[20]:.0%}** of the clap is left, and all tha
 # | $c$, $d$ | how the state is read, and the shortcut from input to output | one number each |
 
 # %% [markdown]
-# **Two conventions.** Books on control often write $h_{t+1} = a h_t + b x_t$: there the output lags one step behind the input.
-# We follow the papers on Mamba [@gu2023]: the input of step $t$ is in the state of step $t$, and in the output at once.
+# > **Two conventions.** Books on control often write $h_{t+1} = a h_t + b x_t$: there the output lags one step behind the input.
+# > We follow the papers on Mamba [@gu2023]: the input of step $t$ is in the state of step $t$, and in the output at once.
 
 # %% [markdown]
 # ### Exercise 01.1 · one step (easy, 3 minutes)
-# Return the new state. All four arguments are plain numbers.
+# Return the new state; all four arguments are plain numbers. Write in place of `raise NotImplementedError`, run the cell, then
+# the check below it. In any cell, `hint("01.1")` gives a hint, up to three times. An exercise that you leave open does not stop
+# you: the course's own version answers for it.
 
 
 # %%
@@ -80,8 +82,8 @@ check("01.1", step)
 
 # %% [markdown]
 # ### Exercise 01.2 · the whole sequence (easy, 8 minutes)
-# Return the list of all outputs $y$, as long as $x$. Start from $h = 0$; update the state first, then report. Use `step` if you
-# like: until you have solved it, it answers with the course's own version.
+# Return the list of all outputs $y$, as long as $x$. Start from $h = 0$; at every step update the state first, then report. Use
+# `step` if you like.
 
 
 # %%
@@ -106,9 +108,12 @@ check("01.2", run)
 # **Predict, then run:** with $c = 0$ and $d = 1$, what does the system do with the clap?
 
 # %%
-assert run(clap, 0.9, 1.0, 1.0, 0.0) == heard
-print([round(y, 3) for y in run(clap, 0.9, 1.0, 1.0, 0.0)[:5]])
-print([round(y, 3) for y in run(clap, 0.9, 1.0, 0.0, 1.0)[:5]])
+assert run(clap, 0.9, 1.0, 1.0, 0.0) == heard, "exercise 01.2 is not solved yet"
+print("c = 1, d = 0:", [round(y, 2) for y in run(clap, 0.9, 1.0, 1.0, 0.0)[:5]])
+print("c = 0, d = 1:", [round(y, 2) for y in run(clap, 0.9, 1.0, 0.0, 1.0)[:5]])
+
+# %% [markdown]
+# The shortcut $d$ hands the input straight through and remembers nothing. All memory sits in $a$.
 
 # %% [markdown]
 # ## 2 How long does it remember?
@@ -136,8 +141,9 @@ ax.legend()
 show(fig, f"Impulse responses. With a = 0.5 the clap is gone after a few steps, with a = 0.98 {kept[0.98][50]:.0%} of it is left after 50.")
 
 # %% [markdown]
-# Why look at clicks, when real inputs are never clicks? Every input is a sum of clicks, one a step, each with its own height. Our
-# system only adds and scales, so its output is the sum of the answers to the single clicks. We test that on a random input.
+# Why look at clicks, when real inputs are never clicks? Because every input is a sum of clicks, one a step, each with its own
+# height. Our system only adds and scales, so its output is the sum of its answers to the single clicks. We test that on a random
+# input.
 
 # %%
 rng = random.Random(1)
@@ -146,7 +152,8 @@ k = run([1.0] + [0.0] * 11, 0.9, 0.5, 2.0, 0.3)
 summed = [sum(k[t - s] * x[s] for s in range(t + 1)) for t in range(12)]
 direct = run(x, 0.9, 0.5, 2.0, 0.3)
 assert all(math.isclose(p, q, abs_tol=1e-12) for p, q in zip(summed, direct, strict=True))
-print("largest difference below 1e-12:", max(abs(p - q) for p, q in zip(summed, direct, strict=True)) < 1e-12)
+print("the sum of clicks: ", [round(y, 2) for y in summed[:6]])
+print("the recurrence:    ", [round(y, 2) for y in direct[:6]])
 
 # %% [markdown]
 # So the impulse response says everything about the system, and its length is the memory. To measure that length we ask after how
@@ -160,8 +167,9 @@ for a in (0.5, 0.9, 0.99, 0.999):
 
 # %% [markdown]
 # Each further nine makes the memory about ten times as long. Near 1, a tiny change of $a$ is a huge change of memory, which is
-# why nobody learns $a$ directly: notebook 02 turns to a better handle.
-#
+# why models do not learn $a$ itself: notebook 02 turns to a better handle.
+
+# %% [markdown]
 # ### Exercise 01.3 · choose a memory (medium, 8 minutes)
 # Turn the formula round: return the $a$ between 0 and 1 that leaves one half of the state after `steps` steps.
 
@@ -184,8 +192,8 @@ check("01.3", pole_for_half_life)
 
 # %%
 a = pole_for_half_life(10)
-print(f"a = {a:.3f}")
-print({t: round(run(clap, a, 1.0, 1.0, 0.0)[t], 3) for t in (0, 10, 20)})
+left = run([1.0] + [0.0] * 30, a, 1.0, 1.0, 0.0)
+print(f"a = {a:.3f}:", {t: round(left[t], 3) for t in (0, 10, 20, 30)})
 
 # %% [markdown]
 # ## 3 When does it explode?
@@ -212,13 +220,13 @@ show(fig, f"A constant tone. With a = 0.9 the state settles at {ends[0.9][-1]:.1
 
 # %% [markdown]
 # A system is stable ([stability](glossary.md#stability)) if no bounded input can drive its state beyond all bounds. Here that holds exactly when
-# $|a| < 1$: then what is left of old inputs, $1 + a + a^2 + \dots$, adds up to a finite $1 / (1 - a)$. The number $a$ is the system's
-# [pole](glossary.md#pole).
+# $|a| < 1$ (and $b$ is not zero): then what is left of all the old inputs, $1 + a + a^2 + \dots$, adds up to a finite
+# $1 / (1 - a)$. The number $a$ is the system's [pole](glossary.md#pole).
 
 # %% [markdown]
 # ## 4 Several numbers at once
-# One number cannot swing: it can only fade. With a list of $n$ numbers as the state, every new number may read all the old
-# ones. This is the [state-space model](glossary.md#state-space-model) [@kalman1960], and Mamba runs one for each of its channels:
+# One number can fade, or flip its sign at every step, and nothing else. With a list of $n$ numbers as the state, every new number
+# may read all the old ones. This is the [state-space model](glossary.md#state-space-model) [@kalman1960], and Mamba runs one for each of its channels:
 #
 # $$h_t = A\,h_{t-1} + B\,x_t \qquad\qquad y_t = C \cdot h_t + D\,x_t$$
 
@@ -233,8 +241,8 @@ show(fig, f"A constant tone. With a = 0.9 the state settles at {ends[0.9][-1]:.1
 
 # %% [markdown]
 # ### Exercise 01.4 · find the bug (medium, 10 minutes)
-# A colleague wrote the step below. Her test is a quarter turn: $A$ turns the point (1, 0) to (0, 1) without changing its length. Her
-# program says that the point vanishes. Run it, find the reason, and write the step correctly.
+# A colleague wrote the step below. Her test is a quarter turn: $A$ turns the point (1, 0) to (0, 1), at the same distance from the
+# origin. Her program says that the point lands on the origin. Run it, find the reason, and write the step correctly.
 
 
 # %%
@@ -269,11 +277,37 @@ for _ in range(4):
 print(turn)
 
 # %% [markdown]
-# Four quarter turns bring the point home. What decides now whether a state fades? Not single entries of $A$, but directions in
-# which $A$ only stretches: there the state behaves like our one number. The stretches are the poles of $A$, its eigenvalues, and for two numbers they
-# solve
+# Four quarter turns bring the point home.
 #
-# $$p^2 - (A_{11} + A_{22})\,p + (A_{11} A_{22} - A_{12} A_{21}) = 0$$
+# ### Build it
+# `run` with `vector_step` inside is the whole model. The library has the same loop, `recurrence_lists` (it calls the input $u$, as
+# many papers do). We assert that both agree on a random system of three numbers; from now on we may import it.
+
+
+# %%
+def run_vector(x, A, B, C, D):
+    h, y = [0.0] * len(B), []
+    for value in x:
+        h = vector_step(h, value, A, B)
+        y.append(sum(c * v for c, v in zip(C, h, strict=True)) + D * value)
+    return y
+
+
+# %%
+from mgmr_lib.ssm.linear import recurrence_lists
+
+A = [[rng.uniform(-0.5, 0.5) for _ in range(3)] for _ in range(3)]
+B, C = [[rng.gauss(0, 1) for _ in range(3)] for _ in range(2)]
+ours, theirs = run_vector(x, A, B, C, 0.3), recurrence_lists(A, B, C, x, 0.3)
+assert all(math.isclose(p, q, abs_tol=1e-12) for p, q in zip(ours, theirs, strict=True)), "exercise 01.4 is not solved yet"
+print("ours:    ", [round(y, 2) for y in ours[:6]])
+print("library: ", [round(y, 2) for y in theirs[:6]])
+
+# %% [markdown]
+# What decides now whether a state fades? Not single entries of $A$, but directions in which $A$ only stretches: along them
+# the state behaves like our one number. The stretches are the poles of $A$, its eigenvalues. For two numbers they solve
+#
+# $$p^2 - \underbrace{(A_{11} + A_{22})}_{\text{trace}}\,p + \underbrace{(A_{11} A_{22} - A_{12} A_{21})}_{\text{determinant}} = 0$$
 
 # %% [markdown]
 # For the quarter turn this is $p^2 + 1 = 0$: the poles are $\pm i$. Complex poles always come as such a pair, and their meaning is
@@ -314,6 +348,10 @@ for name, A in candidates.items():
     print(f"{name:15} stable: {is_stable(A)}")
 
 # %% [markdown]
+# Along the direction (1, 1) the first matrix multiplies by 0.7 + 0.6, more than one. The huge entry of the second only passes one
+# number on to the other: it makes a large bump, and the bump fades.
+
+# %% [markdown]
 # Now turn the two knobs of a pole. The radius sets how fast the answer to a click fades, the angle how fast it swings. In live
 # JupyterLab the sliders below move the pole; the small pictures show six of its places.
 
@@ -349,11 +387,12 @@ def voice(length=600):
     return levels, frames
 
 
-clips = [voice() for _ in range(10)]
+clips, fresh = [voice() for _ in range(10)], [voice() for _ in range(10)]
 
 # %% [markdown]
-# The rival is the plainest of all, a moving average of the last $k$ frames. It must keep $k$ frames in memory. The error is the root
-# mean square (RMS) distance to the true level, in units of the noise: reporting each frame as it comes has an error of about one.
+# The rival is the plainest of all, a moving average of the last $k$ frames, which must keep $k$ numbers. The error is the root mean
+# square (RMS) distance to the true level, in units of the noise: reporting each frame as it comes makes an error of about one. We
+# choose $a$ and $k$ on ten clips and report on ten fresh ones.
 #
 # **Predict, then run:** how many frames must the rival keep to draw level with our one number?
 
@@ -378,18 +417,27 @@ def fading(a):
 
 
 # %% tags=["signature"]
+def averaging(k):
+    """The moving average of k frames, as a method."""
+    return lambda frames: moving_average(frames, k)
+
+
 poles = [i / 20 for i in range(20)]
 ours = {a: rms_error(fading(a), clips) for a in poles}
-rivals = {k: rms_error(lambda frames, k=k: moving_average(frames, k), clips) for k in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)}
+rivals = {k: rms_error(averaging(k), clips) for k in (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)}
 best_a, best_k = min(ours, key=ours.get), min(rivals, key=rivals.get)
-say(f"Frames as they come: error {rivals[1]:.2f}. Best moving average, **{best_k} numbers** kept: {rivals[best_k]:.2f}. "
-    f"Our recurrence, **one number** kept, a = {best_a}: **{ours[best_a]:.2f}**.")
+
+# %%
+raw, rival, one = (rms_error(m, fresh) for m in (averaging(1), averaging(best_k), fading(best_a)))
+assert one < rival < raw
+say(f"On fresh clips: frames as they come, error {raw:.2f}. Best moving average, **{best_k} numbers** kept: {rival:.2f}. "
+    f"Our recurrence with a = {best_a}, **one number** kept: **{one:.2f}**.")
 
 # %% [markdown]
-# However many frames the rival keeps, it does not draw level: it weighs an old frame like a new one and then drops it at once.
+# The rival never draws level: it trusts its oldest frame as much as its newest, and then drops it at once.
 #
-# Does a memory always help? As a control we shuffle the steps of each clip: the same levels, the same noise, but the past says nothing about
-# the present. If memory is the reason for our success, it must now be useless.
+# Does a memory always help? As a control we shuffle the steps of each clip. The levels and the noise are the same, but the past
+# says next to nothing about the present. If memory is the reason for our success, it must now be useless.
 
 # %% tags=["control"]
 shuffled = []
@@ -398,7 +446,7 @@ for levels, frames in clips:
     shuffled.append(([levels[i] for i in order], [frames[i] for i in order]))
 control = {a: rms_error(fading(a), shuffled) for a in poles}
 best_control = min(control, key=control.get)
-assert best_control <= 0.1
+assert best_control <= 0.1 and control[best_a] > 1.5 * control[0.0]
 
 # %%
 fig, ax = plt.subplots()
@@ -408,13 +456,13 @@ ax.plot(poles, list(control.values()), "s-", color="#777777", label="control: st
 ax.set(title="Memory pays where the past says something about the present", xlabel="pole a", ylabel="RMS error (noise = 1)")
 ax.legend()
 show(fig, f"Error against the pole. In order, the error falls from {ours[0.0]:.2f} without memory to {ours[best_a]:.2f} at a = {best_a}; "
-     f"shuffled, the best is {control[best_control]:.2f} at a = {best_control}, and longer memories only hurt.")
+     f"shuffled, the best is {control[best_control]:.2f} at a = {best_control}, and a longer memory only hurts.")
 
 # %% [markdown]
 # ## 6 Limits
 # The weights $a, b, c, d$ are the same at every step. Our system cannot decide that a clap is worth keeping and a cough is not: it
-# stores both and fades both. And it treats a lost frame, a zero, as a loud silence. Selection (notebook 03) lets the input choose the
-# weights.
+# stores both and fades both. And it takes a lost frame, which arrives as a zero, for true silence. Selection (notebook 03) lets
+# the input choose the weights.
 #
 # It is also sequential: step $t$ waits for step $t - 1$. Notebook 04 finds a way around.
 
@@ -423,7 +471,7 @@ show(fig, f"Error against the pole. In order, the error falls from {ours[0.0]:.2
 # - $h_t = a\,h_{t-1} + b\,x_t$ remembers, $y_t = c\,h_t + d\,x_t$ reports; a vector state adds swinging.
 # - The impulse response $c\,a^t\,b$ is the memory; its half-life is $\ln \frac{1}{2} / \ln a$ steps.
 # - Stable means: every pole strictly inside the unit circle.
-# - A memory pays only where the past says something about the present; with one number it beat every moving average that we tried.
+# - A memory pays only where the past says something about the present. There, one number did better than the best moving average.
 
 # %%
 progress("01")

@@ -176,8 +176,8 @@ EXERCISES = [
         ),
     ),
     Exercise(
-        id="01.5", title="is this system stable?", difficulty=3, minutes=12, reference=is_stable, cases=_stable_cases,
-        hints=("The poles are the two solutions of p² - trace p + det = 0; cmath.sqrt works for a negative number too.",
+        id="01.5", title="the stability of two numbers", difficulty=3, minutes=12, reference=is_stable, cases=_stable_cases,
+        hints=("Solve p² - trace p + det = 0: the poles are (trace ± cmath.sqrt(trace² - 4 det)) / 2. Both must be smaller than 1 in abs.",
                "A is a list of two rows of two numbers; two complex poles come from it; the answer is one True or False."),
         after="The poles decide, not the entries: a large entry beside the diagonal is harmless for stability.",
         wrong=(
@@ -190,7 +190,7 @@ EXERCISES = [
             Wrong("continuous time", lambda A: all(p.real < 0 for p in poles(A)), "continuous time",
                   "Real parts below zero are the rule of continuous time; with steps, the poles must lie inside the unit circle."),
             Wrong("circle included", lambda A: all(abs(p) <= 1 for p in poles(A)), "on the circle",
-                  "A pole on the circle never fades: a constant input then grows without bound. Inside means strictly inside."),
+                  "A pole on the circle never fades, and some input drives it beyond all bounds. Inside means strictly inside."),
             Wrong("one pole suffices", lambda A: any(abs(p) < 1 for p in poles(A)), "both poles",
                   "One pole inside is not enough: both poles must lie inside the circle."),
             Wrong("answer turned round", lambda A: not is_stable(A), "turned round",
