@@ -1,19 +1,19 @@
-"""What every rung of the scan ladder receives: checked shapes, one device, one compute dtype."""
+"""What every rung of the scan ladder receives: checked shapes on one device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+TENSORS = ("u", "delta", "A", "B", "C", "D", "z", "delta_bias", "initial_state")
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 @dataclass(frozen=True)
 class ScanArguments:
-    """The arguments of one selective scan, checked and in the dtype that we compute in.
+    """The arguments of one selective scan, with checked shapes.
 
     u, delta, z (b,e,l); A (e,n); B, C (e,n) or (b,g,n,l) with g dividing e; D, delta_bias (e); initial_state (b,e,n).
-    `out_dtype` is what the caller's u had: float16 and bfloat16 are computed in float32 and cast back at the very end.
     """
 
     u: Tensor
@@ -26,7 +26,6 @@ class ScanArguments:
     delta_bias: Tensor | None
     delta_softplus: bool
     initial_state: Tensor | None
-    out_dtype: torch.dtype
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:
@@ -34,20 +33,22 @@ class ScanArguments:
         return *self.u.shape, self.A.shape[1]
 
     @property
-    def tensors(self) -> list[Tensor]:
-        """Every tensor that was given."""
-        every = (self.u, self.delta, self.A, self.B, self.C, self.D, self.z, self.delta_bias, self.initial_state)
-        return [t for t in every if t is not None]
+    def compute_dtype(self) -> torch.dtype:
+        """float32, or float64 where a tensor is: float16 and bfloat16 are computed in float32 and cast back at the very end."""
+        dtype = torch.float32
+        for name in TENSORS:
+            t = getattr(self, name)
+            dtype = dtype if t is None else torch.promote_types(dtype, t.dtype)
+        return dtype
 
-    def to(self, dtype: torch.dtype) -> "ScanArguments":
-        """The same arguments in another compute dtype."""
-        names = ("u", "delta", "A", "B", "C", "D", "z", "delta_bias", "initial_state")
-        cast = {k: None if getattr(self, k) is None else getattr(self, k).to(dtype) for k in names}
-        return ScanArguments(**cast, delta_softplus=self.delta_softplus, out_dtype=self.out_dtype)
+    def cast(self, dtype: torch.dtype | None = None) -> "ScanArguments":
+        """The same arguments, all in one dtype (by default the one that we compute in)."""
+        dtype = dtype or self.compute_dtype
+        return replace(self, **{k: getattr(self, k).to(dtype) for k in TENSORS if getattr(self, k) is not None})
 
 
 def checked(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False, initial_state=None) -> ScanArguments:
-    """Check shapes, dtypes and devices (ValueError says what was expected) and cast to the compute dtype."""
+    """Check shapes, dtypes and devices (ValueError says what was expected)."""
     named = dict(u=u, delta=delta, A=A, B=B, C=C, D=D, z=z, delta_bias=delta_bias, initial_state=initial_state)
     _check_tensors(named)
     if u.dim() != 3 or A.dim() != 2:
@@ -62,11 +63,7 @@ def checked(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=F
         if named[name] is not None and tuple(named[name].shape) != shape:
             raise ValueError(f"{name} must be {letters[name]} = {shape}, but is {_shape(named[name])} (u is {_shape(u)})")
     named["B"], named["C"] = (_grouped(name, named[name], b, e, n, length) for name in "BC")
-    dtype = torch.float32
-    for t in named.values():
-        dtype = dtype if t is None else torch.promote_types(dtype, t.dtype)
-    cast = {k: None if t is None else t.to(dtype) for k, t in named.items()}
-    return ScanArguments(**cast, delta_softplus=bool(delta_softplus), out_dtype=u.dtype)
+    return ScanArguments(**named, delta_softplus=bool(delta_softplus))
 
 
 def _shape(t: Tensor) -> tuple[int, ...]:

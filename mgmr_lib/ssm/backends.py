@@ -17,7 +17,11 @@ Scan = Callable[[ScanArguments], tuple[Tensor, Tensor]]
 
 
 def through_core(core: Callable, args: ScanArguments) -> tuple[Tensor, Tensor]:
-    """A whole selective scan from a core that knows only the recurrence: softplus before it, D and the gate after it."""
+    """A whole selective scan from a core that knows only the recurrence: softplus before it, D and the gate after it.
+
+    Under autocast the scan stays in its compute dtype: a sum over thousands of steps needs it.
+    """
+    args = args.cast()
     with torch.autocast(args.u.device.type, enabled=False):
         delta = args.delta if args.delta_bias is None else args.delta + args.delta_bias[:, None]
         if args.delta_softplus:
@@ -29,9 +33,9 @@ def through_core(core: Callable, args: ScanArguments) -> tuple[Tensor, Tensor]:
 
 
 def _triton(args: ScanArguments) -> tuple[Tensor, Tensor]:
-    from .triton_scan import triton_core
+    from .triton_adapter import triton_scan
 
-    return through_core(triton_core, args)
+    return triton_scan(args)
 
 
 def _cuda(args: ScanArguments) -> tuple[Tensor, Tensor]:

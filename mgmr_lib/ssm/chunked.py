@@ -20,6 +20,7 @@ from .chunked_backward import ScanGradients
 
 def chunked_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
     """The selective scan in chunks: y (b,e,l) and the last state (b,e,n), both differentiable (once)."""
+    args = args.cast()
     B, C = args.B, args.C
     if B.dim() == C.dim() == 4 and B.shape[1] != C.shape[1]:
         g = lcm(B.shape[1], C.shape[1])

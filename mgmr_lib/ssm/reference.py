@@ -15,7 +15,7 @@ from .arguments import ScanArguments
 
 def reference_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
     """The oracle: one step after the other in float64, whatever the inputs' dtype. Returns y (b,e,l), last state (b,e,n)."""
-    a = args.to(torch.float64)
+    a = args.cast(torch.float64)
     b, e, length, n = a.sizes
     delta = a.delta if a.delta_bias is None else a.delta + a.delta_bias[:, None]
     if a.delta_softplus:

@@ -24,8 +24,8 @@ def selective_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D:
     """
     args = checked(u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial_state)
     y, last = _run(args, backend, return_last_state)
-    y = y.to(args.out_dtype)
-    return (y, last.to(args.u.dtype)) if return_last_state else y
+    y = y.to(u.dtype)
+    return (y, last.to(args.compute_dtype)) if return_last_state else y
 
 
 def _run(args, backend: str, wants_state: bool):
@@ -57,10 +57,10 @@ def selective_scan_step(state: Tensor, u: Tensor, delta: Tensor, A: Tensor, B: T
         raise ValueError(f"B and C must be (b,n) or (b,g,n), but are {tuple(B.shape)} and {tuple(C.shape)}")
     B, C = (t.unsqueeze(1) if t.dim() == 2 else t for t in (B, C))
     one = [None if t is None else t.unsqueeze(-1) for t in (u, delta, B, C, z)]
-    args = checked(one[0], one[1], A, one[2], one[3], D, one[4], delta_bias, delta_softplus, state)
+    args = checked(one[0], one[1], A, one[2], one[3], D, one[4], delta_bias, delta_softplus, state).cast()
     with torch.autocast(u.device.type, enabled=False):
         y, new = _step(args)
-    return y.to(args.out_dtype), new.to(state.dtype)
+    return y.to(u.dtype), new.to(state.dtype)
 
 
 def _step(args):
