@@ -43,6 +43,7 @@ def test_a_good_source_passes(rule):
 BAD_SOURCES = [
     (lint_source.sizes, (code("x = 1\n" * 26),), "26 lines"),
     (lint_source.sizes, (code("x = 1\n" * 9), code("x = 1\n" * 9), code("x = 1")), "median"),
+    (lint_source.sizes, (code("x = " + "1" * 117),), "121 columns"),
     (lint_source.sizes, (text("word " * 91),), "91 words"),
     (lint_source.tags, (code("x", "nbval-skip"),), "nbval-skip"),
     (lint_source.tags, (code("x", "nbval-ignore-output"), *[code("y")] * 5), "at most 15 %"),

@@ -7,7 +7,7 @@ import statistics
 from mgmr_lib.course.source import LEARNER, REGION, Cell, Source, edition_code
 from mgmr_lib.errors import CourseError
 
-MOST_CODE_LINES, MEDIAN_CODE_LINES, MOST_WORDS = 25, 8, 90
+MOST_CODE_LINES, MEDIAN_CODE_LINES, MOST_COLUMNS, MOST_WORDS = 25, 8, 120, 90
 TAGS = {"baseline", "control", "signature", "raises-exception", "nbval-ignore-output"}
 NUMBER = re.compile(r"(?<![\w.@#/-])(\d{1,3}(?:[ ,]\d{3})+|\d+(?:\.\d+)?)(\s?%)?(?![\w@/-])(?!\.\d)")
 
@@ -31,6 +31,9 @@ def sizes(source: Source, known):
         first = c.source.split("\n")[0][:50]
         if c.kind == "code" and code_lines(c.source) > MOST_CODE_LINES:
             yield f"the code cell {first!r} has {code_lines(c.source)} lines: at most {MOST_CODE_LINES}"
+        longest = max(c.source.split("\n"), key=len)
+        if c.kind == "code" and len(longest) > MOST_COLUMNS:
+            yield f"the line {longest.strip()[:50]!r} has {len(longest)} columns: at most {MOST_COLUMNS}, aim at 100"
         if c.kind == "markdown" and len(prose(c.source).split()) > MOST_WORDS:
             yield f"the text cell {first!r} has {len(prose(c.source).split())} words: at most {MOST_WORDS}, aim at 20 to 70"
     if lengths and statistics.median(lengths) > MEDIAN_CODE_LINES:

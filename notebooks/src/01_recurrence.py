@@ -38,7 +38,7 @@ h, heard = 0.0, []
 for x in clap:
     h = 0.9 * h + x
     heard.append(h)
-say(f"After 20 silent steps **{heard[20]:.0%}** of the clap is left, and all that we ever stored is one number.")
+say(f"After 20 silent steps **{heard[20]:.0%}** of the clap is left: one number remembers it.")
 
 # %% [markdown]
 # ## 1 One number that remembers
@@ -136,9 +136,11 @@ for a, k in kept.items():
 fig, ax = plt.subplots()
 for (a, k), marker in zip(kept.items(), "os^", strict=True):
     ax.plot(k, marker=marker, markevery=5, label=f"a = {a}")
-ax.set(title="The same clap, three memories: a decides how fast it fades", xlabel="time step t", ylabel="state h (no unit)")
+ax.set(title="The same clap, three memories: a decides how fast it fades")
+ax.set(xlabel="time step t", ylabel="state h (no unit)")
 ax.legend()
-show(fig, f"Impulse responses. With a = 0.5 the clap is gone after a few steps, with a = 0.98 {kept[0.98][50]:.0%} of it is left after 50.")
+show(fig, f"Impulse responses. With a = 0.5 the clap is gone after a few steps; "
+     f"with a = 0.98, {kept[0.98][50]:.0%} of it is left after 50.")
 
 # %% [markdown]
 # Why look at clicks, when real inputs are never clicks? Because every input is a sum of clicks, one a step, each with its own
@@ -157,9 +159,9 @@ print("the recurrence:    ", [round(y, 2) for y in direct[:6]])
 
 # %% [markdown]
 # So the impulse response says everything about the system, and its length is the memory. To measure that length we ask after how
-# many steps one half is left, the [half-life](glossary.md#half-life) $n$:
+# many steps one half is left, the [half-life](glossary.md#half-life) $s$:
 #
-# $$a^n = \tfrac{1}{2} \quad\Longleftrightarrow\quad n = \frac{\ln \frac{1}{2}}{\ln a}$$
+# $$a^s = \tfrac{1}{2} \quad\Longleftrightarrow\quad s = \frac{\ln \frac{1}{2}}{\ln a}$$
 
 # %%
 for a in (0.5, 0.9, 0.99, 0.999):
@@ -213,10 +215,11 @@ print(f"1 / (1 - 0.9) = {1 / (1 - 0.9):.1f}")
 fig, ax = plt.subplots()
 for (a, y), marker in zip(ends.items(), "os^", strict=True):
     ax.plot(y, marker=marker, markevery=6, label=f"a = {a}")
-ax.set(title="Only the fading memory settles", xlabel="time step t", ylabel="state h (no unit)", ylim=(0, 70))
+ax.set(title="Only the fading memory settles", ylim=(0, 70))
+ax.set(xlabel="time step t", ylabel="state h (no unit)")
 ax.legend(loc="upper left")
-show(fig, f"A constant tone. With a = 0.9 the state settles at {ends[0.9][-1]:.1f}, with a = 1 it climbs by one a step, with a = 1.05 it "
-     f"leaves the picture and reaches {ends[1.05][-1]:.0f}.")
+show(fig, f"A constant tone. With a = 0.9 the state settles at {ends[0.9][-1]:.1f}, with a = 1 "
+     f"it climbs by one a step, with a = 1.05 it leaves the picture and reaches {ends[1.05][-1]:.0f}.")
 
 # %% [markdown]
 # A system is stable ([stability](glossary.md#stability)) if no bounded input can drive its state beyond all bounds. Here that holds exactly when
@@ -299,7 +302,8 @@ from mgmr_lib.ssm.linear import recurrence_lists
 A = [[rng.uniform(-0.5, 0.5) for _ in range(3)] for _ in range(3)]
 B, C = [[rng.gauss(0, 1) for _ in range(3)] for _ in range(2)]
 ours, theirs = run_vector(x, A, B, C, 0.3), recurrence_lists(A, B, C, x, 0.3)
-assert all(math.isclose(p, q, abs_tol=1e-12) for p, q in zip(ours, theirs, strict=True)), "exercise 01.4 is not solved yet"
+distance = max(abs(p - q) for p, q in zip(ours, theirs, strict=True))
+assert distance < 1e-12, "exercise 01.4 is not solved yet"
 print("ours:    ", [round(y, 2) for y in ours[:6]])
 print("library: ", [round(y, 2) for y in theirs[:6]])
 
@@ -360,8 +364,8 @@ from mgmr_lib.course.widgets import pole_and_impulse
 
 explore(
     pole_and_impulse,
-    "Poles (crosses) in the complex plane with the unit circle, and the impulse response of each. Inside the circle the response fades, "
-    "outside it grows; an angle makes it swing.",
+    "Poles (crosses) in the complex plane with the unit circle, and the impulse response of each. "
+    "Inside the circle the response fades, outside it grows; an angle makes it swing.",
     title="Radius: how long it lasts. Angle: how fast it swings.",
     size=(4.6, 1.9),
     radius=[0.5, 0.7, 0.8, 0.9, 0.95, 1.0, 1.05],
@@ -407,7 +411,9 @@ def moving_average(x, k):
 # %%
 def rms_error(method, clips):
     """Root mean square distance of method(frames) from the true levels."""
-    squares = [(y - true) ** 2 for levels, frames in clips for y, true in zip(method(frames), levels, strict=True)]
+    squares = []
+    for levels, frames in clips:
+        squares += [(y - true) ** 2 for y, true in zip(method(frames), levels, strict=True)]
     return math.sqrt(sum(squares) / len(squares))
 
 
@@ -430,8 +436,8 @@ best_a, best_k = min(ours, key=ours.get), min(rivals, key=rivals.get)
 # %%
 raw, rival, one = (rms_error(m, fresh) for m in (averaging(1), averaging(best_k), fading(best_a)))
 assert one < rival < raw
-say(f"On fresh clips: frames as they come, error {raw:.2f}. Best moving average, **{best_k} numbers** kept: {rival:.2f}. "
-    f"Our recurrence with a = {best_a}, **one number** kept: **{one:.2f}**.")
+say(f"On fresh clips: frames as they come, error {raw:.2f}. Best moving average, "
+    f"**{best_k} numbers** kept: {rival:.2f}. Our recurrence with a = {best_a}, **one number** kept: **{one:.2f}**.")
 
 # %% [markdown]
 # The rival never draws level: it trusts its oldest frame as much as its newest, and then drops it at once.
@@ -453,10 +459,12 @@ fig, ax = plt.subplots()
 ax.plot(poles, list(ours.values()), "o-", label="recurrence, one number")
 ax.axhline(rivals[best_k], ls="--", color="#E69F00", label=f"best moving average, {best_k} numbers")
 ax.plot(poles, list(control.values()), "s-", color="#777777", label="control: steps shuffled")
-ax.set(title="Memory pays where the past says something about the present", xlabel="pole a", ylabel="RMS error (noise = 1)")
+ax.set(title="Memory pays where the past says something about the present")
+ax.set(xlabel="pole a", ylabel="RMS error (noise = 1)")
 ax.legend()
-show(fig, f"Error against the pole. In order, the error falls from {ours[0.0]:.2f} without memory to {ours[best_a]:.2f} at a = {best_a}; "
-     f"shuffled, the best is {control[best_control]:.2f} at a = {best_control}, and a longer memory only hurts.")
+show(fig, f"Error against the pole. In order, the error falls from {ours[0.0]:.2f} without memory "
+     f"to {ours[best_a]:.2f} at a = {best_a}; shuffled, the best is {control[best_control]:.2f} at "
+     f"a = {best_control}, and a longer memory only hurts.")
 
 # %% [markdown]
 # ## 6 Limits
