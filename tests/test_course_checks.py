@@ -76,3 +76,9 @@ def test_an_exercise_says_what_a_learner_needs(spec):
     assert 1 <= spec.difficulty <= 3 and 1 <= spec.minutes <= 20
     assert len(spec.hints) == 2 and all(len(h.split()) >= 5 for h in spec.hints)
     assert spec.hints[0] != spec.hints[1]
+
+
+@pytest.mark.parametrize("spec", ALL, ids=lambda e: e.id)
+@pytest.mark.parametrize("value", [None, 0, True, [], "solved"], ids=repr)
+def test_an_answer_that_ignores_its_inputs_fails(spec, value):
+    assert exercises.verdict(spec.id, lambda *args, **kwargs: value).state == "wrong"
