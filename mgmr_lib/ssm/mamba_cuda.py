@@ -1,10 +1,71 @@
-"""Adapter to mamba_ssm's CUDA kernel, with the reasons why it may not serve a call."""
+"""Adapter to mamba_ssm's CUDA kernel, with the reasons why it may not serve a call.
+
+Its selective_scan_fn takes u, delta, z (b,e,l) of one dtype, A, D and delta_bias in float32, at most 256 states, no initial
+state, and gives no gradient through the last state. Its package has no ready-made build: `install_command` says how to make one.
+"""
+
+import os
+import shutil
+
+import torch
+from torch import Tensor
+
 from ..errors import CourseError
+from .arguments import ScanArguments
+
+MAX_STATES = 256
 
 
-def supports(args, wants_state):
-    return "not written"
+def supports(args: ScanArguments, wants_state: bool) -> str | None:
+    """None, or the reason why mamba_ssm's kernel cannot serve this call."""
+    if args.u.device.type != "cuda":
+        return f"its tensors must be on a CUDA device, but are on {args.u.device}; {install_advice()}"
+    if args.initial_state is not None:
+        return "it has no initial state"
+    if args.A.shape[1] > MAX_STATES:
+        return f"it serves at most {MAX_STATES} states, but A has {args.A.shape[1]}"
+    if args.compute_dtype == torch.float64:
+        return "it has no float64"
+    if wants_state and torch.is_grad_enabled() and any(t.requires_grad for t in args.tensors):
+        return "it gives no gradient through the last state"
+    return None
 
 
-def cuda_scan(args):
-    raise CourseError("not written")
+def cuda_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
+    """The selective scan by mamba_ssm's kernel: y (b,e,l) and the last state (b,e,n), the latter without a gradient."""
+    reason = supports(args, wants_state=False)
+    if reason is not None:
+        raise CourseError(reason)
+    scan = _kernel()
+    dtype = args.u.dtype
+    exact = {name: None if t is None else t.float() for name, t in
+             (("A", args.A), ("D", args.D), ("delta_bias", args.delta_bias))}
+    B, C = (t.float() if t.dim() == 2 else t.to(dtype) for t in (args.B, args.C))
+    z = None if args.z is None else args.z.to(dtype)
+    y, last = scan(args.u, args.delta.to(dtype), exact["A"], B, C, exact["D"], z, exact["delta_bias"], args.delta_softplus, True)
+    return y, last.detach()
+
+
+def _kernel():
+    try:
+        from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
+    except ImportError as error:
+        raise CourseError(f"mamba_ssm cannot be imported ({error}); {install_advice()}") from None
+    return selective_scan_fn
+
+
+def install_advice() -> str:
+    """What to do on this machine to get the two GPU backends, in one sentence."""
+    if not torch.cuda.is_available():
+        if shutil.which("nvidia-smi") and torch.version.cuda is None:
+            return "this machine has an NVIDIA driver but a CPU build of torch: install torch's CUDA build first, then ask again"
+        return "this machine has no CUDA device, so there is nothing to install: \"chunked\" is the backend for it"
+    return f"install it with: {install_command()}"
+
+
+def install_command() -> str:
+    """The shell command that builds mamba_ssm here: nvcc must match torch's CUDA, and the build must see torch."""
+    home = os.environ.get("CUDA_HOME") or (os.path.dirname(os.path.dirname(os.path.realpath(nvcc))) if (nvcc := shutil.which("nvcc"))
+                                           else f"/usr/local/cuda-{torch.version.cuda}")
+    return (f"CUDA_HOME={home} MAX_JOBS={os.cpu_count()} CAUSAL_CONV1D_FORCE_BUILD=TRUE MAMBA_FORCE_BUILD=TRUE "
+            "pip install --no-build-isolation --no-deps causal-conv1d mamba-ssm einops")

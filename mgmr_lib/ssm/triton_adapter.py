@@ -22,8 +22,9 @@ def interpreted() -> bool:
 def triton_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
     """The selective scan by our kernels: y (b,e,l) and the last state (b,e,n), both differentiable (once)."""
     if args.u.device.type != "cuda" and not interpreted():
-        raise CourseError(f"it needs tensors on a CUDA device, but they are on {args.u.device}"
-                          + ("" if torch.cuda.is_available() else ", and torch sees no CUDA device here"))
+        here = "" if torch.cuda.is_available() else "; torch sees none here, so use \"chunked\""
+        raise CourseError(f"it needs tensors on a CUDA device, but they are on {args.u.device}{here} "
+                          "(TRITON_INTERPRET=1 in the environment runs it on the CPU, only to test it)")
     try:
         import triton  # noqa: F401
     except ImportError:
