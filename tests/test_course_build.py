@@ -168,6 +168,20 @@ def test_changed_prose_keeps_outputs_and_changed_code_is_executed(course, monkey
     assert sorted(executed) == [LEARNER, SOLUTION]
 
 
+def test_building_one_notebook_mends_links_in_the_others_without_running_them(course, monkeypatch):
+    executed = []
+    monkeypatch.setattr(build, "execute", lambda nb, folder: executed.append(nb.metadata.mgmr.number))
+    second = TINY.replace("title: Tiny", "title: Second").replace("[state]\n", "[]\n").replace("01.1", "01.2")
+    (course / "notebooks/src/02_second.py").write_text(second)
+    build.build(["02"], course)
+    assert executed == ["02", "02"]
+    assert "[02 Second](02_second.ipynb)" in notebook(course, LEARNER).cells[-1].source
+    assert build.differences(course) == []
+    change(course / "notebooks/src/01_tiny.py", "half of it:", "a half:")
+    build.build(["02"], course)
+    assert "01" not in executed and any("01_tiny" in d for d in build.differences(course))
+
+
 def test_outputs_that_were_tampered_with_are_not_kept(course, monkeypatch):
     executed = []
     monkeypatch.setattr(build, "execute", lambda nb, folder: executed.append(nb.metadata.mgmr.edition))

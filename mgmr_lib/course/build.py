@@ -131,18 +131,25 @@ def _with_outputs(notebook, stored):
     return notebook
 
 
-def build_one(source: Source, edition: str, sources: dict, root: Path = REPOSITORY, reuse: bool = False) -> str:
-    """Build one edition. `reuse` keeps untampered stored outputs where no code cell changed. Returns what was done."""
+def _kept(notebook, path: Path):
+    """The skeleton with the outputs stored in `path`, or None where they are tampered with or a code cell changed."""
+    if not path.exists():
+        return None
+    stored = _stored(path)
+    sound = stored.metadata.get("mgmr", {}).get("outputs") == outputs_digest(stored)
+    return _with_outputs(notebook, stored) if sound else None
+
+
+def build_one(source: Source, edition: str, sources: dict, root: Path = REPOSITORY, reuse: bool = False, run: bool = True) -> str:
+    """Build one edition; returns what was done. `reuse`: keep sound outputs if no code cell changed; not `run`: do only that."""
     path = root / edition / source.meta.file_name
-    notebook, done = skeleton(source, edition, sources, root), "executed"
-    if reuse and path.exists():
-        stored = _stored(path)
-        sound = stored.metadata.get("mgmr", {}).get("outputs") == outputs_digest(stored)
-        kept = _with_outputs(notebook, stored) if sound else None
-        if kept is not None:
-            notebook, done = kept, "outputs kept"
-    if done == "executed":
-        execute(notebook, path.parent if path.parent.exists() else root)
+    notebook, done = skeleton(source, edition, sources, root), "outputs kept"
+    kept = _kept(notebook, path) if reuse else None
+    if kept is None and not run:
+        return "left alone"
+    if kept is None:
+        execute(notebook, path.parent)
+        done = "executed"
     notebook.metadata.mgmr["outputs"] = outputs_digest(notebook)
     text = serialise(notebook)
     if path.exists() and path.read_text(encoding="utf-8") == text:
@@ -165,8 +172,8 @@ def generated_files(sources: dict, root: Path = REPOSITORY) -> dict[Path, str]:
 def build(numbers: list[str], root: Path = REPOSITORY, force: bool = False) -> None:
     """Build the notebooks of `numbers` (all where empty) and the generated pages.
 
-    Named notebooks are executed. Without names, only what changed is: a notebook whose code cells are as they were keeps its
-    outputs, unless `force`.
+    Named notebooks are executed; in the others, links to them are brought up to date. Without names, all that changed is executed:
+    a notebook whose code cells are as they were keeps its outputs, unless `force`.
     """
     sources = read_sources(root)
     unknown = sorted(set(numbers) - set(sources))
@@ -179,6 +186,11 @@ def build(numbers: list[str], root: Path = REPOSITORY, force: bool = False) -> N
         running = [(s, e, pool.submit(build_one, s, e, sources, root, not numbers and not force)) for s, e in jobs]
         for s, e, job in running:
             print(f"{e}/{s.meta.file_name}: {job.result()}", flush=True)
+    for number in sorted(set(sources) - set(numbers)) if numbers else []:
+        for edition in EDITIONS:
+            done = build_one(sources[number], edition, sources, root, reuse=True, run=False)
+            if done == "outputs kept":
+                print(f"{edition}/{sources[number].meta.file_name}: links up to date")
     for path, text in generated_files(sources, root).items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             write_text(path, text)

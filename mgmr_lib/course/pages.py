@@ -54,7 +54,7 @@ def closing(meta: Meta, sources: dict[str, Source], glossary: dict) -> str:
     table = ["## Notation", "", "| term | symbol | shape | in words |", "|---|---|---|---|", *rows, ""] if rows else []
     if later:
         after = sources[later[0]].meta
-        table += ["## Next", "", f"[{after.number} {after.title}]({after.file_name}): {after.claim}"]
+        table += ["## Next", "", f"[{after.number} {after.title}]({after.file_name})"]
     else:
         table += ["## Next", "", "This is the last notebook of the course so far."]
     return "\n".join(table)
