@@ -11,7 +11,7 @@ never spans two splits either. Ids, rows and speakers are in random order: the s
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -44,8 +44,9 @@ class ClassroomSpec:
     text: int
     seconds: float
     seed: int
-    voice_strength: float = 0.45
-    face_strength: float = 0.3
+    voice_strength: float = 0.47
+    face_strength: float = 0.285
+    voice_excitable: float = 0.8
 
     @property
     def label_scale(self) -> float:
@@ -56,13 +57,13 @@ class ClassroomSpec:
         """How voice and face are simulated here; the mixtures are drawn from the corpus's seed."""
         rng = np.random.default_rng([self.seed, 1])
         found = {}
-        for name, (frames, dim), channels, strength, width, memory, accent in (
-            ("audio", self.audio, features.VOICE, self.voice_strength, 0.15, 0.25, 0.5),
-            ("vision", self.vision, features.FACE, self.face_strength, 0.30, 0.50, 0.5),
+        for name, (frames, dim), channels, strength, excitable, width, memory in (
+            ("audio", self.audio, features.VOICE, self.voice_strength, self.voice_excitable, 0.15, 0.25),
+            ("vision", self.vision, features.FACE, self.face_strength, 0.0, 0.30, 0.50),
         ):
             mixtures = features.Mixtures.draw(dim - len(channels), channels, rng)
             rate = frames / self.seconds
-            found[name] = features.Modality(channels, mixtures, rate, frames, strength, width, memory, accent)
+            found[name] = features.Modality(channels, mixtures, rate, frames, strength, width, memory, 0.5, excitable)
         return found
 
 
@@ -70,13 +71,13 @@ SPECS = {
     spec.name: spec
     for spec in (
         ClassroomSpec(
-            "classroom-mosi", "mosi", SETS[:1], (1284, 229, 686), (375, 5), (500, 20), text=50, seconds=30.0, seed=2014
+            "classroom-mosi", "mosi", SETS[:1], (1284, 229, 686), (375, 5), (500, 20), text=50, seconds=30.0, seed=2015
         ),
         ClassroomSpec(
-            "classroom-mosei", "mosei", SETS, (16326, 1871, 4659), (500, 74), (500, 35), text=50, seconds=30.0, seed=2015
+            "classroom-mosei", "mosei", SETS, (16326, 1871, 4659), (500, 74), (500, 35), text=50, seconds=30.0, seed=2016
         ),
         ClassroomSpec(
-            "classroom-sims", "sims", SETS, (1368, 456, 457), (400, 33), (55, 709), text=39, seconds=12.0, seed=2016
+            "classroom-sims", "sims", SETS, (1368, 456, 457), (400, 33), (55, 709), text=39, seconds=12.0, seed=2017
         ),
     )
 }
@@ -105,9 +106,12 @@ def is_built(spec: ClassroomSpec) -> bool:
     """Whether the corpus is there, in its full size and made by this version of the generator."""
     manifest = read_manifest(spec.name)
     path = corpus_path(spec.name)
-    wanted = (VERSION, spec.seed, list(spec.sizes))
-    found = (manifest.get("version"), manifest.get("seed"), manifest.get("sizes"))
-    return found == wanted and path.is_file() and path.stat().st_size == manifest.get("bytes")
+    return manifest.get("made_from") == _made_from(spec) and path.is_file() and path.stat().st_size == manifest.get("bytes")
+
+
+def _made_from(spec: ClassroomSpec) -> dict:
+    """Everything that decides the bytes, as JSON gives it back."""
+    return json.loads(json.dumps({"version": VERSION, **asdict(spec)}))
 
 
 def read_manifest(name: str) -> dict:
@@ -189,8 +193,7 @@ def build(spec: ClassroomSpec, say: Callable[[str], None] = print, progress: boo
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             save_file(tensors, temporary)
-            manifest = {"version": VERSION, "seed": spec.seed, "sizes": list(spec.sizes), "bytes": temporary.stat().st_size}
-            manifest["sha256"] = file_sha256(temporary)
+            manifest = {"bytes": temporary.stat().st_size, "sha256": file_sha256(temporary), "made_from": _made_from(spec)}
             os.replace(temporary, path)
             temporary.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
             os.replace(temporary, manifest_path(spec.name))
@@ -243,7 +246,9 @@ def _perform(spec: ClassroomSpec, sentence: RatedSentence, lexicon: dict, rng) -
     seconds = features.clip_seconds(len(words), spec.seconds, rng)
     sign = -1.0 if rng.random() < SARCASTIC else 1.0
     valence = np.array([word_valence(word, lexicon) for word in words]) / 2
-    return features.Performance(seconds, sentence.rating / 2, sign, valence, features.word_spans(sentence.text, seconds))
+    return features.Performance(
+        seconds, sentence.rating / 2, rng.standard_normal(), sign, valence, features.word_spans(sentence.text, seconds)
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------- reading

@@ -3,15 +3,19 @@
 For a clip with rating y in [-4, 4], words w at times c_w (seconds) and lexicon valences v_w in [-4, 4], and for m in {voice, face}:
 
     s      = -1 in a sarcastic clip, else 1                                     sarcasm turns voice and face against the words
-    z_m    = s * a_m * (y / 2) + sqrt(1 - a_m^2) * n_m,   n_m ~ N(0, 1)          what voice (face) shows of the speaker's feeling
+    g      ~ N(0, 1)                                                            arousal: it has nothing to do with y
+    z_m    = s * a_m * (y / 2) + sqrt(1 - a_m^2) * (sqrt(h_m) * g + sqrt(1 - h_m) * n_m),   n_m ~ N(0, 1)
+                                                                                what voice (face) shows of the speaker's feeling
     e_mw   = s * v_w / 2 + 0.7 * n_mw,                    n_mw ~ N(0, 1)         the accent that voice (face) puts on word w
-    x_k(t) = base_k + spread_k * ( 0.8 * speaker_k + level_k * z_m + slope * d_k * (t / T - 1/2) + noise * AR_k(t)
+    x_k(t) = base_k + spread_k * ( 0.6 * speaker_k + level_k * z_m + arousal_k * g + slope * d_k * (t / T - 1/2) + noise * AR_k(t)
              + sum_w (up_k * max(e_mw, 0) + down_k * max(-e_mw, 0)) * bump((t - c_w - lag_k) / width_m) )
 
 speaker_k and d_k are N(0, 1) a speaker and a clip; AR_k is a first-order autoregressive process of unit variance; bump(u) = exp(-u^2 / 2).
+h is 0.8 for the voice and 0 for the face: as is known of real speakers, a loud high voice may be joy or mere excitement, and the face
+(lids, lips, jaw) shows the excitement apart from the joy. So the two together tell more than the sum of what each tells alone.
 The face lags the word by about a quarter of a second, the voice by a few hundredths. Every x_k is cut to its physical range and rounded to 255
-steps of it. n_m and n_mw are drawn once a clip (and word): however good a network is, voice and face alone cannot tell it more
-about y than z_m and e_mw do.
+steps of it. g, n_m and n_mw are drawn once a clip (and word): however good a network is,
+a voice or a face alone cannot tell it more about y than its z_m and e_mw do.
 
 Lengths know nothing of the label: T = 0.6 s + words / rate, the rate log-normal around 2.6 words a second and drawn for itself. Words share the
 time between a lead-in and a lead-out of 0.3 s by their number of letters.
@@ -42,11 +46,12 @@ class Channel:
     up: float
     down: float
     lag: float
+    arousal: float = 0.0
 
 
-def _unit(name: str, level: float, up: float, down: float) -> Channel:
+def _unit(name: str, level: float, up: float, down: float, arousal: float = 0.0) -> Channel:
     """A facial action unit: an intensity from 0 to 5, as OpenFace gives it."""
-    return Channel(name, "intensity 0-5", 1.2, 0.5, 0.0, 5.0, level, up, down, 0.25)
+    return Channel(name, "intensity 0-5", 1.2, 0.5, 0.0, 5.0, level, up, down, 0.25, arousal)
 
 
 VOICE = (
@@ -58,9 +63,9 @@ VOICE = (
 )
 FACE = (
     _unit("AU01 inner brow raiser", -0.3, 0.1, 0.4),
-    _unit("AU02 outer brow raiser", 0.1, 0.4, 0.0),
+    _unit("AU02 outer brow raiser", 0.1, 0.4, 0.0, arousal=0.8),
     _unit("AU04 brow lowerer", -0.8, -0.2, 0.9),
-    _unit("AU05 upper lid raiser", 0.1, 0.3, 0.2),
+    _unit("AU05 upper lid raiser", 0.1, 0.3, 0.2, arousal=1.1),
     _unit("AU06 cheek raiser", 0.9, 0.9, -0.1),
     _unit("AU07 lid tightener", -0.1, 0.1, 0.4),
     _unit("AU09 nose wrinkler", -0.4, 0.0, 0.6),
@@ -71,8 +76,8 @@ FACE = (
     _unit("AU17 chin raiser", -0.3, 0.0, 0.4),
     _unit("AU20 lip stretcher", -0.1, 0.1, 0.2),
     _unit("AU23 lip tightener", -0.2, 0.0, 0.3),
-    _unit("AU25 lips part", 0.2, 0.5, 0.3),
-    _unit("AU26 jaw drop", 0.1, 0.4, 0.1),
+    _unit("AU25 lips part", 0.2, 0.5, 0.3, arousal=1.0),
+    _unit("AU26 jaw drop", 0.1, 0.4, 0.1, arousal=1.1),
     _unit("AU45 blink", 0.0, 0.0, 0.1),
     Channel("head pitch", "degrees", 0.0, 6.0, -45.0, 45.0, 0.3, 0.3, -0.4, 0.2),
     Channel("head yaw", "degrees", 0.0, 9.0, -60.0, 60.0, 0.0, 0.0, 0.2, 0.2),
@@ -83,7 +88,8 @@ SARCASM_CUE = "AU14 dimpler"  # a smirk: half a spread higher in sarcastic clips
 
 @dataclass(frozen=True)
 class Modality:
-    """How one modality is simulated. strength: a_m above; width: of a word's bump, seconds; memory: of the AR noise, seconds."""
+    """How one modality is simulated. strength: a_m above; excitable: h_m; accent: a factor on up and
+    down; width: of a word's bump, seconds; memory: of the AR noise, seconds."""
 
     channels: tuple[Channel, ...]
     mixtures: "Mixtures"
@@ -93,6 +99,7 @@ class Modality:
     width: float
     memory: float
     accent: float
+    excitable: float
     noise: float = 0.8
     slope: float = 0.5
 
@@ -144,10 +151,11 @@ class Mixtures:
 
 @dataclass(frozen=True)
 class Performance:
-    """What voice and face have in common in a clip. feeling: y / 2; valence: v_w / 2 a word; spans: (words, 2) seconds."""
+    """What voice and face have in common in a clip. feeling: y / 2; arousal: g; sign: s; valence: v_w / 2 a word; spans: (words, 2) seconds."""
 
     seconds: float
     feeling: float
+    arousal: float
     sign: float
     valence: np.ndarray
     spans: np.ndarray
@@ -169,11 +177,12 @@ def word_spans(text: str, seconds: float) -> np.ndarray:
 def simulate(modality: Modality, clip: Performance, speaker: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The clip's frames in steps of each channel's range: (frames, dim) uint8. speaker: (dim,) offsets, N(0, 1)."""
     k, frames = len(modality.channels), modality.frames(clip.seconds)
-    strength = modality.strength
-    shown = clip.sign * strength * clip.feeling + np.sqrt(1 - strength**2) * rng.standard_normal()
+    strength, excitable = modality.strength, modality.excitable
+    own = np.sqrt(excitable) * clip.arousal + np.sqrt(1 - excitable) * rng.standard_normal()
+    shown = clip.sign * strength * clip.feeling + np.sqrt(1 - strength**2) * own
     accents = clip.sign * clip.valence + 0.7 * rng.standard_normal(len(clip.valence))
     time = (np.arange(frames) + 0.5) / modality.frame_rate
-    named = 0.8 * speaker[:k] + modality.column("level") * shown
+    named = 0.6 * speaker[:k] + modality.column("level") * shown + modality.column("arousal") * clip.arousal
     named = named + (time / clip.seconds - 0.5)[:, None] * (modality.slope * rng.standard_normal(k))
     named = named + _accents(modality, clip.spans.mean(axis=1), accents, time)
     if clip.sign < 0:
@@ -182,7 +191,7 @@ def simulate(modality: Modality, clip: Performance, speaker: np.ndarray, rng: np
     named = named + noise[:, :k]
     m = modality.mixtures
     mixed = m.weight * named[:, m.first] + np.sqrt(1 - m.weight**2) * named[:, m.second]
-    mixed = mixed + 0.8 * speaker[k:] + noise[:, k:]
+    mixed = mixed + 0.6 * speaker[k:] + noise[:, k:]
     values = np.concatenate([modality.column("base") + modality.column("spread") * named, m.base + m.spread * mixed], axis=1)
     low, high = (bound.astype(np.float64) for bound in modality.ranges)
     return np.rint((np.clip(values, low, high) - low) * (STEPS / (high - low))).astype(np.uint8)

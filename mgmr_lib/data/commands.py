@@ -9,7 +9,7 @@ import numpy as np
 from mgmr_lib.data import classroom
 from mgmr_lib.data.corpus import SPLITS, Corpus, Split
 from mgmr_lib.data.load import load_corpus, prepare
-from mgmr_lib.data.sources import SOURCES, file_sha256, is_ready, verify
+from mgmr_lib.data.sources import SOURCES, file_sha256, verify
 from mgmr_lib.errors import CourseError
 
 BAR = 40  # characters of the longest bar of a histogram
