@@ -87,11 +87,6 @@ class MaskedSplit:
         parts = {"text": self._text(index), "audio": self._frames("audio", index), "vision": self._frames("vision", index)}
         return Batch(tuple(self.split.ids[i] for i in index), labels, **parts)
 
-    def batches(self, batch_size: int):
-        """All clips in order, batch_size at a time."""
-        for start in range(0, len(self), batch_size):
-            yield self.batch(range(start, min(start + batch_size, len(self))))
-
     def _masks(self, modality: str, index: list[int], lengths) -> tuple[Tensor, Tensor]:
         longest = int(max(lengths))
         valid = torch.arange(longest)[None, :] < torch.as_tensor(np.asarray(lengths))[:, None]

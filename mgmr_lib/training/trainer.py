@@ -33,10 +33,14 @@ VALID_SEED = 1  # masks of the valid split: the same in every run, so that runs 
 
 @torch.no_grad()
 def predict(model: torch.nn.Module, masked: MaskedSplit, batch_size: int = 64, device="cpu") -> np.ndarray:
-    """Predictions (n,) float64 for every clip, in order."""
+    """Predictions (n,) float64 for every clip, in the split's order (clips of like length share a batch)."""
     model.eval()
-    found = [model(batch.to(device)).prediction.float().cpu().numpy() for batch in masked.batches(batch_size)]
-    return np.concatenate(found).astype(np.float64)
+    order = np.argsort(masked.split.token_lengths, kind="stable")
+    found = np.empty(len(masked))
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        found[rows] = model(masked.batch(rows).to(device)).prediction.float().cpu().numpy()
+    return found
 
 
 def like_length_batches(lengths: np.ndarray, batch_size: int, seed: int, mixed: int = 8) -> list[np.ndarray]:
