@@ -9,14 +9,14 @@ import sys
 import nbformat
 import pytest
 
-from mgmr_lib.course import build, mixed, testing
+from mgmr_lib.course import build, mixed, pytest_budget, testing
 from mgmr_lib.course.source import EDITIONS, LEARNER, SOLUTION, read_sources
 from mgmr_lib.paths import REPOSITORY
 
 SANITIZE = REPOSITORY / "mgmr_lib" / "course" / "sanitize.cfg"
 
 
-def write(path, *cells, budget=20):
+def write(path, *cells, budget=1000):
     """A notebook of (code, printed) cells, with right digests: only running it can tell whether its outputs are true."""
     nb = nbformat.v4.new_notebook(metadata={"mgmr": {"budget_s": budget}})
     for i, (code, printed) in enumerate(cells):
@@ -37,20 +37,28 @@ def test_only_true_outputs_within_budget_pass(tmp_path):
     write(tmp_path / "a_true.ipynb", ("print(2 + 2)", "4\n"), ("print(f'took {1.5} s at {0x7f001122:#x}')", "took 9.9 s at 0x7fffffff\n"))
     write(tmp_path / "b_wrong.ipynb", ("print(2 + 2)", "5\n"))
     write(tmp_path / "c_deleted.ipynb", ("print(2 + 2)", ""))
-    write(tmp_path / "d_slow.ipynb", ("import time; time.sleep(1.2)", ""), budget=1)
+    write(tmp_path / "d_slow.ipynb", ("import time; time.sleep(0.5)", ""), budget=0.01)
     code, text = run(tmp_path, "-n", "2", "--dist", "loadfile", "--notebook-seconds", str(tmp_path / "seconds.json"))
     assert code == 1
     assert "2 failed, 3 passed" in text
     assert "b_wrong.ipynb::Cell 0" in text and "c_deleted.ipynb::Cell 0" in text
     assert "/d_slow.ipynb took" in text and "a_true.ipynb took" not in text
     seconds = json.loads((tmp_path / "seconds.json").read_text())
-    assert seconds[f"{tmp_path.name}/d_slow.ipynb"] > 1.2 and len(seconds) == 4
+    assert seconds[f"{tmp_path.name}/d_slow.ipynb"] > 0.5 and len(seconds) == 4
 
 
 def test_a_slow_notebook_alone_turns_the_run_red(tmp_path):
-    write(tmp_path / "slow.ipynb", ("import time; time.sleep(1.2)", ""), budget=1)
+    write(tmp_path / "slow.ipynb", ("import time; time.sleep(0.5)", ""), budget=0.01)
     code, text = run(tmp_path)
     assert "1 passed" in text and "/slow.ipynb took" in text and code == 1
+
+
+def test_budgets_stretch_on_a_busy_machine_only(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.0, 0.5, 9.0), raising=False)
+    assert pytest_budget.slowdown() == 1
+    monkeypatch.setattr(os, "getloadavg", lambda: (6.0, 5.0, 1.0), raising=False)
+    assert pytest_budget.slowdown() == 3
 
 
 def test_every_edition_is_there_and_says_what_it_is():
