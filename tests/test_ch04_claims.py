@@ -9,6 +9,7 @@ import torch
 
 from mgmr_lib.course.counting import kept_for_backward, written_in_backward
 from mgmr_lib.ssm import selective_scan
+
 from .notebook_code import definitions
 
 NB = definitions("04_parallel_scan.py")
@@ -59,7 +60,7 @@ def test_the_indexed_loop_alone_is_quadratic(shape):
 
 
 @pytest.mark.parametrize("seed", [11, 12])
-@pytest.mark.parametrize("sizes", [dict(b=1, e=1, l=1, n=1), dict(b=3, e=2, l=37, n=5)])
+@pytest.mark.parametrize("sizes", [dict(b=1, e=1, length=1, n=1), dict(b=3, e=2, length=37, n=5)])
 def test_the_gradients_by_hand_are_the_librarys(seed, sizes):
     arguments = NB["small_scan"](**sizes, seed=seed)
     dy = torch.randn(arguments[0].shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
@@ -71,7 +72,7 @@ def test_the_gradients_by_hand_are_the_librarys(seed, sizes):
 
 def test_the_chunked_rung_keeps_far_less():
     def kept(backend):
-        wanting = [v.float().requires_grad_() for v in NB["small_scan"](b=3, e=24, l=1500, n=16)]
+        wanting = [v.float().requires_grad_() for v in NB["small_scan"](b=3, e=24, length=1500, n=16)]
         return kept_for_backward(lambda: selective_scan(*wanting, backend=backend)) / (3 * 24 * 16 * 1500)
 
     assert kept("loop") > 2 and kept("chunked") < 0.25

@@ -173,7 +173,7 @@ from tests.toy import toy_corpus
 from tests.test_training import config, preparation
 from mgmr_lib.training.run import train_run
 preparation.vocabulary_mismatch = preparation.load_tokenizer = lambda *_: None
-train_run(config(epochs=30, patience=30), {folder!r}, toy_corpus(), quiet=True)
+train_run(config(epochs=8, patience=8), {folder!r}, toy_corpus(), quiet=True)
 """
 
 
@@ -192,11 +192,11 @@ def test_kill_nine_in_mid_epoch_changes_nothing(tmp_path):
 
     killed = tmp_path / "killed"
     process = start(killed)
-    while process.poll() is None and epochs(killed) < 3:
+    while process.poll() is None and epochs(killed) < 2:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert 3 <= epochs(killed) < 30
+    assert 2 <= epochs(killed) < 8
     assert start(killed).wait() == 0
     assert start(tmp_path / "whole").wait() == 0
     a, b = (load_tensors(tmp_path / n / "model.safetensors")[0] for n in ("killed", "whole"))

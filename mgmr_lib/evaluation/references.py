@@ -5,7 +5,6 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..data.batch import MaskedSplit
 from ..data.corpus import Ragged
 from .missing_rates import Predictor
 
