@@ -93,6 +93,11 @@ def exercises(source: Source, known):
             ast.parse(edition_code(c.source, LEARNER))
         except (SyntaxError, CourseError) as e:
             yield f"a code cell is not valid Python in the learner's edition: {e}"
+    text = "\n".join(c.source for c in source.cells if c.kind == "markdown")
+    for e in known:
+        heading = re.search(rf"^#+ Exercise {re.escape(e.id)}\b.*$", text, re.MULTILINE)
+        if not heading or f"{e.minutes} minutes" not in heading[0]:
+            yield f"exercise {e.id} needs a heading '### Exercise {e.id} · ... ({e.minutes} minutes)' above its cell"
     if order and not any(re.search(r"^from mgmr_lib\.course import .*\bhint\b", c.source, re.MULTILINE) for c in code):
         yield "import hint from mgmr_lib.course: check tells learners to call it"
     if order != [e.id for e in known]:

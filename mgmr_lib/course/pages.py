@@ -79,7 +79,7 @@ def expand(text: str, edition: str, sources: dict[str, Source], bibliography: di
         if m[1] not in bibliography:
             raise CourseError(f"{where}: [@{m[1]}] is not in notebooks/src/bibliography.yml; add it there")
         entry = bibliography[m[1]]
-        return f"[{entry['short']}](bibliography.md#{anchor(m[1])})"
+        return f"[[{entry['short']}](bibliography.md#{anchor(m[1])})]"
 
     text = CITATION.sub(cite, text)
     if "{{course_map}}" in text:

@@ -394,17 +394,17 @@ def voice(length=600):
 clips, fresh = [voice() for _ in range(10)], [voice() for _ in range(10)]
 
 # %% [markdown]
-# The rival is the plainest of all, a moving average of the last $k$ frames, which must keep $k$ numbers. The error is the root mean
+# The rival is the plainest of all, a moving average of the last $m$ frames, which must keep $m$ numbers. The error is the root mean
 # square (RMS) distance to the true level, in units of the noise: reporting each frame as it comes makes an error of about one. We
-# choose $a$ and $k$ on ten clips and report on ten fresh ones.
+# choose $a$ and $m$ on ten clips and report on ten fresh ones.
 #
 # **Predict, then run:** how many frames must the rival keep to draw level with our one number?
 
 
 # %% tags=["baseline"]
-def moving_average(x, k):
-    """The mean of the last k values at every step (of fewer at the start)."""
-    windows = [x[max(0, t - k + 1) : t + 1] for t in range(len(x))]
+def moving_average(x, m):
+    """The mean of the last m values at every step (of fewer at the start)."""
+    windows = [x[max(0, t - m + 1) : t + 1] for t in range(len(x))]
     return [sum(w) / len(w) for w in windows]
 
 
@@ -423,21 +423,21 @@ def fading(a):
 
 
 # %% tags=["signature"]
-def averaging(k):
-    """The moving average of k frames, as a method."""
-    return lambda frames: moving_average(frames, k)
+def averaging(m):
+    """The moving average of m frames, as a method."""
+    return lambda frames: moving_average(frames, m)
 
 
 poles = [i / 20 for i in range(20)]
 ours = {a: rms_error(fading(a), clips) for a in poles}
-rivals = {k: rms_error(averaging(k), clips) for k in (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)}
-best_a, best_k = min(ours, key=ours.get), min(rivals, key=rivals.get)
+rivals = {m: rms_error(averaging(m), clips) for m in (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)}
+best_a, best_m = min(ours, key=ours.get), min(rivals, key=rivals.get)
 
 # %%
-raw, rival, one = (rms_error(m, fresh) for m in (averaging(1), averaging(best_k), fading(best_a)))
+raw, rival, one = (rms_error(f, fresh) for f in (averaging(1), averaging(best_m), fading(best_a)))
 assert one < rival < raw
 say(f"On fresh clips: frames as they come, error {raw:.2f}. Best moving average, "
-    f"**{best_k} numbers** kept: {rival:.2f}. Our recurrence with a = {best_a}, **one number** kept: **{one:.2f}**.")
+    f"**{best_m} numbers** kept: {rival:.2f}. Our recurrence with a = {best_a}, **one number** kept: **{one:.2f}**.")
 
 # %% [markdown]
 # The rival never draws level: it trusts its oldest frame as much as its newest, and then drops it at once.
@@ -457,7 +457,7 @@ assert best_control <= 0.1 and control[best_a] > 1.5 * control[0.0]
 # %%
 fig, ax = plt.subplots()
 ax.plot(poles, list(ours.values()), "o-", label="recurrence, one number")
-ax.axhline(rivals[best_k], ls="--", color="#E69F00", label=f"best moving average, {best_k} numbers")
+ax.axhline(rivals[best_m], ls="--", color="#E69F00", label=f"best moving average, {best_m} numbers")
 ax.plot(poles, list(control.values()), "s-", color="#777777", label="control: steps shuffled")
 ax.set(title="Memory pays where the past says something about the present")
 ax.set(xlabel="pole a", ylabel="RMS error (noise = 1)")
