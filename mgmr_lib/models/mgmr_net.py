@@ -10,7 +10,8 @@ from torch import nn
 
 from ..data.batch import Batch
 from ..data.corpus import MODALITIES
-from .alignment import Alignment
+from ..errors import CourseError
+from .alignment import COLLABORATIONS, Alignment
 from .encoders import UnimodalEncoder
 from .fusion import InterleavedFusion
 from .inputs import Inputs, pool_to_length
@@ -45,6 +46,20 @@ class MGMRConfig:
     use_alignment: bool = True
     use_fusion: bool = True
     use_reconstruction: bool = True
+
+    def __post_init__(self):
+        choices = {"layer": ("selective", "simplified"), "collaboration": COLLABORATIONS, "gate": ("scalar", "channel")}
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise CourseError(f"--{name} must be {' or '.join(known)}, not {getattr(self, name)!r}")
+        for m in MODALITIES:
+            if (kernel := getattr(self, f"kernel_{m}")) % 2 == 0:
+                raise CourseError(f"--kernel-{m} must be odd, so that steps stay in place, and is {kernel}")
+        for name in ("d_model", "d_state", "expand", "d_conv", "depth_align", "depth_fuse"):
+            if getattr(self, name) < 1:
+                raise CourseError(f"--{name.replace('_', '-')} must be at least 1, and is {getattr(self, name)}")
+        if self.bidirectional and self.layer == "simplified":
+            raise CourseError("--bidirectional true needs --layer selective: there is no simplified layer in two directions")
 
 
 class MGMRNet(nn.Module):

@@ -70,13 +70,13 @@ class TrainConfig:
 
 # What a profile sets, beside the defaults above. "full" takes the papers' sizes, which differ between corpora.
 _TRAIN = {
-    "fast": {"pool_audio": 15, "pool_vision": 20, "epochs": 6, "max_clips": None},
-    "laptop": {"pool_audio": 8, "pool_vision": 10},
+    "fast": {"pool_audio": 15, "pool_vision": 20, "epochs": 5, "max_clips": 320, "valid_rates": (0.0, 0.5), "ema": 0.9},
+    "laptop": {"pool_audio": 8, "pool_vision": 10, "epochs": 12, "patience": 5, "ema": 0.97, "weight_decay": 0.01},
     "full": {"text_encoder": "bert-base-uncased", "encoder_lr": 1e-5},
 }
 _NETWORK = {
-    ("fast", "mgmr"): {"d_model": 32, "d_state": 4, "expand": 2},
-    ("laptop", "mgmr"): {"d_model": 64, "d_state": 8, "expand": 1},
+    ("fast", "mgmr"): {"d_model": 32, "d_state": 4, "expand": 1},
+    ("laptop", "mgmr"): {"d_model": 64, "d_state": 8, "expand": 1, "dropout": 0.2, "input_dropout": 0.1},
 }
 _FULL_BY_FAMILY = {  # MGMR-Net's Table 2
     "mosi": {"train": {"batch_size": 32}, "mgmr": {"d_state": 12, "expand": 4, "depth_align": 1, "depth_fuse": 1}},

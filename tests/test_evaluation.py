@@ -1,0 +1,101 @@
+"""Measuring over missing rates: which masks, which records, and the references that a network must beat."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from mgmr_lib.data.batch import MaskedSplit
+from mgmr_lib.data.corpus import Ragged
+from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.missing import draw_masks
+from mgmr_lib.data.text import encode, load_encoder
+from mgmr_lib.errors import CourseError
+from mgmr_lib.evaluation.evaluation import table
+from mgmr_lib.evaluation.missing_rates import missing_rate_records, parse_rates
+from mgmr_lib.evaluation.plots import missing_rate_figure, tidy
+from mgmr_lib.evaluation.references import fit_ridge, mean_pool, mean_predictor, text_ridge
+from tests.toy import toy_corpus
+
+
+@pytest.mark.parametrize(
+    "text, rates",
+    [("0:1:0.25", [0, 0.25, 0.5, 0.75, 1]), ("0:0.9:0.3", [0, 0.3, 0.6, 0.9]), ("0.5", [0.5]), ("0,1", [0, 1])],
+)
+def test_rates_include_both_ends(text, rates):
+    assert parse_rates(text) == rates
+
+
+def test_eleven_rates_are_exact_tenths():
+    assert parse_rates("0:1:0.1") == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+
+
+@pytest.mark.parametrize("text", ["", "0:1", "0:1:0", "1:0:0.1", "-0.1", "nan", "0:1.1:0.1", "a:b:c"])
+def test_other_rates_are_refused(text):
+    with pytest.raises(CourseError):
+        parse_rates(text)
+
+
+def test_every_predictor_sees_the_same_masks_and_certain_rates_are_computed_once():
+    split, calls = toy_corpus()["test"], []
+
+    def make(rate, seed):
+        calls.append((rate, seed))
+        return MaskedSplit(split, draw_masks(split, rate, seed))
+
+    seen = {"a": [], "b": []}
+    predictors = {n: lambda m, n=n: seen[n].append(m) or m.keep["audio"].sum(1).astype(float) for n in seen}
+    records = missing_rate_records(predictors, make, "mosi", [0.0, 0.5, 1.0], [1, 2], quiet=True)
+    assert calls == [(0.0, 1), (0.5, 1), (0.5, 2), (1.0, 1)]
+    assert all(a is b for a, b in zip(seen["a"], seen["b"], strict=True))
+    assert [(r["rate"], r["seed"]) for r in records["a"]] == [(r, s) for r in (0.0, 0.5, 1.0) for s in (1, 2)]
+    maes = {(r["rate"], r["seed"]): r["mae"] for r in records["a"]}
+    assert maes[0.0, 1] == maes[0.0, 2] and maes[0.5, 1] != maes[0.5, 2] and maes[1.0, 1] == np.abs(split.labels).mean()
+
+
+def test_mean_pooling_is_the_mean_of_each_clip():
+    lengths = np.array([3, 1, 5])
+    values = np.random.default_rng(0).standard_normal((9, 4)).astype(np.float32)
+    want = [values[:3].mean(0), values[3], values[4:].mean(0)]
+    np.testing.assert_allclose(mean_pool(Ragged(values, lengths, 5)), want, atol=1e-6)
+
+
+def test_the_ridge_is_sklearns_on_standardised_features_and_picks_a_penalty_by_the_data():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((200, 30)) * 7 + 3
+    y = x[:, 0] + 20 * rng.standard_normal(200)
+    model = fit_ridge(x, y)
+    z = (x - x.mean(0)) / x.std(0)
+    want = Ridge(model[-1].alpha_).fit(z, y).predict(z)
+    np.testing.assert_allclose(model.predict(x), want, atol=1e-8)
+    assert model[-1].alpha_ > 10 > fit_ridge(x, x[:, 0])[-1].alpha_
+
+
+def test_references_read_the_masked_text_only():
+    corpus, encoder = toy_corpus(), load_encoder("tiny")
+    train, test = corpus["train"], corpus["test"]
+    ridge = text_ridge(encode(encoder, train.token_ids, train.token_lengths), train.labels)
+    found = {r: ridge(mask_split(test, draw_masks(test, r, 1), encoder)) for r in (0.0, 0.7, 1.0)}
+    assert np.ptp(found[0.0]) > 0 and (found[0.0] != found[0.7]).any()
+    same_length = test.token_lengths == np.bincount(test.token_lengths).argmax()
+    assert same_length.sum() > 1 and np.ptp(found[1.0][same_length]) < 1e-4
+    mean = mean_predictor(train.labels)(mask_split(test, draw_masks(test, 0.0, 1)))
+    assert (mean == train.labels.mean()).all()
+
+
+def test_masked_text_is_the_encoding_of_the_masked_ids_whether_reused_or_not():
+    split, encoder = toy_corpus()["test"], load_encoder("tiny")
+    complete = encode(encoder, split.token_ids, split.token_lengths)
+    rates = {"text": np.where(np.arange(len(split)) % 2, 0.6, 0.0), "audio": 0.0, "vision": 0.0}
+    keep = draw_masks(split, rates, 1)
+    fresh, reused = mask_split(split, keep, encoder), mask_split(split, keep, encoder, complete)
+    np.testing.assert_allclose(reused.masked_text.values, fresh.masked_text.values, atol=1e-5)
+    assert not np.allclose(reused.masked_text.values, complete.values)
+
+
+def test_the_table_and_the_figure_show_seed_means():
+    records = [{"rate": r, "seed": s, "mae": r + s, "corr": 0.5} for r in (0.0, 1.0) for s in (1, 3)]
+    result = {"model": "mgmr", "records": records, "references": {"mean": {"records": records}}}
+    assert table(result)["mae"].tolist() == [2.0, 3.0]
+    axes = missing_rate_figure(tidy([result])).axes
+    lines = {line.get_label(): line.get_ydata().tolist() for line in axes[0].lines}
+    assert lines == {"mgmr": [2.0, 3.0], "mean": [2.0, 3.0]} and axes[0].get_ylabel() == "mean absolute error"
