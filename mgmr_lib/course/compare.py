@@ -41,7 +41,7 @@ def short(x, digits: int = 4) -> str:
 
 def _close(a, b, rtol: float, atol: float) -> bool:
     if isinstance(a, bool) or isinstance(b, bool):
-        return bool(a) == bool(b) and isinstance(a, (bool, int)) and isinstance(b, (bool, int))
+        return a == b and isinstance(a, (bool, int)) and isinstance(b, (bool, int))
     if a == b:
         return True
     a, b = complex(a), complex(b)

@@ -3,7 +3,10 @@
 import math
 from itertools import accumulate
 
+import torch
+
 from mgmr_lib.course.compare import difference
+from mgmr_lib.course.counting import graph_nodes, written_in_backward
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -29,8 +32,6 @@ def with_carry(local, a, carry):
 
 def linear_loop(a, x):
     """h_t = a_t h_{t-1} + x_t over the last axis, (..., l) -> (..., l), with a backward of O(l)."""
-    import torch
-
     h, out = torch.zeros_like(x[..., 0]), []
     for a_t, x_t in zip(a.unbind(-1), x.unbind(-1), strict=True):
         h = a_t * h + x_t
@@ -122,15 +123,11 @@ FULL_SIZE = ("SelectBackward0", "SliceBackward0", "UnbindBackward0", "CopySlices
 
 
 def _inputs(rng, length):
-    import torch
-
     made = torch.Generator().manual_seed(rng.randrange(2**31))
     return [torch.rand(2, 3, length, generator=made, dtype=torch.float64).requires_grad_() for _ in range(2)]
 
 
 def _gradients(fn, a, x, weight):
-    import torch
-
     h = fn(a * 1, x * 1)
     if h.grad_fn is None:
         return h, None
@@ -138,10 +135,6 @@ def _gradients(fn, a, x, weight):
 
 
 def _test_linear_loop(fn, rng):
-    import torch
-
-    from mgmr_lib.course.counting import graph_nodes, written_in_backward
-
     a, x = _inputs(rng, 5)
     weight = torch.rand(2, 3, 5, dtype=torch.float64)
     want, expected = _gradients(linear_loop, a, x, weight)
@@ -170,8 +163,6 @@ def _test_linear_loop(fn, rng):
 def _loop(read):
     """A loop that reads step t of a tensor by `read(tensor, t)`."""
     def loop(a, x):
-        import torch
-
         h, out = torch.zeros_like(x[..., 0]), []
         for t in range(x.shape[-1]):
             h = read(a, t) * h + read(x, t)
@@ -181,8 +172,6 @@ def _loop(read):
 
 
 def _prefilled(a, x):
-    import torch
-
     h, out = torch.zeros_like(x[..., 0]), torch.zeros_like(x)
     for t, (a_t, x_t) in enumerate(zip(a.unbind(-1), x.unbind(-1), strict=True)):
         h = a_t * h + x_t
@@ -191,8 +180,6 @@ def _prefilled(a, x):
 
 
 def _cut_state(a, x):
-    import torch
-
     h, out = torch.zeros_like(x[..., 0]), []
     for a_t, x_t in zip(a.unbind(-1), x.unbind(-1), strict=True):
         h = a_t * h.detach() + x_t
@@ -287,6 +274,7 @@ EXERCISES = [
     ),
     Exercise(
         id="04.4", title="a loop whose backward is linear", difficulty=2, minutes=8, reference=linear_loop, test=_test_linear_loop,
+        limit_s=60.0,  # the first use of a dispatch mode imports much of torch, which takes long on a busy machine
         hints=("Cut the tensor into its steps once, before the loop, with a single operation.",
                "a.unbind(-1) gives l tensors of shape (...); collect l states and join them with torch.stack(out, dim=-1)."),
         after="One operation cut the tensor, so one node puts its gradient together, in a single pass.",
@@ -295,7 +283,7 @@ EXERCISES = [
             Wrong("slices of width one", _loop(lambda t, i: t[..., i : i + 1].sum(-1)), "SliceBackward0"),
             Wrong("unbind inside the loop", _loop(lambda t, i: t.unbind(-1)[i]), "UnbindBackward0"),
             Wrong("a prefilled output", _prefilled, "CopySlices"),
-            Wrong("index_select", _loop(lambda t, i: t.index_select(-1, __import__("torch").tensor([i])).sum(-1)),
+            Wrong("index_select", _loop(lambda t, i: t.index_select(-1, torch.tensor([i])).sum(-1)),
                   "IndexSelectBackward0"),
             Wrong("all detached", lambda a, x: linear_loop(a.detach(), x.detach()), "cuts the graph"),
             Wrong("state detached", _cut_state, "part of the chain"),
