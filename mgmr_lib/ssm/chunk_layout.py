@@ -19,7 +19,9 @@ class Layout:
         self.k = e // self.g
         rows = min(self.b, max(1, STEP_ELEMENTS // (e * self.n)))
         self.rows = -(-self.b // -(-self.b // rows))
-        self.steps = min(self.l, max(4, BUFFER_ELEMENTS // (self.rows * e * self.n)))
+        # a small problem gets small buffers: together about half of one (b,e,l,n) tensor at most
+        room = min(BUFFER_ELEMENTS, max(BUFFER_ELEMENTS >> 3, self.b * self.l * e * self.n // 10))
+        self.steps = min(self.l, max(4, room // (self.rows * e * self.n)))
         self.chunks = -(-self.l // self.steps)
 
     def slabs(self) -> list[slice]:

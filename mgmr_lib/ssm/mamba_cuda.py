@@ -5,7 +5,10 @@ state, and gives no gradient through the last state. Its package has no ready-ma
 """
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 
 import torch
 from torch import Tensor
@@ -19,7 +22,7 @@ MAX_STATES = 256
 def supports(args: ScanArguments, wants_state: bool) -> str | None:
     """None, or the reason why mamba_ssm's kernel cannot serve this call."""
     if args.u.device.type != "cuda":
-        return f"its tensors must be on a CUDA device, but are on {args.u.device}; {install_advice()}"
+        return f"it needs tensors on a CUDA device, but they are on {args.u.device}; use \"chunked\" there"
     if args.initial_state is not None:
         return "it has no initial state"
     if args.A.shape[1] > MAX_STATES:
@@ -50,22 +53,36 @@ def _kernel():
     try:
         from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
     except ImportError as error:
-        raise CourseError(f"mamba_ssm cannot be imported ({error}); {install_advice()}") from None
+        raise CourseError(f"mamba_ssm cannot be imported ({error}): {install_advice()}") from None
     return selective_scan_fn
 
 
 def install_advice() -> str:
-    """What to do on this machine to get the two GPU backends, in one sentence."""
+    """What to do on this machine to get mamba_ssm's kernel, in one sentence with the exact command."""
     if not torch.cuda.is_available():
         if shutil.which("nvidia-smi") and torch.version.cuda is None:
-            return "this machine has an NVIDIA driver but a CPU build of torch: install torch's CUDA build first, then ask again"
-        return "this machine has no CUDA device, so there is nothing to install: \"chunked\" is the backend for it"
-    return f"install it with: {install_command()}"
+            return f"this machine has an NVIDIA driver but a CPU build of torch: install torch's CUDA build, then {install_command()}"
+        return f"nothing to install on this machine, which has no CUDA device; on one that has: {install_command()}"
+    found, needed = nvcc_version(), torch.version.cuda
+    if found is None:
+        return f"install the CUDA toolkit {needed} (nvcc is not on the path), then {install_command()}"
+    if found.split(".")[0] != needed.split(".")[0]:
+        return f"nvcc is {found} but torch was built with CUDA {needed}: install that toolkit, then {install_command()}"
+    return f"install it with {install_command()}"
+
+
+def nvcc_version() -> str | None:
+    """The version of the CUDA compiler on the path, such as "13.0"; None without one."""
+    if shutil.which("nvcc") is None:
+        return None
+    said = subprocess.run(["nvcc", "--version"], capture_output=True, text=True).stdout
+    match = re.search(r"release (\d+\.\d+)", said)
+    return match and match[1]
 
 
 def install_command() -> str:
-    """The shell command that builds mamba_ssm here: nvcc must match torch's CUDA, and the build must see torch."""
-    home = os.environ.get("CUDA_HOME") or (os.path.dirname(os.path.dirname(os.path.realpath(nvcc))) if (nvcc := shutil.which("nvcc"))
-                                           else f"/usr/local/cuda-{torch.version.cuda}")
+    """The shell command that builds mamba_ssm here. The build must see torch, hence no isolation; there are no ready-made wheels."""
+    nvcc = shutil.which("nvcc")
+    home = os.environ.get("CUDA_HOME") or (os.path.dirname(os.path.dirname(os.path.realpath(nvcc))) if nvcc else "/usr/local/cuda")
     return (f"CUDA_HOME={home} MAX_JOBS={os.cpu_count()} CAUSAL_CONV1D_FORCE_BUILD=TRUE MAMBA_FORCE_BUILD=TRUE "
-            "pip install --no-build-isolation --no-deps causal-conv1d mamba-ssm einops")
+            f"{sys.executable} -m pip install --no-build-isolation --no-deps einops causal-conv1d mamba-ssm")

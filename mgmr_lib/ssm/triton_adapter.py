@@ -22,9 +22,8 @@ def interpreted() -> bool:
 def triton_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
     """The selective scan by our kernels: y (b,e,l) and the last state (b,e,n), both differentiable (once)."""
     if args.u.device.type != "cuda" and not interpreted():
-        here = "" if torch.cuda.is_available() else "; torch sees none here, so use \"chunked\""
-        raise CourseError(f"it needs tensors on a CUDA device, but they are on {args.u.device}{here} "
-                          "(TRITON_INTERPRET=1 in the environment runs it on the CPU, only to test it)")
+        raise CourseError(f"it needs tensors on a CUDA device, but they are on {args.u.device}; use \"chunked\" there "
+                          "(TRITON_INTERPRET=1 in the environment runs it on a CPU, only to test it)")
     try:
         import triton  # noqa: F401
     except ImportError:

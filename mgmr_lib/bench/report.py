@@ -1,0 +1,121 @@
+"""Tables for the terminal, bench.json with everything, bench.png with the two findings."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import CourseError
+
+OURS = "ours, chunked"
+
+
+def text(result: dict) -> str:
+    """All tables as one text."""
+    facts, limits = result["provenance"], result["limits"]
+    parts = [f"{facts['processor']}, {facts['cores']} cores, one thread used; torch {facts['versions']['torch']}; "
+             f"load {facts['load']}; commit {facts['commit']}; {facts['date']}",
+             "limits on one thread: " + ", ".join(f"{k.removesuffix('_ns')} {v:.2f} ns an element" for k, v in limits.items()
+                                                  if k.endswith("_ns"))
+             + f"; memory {limits['bandwidth_bytes_per_s'] / 1e9:.1f} GB/s, fresh memory "
+             f"{limits['fresh_memory_bytes_per_s'] / 1e9:.1f} GB/s"]
+    for shape in unique(tuple(r["shape"]) for r in result["scan"]):
+        parts.append(scan_table([r for r in result["scan"] if tuple(r["shape"]) == shape], limits))
+    parts += [f"not measured: {name}: {reason}" for name, reason in result["missing_peers"].items()]
+    parts.append("memory of forward+backward, in (b,e,l,n) tensors: "
+                 + ", ".join(f"{r['name']} {r['tensors']:.2f}" for r in result["memory"]))
+    parts.append(layer_table(result["layers"]))
+    if "cuda" in result:
+        parts.append(cuda_text(result))
+    return "\n\n".join(parts)
+
+
+def unique(values: Iterable) -> list:
+    """Each value once, in the order of first appearance."""
+    return list(dict.fromkeys(values))
+
+
+def scan_table(records: list[dict], limits: dict) -> str:
+    """Times, and how many times slower than our default each one is."""
+    b, length, e, n = records[0]["shape"]
+    exps = b * length * e * n * limits["exp2_ns"] * 1e-6
+    lines = [f"selective scan, (b, l, e, n) = ({b}, {length}, {e}, {n}), {records[0]['dtype']}; median ms of processor time; "
+             f"the exponentials alone take {exps:.1f} ms in each direction",
+             f"  {'':30}{'forward':>12}{'ratio':>8}{'forward+backward':>20}{'ratio':>8}{'error':>10}{'rounds':>8}"]
+    passes = ("forward", "forward+backward")
+    table = {(r["name"], r["pass"]): r for r in records}
+    for name in unique(r["name"] for r in records):
+        row = [table[name, p] for p in passes]
+        times = [1e3 * r["median_s"] for r in row]
+        ratios = [r["median_s"] / table[OURS, p]["median_s"] for r, p in zip(row, passes, strict=True)]
+        lines.append(f"  {name:30}{times[0]:12.1f}{ratios[0]:8.1f}{times[1]:20.1f}{ratios[1]:8.1f}{row[0]['error']:10.0e}"
+                     f"{row[1]['rounds']:8d}")
+    return "\n".join(lines)
+
+
+def layer_table(records: list[dict]) -> str:
+    """Milliseconds of a train step over length, and how much each doubling of the length costs at the end."""
+    lengths, names = unique(r["length"] for r in records), unique(r["name"] for r in records)
+    time = {(r["name"], r["length"]): 1e3 * r["median_s"] for r in records}
+    lines = ["train step of one layer over length, median ms of processor time",
+             f"  {'':24}" + "".join(f"{length:>10}" for length in lengths) + "   last doubling"]
+    for name in names:
+        cells = [f"{time[name, length]:10.1f}" if (name, length) in time else f"{'-':>10}" for length in lengths]
+        known = [length for length in lengths if (name, length) in time]
+        doubling = f"{time[name, known[-1]] / time[name, known[-2]]:16.2f}" if len(known) > 1 else ""
+        lines.append(f"  {name:24}" + "".join(cells) + doubling)
+    return "\n".join(lines)
+
+
+def cuda_text(result: dict) -> str:
+    """Times of the GPU kernels, or why one is not there."""
+    lines = [f"GPU: {result['provenance']['gpu']}; median ms"]
+    lines += [f"  not measured: {name}: {result['backends'][name]}" for name in ("triton", "cuda")
+              if result["backends"][name] != "ok"]
+    lines += [f"  {r['name']:24}{r['dtype']:>10}{r['pass']:>20}{1e3 * r['median_s']:10.3f}   error {r['error']:.0e}"
+              for r in result["cuda"]]
+    return "\n".join(lines)
+
+
+def write(result: dict, folder: Path) -> list[Path]:
+    """bench.json and bench.png in `folder`; neither is ever half-written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        data, picture = folder / "bench.json", folder / "bench.png"
+        spare = data.with_suffix(".json.part")
+        spare.write_text(json.dumps(result, indent=1) + "\n")
+        os.replace(spare, data)
+        spare = picture.with_suffix(".part.png")
+        figure(result).savefig(spare, dpi=150)
+        os.replace(spare, picture)
+    except OSError as error:
+        raise CourseError(f"cannot write to {folder} ({error.strerror}): choose another folder with --out") from None
+    return [data, picture]
+
+
+def figure(result: dict):
+    """Left: the scans at the last shape. Right: layers over length."""
+    import seaborn
+    from matplotlib.figure import Figure
+
+    canvas = Figure(figsize=(11, 4.2), layout="constrained")
+    left, right = canvas.subplots(1, 2, width_ratios=(1, 1.15))
+    colours = seaborn.color_palette("colorblind")
+    shape = result["scan"][-1]["shape"]
+    bars = [r for r in result["scan"] if r["shape"] == shape and r["pass"] == "forward+backward"]
+    bars.sort(key=lambda r: r["median_s"], reverse=True)
+    best = next(r["median_s"] for r in bars if r["name"] == OURS)
+    times = [1e3 * r["median_s"] for r in bars]
+    left.barh([r["name"] for r in bars], times, color=[colours[0] if r["name"].startswith("ours") else "0.7" for r in bars])
+    left.set_xscale("log")
+    left.set_xlim(right=6 * max(times))
+    for i, r in enumerate(bars):
+        left.annotate(f" {times[i]:.0f} ms ({r['median_s'] / best:.1f}x)", (times[i], i), va="center", fontsize=8)
+    left.set(xlabel="processor time, forward + backward (ms, log scale)", title=f"One selective scan, (b, l, e, n) = {tuple(shape)}")
+    for colour, name in zip(colours, unique(r["name"] for r in result["layers"]), strict=False):
+        mine = [r for r in result["layers"] if r["name"] == name]
+        right.plot([r["length"] for r in mine], [1e3 * r["median_s"] for r in mine], "o-", color=colour, label=name)
+    right.set(xscale="log", yscale="log", xlabel="length l (time steps)", ylabel="train step (ms of processor time)",
+              title="Mamba's time grows with l, attention's with its square")
+    right.legend(fontsize=8)
+    return canvas
