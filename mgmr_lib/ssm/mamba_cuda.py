@@ -82,7 +82,9 @@ def nvcc_version() -> str | None:
 
 def install_command() -> str:
     """The shell command that builds mamba_ssm here. The build must see torch, hence no isolation; there are no ready-made wheels."""
-    nvcc = shutil.which("nvcc")
-    home = os.environ.get("CUDA_HOME") or (os.path.dirname(os.path.dirname(os.path.realpath(nvcc))) if nvcc else "/usr/local/cuda")
+    homes = [os.environ.get("CUDA_HOME"), f"/usr/local/cuda-{torch.version.cuda}", "/usr/local/cuda"]
+    if nvcc := shutil.which("nvcc"):
+        homes.append(os.path.dirname(os.path.dirname(os.path.realpath(nvcc))))
+    home = next((h for h in homes if h and os.path.exists(f"{h}/bin/nvcc")), "/usr/local/cuda")
     return (f"CUDA_HOME={home} MAX_JOBS={os.cpu_count()} CAUSAL_CONV1D_FORCE_BUILD=TRUE MAMBA_FORCE_BUILD=TRUE "
             f"{sys.executable} -m pip install --no-build-isolation --no-deps einops causal-conv1d mamba-ssm")
