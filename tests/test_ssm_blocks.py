@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from transformers import MambaConfig
 from transformers.models.mamba.modeling_mamba import MambaMixer
 
+from mgmr_lib.bench import peers
+from mgmr_lib.paths import cache_dir
 from mgmr_lib.ssm import BiMamba, MambaBlock, MambaLayer, SimplifiedMambaLayer, flip_valid, selective_scan, zero_padding
 
 OFFICIAL = {"in_proj.weight", "conv1d.weight", "conv1d.bias", "x_proj.weight", "dt_proj.weight", "dt_proj.bias", "A_log", "D",
@@ -49,6 +51,22 @@ def test_weights_of_huggingface_give_the_same_outputs_and_load_both_ways(d, n, t
     x = torch.randn(3, 17, d)
     torch.testing.assert_close(ours(x), theirs(x), rtol=1e-5, atol=1e-5)
     fresh = shaken(MambaBlock(d, n, taps, expand))
+    theirs.load_state_dict(fresh.state_dict(), strict=True)
+    torch.testing.assert_close(fresh(x), theirs(x), rtol=1e-5, atol=1e-5)
+
+
+def test_weights_of_mamba_ssm_give_the_same_outputs_and_load_both_ways():
+    """Its own Python code, from its source archive, with its reference scan in place of the compiled one."""
+    if not (cache_dir() / "peers" / peers.SDIST).exists():
+        pytest.skip("mamba_ssm's source archive is not in the cache: `python -m mgmr_lib bench` downloads it")
+    reference = peers.mamba_ssm_module("ops/selective_scan_interface.py").selective_scan_ref
+    made = peers.mamba_ssm_module("modules/mamba_simple.py", selective_scan_fn=reference, mamba_inner_fn=None)
+    theirs = shaken(made.Mamba(16, d_state=5, d_conv=3, expand=3, use_fast_path=False))
+    ours = MambaBlock(16, d_state=5, d_conv=3, expand=3)
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    x = torch.randn(2, 13, 16)
+    torch.testing.assert_close(ours(x), theirs(x), rtol=1e-5, atol=1e-5)
+    fresh = shaken(MambaBlock(16, d_state=5, d_conv=3, expand=3))
     theirs.load_state_dict(fresh.state_dict(), strict=True)
     torch.testing.assert_close(fresh(x), theirs(x), rtol=1e-5, atol=1e-5)
 
