@@ -1,0 +1,296 @@
+# ---
+# jupyter:
+#   mgmr:
+#     title: Start here
+#     claim: "When one word goes missing, a sentence can turn round; this course builds networks that expect it."
+#     goals:
+#       - say what goes missing in this course, and how its damage is measured
+#       - work with the notebooks, with their exercises, hints and sliders
+#       - know that the set-up works, and where to go next
+#     minutes: 25
+#     budget_s: 45
+#     device: cpu
+#     requires: []
+#     introduces: [modality, missing rate, mean absolute error, text ridge]
+#     preview: true
+# ---
+# %% [markdown]
+# ## A sentence loses its words
+# People read sentences from film reviews and rated each one [@hutto2014]; on our scale from -3 (very negative) to 3 (very positive)
+# their mean is the *label*. Here is such a sentence. Run the cells one by one with Shift+Enter.
+#
+# **Predict, then run:** which label did it get?
+
+# %%
+from matplotlib import pyplot as plt
+
+from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
+from mgmr_lib.data.load import load_corpus
+
+use_style()
+corpus = load_corpus("classroom-mosi")
+test = corpus["test"]
+
+# %%
+clip = test.select([test.ids.index("video0090$_$15")])
+say(f"> {clip.raw_text[0]}\n\nThe mean of the people who rated it: **{clip.labels[0]:+.1f}**.")
+
+# %% [markdown]
+# You said "negative" before you ran the cell, we guess. That is the habit that this course lives on: every **Predict, then run** is
+# a bet. Make it first, in a few words; a lost bet teaches more than a won one.
+
+# %% [markdown]
+# Speakers have more than words. A clip of our corpus has three streams, each a [modality](glossary.md#modality): the text, the voice
+# and the face, measured more than ten times a second. The sentence and its label are real. **Voice and face are simulated** by a program
+# that the corpus's documentation spells out; nobody was recorded.
+
+# %%
+from mgmr_lib.course.figures_experiments import lost_clip
+from mgmr_lib.data.text import load_tokenizer
+
+encoding = load_tokenizer("minilm").encode(clip.raw_text[0], add_special_tokens=False)
+fig = plt.figure(figsize=(8.0, 3.0))
+lost_clip(clip, encoding)(fig, rate=0.0)
+fig.suptitle("Three streams of one clip, each with steps of its own", x=0.01, ha="left")
+show(fig, "One clip, complete: real words at the times when they would be spoken, a simulated pitch of the voice "
+     f"and a simulated smile, over {clip.extra['seconds'][0]:.1f} s.")
+
+# %% [markdown]
+# Now parts get lost: the microphone drops out, a hand covers the mouth, the transcript has gaps. The [missing rate](glossary.md#missing-rate)
+# is the share of steps that go missing: at 0 all is there, at 1 nothing is. To see what that does, we need a reader.
+
+# %% [markdown]
+# Our first reader is a [text ridge](glossary.md#text-ridge): a language model, which we never train, turns each piece of text into
+# 384 numbers; we average them over the sentence, and ridge regression fits one weight a number to the labels of 1284
+# training sentences. It sees no voice and no face.
+
+# %%
+from mgmr_lib.data.text import cached_features, load_encoder
+from mgmr_lib.evaluation.references import text_ridge
+
+train = corpus["train"]
+encoder = load_encoder("minilm")
+read = text_ridge(cached_features(encoder, train), train.labels)
+assert (len(train), encoder.dim) == (1284, 384)
+
+# %% [markdown]
+# We hide pieces of the text at random, more and more of them, and let the ridge read what is left. A hidden piece becomes
+# `[UNK]`, "unknown", a symbol that the language model has in its vocabulary.
+#
+# **Predict, then run:** which single word must go to turn this sentence round?
+
+# %%
+from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.missing import draw_masks
+
+rates = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0]
+masks = {rate: draw_masks(clip, rate, seed=1) for rate in rates}
+said = {rate: float(read(mask_split(clip, masks[rate], encoder))[0]) for rate in rates}
+for rate in (0.0, 0.2, 0.4):
+    kept = masks[rate]["text"][0][1:-1]
+    words = [t if k else "..." for t, k in zip(encoding.tokens, kept, strict=True)]
+    print(f"{rate}: {said[rate]:+.2f}  {' '.join(words)}")
+
+# %%
+assert said[0.0] < 0 < said[0.4]
+say(f"Complete, the ridge reads {said[0.0]:+.1f}: the right side, though far too mild. With *nothing* gone, "
+    f"*is ... funny* is left, and the same ridge reads **{said[0.4]:+.1f}**.")
+
+# %% [markdown]
+# Move the slider below (it needs this notebook open in JupyterLab, and its cells run). Voice and face lose their frames at the same
+# rate, each at places of its own. What is lost at one rate stays lost at every higher one.
+
+# %%
+explore(
+    lost_clip(clip, encoding, said),
+    "The clip at three missing rates, with the prediction of the text ridge above each. Dots stand for lost "
+    "words, gaps in the curves for lost frames; at rate 1 nothing is left.",
+    title="The more goes missing, the less a reader has to go by",
+    size=(8.0, 2.6),
+    rate=rates,
+)
+
+# %% [markdown]
+# At rate 1 the ridge still says something: a number close to the middle, because that is safest. Remember it. A network that
+# has lost everything must say about the same for every sentence, and no cleverness can change that.
+
+# %% [markdown]
+# ## How an exercise works
+# An exercise is a function with `raise NotImplementedError` in it. Replace that line, run the cell, run the check below it. An
+# exercise that you leave open stops nothing: the course's own version answers in its place, so that every notebook runs
+# from top to bottom.
+
+# %% [markdown]
+# ### Exercise 00.1 · hide the lost words (easy, 3 minutes)
+# `words` is a list of strings, `keep` a list of True and False, as long. Return a new list in which every word that is not kept is
+# the string `"[UNK]"`.
+
+
+# %%
+@exercise("00.1")
+def hide(words, keep):
+    """words (l strings), keep (l booleans) -> l strings, "[UNK]" in the place of each lost word."""
+    # SOLUTION
+    return [word if kept else "[UNK]" for word, kept in zip(words, keep, strict=True)]
+    # END SOLUTION
+
+
+# %%
+check("00.1", hide)
+
+# %% [markdown]
+# `check` answers with *passed*, with *not attempted yet*, or with what went wrong and why. It tries fresh inputs every time, so a
+# typed answer does not pass. Stuck? A first call of `hint` gives words, a second one shapes, a third one the place of the solution.
+
+# %%
+hint("00.1")
+
+# %% [markdown]
+# Now your function at work, beside the library's. The library hides numbers, not words: each piece of text is an id in a
+# vocabulary, and `[UNK]` has an id too. Both must hide the same places.
+
+# %%
+from mgmr_lib.data.missing import UNK_ID, mask_tokens, valid_mask
+
+kept = masks[0.4]["text"]
+ids = clip.token_ids[:, : kept.shape[1]]
+theirs = mask_tokens(ids, kept, valid_mask(clip.token_lengths))[0]
+ours = hide(["[CLS]", *encoding.tokens, "[SEP]"], kept[0].tolist())
+assert [i == UNK_ID for i in theirs] == [w == "[UNK]" for w in ours], "exercise 00.1 is not solved yet"
+print(" ".join(ours))
+
+# %% [markdown]
+# `[CLS]` and `[SEP]` open and close every text. They carry no word, and the protocol never hides them.
+#
+# ## How wrong is a reader?
+# One sentence is an anecdote. To judge a reader we take many and average how far it is off, its
+# [mean absolute error](glossary.md#mean-absolute-error), in points of the scale from -3 to 3.
+
+# %% [markdown]
+# ### Exercise 00.2 · find the bug (easy, 5 minutes)
+# A colleague's reader says 0 about two sentences with the labels 2 and -2: it is off by two points each time. Her program reports no
+# error at all. Run it, find the reason, and write the function correctly.
+
+
+# %%
+def colleagues_error(predictions, labels):
+    total = 0.0
+    for prediction, label in zip(predictions, labels, strict=True):
+        total += prediction - label
+    return total / len(labels)
+
+
+print(colleagues_error([0.0, 0.0], [2.0, -2.0]))
+
+
+# %%
+@exercise("00.2")
+def mean_absolute_error(predictions, labels):
+    """predictions, labels (lists of n numbers, n at least 1) -> the average distance between them."""
+    # SOLUTION
+    distances = [abs(p - y) for p, y in zip(predictions, labels, strict=True)]
+    return sum(distances) / len(distances)
+    # END SOLUTION
+
+
+# %%
+check("00.2", mean_absolute_error)
+
+# %% [markdown]
+# ## A first experiment
+# Is the ridge worth anything? Its rival looks at nothing: it says the mean of all training labels to every sentence. If our ridge
+# cannot beat that, it has not read. We test both on 200 sentences that nobody trained on.
+
+# %% tags=["baseline"]
+sample = test.select(range(200))
+labels = sample.labels.tolist()
+blind = float(train.labels.mean())
+blind_error = mean_absolute_error([blind] * len(labels), labels)
+print(f"the blind rival says {blind:+.2f} to everything and is off by {blind_error:.2f}")
+
+# %% [markdown]
+# **Predict, then run:** half of the words go missing. Will the ridge keep half of its lead over the blind rival, more, or less?
+
+# %%
+errors = {}
+for rate in (0.0, 0.25, 0.5, 0.75, 1.0):
+    masked = mask_split(sample, draw_masks(sample, rate, seed=1), encoder)
+    errors[rate] = mean_absolute_error(read(masked).tolist(), labels)
+
+# %%
+fig, ax = plt.subplots()
+ax.plot(list(errors), list(errors.values()), "o-", label="text ridge")
+ax.axhline(blind_error, ls="--", color="#777777", label="blind rival")
+ax.set(title="Every lost word costs; at the end the ridge is as blind as its rival")
+ax.set(xlabel="missing rate (share of the text lost)", ylabel="mean absolute error (points)")
+ax.legend()
+show(fig, f"Error of the text ridge on 200 sentences, from {errors[0.0]:.2f} with the complete text "
+     f"to {errors[1.0]:.2f} without any word; the blind rival stays at {blind_error:.2f}.")
+
+# %%
+lead = {rate: blind_error - error for rate, error in errors.items()}
+assert lead[0.0] > lead[0.5] > 0, "exercise 00.2 is not solved yet"
+say(f"Complete, the ridge is **{lead[0.0]:.2f}** points better than the rival. "
+    f"With half of the text lost, {lead[0.5] / lead[0.0]:.0%} of that lead is left.")
+
+# %% [markdown]
+# The control is the last point of the curve. Without words there is nothing to read, so a reader that still beat the blind rival
+# there would have seen something that it must not see: a leak, which would spoil all our numbers. We look for it in every experiment.
+
+# %% tags=["control"]
+assert abs(lead[1.0]) < 0.05
+say(f"At rate 1 the ridge and the blind rival differ by {abs(lead[1.0]):.2f} points: no leak in sight.")
+
+# %% [markdown]
+# ## Does the set-up work?
+# If every cell so far ran, the data, the language model, the figures and the exercises work. One thing is left, that networks
+# can learn here: a gradient through the scan, the operation that all our networks share and that Part I of the course builds.
+
+# %%
+import torch
+
+from mgmr_lib.ssm.scan import selective_scan
+
+torch.manual_seed(0)
+u, delta = torch.randn(1, 4, 8), torch.rand(1, 4, 8)
+A, B, C = -torch.rand(4, 2), torch.randn(1, 2, 8), torch.randn(1, 2, 8)
+weights = A.clone().requires_grad_()
+selective_scan(u, delta, weights, B, C).sum().backward()
+assert torch.isfinite(weights.grad).all() and weights.grad.abs().sum() > 0
+print("data, language model, figures, exercises, gradients: all work")
+
+# %% [markdown]
+# For versions, a GPU if there is one, and what to install if something is missing, type `python -m mgmr_lib doctor` in a terminal.
+
+# %% [markdown]
+# ## What the course is
+# Two published networks read text, voice and face together and are built for parts that go missing: MGMR-Net [@mgmr2025] and
+# MFMB-Net [@mfmb2025]. We build both, from a recurrence of one line up, and measure by the curve that you have just drawn
+# whether what they add is worth it. Here is the way:
+
+# %% [markdown]
+# {{course_map}}
+
+# %% [markdown]
+# The parts build on each other, and the table says which notebook needs which. New words link to a glossary, claims of others
+# to a bibliography. You work on your own copies in the folder `learner`: an update of the course never touches
+# them, and `python course.py reset 00` brings a fresh one.
+#
+# Two ways lead on. [01](01_recurrence.ipynb) starts from the beginning. Notebook 21 shows the end first: a network
+# trained in front of you, and its curve.
+
+# %% [markdown]
+# ## Limits
+# Real sentences, but a simulated voice and face: what we find out about *text* here is about people, what we find out about voice and face
+# is about a program. A ridge on 200 sentences is a first look, no result. And one clip with the right words lost proves nothing: we
+# picked it because it turns round.
+
+# %% [markdown]
+# ## Summary
+# - A clip has three modalities, and any step of each can go missing; the missing rate says how many do.
+# - A reader is judged by its mean absolute error over missing rates, beside a rival that sees nothing.
+# - At rate 1 nobody may win. Whoever does has seen what was hidden.
+# - Predict first, then run. Exercises: write, `check`, `hint`; `progress` shows how far you are.
+
+# %%
+progress("00")
