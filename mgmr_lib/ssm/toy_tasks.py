@@ -9,6 +9,7 @@ logits its gradient is zero. Only a product of letter and mark helps, and select
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -70,7 +71,11 @@ class InductionTask:
 
     letters: int = 4
     repeats: int = 5
-    keep: int = 1
+    keep: ClassVar[int] = 1  # answers a sequence, as in CopyTask
+
+    def __post_init__(self):
+        if self.letters < 2 or self.repeats < 1:
+            raise ValueError(f"at least 2 letters and 1 repeat, but there are {self}")
 
     @property
     def length(self) -> int:
@@ -119,8 +124,9 @@ class TinySSM(nn.Module):
         self.A_log = nn.Parameter(torch.log(torch.arange(1.0, d_state + 1)).repeat(d_model, 1))
         dt = torch.exp(torch.rand(d_model) * math.log(dt_max / dt_min) + math.log(dt_min))
         self.dt = nn.Parameter(inverse_softplus(dt))
-        self.B = nn.Parameter(torch.ones(d_model, d_state))
-        self.C = nn.Parameter(torch.randn(d_model, d_state) / d_state**0.5)
+        shapes = {name: (d_state,) if name in selective else (d_model, d_state) for name in "BC"}
+        self.B = nn.Parameter(torch.ones(shapes["B"]))
+        self.C = nn.Parameter(torch.randn(shapes["C"]) / d_state**0.5)
         widths = {"delta": d_model, "B": d_state, "C": d_state}
         self.select = nn.ModuleDict({name: nn.Linear(d_model, widths[name], bias=False) for name in self.selective})
 
@@ -134,11 +140,11 @@ class TinySSM(nn.Module):
         return x if self.conv is None else self.conv(x.transpose(1, 2))[..., : x.shape[1]].transpose(1, 2)
 
     def _mixing(self, name: str, x: Tensor) -> Tensor:
-        """B or C, (e,n) where constant, else (b,e,n,l): the constant plus what the input adds, the same for all channels."""
+        """B or C: each channel's own (d,n) where constant, else (b,n,l), a constant plus what the input adds."""
         constant = getattr(self, name)
         if name not in self.selective:
             return constant
-        return constant[..., None] + self.select[name](x).transpose(1, 2)[:, None]
+        return constant[:, None] + self.select[name](x).transpose(1, 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (b,l,d) -> y (b,l,d)."""
@@ -171,7 +177,7 @@ def tiny_model(task, selective: tuple[str, ...] = SWITCHES, seed: int = 0, d_mod
         return ToyModel(task, TinySSM(d_model, d_state, selective, taps), d_model)
 
 
-def train(model: nn.Module, task, steps: int = 200, batch: int = 64, lr: float = 2e-2, seed: int = 0) -> list[float]:
+def train(model: nn.Module, task, steps: int = 250, batch: int = 64, lr: float = 2e-2, seed: int = 0) -> list[float]:
     """Adam on fresh sequences, the rate falling to zero over the second half; returns the cross-entropy (nats) of each step.
 
     `model` maps inputs (b,l,letters+1) to logits (b,keep,letters).
