@@ -19,7 +19,7 @@ from mgmr_lib.paths import REPOSITORY
 BROWSER = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome")) if p), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
-RUN_TIMEOUT = 60_000  # milliseconds
+RUN_TIMEOUT = 120_000  # milliseconds
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on the PATH: `apt-get install chromium` brings one")
 
@@ -67,7 +67,7 @@ def lab(tmp_path):
         log.close()
 
 
-def wait_for_server(server, port, log, seconds=60):
+def wait_for_server(server, port, log, seconds=120):
     until = time.monotonic() + seconds
     while time.monotonic() < until and server.poll() is None:
         try:
