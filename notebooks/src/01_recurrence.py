@@ -11,7 +11,7 @@
 #     minutes: 55
 #     budget_s: 20
 #     device: cpu
-#     requires: []
+#     requires: ["00"]
 #     introduces: [recurrence, state, impulse response, half-life, pole, stability, state-space model]
 # ---
 # %% [markdown]
