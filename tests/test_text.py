@@ -1,4 +1,4 @@
-"""Tokeniser, encoders and the feature cache. The real MiniLM is used where it is the point, the tiny encoder elsewhere."""
+"""Tokeniser, encoders and the feature cache; the real MiniLM where it is the point, the tiny encoder elsewhere."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_truncation_keeps_cls_and_sep_and_padding_is_zero(tokenizer):
 def test_tokenising_equals_the_transformers_tokenizer(tokenizer):
     from transformers import BertTokenizerFast
 
-    from mgmr_lib.data.sources import MINILM
+    from mgmr_lib.data.pinned import MINILM
 
     reference = BertTokenizerFast(vocab=str(MINILM.path / "vocab.txt"))
     expected = reference(SENTENCES, truncation=True, max_length=20, padding="max_length")["input_ids"]
@@ -64,7 +64,7 @@ def test_tokenising_equals_the_transformers_tokenizer(tokenizer):
 def test_encoding_equals_transformers_one_sentence_at_a_time(tokenizer):
     from transformers import BertModel
 
-    from mgmr_lib.data.sources import MINILM
+    from mgmr_lib.data.pinned import MINILM
 
     reference = BertModel.from_pretrained(MINILM.path).eval()
     encoder = load_encoder("minilm")

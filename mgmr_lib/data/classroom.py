@@ -1,11 +1,7 @@
-"""The classroom corpora: real rated sentences, with a **simulated** voice and face (see classroom_features.py for the equations).
+"""The classroom corpora: real rated sentences with a **simulated** voice and face (equations: classroom_features.py).
 
-A corpus lies in data/corpora/NAME.safetensors: token ids, labels, lengths and the valid frames in 255 steps of each channel's range, and beside it
-NAME.json with its SHA-256. The same seed gives the same bytes.
-
-Splits: no sentence occurs in two splits (nor twice in one), compared by `ratings.normalised`; nor does an editorial or a product review, where the
-rated set tells it. Movie snippets and tweets do not say who wrote them: random handfuls of them become one speaker, so that a speaker
-never spans two splits either. Ids, rows and speakers are in random order: the source files are sorted in ways that tell the label.
+A corpus lies in data/corpora/NAME.safetensors: token ids, labels, lengths and the valid frames in 255 steps of each
+channel's range, and beside it NAME.json with its SHA-256. The same seed gives the same bytes.
 """
 
 import json
@@ -17,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
-from tqdm import tqdm
 
 from mgmr_lib.data import classroom_features as features
+from mgmr_lib.data.classroom_splits import Clip, draw_splits
 from mgmr_lib.data.corpus import SPLITS, Corpus, Ragged, Split
-from mgmr_lib.data.ratings import SETS, RatedSentence, normalised, read_lexicon, read_set, word_valence
-from mgmr_lib.data.sources import disk_errors, file_sha256
-from mgmr_lib.data.text import load_tokenizer, tokenize
+from mgmr_lib.data.ratings import SETS, RatedSentence, read_lexicon, word_valence
+from mgmr_lib.data.sources import disk_errors, file_sha256, progress_bar
+from mgmr_lib.data.wordpiece import load_tokenizer, tokenize
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import corpora_dir
 
@@ -33,7 +29,7 @@ SARCASTIC = 0.1
 
 @dataclass(frozen=True)
 class ClassroomSpec:
-    """What one classroom corpus holds. sizes: train, valid, test; shape (audio, vision): longest clip in frames x width."""
+    """What one classroom corpus holds. sizes: train, valid, test; audio, vision: (longest clip in frames, width)."""
 
     name: str
     family: str
@@ -74,22 +70,21 @@ SPECS = {
             "classroom-mosi", "mosi", SETS[:1], (1284, 229, 686), (375, 5), (500, 20), text=50, seconds=30.0, seed=2015
         ),
         ClassroomSpec(
-            "classroom-mosei", "mosei", SETS, (16326, 1871, 4659), (500, 74), (500, 35), text=50, seconds=30.0, seed=2016
+            "classroom-mosei",
+            "mosei",
+            SETS,
+            (16326, 1871, 4659),
+            (500, 74),
+            (500, 35),
+            text=50,
+            seconds=30.0,
+            seed=2016,
         ),
         ClassroomSpec(
             "classroom-sims", "sims", SETS, (1368, 456, 457), (400, 33), (55, 709), text=39, seconds=12.0, seed=2017
         ),
     )
 }
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A sentence with its place in the corpus."""
-
-    sentence: RatedSentence
-    video: int
-    number: int
 
 
 def corpus_path(name: str) -> Path:
@@ -106,7 +101,11 @@ def is_built(spec: ClassroomSpec) -> bool:
     """Whether the corpus is there, in its full size and made by this version of the generator."""
     manifest = read_manifest(spec.name)
     path = corpus_path(spec.name)
-    return manifest.get("made_from") == _made_from(spec) and path.is_file() and path.stat().st_size == manifest.get("bytes")
+    return (
+        manifest.get("made_from") == _made_from(spec)
+        and path.is_file()
+        and path.stat().st_size == manifest.get("bytes")
+    )
 
 
 def _made_from(spec: ClassroomSpec) -> dict:
@@ -123,68 +122,15 @@ def read_manifest(name: str) -> dict:
     return manifest if isinstance(manifest, dict) else {}
 
 
-# ---------------------------------------------------------------------------------------------------------------- splits
-
-
-def draw_splits(spec: ClassroomSpec) -> dict[str, list[Clip]]:
-    """Which sentence goes to which split, speaker and row: exact sizes, groups never torn."""
-    rng = np.random.default_rng([spec.seed, 0])
-    pool = _unique([sentence for name in spec.sets for sentence in read_set(name)])
-    groups: dict[str, list[RatedSentence]] = {}
-    singles = []
-    for sentence in pool:
-        groups.setdefault(sentence.group, []).append(sentence) if sentence.group else singles.append(sentence)
-    taken = _share_groups(list(groups.values()), spec.sizes, sum(spec.sizes) / len(pool), len(pool), rng)
-    singles = [singles[i] for i in rng.permutation(len(singles))]
-    for videos, size in zip(taken, spec.sizes, strict=True):
-        missing = size - sum(map(len, videos))
-        videos.extend(_handfuls(singles[:missing], rng))
-        singles = singles[missing:]
-    names = list(rng.permutation(sum(map(len, taken))))
-    splits = {}
-    for split, videos in zip(SPLITS, taken, strict=True):
-        clips = [Clip(s, int(video), n) for v in videos for video in [names.pop()] for n, s in enumerate(v, 1)]
-        splits[split] = [clips[i] for i in rng.permutation(len(clips))]
-    return splits
-
-
-def _unique(sentences: list[RatedSentence]) -> list[RatedSentence]:
-    """The first of each normalised text; texts without a letter or digit are left out."""
-    seen = {""}
-    return [s for s in sentences if (key := normalised(s.text)) not in seen and not seen.add(key)]
-
-
-def _share_groups(groups, sizes, keep: float, pool: int, rng) -> list[list[list[RatedSentence]]]:
-    """Deal whole groups to the splits, each split getting its share of them, to the nearest group."""
-    grouped = sum(map(len, groups))
-    room = [int(size / sum(sizes) * keep * grouped) for size in sizes]
-    taken = [[] for _ in sizes]
-    for i in rng.permutation(len(groups)):
-        roomiest = int(np.argmax(room))
-        if len(groups[i]) <= room[roomiest]:
-            taken[roomiest].append(groups[i])
-            room[roomiest] -= len(groups[i])
-    return taken
-
-
-def _handfuls(sentences: list[RatedSentence], rng) -> list[list[RatedSentence]]:
-    """Cut a shuffled list into speakers of 10 to 30 clips."""
-    videos, start = [], 0
-    while start < len(sentences):
-        count = int(rng.integers(10, 31))
-        videos.append(sentences[start : start + count])
-        start += count
-    return videos
-
-
-# --------------------------------------------------------------------------------------------------------------- building
+# ------------------------------------------------------------------------------------------------------------- building
 
 
 def build(spec: ClassroomSpec, say: Callable[[str], None] = print, progress: bool = True) -> Path:
     """Build a corpus and its manifest; return its path. Call it under `sources.prepare_lock`."""
     tensors: dict[str, np.ndarray] = {}
-    splits = draw_splits(spec)
-    with tqdm(total=sum(spec.sizes), desc=f"{spec.name} (simulated voice and face)", unit="clip", disable=not progress) as bar:
+    splits = draw_splits(spec.sets, spec.sizes, spec.seed)
+    title = f"{spec.name} (simulated voice and face)"
+    with progress_bar(total=sum(spec.sizes), desc=title, unit="clip", disable=not progress) as bar:
         for code, (split, clips) in enumerate(splits.items()):
             for key, value in _build_split(spec, clips, [spec.seed, 2, code], bar).items():
                 tensors[f"{split}/{key}"] = value
@@ -193,7 +139,12 @@ def build(spec: ClassroomSpec, say: Callable[[str], None] = print, progress: boo
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             save_file(tensors, temporary)
-            manifest = {"bytes": temporary.stat().st_size, "sha256": file_sha256(temporary), "made_from": _made_from(spec)}
+            temporary.chmod(0o644)  # safetensors gives the file to its owner alone
+            manifest = {
+                "bytes": temporary.stat().st_size,
+                "sha256": file_sha256(temporary),
+                "made_from": _made_from(spec),
+            }
             os.replace(temporary, path)
             temporary.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
             os.replace(temporary, manifest_path(spec.name))
@@ -207,7 +158,10 @@ def build(spec: ClassroomSpec, say: Callable[[str], None] = print, progress: boo
 def _build_split(spec: ClassroomSpec, clips: list[Clip], seed: list[int], bar) -> dict[str, np.ndarray]:
     modalities, lexicon = spec.modalities(), read_lexicon()
     videos = sorted({clip.video for clip in clips})
-    speakers = {m: dict(zip(videos, _speakers(len(videos), modalities[m].dim, [*seed, i]), strict=True)) for i, m in enumerate(modalities)}
+    speakers = {
+        m: dict(zip(videos, _speakers(len(videos), modalities[m].dim, [*seed, i]), strict=True))
+        for i, m in enumerate(modalities)
+    }
     frames: dict[str, list[np.ndarray]] = {name: [] for name in modalities}
     sarcastic, seconds = [], []
     for row, clip in enumerate(clips):
@@ -251,7 +205,7 @@ def _perform(spec: ClassroomSpec, sentence: RatedSentence, lexicon: dict, rng) -
     )
 
 
-# ---------------------------------------------------------------------------------------------------------------- reading
+# -------------------------------------------------------------------------------------------------------------- reading
 
 
 def read(spec: ClassroomSpec) -> Corpus:
@@ -261,7 +215,9 @@ def read(spec: ClassroomSpec) -> Corpus:
         with safe_open(path, framework="numpy") as file:
             splits = {split: _read_split(spec, file, split) for split in SPLITS}
     except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise CourseError(f"{path} is damaged: delete it and run `python -m mgmr_lib data prepare --corpus {spec.name}`") from error
+        raise CourseError(
+            f"{path} is damaged: delete it and run `python -m mgmr_lib data prepare --corpus {spec.name}`"
+        ) from error
     reason = f"{spec.name} is built in the layout of {spec.family.upper()}; its voice and face are simulated"
     return Corpus(spec.name, spec.family, reason, splits, str(path))
 

@@ -1,30 +1,34 @@
-"""The simulated voice and face of a classroom clip. Nothing here was recorded: the sentence and its rating are real, the rest is this model.
+"""The simulated voice and face of a classroom clip. Nothing was recorded; only sentence and rating are real.
 
-For a clip with rating y in [-4, 4], words w at times c_w (seconds) and lexicon valences v_w in [-4, 4], and for m in {voice, face}:
+For a clip with rating y in [-4, 4], words w at times c_w (seconds) and lexicon valences v_w in [-4, 4], and for m in
+{voice, face}:
 
-    s      = -1 in a sarcastic clip, else 1                                     sarcasm turns voice and face against the words
-    g      ~ N(0, 1)                                                            arousal: it has nothing to do with y
-    z_m    = s * a_m * (y / 2) + sqrt(1 - a_m^2) * (sqrt(h_m) * g + sqrt(1 - h_m) * n_m),   n_m ~ N(0, 1)
-                                                                                what voice (face) shows of the speaker's feeling
-    e_mw   = s * v_w / 2 + 0.7 * n_mw,                    n_mw ~ N(0, 1)         the accent that voice (face) puts on word w
-    x_k(t) = base_k + spread_k * ( 0.6 * speaker_k + level_k * z_m + arousal_k * g + slope * d_k * (t / T - 1/2) + noise * AR_k(t)
-             + sum_w (up_k * max(e_mw, 0) + down_k * max(-e_mw, 0)) * bump((t - c_w - lag_k) / width_m) )
+    s      = -1 in a sarcastic clip, else 1           sarcasm turns voice and face against the words; y stays
+    g      ~ N(0, 1)                                  arousal: it has nothing to do with y
+    z_m    = s * a_m * (y / 2) + sqrt(1 - a_m^2) * (sqrt(h_m) * g + sqrt(1 - h_m) * n_m),        n_m ~ N(0, 1)
+                                                      what voice (face) shows of the speaker's feeling
+    e_mw   = s * v_w / 2 + 0.7 * n_mw                 the accent that voice (face) puts on word w, n_mw ~ N(0, 1)
+    x_k(t) = base_k + spread_k * ( 0.6 * speaker_k + level_k * z_m + arousal_k * g
+             + 0.5 * d_k * (t / T - 1/2) + 0.8 * AR_k(t) + cue_k * [s < 0]
+             + sum_w 0.5 * (up_k * max(e_mw, 0) + down_k * max(-e_mw, 0)) * bump((t - c_w - lag_k) / width_m) )
 
-speaker_k and d_k are N(0, 1) a speaker and a clip; AR_k is a first-order autoregressive process of unit variance; bump(u) = exp(-u^2 / 2).
-h is 0.8 for the voice and 0 for the face: as is known of real speakers, a loud high voice may be joy or mere excitement, and the face
-(lids, lips, jaw) shows the excitement apart from the joy. So the two together tell more than the sum of what each tells alone.
-The face lags the word by about a quarter of a second, the voice by a few hundredths. Every x_k is cut to its physical range and rounded to 255
-steps of it. g, n_m and n_mw are drawn once a clip (and word): however good a network is,
-a voice or a face alone cannot tell it more about y than its z_m and e_mw do.
+speaker_k and d_k are N(0, 1), drawn for each speaker and each clip; AR_k is a first-order autoregressive process of
+unit variance; bump(u) = exp(-u^2 / 2); cue_k is 0.5 for AU14 (a smirk), else 0. h is 0.8 for the voice and 0 for the
+face: as is known of real speakers, a loud high voice may be joy or mere excitement, and the face (lids, lips, jaw)
+shows the excitement apart from the joy. So the two together tell more than the sum of what each tells alone. The face
+lags the word by about a quarter of a second, the voice by a few hundredths. Every x_k is cut to its physical range
+and rounded to 255 steps of it. g, n_m and n_mw are drawn once a clip (and word): however good a network is, a voice
+or a face alone cannot tell it more about y than its z_m and e_mw (and the smirk) do.
 
-Lengths know nothing of the label: T = 0.6 s + words / rate, the rate log-normal around 2.6 words a second and drawn for itself. Words share the
-time between a lead-in and a lead-out of 0.3 s by their number of letters.
+Lengths know nothing of the label: T = 0.6 s + words / rate, the rate log-normal around 2.6 words a second and drawn
+for itself. Words share the time between a lead-in and a lead-out of 0.3 s by their number of letters.
 
-Channels beyond the named ones (the corpora with 74 audio or 709 vision channels) are mixtures: two named channels of the same modality, in random
-proportion, with a speaker offset and noise of their own, on a random scale.
+Channels beyond the named ones (the corpora with 74 audio or 709 vision channels) are mixtures: two named channels of
+the same modality, in random proportion, with a speaker offset and noise of their own, on a random scale.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -34,7 +38,7 @@ STEPS = 255
 
 @dataclass(frozen=True)
 class Channel:
-    """One named feature: its resting value and spread (in unit), its range, what moves it (in spreads), its lag in seconds."""
+    """One named feature: resting value, spread and range (in unit), what moves it (in spreads), its lag in seconds."""
 
     name: str
     unit: str
@@ -112,19 +116,25 @@ class Modality:
         """A name for every channel."""
         return tuple(c.name for c in self.channels) + tuple(f"mixture {i + 1}" for i in range(len(self.mixtures.first)))
 
-    @property
+    @cached_property
     def ranges(self) -> tuple[np.ndarray, np.ndarray]:
         """The lowest and the highest value of each channel (dim,) float32: the ends of its 255 steps."""
-        low, high = self.column("low"), self.column("high")
-        m = self.mixtures
+        low, high, m = self.columns["low"], self.columns["high"], self.mixtures
         return tuple(
             np.concatenate(pair).astype(np.float32)
             for pair in ((low, m.base - 6 * m.spread), (high, m.base + 6 * m.spread))
         )
 
-    def column(self, name: str) -> np.ndarray:
-        """One field of every named channel, (k,) float64."""
-        return np.array([getattr(c, name) for c in self.channels], dtype=np.float64)
+    @cached_property
+    def columns(self) -> dict[str, np.ndarray]:
+        """The fields of the named channels: {"base": (k,) float64, ...}."""
+        names = ("base", "spread", "low", "high", "level", "up", "down", "lag", "arousal")
+        return {name: np.array([getattr(c, name) for c in self.channels], dtype=np.float64) for name in names}
+
+    @cached_property
+    def sarcasm(self) -> np.ndarray:
+        """What sarcasm adds to each named channel, (k,), in spreads."""
+        return np.array([0.5 if c.name == SARCASM_CUE else 0.0 for c in self.channels])
 
     def frames(self, seconds: float) -> int:
         """The number of frames of a clip."""
@@ -133,7 +143,7 @@ class Modality:
 
 @dataclass(frozen=True)
 class Mixtures:
-    """The unnamed channels: base + spread * (w * x_first + sqrt(1 - w^2) * x_second + own noise), x standardised. Arrays (k,)."""
+    """The unnamed channels, arrays (k,): base + spread * (w * x_first + sqrt(1 - w^2) * x_second + own noise)."""
 
     first: np.ndarray
     second: np.ndarray
@@ -151,7 +161,10 @@ class Mixtures:
 
 @dataclass(frozen=True)
 class Performance:
-    """What voice and face have in common in a clip. feeling: y / 2; arousal: g; sign: s; valence: v_w / 2 a word; spans: (words, 2) seconds."""
+    """What voice and face share in a clip. feeling: y / 2; arousal: g; sign: s.
+
+    valence: (words,) v_w / 2; spans: (words, 2), start and end of each word in seconds.
+    """
 
     seconds: float
     feeling: float
@@ -182,17 +195,19 @@ def simulate(modality: Modality, clip: Performance, speaker: np.ndarray, rng: np
     shown = clip.sign * strength * clip.feeling + np.sqrt(1 - strength**2) * own
     accents = clip.sign * clip.valence + 0.7 * rng.standard_normal(len(clip.valence))
     time = (np.arange(frames) + 0.5) / modality.frame_rate
-    named = 0.6 * speaker[:k] + modality.column("level") * shown + modality.column("arousal") * clip.arousal
+    named = 0.6 * speaker[:k] + modality.columns["level"] * shown + modality.columns["arousal"] * clip.arousal
     named = named + (time / clip.seconds - 0.5)[:, None] * (modality.slope * rng.standard_normal(k))
     named = named + _accents(modality, clip.spans.mean(axis=1), accents, time)
     if clip.sign < 0:
-        named = named + np.array([0.5 if c.name == SARCASM_CUE else 0.0 for c in modality.channels])
+        named = named + modality.sarcasm
     noise = modality.noise * _autoregressive(rng.standard_normal((frames, modality.dim)), modality)
     named = named + noise[:, :k]
     m = modality.mixtures
     mixed = m.weight * named[:, m.first] + np.sqrt(1 - m.weight**2) * named[:, m.second]
     mixed = mixed + 0.6 * speaker[k:] + noise[:, k:]
-    values = np.concatenate([modality.column("base") + modality.column("spread") * named, m.base + m.spread * mixed], axis=1)
+    values = np.concatenate(
+        [modality.columns["base"] + modality.columns["spread"] * named, m.base + m.spread * mixed], axis=1
+    )
     low, high = (bound.astype(np.float64) for bound in modality.ranges)
     return np.rint((np.clip(values, low, high) - low) * (STEPS / (high - low))).astype(np.uint8)
 
@@ -200,7 +215,8 @@ def simulate(modality: Modality, clip: Performance, speaker: np.ndarray, rng: np
 def _accents(modality: Modality, centres: np.ndarray, accents: np.ndarray, time: np.ndarray) -> np.ndarray:
     """What the words add to each named channel, (frames, k)."""
     total = np.zeros((len(time), len(modality.channels)))
-    up, down, lags = (modality.accent * modality.column("up"), modality.accent * modality.column("down"), modality.column("lag"))
+    up, down = (modality.accent * modality.columns[name] for name in ("up", "down"))
+    lags = modality.columns["lag"]
     for lag in np.unique(lags):  # channels with the same lag share their bumps
         mine = lags == lag
         bumps = np.exp(-0.5 * ((time[:, None] - centres[None, :] - lag) / modality.width) ** 2)

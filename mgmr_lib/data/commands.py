@@ -9,7 +9,8 @@ import numpy as np
 from mgmr_lib.data import classroom
 from mgmr_lib.data.corpus import SPLITS, Corpus, Split
 from mgmr_lib.data.load import load_corpus, prepare
-from mgmr_lib.data.sources import SOURCES, file_sha256, verify
+from mgmr_lib.data.pinned import SOURCES
+from mgmr_lib.data.sources import file_sha256, verify
 from mgmr_lib.errors import CourseError
 
 BAR = 40  # characters of the longest bar of a histogram
@@ -18,13 +19,19 @@ BAR = 40  # characters of the longest bar of a histogram
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The sub-commands of `data`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    sub = actions.add_parser("prepare", help="download the rated sentences and the text encoder, build classroom corpora")
-    sub.add_argument("--corpus", choices=[*classroom.SPECS, "all"], default="classroom-mosi", help="which corpus to build")
+    sub = actions.add_parser(
+        "prepare", help="download the rated sentences and the text encoder, build classroom corpora"
+    )
+    sub.add_argument(
+        "--corpus", choices=[*classroom.SPECS, "all"], default="classroom-mosi", help="which corpus to build"
+    )
     sub.add_argument("--wait", action="store_true", help="where another `data prepare` is at work, wait for it")
     actions.add_parser("verify", help="check the SHA-256 of every downloaded and built file")
     sub = actions.add_parser("describe", help="sizes, lengths, labels and repairs of a corpus")
     sub.add_argument("corpus", metavar="NAME_OR_PATH", help="a classroom corpus, or the path of an MMSA pickle")
-    sub.add_argument("--dataset", choices=("mosi", "mosei", "sims"), help="the metric family, where the file does not tell")
+    sub.add_argument(
+        "--dataset", choices=("mosi", "mosei", "sims"), help="the metric family, where the file does not tell"
+    )
     sub = actions.add_parser("export", help="write a corpus as a full MMSA pickle")
     sub.add_argument("corpus", metavar="NAME_OR_PATH", help="a classroom corpus, or the path of an MMSA pickle")
     sub.add_argument("path", type=Path, metavar="FILE", help="the pickle to write")
@@ -89,7 +96,10 @@ def describe(corpus: Corpus) -> str:
     lines = [f"{corpus.name}  ({corpus.source})", f"metric family: {corpus.family}, because {corpus.family_reason}"]
     if corpus.name in classroom.SPECS:
         lines.append("real: sentences and ratings (VADER ground truth). SIMULATED: voice and face.")
-    lines += ["", f"{'split':7}{'clips':>7}{'speakers':>10}{'tokens':>16}{'audio':>22}{'vision':>22}{'label mean (sd)':>18}"]
+    lines += [
+        "",
+        f"{'split':7}{'clips':>7}{'speakers':>10}{'tokens':>16}{'audio':>22}{'vision':>22}{'label mean (sd)':>18}",
+    ]
     lines += [_split_line(name, corpus[name]) for name in SPLITS]
     lines += ["  (tokens, audio and vision: shortest-median-longest clip / padded length, x feature width)", ""]
     if any("sarcastic" in corpus[s].extra for s in SPLITS):

@@ -5,15 +5,17 @@ from pathlib import Path
 
 from mgmr_lib.data import classroom
 from mgmr_lib.data.corpus import Corpus
-from mgmr_lib.data.sources import SOURCES, fetch, prepare_lock
+from mgmr_lib.data.pinned import SOURCES
+from mgmr_lib.data.sources import fetch, is_ready, prepare_lock
 from mgmr_lib.errors import CourseError
 
 
 def load_corpus(name_or_path: str | Path, family: str | None = None) -> Corpus:
     """A corpus by name ("classroom-mosi", "classroom-mosei", "classroom-sims") or by the path of an MMSA pickle.
 
-    family: "mosi", "mosei" or "sims" where the file does not tell it. A classroom corpus that is not there yet is downloaded and built
-    first (data/README.md). Errors: CourseError for an unknown name, a file that cannot be read, a failed download.
+    family: "mosi", "mosei" or "sims" where the file does not tell it. A classroom corpus that is not there yet is
+    downloaded and built first (data/README.md). Errors: CourseError for an unknown name, a file that cannot be read,
+    a failed download.
     """
     spec = classroom.SPECS.get(str(name_or_path))
     if spec is not None:
@@ -35,8 +37,6 @@ def load_corpus(name_or_path: str | Path, family: str | None = None) -> Corpus:
 
 def prepare(names: list[str], wait: bool = False, say=print) -> None:
     """Download the two sources and build the named classroom corpora, unless that is done already."""
-    from mgmr_lib.data.sources import is_ready
-
     missing = [name for name in names if not classroom.is_built(classroom.SPECS[name])]
     if not missing and all(is_ready(source) for source in SOURCES):
         return

@@ -1,15 +1,18 @@
 """Real sentences with real human ratings: the four ground-truth sets of VADER, and its lexicon of word valences.
 
-C.J. Hutto and E. Gilbert (2014), "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text", ICWSM-14. Each
-sentence's rating is the mean of at least 15 people's, from -4 (extremely negative) to 4 (extremely positive).
+C.J. Hutto and E. Gilbert (2014), "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media
+Text", ICWSM-14. Each sentence's rating is the mean of at least 15 people's, from -4 (extremely negative) to 4
+(extremely positive).
 """
 
 import html
+import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from mgmr_lib.data.sources import VADER, require
+from mgmr_lib.data.pinned import VADER
+from mgmr_lib.data.sources import require
 from mgmr_lib.errors import CourseError
 
 SETS = ("movieReviewSnippets", "nytEditorialSnippets", "tweets", "amazonReviewSnippets")
@@ -48,7 +51,9 @@ def _group(name: str, label: str) -> str | None:
 
 
 def _damaged(path: Path, number: int) -> str:
-    return f"{path}, line {number}, is not `id, rating, text`: delete the file and run `python -m mgmr_lib data prepare`"
+    return (
+        f"{path}, line {number}, is not `id, rating, text`: delete the file and run `python -m mgmr_lib data prepare`"
+    )
 
 
 def clean(text: str) -> str:
@@ -60,8 +65,7 @@ def clean(text: str) -> str:
 
 def normalised(text: str) -> str:
     """What decides whether two sentences are the same: letters and digits alone, without case, accents or spaces."""
-    plain = unicodedata.normalize("NFKD", clean(text)).casefold()
-    return "".join(c for c in plain if c.isalnum())
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKD", clean(text)).casefold())
 
 
 def read_lexicon() -> dict[str, float]:
@@ -71,6 +75,6 @@ def read_lexicon() -> dict[str, float]:
 
 
 def word_valence(word: str, lexicon: dict[str, float]) -> float:
-    """The valence of a word as it stands in a sentence ("Great!" is "great"), 0 for a word that the lexicon does not hold."""
+    """The valence of a word as it stands in a sentence ("Great!" is "great"); 0 for a word not in the lexicon."""
     lower = word.lower()
     return lexicon.get(lower, lexicon.get(lower.strip(".,;:!?\"'()[]-*"), 0.0))

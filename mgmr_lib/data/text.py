@@ -1,7 +1,8 @@
-"""Text: WordPiece ids as MMSA stores them, text encoders behind one call, and a cache of the features of complete sentences.
+"""Text encoders behind one call, and a cache of the features of complete sentences.
 
-Encoders by name: `minilm` (offline, from `data prepare`; 6 layers, 384-d), `bert-base-uncased` and `bert-base-chinese` (768-d, from the
-model hub, downloaded on first use) and `tiny` (2 layers, 64-d, random weights from a fixed seed: for tests).
+Encoders by name: `minilm` (offline, from `data prepare`; 6 layers, 384-d), `bert-base-uncased` and
+`bert-base-chinese` (768-d, from the model hub, downloaded on first use) and `tiny` (2 layers, 64-d, random weights
+from a fixed seed: for tests).
 """
 
 import hashlib
@@ -13,66 +14,26 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from mgmr_lib.data.corpus import Ragged, Split
-from mgmr_lib.data.sources import MINILM, require
-from mgmr_lib.errors import CourseError
+from mgmr_lib.data.hub import ENCODERS, hub_file
+from mgmr_lib.data.pinned import MINILM
+from mgmr_lib.data.sources import progress_bar, require
+from mgmr_lib.data.wordpiece import PAD, load_tokenizer, tokenize, vocabulary_mismatch
 from mgmr_lib.paths import cache_dir
 
-ENCODERS = ("minilm", "bert-base-uncased", "bert-base-chinese", "tiny")
-PAD, UNK, CLS, SEP = 0, 100, 101, 102  # the same in every vocabulary above
+__all__ = [
+    "ENCODERS",
+    "TextEncoder",
+    "cached_features",
+    "encode",
+    "load_encoder",
+    "load_tokenizer",
+    "tokenize",
+    "vocabulary_mismatch",
+]
 LARGEST_CACHE_FILE = 200_000_000  # bytes: classroom-mosei's features would take 0.8 GB of disk to save half a minute
-
-
-def load_tokenizer(name: str) -> Tokenizer:
-    """The WordPiece tokeniser of an encoder, without truncation or padding of its own. `tiny` shares minilm's."""
-    path = require(MINILM, "tokenizer.json") if name in ("minilm", "tiny") else _hub_file(name, "tokenizer.json")
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
-
-
-def tokenize(tokenizer: Tokenizer, texts, max_length: int) -> tuple[np.ndarray, np.ndarray]:
-    """[CLS] pieces [SEP] of each text: ids (n, max_length) int64 with zeros at the back, lengths (n,) int64.
-
-    A text that is too long loses its last pieces, never [SEP].
-    """
-    ids = np.zeros((len(texts), max_length), dtype=np.int64)
-    lengths = np.zeros(len(texts), dtype=np.int64)
-    for row, encoding in enumerate(tokenizer.encode_batch(list(texts), add_special_tokens=False)):
-        pieces = [CLS, *encoding.ids[: max_length - 2], SEP]
-        ids[row, : len(pieces)] = pieces
-        lengths[row] = len(pieces)
-    return ids, lengths
-
-
-def vocabulary_mismatch(tokenizer: Tokenizer, split: Split, clips: int = 32) -> str | None:
-    """A warning where the file's ids are not what this tokeniser makes of its own raw text (another vocabulary), else None.
-
-    Ids outside the vocabulary are a CourseError: the encoder would have no embedding for them.
-    """
-    size = tokenizer.get_vocab_size()
-    valid = np.arange(split.token_ids.shape[1])[None, :] < split.token_lengths[:, None]
-    highest, lowest = int(split.token_ids[valid].max()), int(split.token_ids[valid].min())
-    if highest >= size or lowest < 0:
-        raise CourseError(
-            f"text_bert holds the id {highest if highest >= size else lowest}, but the encoder's vocabulary ends at {size - 1}: "
-            "choose the text encoder that the file was made for"
-        )
-    rows = np.linspace(0, len(split) - 1, min(clips, len(split))).astype(int)
-    ids, _ = tokenize(tokenizer, [split.raw_text[i] for i in rows], split.token_ids.shape[1])
-    inner = valid[rows] & (split.token_ids[rows] != CLS) & (split.token_ids[rows] != SEP)
-    agree = float((ids == split.token_ids[rows])[inner].mean()) if inner.any() else 1.0
-    if agree >= 0.5:
-        return None
-    return (
-        f"only {agree:.0%} of the file's token ids are what this text encoder's vocabulary gives for its raw_text: the file was "
-        "tokenised with another vocabulary, so choose another text encoder (SIMS: bert-base-chinese)"
-    )
 
 
 class TextEncoder(nn.Module):
@@ -122,54 +83,17 @@ def load_encoder(name: str, frozen: bool = True) -> TextEncoder:
             sizes = dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
-                return TextEncoder(name, BertModel(BertConfig(vocab_size=30522, **sizes), add_pooling_layer=False), frozen)
+                return TextEncoder(
+                    name, BertModel(BertConfig(vocab_size=30522, **sizes), add_pooling_layer=False), frozen
+                )
         if name == "minilm":
             folder = require(MINILM, "model.safetensors").parent
             require(MINILM, "config.json")
         else:
-            _hub_file(name, "config.json")
-            folder = _hub_file(name, "model.safetensors").parent
+            hub_file(name, "config.json")
+            folder = hub_file(name, "model.safetensors").parent
         bert = BertModel.from_pretrained(folder, add_pooling_layer=False, local_files_only=True)
     return TextEncoder(name, bert.float(), frozen)
-
-
-def _hub_file(name: str, file: str) -> Path:
-    """A file of a model on the hub: from the local cache, else downloaded; one attempt, one sentence where that fails."""
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        cached = try_to_load_from_cache(name, file)
-        if isinstance(cached, str):
-            return Path(cached)
-        _reach_hub(name)
-        return Path(hf_hub_download(name, file))
-    except HFValidationError as error:
-        raise CourseError(f"{name!r} is no text encoder: choose one of {', '.join(ENCODERS)}") from error
-    except CourseError:
-        raise
-    except Exception as error:  # the hub's client has a dozen kinds of network error
-        raise CourseError(_unreachable(name, type(error).__name__)) from error
-
-
-def _reach_hub(name: str) -> None:
-    """Fail within seconds where there is no network: the hub's client retries for 23 s."""
-    import httpx
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        raise CourseError(_unreachable(name, "offline mode is on"))
-    try:
-        httpx.head(constants.ENDPOINT, timeout=5)
-    except httpx.HTTPError as error:
-        raise CourseError(_unreachable(name, type(error).__name__)) from error
-
-
-def _unreachable(name: str, reason: str) -> str:
-    return (
-        f"the text encoder {name!r} is not on this machine and the model hub cannot give it ({reason}): "
-        "connect to the network, or choose the offline encoder `minilm`"
-    )
 
 
 @contextmanager
@@ -201,7 +125,7 @@ def encode(
     device = next(encoder.parameters()).device
     starts = np.concatenate([[0], np.cumsum(lengths)])
     values = np.empty((int(starts[-1]), encoder.dim), dtype=np.float32)
-    with tqdm(total=len(ids), desc=f"text features ({encoder.name})", unit="clip", disable=not progress) as bar:
+    with progress_bar(total=len(ids), desc=f"text features ({encoder.name})", unit="clip", disable=not progress) as bar:
         for rows in _batches_of_like_length(lengths, batch_tokens):
             longest = int(lengths[rows].max())
             valid = torch.arange(longest)[None, :] < torch.as_tensor(lengths[rows])[:, None]
@@ -225,7 +149,8 @@ def _batches_of_like_length(lengths: np.ndarray, batch_tokens: int):
 def cached_features(encoder: TextEncoder, split: Split, progress: bool = False) -> Ragged:
     """`encode` of the split's complete text, remembered by content: in the encoder object, and on disk up to 200 MB.
 
-    The key is a hash of the ids, the lengths and the weights. A data folder that cannot be written to costs time, not the run.
+    The key is a hash of the ids, the lengths and the weights. A data folder that cannot be written to costs time, not
+    the run.
     """
     if not encoder.frozen:
         raise ValueError("features of an encoder that is being trained cannot be cached")
