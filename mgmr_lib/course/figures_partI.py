@@ -41,3 +41,77 @@ def pairs_of_bars(ax, values: dict) -> None:
     ax.bar_label(bars, fmt="%.2g", padding=3)
     ax.invert_yaxis()
     ax.set_ylabel("program")
+
+
+# --- 06 GPU kernels --------------------------------------------------------------------------------------------------------
+
+
+def memory_traffic(fig, kernels: dict) -> None:
+    """The transfers of kernels in order: a row for each array in slow memory, blue for reads, orange for writes.
+
+    kernels: {title: SlowMemory after its launch}. The area of a dot is the count of numbers that it moves.
+    """
+    axes = fig.subplots(1, len(kernels), squeeze=False)[0]
+    most = max(o.size for memory in kernels.values() for _, _, o in memory.transfers)
+    for ax, (title, memory) in zip(axes, kernels.items(), strict=True):
+        rows = {name: i for i, name in enumerate(memory.table())}
+        for kind, colour in (("read", figures.BLUE), ("write", figures.ORANGE)):
+            made = [(i, rows[name], 6 + 110 * o.size / most) for i, (name, k, o) in enumerate(memory.transfers)
+                    if k == kind and o.size]
+            at, row, area = zip(*made, strict=True)
+            ax.scatter(at, row, s=area, color=colour, label=kind, alpha=0.8, linewidth=0)
+        labels = [f"{name}: {sum(memory.table()[name])}" for name in rows]
+        ax.set(title=f"{title}\nscore {memory.moved()}", xlabel="transfer (in order)", ylim=(len(rows) - 0.4, -0.6))
+        ax.set_yticks(range(len(rows)), labels)
+    axes[0].set_ylabel("array: numbers moved")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+
+
+def roofline(ax, devices, costs) -> None:
+    """Attainable operations a second over operations a byte, one roof a device, one vertical line a computation."""
+    span = sorted([2.0**k for k in range(-3, 11)] + [d.balance for d in devices])
+    for device, marker in zip(devices, "os^", strict=False):
+        roof = [min(device.flops, x * device.bandwidth) / 1e12 for x in span]
+        ax.plot(span, roof, marker=marker, markevery=5, label=device.name)
+    top = 40 * max(d.flops for d in devices) / 1e12  # the names stand above every roof
+    for cost in costs:
+        ax.axvline(cost.intensity, color=figures.GREY, ls="--", lw=1)
+        ax.text(cost.intensity * 1.05, top, cost.name, rotation=90, va="top", fontsize=9)
+    ax.set(xscale="log", yscale="log", ylim=(None, 1.3 * top), xlabel="arithmetic intensity (operations a byte)",
+           ylabel="attainable (10$^{12}$ operations/s)")
+    ax.legend(loc="lower right")
+
+
+# --- 05 Mamba block --------------------------------------------------------------------------------------------------------
+
+
+def mamba_block(fig) -> None:
+    """The flow of data through a Mamba block, from left to right, with shapes on the arrows."""
+    ax = fig.subplots()
+    ax.axis("off")
+    ax.set(xlim=(0, 10.4), ylim=(0, 3.6), title="A Mamba block: a scan with a convolution before it and a gate behind it")
+    boxes = {"in_proj": (0.9, 1.4), "conv1d\nsilu": (2.9, 2.3), "scan\n$A$, $D$": (6.2, 2.3), "x_proj\ndt_proj": (4.5, 0.95),
+             "silu": (6.2, 0.3), "×": (7.9, 1.4), "out_proj": (9.2, 1.4)}
+    for name, (x, y) in boxes.items():
+        colour = figures.ORANGE if name[:4] in ("scan", "x_pr") else figures.SKY
+        ax.text(x, y, name, ha="center", va="center", zorder=3,
+                bbox={"boxstyle": "round,pad=0.45", "fc": colour, "ec": "black", "alpha": 0.95})
+    arrows = [((0.0, 1.4), (0.4, 1.4), "$x$ $(b,l,d)$", (0.1, 1.85)), ((1.3, 1.65), (2.35, 2.25), "$u$ $(b,l,e)$", (1.35, 2.3)),
+              ((3.45, 2.3), (5.6, 2.3), "$u'$", (4.4, 2.45)), ((3.7, 2.25), (4.3, 1.45), "", (0, 0)),
+              ((4.95, 1.3), (5.75, 1.95), r"$\Delta$, $B$, $C$", (5.45, 1.35)),
+              ((1.3, 1.15), (5.8, 0.3), "$z$ $(b,l,e)$", (2.4, 0.35)), ((6.85, 2.25), (7.7, 1.65), "$y$", (7.35, 2.1)),
+              ((6.6, 0.35), (7.7, 1.15), "gate", (7.3, 0.55)), ((8.1, 1.4), (8.65, 1.4), "", (0, 0)),
+              ((9.75, 1.4), (10.3, 1.4), "$(b,l,d)$", (9.75, 1.85))]
+    for start, end, label, place in arrows:
+        ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "lw": 1.4})
+        ax.text(*place, label, fontsize=9)
+
+
+def with_and_without(ax, pairs: dict, labels: tuple[str, str] = ("all parts", "without this part")) -> None:
+    """Two bars for each name: (with, without), each with its value."""
+    for i, (label, colour) in enumerate(zip(labels, (figures.BLUE, figures.ORANGE), strict=True)):
+        bars = ax.bar([k + 0.38 * (i - 0.5) for k in range(len(pairs))], [p[i] for p in pairs.values()], 0.36, color=colour, label=label)
+        ax.bar_label(bars, fmt="%.2f", padding=2, fontsize=9)
+    ax.set_xticks(range(len(pairs)), list(pairs))
+    ax.grid(axis="x", visible=False)
+    ax.legend()

@@ -153,9 +153,9 @@ assert [x for _, x in doubling(steps)] == loop_states
 print("glued text:", doubling(["p", "q", "r", "s", "t"], lambda left, right: left + right))
 
 # %% [markdown]
-# Doubling is short on waiting and long on labour: every place works in nearly every round. A tree is thriftier [@blelloch1990]. Join
-# neighbours to pairs; scan the half-long list of pairs by the same function; what is known after each pair then gives the places in
-# between, with one join each.
+# Doubling is short on waiting and long on labour: every place works in nearly every round. A tree is thriftier [@blelloch1990].
+# Join neighbours to pairs; scan the half-long list of pairs by the same function; what is known after each pair then gives the
+# places in between, with one join each.
 
 
 # %%
@@ -211,8 +211,8 @@ show(fig, "Each bar is one join of the steps under its blue part with those unde
      "in pairs and comes down to the places between.")
 
 # %% [markdown]
-# Two numbers describe such a program ([work and depth](glossary.md#work-and-depth)): its *work*, all joins together, and its *depth*,
-# the rounds that follow one another. A [parallel scan](glossary.md#parallel-scan) buys less depth with more work.
+# Two numbers describe such a program ([work and depth](glossary.md#work-and-depth)): its *work*, all joins together, and its
+# *depth*, the rounds that follow one another. A [parallel scan](glossary.md#parallel-scan) buys less depth with more work.
 
 # %%
 counts = {}
@@ -230,8 +230,9 @@ for name in ("tree", "doubling"):
         "less waiting.")
 
 # %% [markdown]
-# In general, for $l$ steps: the loop has work and depth $l$; the tree has work of about $2l$ and depth of about $2 \log_2 l$; doubling has
-# work of about $l \log_2 l$ and depth $\log_2 l$. (The first step starts from nothing and needs no join: hence seven, not eight.)
+# In general, for $l$ steps: the loop has work and depth $l$; the tree has work of about $2l$ and depth of about $2 \log_2 l$;
+# doubling has work of about $l \log_2 l$ and depth $\log_2 l$. (The first step starts from nothing and needs no join: hence
+# seven, not eight.)
 
 # %% [markdown]
 # Nobody has as many helpers as we like. With $w$ of them, a round of $m$ joins takes $\lceil m / w \rceil$ turns.
@@ -279,12 +280,12 @@ def doubling_torch(a, x):
 
 
 # %%
-def small_scan(b=2, e=3, l=50, n=4, seed=0):
+def small_scan(b=2, e=3, length=50, n=4, seed=0):
     """Arguments u, delta (b,e,l), A (e,n), B, C (b,n,l) of a selective scan, in float64."""
     made = torch.Generator().manual_seed(seed)
-    shapes = (b, e, l), (e, n), (b, n, l), (b, n, l)
+    shapes = (b, e, length), (e, n), (b, n, length), (b, n, length)
     u, A, B, C = (torch.randn(*s, generator=made, dtype=torch.float64) for s in shapes)
-    delta = torch.rand(b, e, l, generator=made, dtype=torch.float64)
+    delta = torch.rand(b, e, length, generator=made, dtype=torch.float64)
     return u, delta, -A.abs(), B, C
 
 
@@ -302,9 +303,9 @@ print("state", tuple(h.shape), "output", tuple(y.shape), "and equal to the refer
 
 # %% [markdown]
 # ## 3 Chunks: few rounds, little extra work
-# There is a middle way, the [chunked scan](glossary.md#chunked-scan). Cut the time axis into chunks of $T$ steps. Run all chunks at the
-# same time, each from an empty state. Then walk over the chunks and hand each one the state it should have started from: the
-# *carry*. One correction per place repairs the rest.
+# There is a middle way, the [chunked scan](glossary.md#chunked-scan). Cut the time axis into chunks of $T$ steps. Run all
+# chunks at the same time, each from an empty state. Then walk over the chunks and hand each one the state it should have
+# started from: the *carry*. One correction per place repairs the rest.
 
 # %% [markdown]
 # ### Exercise 04.3 · carry a state into a chunk (medium, 6 minutes)
@@ -365,9 +366,9 @@ a, x = factors(u, delta, A, B)
 assert all(torch.allclose(chunked_torch(a, x, T), doubling_torch(a, x), atol=1e-12) for T in (1, 7, 16, 50))
 
 # %% [markdown]
-# The library's CPU rung, `chunked`, goes one step further from the textbook. A CPU core has few hands but a fast, small cache. So it takes one
-# chunk after the other, starting each from the true state: no correction, no extra work. Its chunks are cut so that
-# everything it touches stays in the cache. Chunks serve the memory there, not the helpers.
+# The library's CPU rung, `chunked`, goes one step further from the textbook. A CPU core has few hands but a fast, small cache.
+# So it takes one chunk after the other, starting each from the true state: no correction, no extra work. Its chunks are cut so
+# that everything it touches stays in the cache. Chunks serve the memory there, not the helpers.
 
 # %%
 y = {backend: selective_scan(*arguments, backend=backend) for backend in ("chunked", "reference")}
@@ -376,8 +377,8 @@ print("library's chunked rung equals the reference: True")
 
 # %% [markdown]
 # ## 4 One word makes the backward quadratic
-# Now the gradients. Here are two loops that differ in how they take step $t$ out of a tensor: by index, or by one `unbind` before the
-# loop. They return the same numbers.
+# Now the gradients. Here are two loops that differ in how they take step $t$ out of a tensor: by index, or by one `unbind`
+# before the loop. They return the same numbers.
 #
 # **Predict:** at 512 steps, how much more does the backward of the first one write?
 
@@ -403,19 +404,19 @@ def unbound_loop(a, x):
 
 
 # %% [markdown]
-# We do not time this: we count. `written_in_backward` adds up the size of every tensor that PyTorch writes during the backward. That
-# number is the same on every machine.
+# We do not time this: we count. `written_in_backward` adds up the size of every tensor that PyTorch writes during the backward.
+# That number is the same on every machine.
 
 
 # %%
-def leaves(l, shape=(2, 8, 4)):
+def leaves(length, shape=(2, 8, 4)):
     """Random a and x of shape (b,e,n,l) that want gradients."""
     made = torch.Generator().manual_seed(1)
-    return [torch.rand(*shape, l, generator=made).requires_grad_() for _ in range(2)]
+    return [torch.rand(*shape, length, generator=made).requires_grad_() for _ in range(2)]
 
 
 lengths = [64, 128, 256, 512]
-written = {loop: [written_in_backward(loop(*leaves(l))) / leaves(l)[0].numel() for l in lengths]
+written = {loop: [written_in_backward(loop(*leaves(m))) / leaves(m)[0].numel() for m in lengths]
            for loop in (indexed_loop, unbound_loop)}
 for loop, values in written.items():
     print(f"{loop.__name__:13} written per element of a:", [round(v) for v in values])
@@ -436,14 +437,15 @@ print(gradient.tolist())
 print({name: n for name, n in graph_nodes(indexed_loop(*leaves(512))).items() if "Select" in name})
 
 # %% [markdown]
-# A tensor as long as `v`, full of zeros but for one place. Each index puts a node into the graph that writes such a tensor, and autograd
-# adds them all up: $l$ steps, $l$ tensors of length $l$. The backward of `unbind` instead puts all the slices together at once.
+# A tensor as long as `v`, full of zeros but for one place. Each index puts a node into the graph that writes such a tensor, and
+# autograd adds them all up: $l$ steps, $l$ tensors of length $l$. The backward of `unbind` instead puts all the slices together
+# at once.
 #
 # **Predict, then run:** what happens to the *time* of a backward when the length doubles?
 
 # %%
 timed = {"indexed loop": indexed_loop, "loop over unbind": unbound_loop}
-seconds = {name: [1000 * cpu_seconds(lambda f=f, l=l: f(*leaves(l, (4, 16, 8))).sum().backward(), 1) for l in lengths]
+seconds = {name: [1000 * cpu_seconds(lambda f=f, m=m: f(*leaves(m, (4, 16, 8))).sum().backward(), 1) for m in lengths]
            for name, f in timed.items()}
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
 figures_partI.growth(left, lengths, {"indexed loop": written[indexed_loop], "loop over unbind": written[unbound_loop]},
@@ -458,8 +460,8 @@ show(fig, "Left: numbers written during the backward, per element. The indexed l
      "calling each small operation hides the difference at short lengths.")
 
 # %% [markdown]
-# At full size there is no such mercy: this is why the plain PyTorch versions of Mamba that index in their loop take seconds where the others take
-# milliseconds. `python -m mgmr_lib bench` measures them side by side on your machine.
+# At full size there is no such mercy: this is why the plain PyTorch versions of Mamba that index in their loop take seconds
+# where the others take milliseconds. `python -m mgmr_lib bench` measures them side by side on your machine.
 #
 # ### Exercise 04.4 · find the slow line (medium, 8 minutes)
 # Write the loop with a backward of $O(l)$ yourself. `a[..., t]` must go; so must `a[..., t:t+1]` and `out[..., t] = h`. The check
@@ -484,9 +486,9 @@ check("04.4", linear_loop)
 
 # %% [markdown]
 # ## 5 The backward by hand
-# Autograd now writes $O(l)$, but it also *keeps* every state and every factor until the backward. To do better we write the backward ourselves.
-# Take three steps, from $h_0 = 0$, and a loss $L$ that knows the states through $dy_t = \partial L / \partial h_t$ (directly, at step
-# $t$ alone). Call $g_t$ the *whole* effect of $h_t$ on the loss.
+# Autograd now writes $O(l)$, but it also *keeps* every state and every factor until the backward. To do better we write the
+# backward ourselves. Take three steps, from $h_0 = 0$, and a loss $L$ that knows the states through
+# $dy_t = \partial L / \partial h_t$ (directly, at step $t$ alone). Call $g_t$ the *whole* effect of $h_t$ on the loss.
 
 # %% [markdown]
 # | $t$ | forward | who depends on $h_t$? | so |
@@ -498,8 +500,8 @@ check("04.4", linear_loop)
 # The pattern: $\;g_t = dy_t + a_{t+1}\,g_{t+1}$. It is called the [adjoint](glossary.md#adjoint).
 
 # %% [markdown]
-# With $g_t$ known, the rest is one look at $h_t = a_t h_{t-1} + x_t$. Nudge $x_t$, and $h_t$ moves by as much. Nudge $a_t$, and $h_t$
-# moves by $h_{t-1}$ times as much:
+# With $g_t$ known, the rest is one look at $h_t = a_t h_{t-1} + x_t$. Nudge $x_t$, and $h_t$ moves by as much. Nudge $a_t$, and
+# $h_t$ moves by $h_{t-1}$ times as much:
 #
 # $$\frac{\partial L}{\partial x_t} = g_t \qquad\qquad \frac{\partial L}{\partial a_t} = g_t\,h_{t-1}$$
 #
@@ -539,8 +541,8 @@ print("autograd:", (ta.grad.tolist(), tx.grad.tolist()))
 assert adjoint(a3, x3, dy3) == (ta.grad.tolist(), tx.grad.tolist())
 
 # %% [markdown]
-# Read $g_t = dy_t + a_{t+1} g_{t+1}$ once more, from the end: it is a recurrence with inputs $dy$ and factors $a$, only reversed and shifted
-# by one. **The gradient of a scan is a scan.** Every trick of sections 2 and 3 serves it too.
+# Read $g_t = dy_t + a_{t+1} g_{t+1}$ once more, from the end: it is a recurrence with inputs $dy$ and factors $a$, only
+# reversed and shifted by one. **The gradient of a scan is a scan.** Every trick of sections 2 and 3 serves it too.
 
 # %%
 backwards = list(zip([0.0, *reversed(a3[1:])], reversed(dy3), strict=True))
@@ -548,8 +550,8 @@ assert [g for _, g in doubling(backwards)][::-1] == adjoint(a3, x3, dy3)[1]
 print("g from the doubling scan, run on the reversed list:", [g for _, g in doubling(backwards)][::-1])
 
 # %% [markdown]
-# Now the whole selective scan. Only the chain rule through $a_t = \exp(\Delta_t A)$, $x_t = \Delta_t B_t u_t$ and $y_t = \sum_n C_t h_t$ is left, and sums
-# over what was shared: $A$ over batch and time, $B$ and $C$ over channels.
+# Now the whole selective scan. Only the chain rule through $a_t = \exp(\Delta_t A)$, $x_t = \Delta_t B_t u_t$ and
+# $y_t = \sum_n C_t h_t$ is left, and sums over what was shared: $A$ over batch and time, $B$ and $C$ over channels.
 
 
 # %%
@@ -577,17 +579,17 @@ for backend in ("reference", "chunked"):
     print(f"{backend:9} u, delta, A, B, C: gradients equal those by hand")
 
 # %% [markdown]
-# The library's `chunked` rung does exactly this, chunk by chunk, last chunk first. It keeps only the state at the start of each chunk and computes
-# the others again when the backward arrives: a little more arithmetic, far less memory.
+# The library's `chunked` rung does exactly this, chunk by chunk, last chunk first. It keeps only the state at the start of each
+# chunk and computes the others again when the backward arrives: a little more arithmetic, far less memory.
 #
 # **Predict, then run:** how many tensors of the size of $h$ does each of them keep between forward and backward?
 
 
 # %%
-def kept(backend, l=2000):
+def kept(backend, length=2000):
     """Memory kept for the backward, in units of one (b,e,n,l) tensor."""
-    wanting = [v.float().requires_grad_() for v in small_scan(b=2, e=32, l=l, n=16)]
-    return kept_for_backward(lambda: selective_scan(*wanting, backend=backend)) / (2 * 32 * 16 * l)
+    wanting = [v.float().requires_grad_() for v in small_scan(b=2, e=32, length=length, n=16)]
+    return kept_for_backward(lambda: selective_scan(*wanting, backend=backend)) / (2 * 32 * 16 * length)
 
 
 keeps = {backend: kept(backend) for backend in ("loop", "chunked")}
@@ -596,8 +598,8 @@ say(f"The loop keeps {'more than two' if keeps['loop'] > 2 else 'at most two'} s
 
 # %% [markdown]
 # ## 6 A closed form that is too good
-# A recurrence without any loop? Write $P_t = a_1 a_2 \cdots a_t$ and divide the equation by it: $h_t / P_t = h_{t-1} / P_{t-1} + x_t / P_t$.
-# The quotient is a plain running sum, so
+# A recurrence without any loop? Write $P_t = a_1 a_2 \cdots a_t$ and divide the equation by it:
+# $h_t / P_t = h_{t-1} / P_{t-1} + x_t / P_t$. The quotient is a plain running sum, so
 #
 # $$h_t = P_t \sum_{s \le t} \frac{x_s}{P_s}$$
 #
@@ -611,10 +613,10 @@ def closed_form(log_a, x):
     return torch.exp(S) * torch.cumsum(torch.exp(-S) * x, dim=-1)
 
 
-def worst_error(scan, decay, l=100):
+def worst_error(scan, decay, length=100):
     """Largest error of a float32 scan whose state loses `decay` in the exponent at every step, against float64."""
-    x = torch.randn(l, generator=torch.Generator().manual_seed(2))
-    log_a = torch.full((l,), -decay)
+    x = torch.randn(length, generator=torch.Generator().manual_seed(2))
+    log_a = torch.full((length,), -decay)
     exact = linear_loop(log_a.double().exp(), x.double())
     return (scan(log_a, x) - exact).abs().max().item()
 
@@ -630,8 +632,9 @@ for decay in (0.1, 0.5, 1.0, 16.0):
     print(f"decay {decay:4}: error of the closed form {told[0]:10}, of doubling {told[1]}")
 
 # %% [markdown]
-# The sum holds $x_s / P_s$, and $1 / P_s$ grows without bound while $P_s$ vanishes: infinity times zero is NaN, "not a number". A state that forgets
-# is the harmless case, and just there the formula dies. It passes a test with mild decay, so it keeps turning up.
+# The sum holds $x_s / P_s$, and $1 / P_s$ grows without bound while $P_s$ vanishes: infinity times zero is NaN, "not a number".
+# A state that forgets is the harmless case, and just there the formula dies. It passes a test with mild decay, so it keeps
+# turning up.
 #
 # ### Exercise 04.6 · how long the closed form lives (medium, 5 minutes)
 # `decay` is $\Delta\,|A|$. Return the largest $T$ for which $1 / P_T = \exp(\text{decay} \cdot T)$ is still a finite float32.
@@ -672,9 +675,9 @@ say(f"Folding never divides: its factors only shrink, towards an honest zero. Er
 
 # %% [markdown]
 # ## 7 The same arithmetic at another speed
-# Counting joins is not the whole story. The pairs of programs below do the same arithmetic and treat the machine differently: `exp` or
-# `exp2`, of a mild or of a very negative number; a product into fresh memory or into memory that was used before; a tensor whose
-# time axis comes last or first.
+# Counting joins is not the whole story. The pairs of programs below do the same arithmetic and treat the machine differently:
+# `exp` or `exp2`, of a mild or of a very negative number; a product into fresh memory or into memory that was used before; a
+# tensor whose time axis comes last or first.
 #
 # **Predict, then run:** where is the largest difference?
 
@@ -705,14 +708,15 @@ show(fig, "Time per element of exp and exp2 for a mild and for a strongly negati
      "and time first.")
 
 # %% [markdown]
-# These are the chunked rung's other decisions: `exp2` with the factor $\log_2 e$ folded into $A$, a few small buffers used again and again, time as the
-# first axis. None changes what is computed, and on a CPU together they count for as much as the algorithm. Notebook 06 shows the GPU's version of the
-# same story.
+# These are the chunked rung's other decisions: `exp2` with the factor $\log_2 e$ folded into $A$, a few small buffers used
+# again and again, time as the first axis. None changes what is computed, and on a CPU together they count for as much as the
+# algorithm. Notebook 06 shows the GPU's version of the same story.
 
 # %% [markdown]
 # ## 8 What O(l) buys, honestly
-# Attention [@vaswani2017] compares every step with every other: $l^2$ pairs. A scan does $l$ steps. So a scan wins, sooner or later. The
-# question is when, and against which rival. We take a layer of each kind at width $d = 64$, and train-step cost as the measure.
+# Attention [@vaswani2017] compares every step with every other: $l^2$ pairs. A scan does $l$ steps. So a scan wins, sooner or
+# later. The question is when, and against which rival. We take a layer of each kind at width $d = 64$, and train-step cost as
+# the measure.
 
 # %% tags=["baseline"]
 d = 64
@@ -725,24 +729,24 @@ layers = {
 }
 
 
-def train_step(layer, l, b=2):
+def train_step(layer, length, b=2):
     """Forward and backward of one layer on (b,l,d) noise."""
-    out = layer(torch.randn(b, l, d))
+    out = layer(torch.randn(b, length, d))
     (out[0] if isinstance(out, tuple) else out).sum().backward()
 
 
 # %% [markdown]
-# With dropout inside the attention, PyTorch stores the $l \times l$ table. Without it, it uses a fused kernel that makes the table piece by piece and never
-# stores it [@dao2022].
+# With dropout inside the attention, PyTorch stores the $l \times l$ table. Without it, it uses a fused kernel that makes the
+# table piece by piece and never stores it [@dao2022].
 #
 # **Predict, then run:** by which factor does each layer's *writing* grow when the length doubles from 512 to 1024?
 
 
 # %%
-def written_by(layer, l):
+def written_by(layer, length):
     """Elements written in one train step."""
     with Written() as w:
-        train_step(layer, l)
+        train_step(layer, length)
     return w.elements
 
 
@@ -750,13 +754,14 @@ for name in ("Mamba block", "attention, fused", "attention, dropout 0.1"):
     print(f"{name:24} x {written_by(layers[name], 1024) / written_by(layers[name], 512):.1f}")
 
 # %% [markdown]
-# So "attention needs quadratic memory" is true of the table, and no longer of a good kernel. What stays quadratic is the arithmetic, fused or not. Time shows it.
+# So "attention needs quadratic memory" is true of the table, and no longer of a good kernel. What stays quadratic is the
+# arithmetic, fused or not. Time shows it.
 #
 # **Predict, then run:** who is fastest at 128 steps, and who at 1024?
 
 # %%
 spans = [128, 256, 512, 1024]
-milliseconds = {name: [1000 * cpu_seconds(lambda m=layer, l=l: train_step(m, l), 2) for l in spans]
+milliseconds = {name: [1000 * cpu_seconds(lambda f=layer, m=m: train_step(f, m), 2) for m in spans]
                 for name, layer in layers.items()}
 fig, ax = plt.subplots(figsize=(8, 3.6))
 figures_partI.growth(ax, spans, milliseconds, "train step (ms of CPU time)")
@@ -768,15 +773,16 @@ show(fig, "Time of one train step on a CPU against length, d = 64, batch 2. The 
      "that were measured.")
 
 # %% [markdown]
-# Two honest readings. On the CPUs where we measured, the LSTM's line lies *below* Mamba's at every length: its loop is one compiled kernel, its state is small,
-# and one core has nothing to run in parallel. And a fused attention layer beats a Mamba block at short lengths; which length is short depends on the machine.
-# Mamba's case rests on long sequences, on hardware with many hands, and on what 03 showed: selection.
+# Two honest readings. On the CPUs where we measured, the LSTM's line lies *below* Mamba's at every length: its loop is one
+# compiled kernel, its state is small, and one core has nothing to run in parallel. And a fused attention layer beats a Mamba
+# block at short lengths; which length is short depends on the machine. Mamba's case rests on long sequences, on hardware with
+# many hands, and on what 03 showed: selection.
 
 # %% [markdown]
 # ## 9 Limits
-# The fold needs steps that are *linear* in $h$: an LSTM puts $\tanh$ around its state, and two such steps are no step of the same kind, so no tree will
-# help it. Regrouping also rounds differently: results agree to a tolerance, not to the bit. And counts of joins say nothing about memory, which decides on a
-# GPU: notebook 06.
+# The fold needs steps that are *linear* in $h$: an LSTM puts $\tanh$ around its state, and two such steps are no step of the
+# same kind, so no tree will help it. Regrouping also rounds differently: results agree to a tolerance, not to the bit. And
+# counts of joins say nothing about memory, which decides on a GPU: notebook 06.
 
 # %% [markdown]
 # ## 10 Summary
