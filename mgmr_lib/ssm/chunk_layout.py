@@ -1,16 +1,18 @@
 """How the chunked scan cuts its work: slabs of rows, chunks of time, and buffers that stay in the cache."""
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 LOG2_E = 1.4426950408889634
-BUFFER_ELEMENTS = 1 << 17  # of one (time, rows, groups, n, channels) buffer: four of them fit a cache of 2 MB
+BUFFER_ELEMENTS = 1 << 17  # of one (rows, time, groups, n, channels) buffer: four of them fit a cache of 2 MB
 STEP_ELEMENTS = 1 << 14  # of one time step of it: enough to drown the cost of a call
 
 
 class Layout:
-    """Every operand is seen as (time, rows, g groups, n, k channels of a group), with e = g k."""
+    """Every operand is seen as (rows, time, g groups, n, k channels of a group), with e = g k."""
 
     def __init__(self, u: Tensor, A: Tensor, B: Tensor, C: Tensor):
         self.b, e, self.l = u.shape
@@ -37,57 +39,98 @@ class Layout:
         return t.unflatten(1, (self.g, self.k)).transpose(2, 3)
 
     def wide(self, t: Tensor) -> Tensor:
-        """(T,rows,e) as (T,rows,g,1,k)."""
+        """(rows,T,e) as (rows,T,g,1,k)."""
         return t.view(*t.shape[:2], self.g, 1, self.k)
 
-    def sequence(self, t: Tensor | None) -> tuple[Tensor | None, ...]:
-        """The chunks of (rows,e,l), as views (T,rows,e) with time first; None for each chunk where t is None."""
-        return (None,) * self.chunks if t is None else t.permute(2, 0, 1).split(self.steps)
-
     def mixing(self, t: Tensor, rows: slice) -> tuple[Tensor, ...]:
-        """The chunks of B or C of some rows, as views: (b,g,n,l) as (T,rows,g,n,1), or (e,n) as (1,1,g,n,k) every time."""
+        """The chunks of B or C of some rows, as views: (b,g,n,l) as (rows,T,g,n,1), or (e,n) as (1,1,g,n,k) every time."""
         if t.dim() == 2:
             return (self.matrix(t)[None, None],) * self.chunks
-        return t[rows].permute(3, 0, 1, 2).unsqueeze(-1).split(self.steps)
+        return t[rows].permute(0, 3, 1, 2).unsqueeze(-1).split(self.steps, dim=1)
+
+
+class Sequences:
+    """Sequences (b,e,l) of a slab as chunks (rows,T,e), channels last.
+
+    Where memory is laid out that way, chunks are views. Else a slab is transposed as a whole, row by row into a buffer that
+    all slabs share: transposing chunk by chunk would touch every cache line several times.
+    """
+
+    def __init__(self, layout: Layout):
+        self.layout = layout
+        self.buffers: dict[str, Tensor] = {}
+
+    def read(self, name: str, t: Tensor | None, rows: slice) -> tuple[Tensor | None, ...]:
+        """The chunks of t (b,e,l)."""
+        return self._chunks(name, t, rows, fill=True)
+
+    def room(self, name: str, t: Tensor | None, rows: slice) -> tuple[Tensor | None, ...]:
+        """Chunks to write t (b,e,l) into; `store` puts them where they belong."""
+        return self._chunks(name, t, rows, fill=False)
+
+    def store(self, name: str, t: Tensor | None, rows: slice) -> None:
+        """Complete what was written into the chunks of `room`."""
+        if t is not None and name in self.buffers:
+            for row, buffered in zip(t[rows], self.buffers[name], strict=False):
+                row.copy_(buffered.t())
+
+    def _chunks(self, name: str, t: Tensor | None, rows: slice, fill: bool) -> tuple[Tensor | None, ...]:
+        if t is None:
+            return (None,) * self.layout.chunks
+        slab = t[rows].transpose(1, 2)
+        if slab.stride(2) != 1 and slab.shape[2] > 1:
+            if name not in self.buffers:
+                self.buffers[name] = t.new_empty(self.layout.rows, *slab.shape[1:])
+            if fill:
+                for row, buffered in zip(slab, self.buffers[name], strict=False):
+                    buffered.copy_(row)
+            slab = self.buffers[name][: len(slab)]
+        return slab.split(self.layout.steps, dim=1)
+
+
+class Buffer(NamedTuple):
+    """One working tensor (rows,T,g,n,k), whole and as its T steps (rows,g,n,k)."""
+
+    whole: Tensor
+    steps: tuple[Tensor, ...]
 
 
 class Workspace:
-    """The buffers of one call (no call shares them with another), cut to the chunk at hand."""
+    """The working tensors of one call (no call shares them with another), cut to the chunk at hand."""
 
     def __init__(self, layout: Layout, like: Tensor, count: int):
-        self.shape = (layout.rows, layout.g, layout.n, layout.k)
-        size = (layout.steps + 1) * torch.Size(self.shape).numel()
+        self.shape = (layout.g, layout.n, layout.k)
+        size = layout.rows * layout.steps * torch.Size(self.shape).numel()
         self.flat = [like.new_empty(size) for _ in range(count)]
-        self.cut = {}
+        self.cut: dict[tuple[int, int], list[Buffer]] = {}
 
-    def get(self, steps: int, rows: int) -> list[tuple[Tensor, Tensor, tuple[Tensor, ...]]]:
-        """Each buffer of steps+1 time steps: all but the last step, all but the first, and the list of steps."""
-        if (steps, rows) not in self.cut:
-            shape = (steps + 1, rows, *self.shape[1:])
-            views = [f[: torch.Size(shape).numel()].view(shape) for f in self.flat]
-            self.cut[steps, rows] = [(v[:-1], v[1:], v.unbind(0)) for v in views]
-        return self.cut[steps, rows]
+    def get(self, rows: int, steps: int) -> list[Buffer]:
+        """The buffers for a chunk of that size."""
+        if (rows, steps) not in self.cut:
+            shape = torch.Size((rows, steps, *self.shape))
+            views = [f[: shape.numel()].view(shape) for f in self.flat]
+            self.cut[rows, steps] = [Buffer(v, v.unbind(1)) for v in views]
+        return self.cut[rows, steps]
 
 
 def time_step(delta: Tensor, bias: Tensor | None, softplus: bool) -> Tensor:
-    """dt = softplus(delta + bias) of one chunk (T,rows,e)."""
-    dt = delta.contiguous()
-    if bias is not None:
-        dt = dt + bias
+    """dt = softplus(delta + bias) of one chunk (rows,T,e)."""
+    dt = delta if bias is None else delta + bias
     return F.softplus(dt) if softplus else dt
 
 
-def run_states(a, H, dt: Tensor, x: Tensor, B: Tensor, A2: Tensor) -> None:
-    """One chunk: fill a_t = exp(dt_t A) and H_{t+1} = a_t H_t + B_t x_t, where x = dt u, A2 = A log2(e), and H_0 is there."""
-    torch.mul(dt, A2, out=a[0]).exp2_()
-    torch.mul(x, B, out=H[1])
-    for a_t, before, h in zip(a[2], H[2], H[2][1:], strict=False):
-        h.addcmul_(a_t, before)
+def run_states(a: Buffer, H: Buffer, h: Tensor, dt: Tensor, x: Tensor, B: Tensor, A2: Tensor) -> None:
+    """One chunk: fill a_t = exp(dt_t A) and H_t = a_t H_{t-1} + B_t x_t, from the state h before it; x = dt u, A2 = A log2(e)."""
+    torch.mul(dt, A2, out=a.whole).exp2_()
+    torch.mul(x, B, out=H.whole)
+    for a_t, h_t in zip(*(buffer.steps for buffer in (a, H)), strict=True):
+        h = h_t.addcmul_(a_t, h)
 
 
-def project(C: Tensor, H: Tensor, constant: bool, out: Tensor) -> None:
-    """sum over n of C H into out (T,rows,e). A batched product of small matrices, unless C is one matrix (e,n)."""
+def project(C: Tensor, H: Tensor, constant: bool) -> Tensor:
+    """sum over n of C H: (rows,T,e). A batched product of small matrices, unless C is one matrix (e,n)."""
     if constant:
-        torch.sum(C * H, -2, out=out.view(*H.shape[:3], H.shape[4]))
+        y = (C * H).sum(-2)
     else:
-        torch.bmm(C.view(-1, 1, C.shape[3]), H.view(-1, *H.shape[3:]), out=out.view(-1, 1, H.shape[4]))
+        y = torch.bmm(C.view(-1, 1, H.shape[3]), H.view(-1, *H.shape[3:]))
+    return y.view(*H.shape[:2], -1)

@@ -1,10 +1,10 @@
 """The fast CPU rung: the recurrence in chunks that stay in the cache, with a backward of its own that recomputes.
 
-Six decisions make it fast (notebook 04 measures the first ones): time first and channels last, so that a step is one
-contiguous `addcmul_`; a few small buffers used again and again, because fresh memory costs a page fault every 4 KB; `exp2`
-with log2(e) folded into A, which never falls into the slow path that `exp` has for strong decay; only the states at
-chunk borders are kept for the backward, which computes the others again (as section 3.3.2 of the Mamba paper does on a GPU);
-gradients from the adjoint recurrence, not from autograd; softplus, D and the gate within the chunk, not on whole tensors.
+Six decisions make it fast (notebook 04 measures the first ones): channels last, so that a time step of a slab of rows is one
+`addcmul_` over long runs of memory; a few small buffers used again and again, because fresh memory costs a page fault every
+4 KB; `exp2` with log2(e) folded into A, which never falls into the slow path that `exp` has for strong decay; only the states
+at chunk borders are kept for the backward, which computes the others again (as section 3.3.2 of the Mamba paper does on a
+GPU); gradients from the adjoint recurrence, not from autograd; softplus, D and the gate within the chunk, not on whole tensors.
 """
 
 from math import lcm
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .arguments import ScanArguments
-from .chunk_layout import LOG2_E, Layout, Workspace, project, run_states, time_step
+from .chunk_layout import LOG2_E, Layout, Sequences, Workspace, project, run_states, time_step
 from .chunked_backward import ScanGradients
 
 
@@ -38,15 +38,17 @@ class _ChunkedScan(torch.autograd.Function):
         borders = u.new_empty(lay.chunks, lay.b, lay.g, lay.n, lay.k) if any(ctx.needs_input_grad) else None
         y, last = torch.empty_like(u), torch.empty_like(state)
         with torch.autocast(u.device.type, enabled=False):
-            work = Workspace(lay, u, 2)
+            work, seqs = Workspace(lay, u, 2), Sequences(lay)
             A2 = (lay.matrix(A) * LOG2_E).contiguous()
             for rows in lay.slabs():
-                sequences = [lay.sequence(None if t is None else t[rows]) for t in (u, delta, z, y)]
-                h = lay.states(state[rows])
-                chunks = zip(*sequences, lay.mixing(B, rows), lay.mixing(C, rows), strict=True)
+                h = lay.states(state[rows]).contiguous()
+                inputs = (seqs.read(name, t, rows) for name, t in (("u", u), ("delta", delta), ("z", z)))
+                chunks = zip(*inputs, seqs.room("y", y, rows), lay.mixing(B, rows), lay.mixing(C, rows), strict=True)
                 for i, chunk in enumerate(chunks):
-                    kept = None if borders is None else borders[i, rows]
-                    h = _chunk(lay, work, h, kept, A2, D, bias, softplus, (B.dim() == 2, C.dim() == 2), *chunk)
+                    if borders is not None:
+                        borders[i, rows] = h
+                    h = _chunk(lay, work, h, A2, D, bias, softplus, C.dim() == 2, *chunk)
+                seqs.store("y", y, rows)
                 lay.states(last[rows]).copy_(h)
         if borders is not None:
             ctx.save_for_backward(u, delta, A, B, C, D, z, bias, borders)
@@ -62,17 +64,13 @@ class _ChunkedScan(torch.autograd.Function):
         return *wanted, None
 
 
-def _chunk(lay, work, h, kept, A2, D, bias, softplus, constant, u, delta, z, y, B, C) -> Tensor:
-    """One chunk: writes y (T,rows,e), keeps the state h it starts from for the backward, returns the state it ends with."""
-    u, dt = u.contiguous(), time_step(delta, bias, softplus)
+def _chunk(lay, work, h, A2, D, bias, softplus, constant_C: bool, u, delta, z, y, B, C) -> Tensor:
+    """One chunk: writes y (rows,T,e) and returns the state that it ends with."""
+    dt = time_step(delta, bias, softplus)
     a, H = work.get(*u.shape[:2])
-    H[2][0].copy_(h)
-    if kept is not None:
-        kept.copy_(h)
-    run_states(a, H, lay.wide(dt), lay.wide(dt * u), B, A2)
-    out = torch.empty_like(u)
-    project(C.contiguous(), H[1], constant[1], out)
+    run_states(a, H, h, lay.wide(dt), lay.wide(dt * u), B, A2)
+    out = project(C.contiguous(), H.whole, constant_C)
     if D is not None:
         out.addcmul_(u, D)
     y.copy_(out if z is None else out.mul_(F.silu(z)))
-    return H[2][-1]
+    return H.steps[-1].clone()
