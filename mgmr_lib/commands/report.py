@@ -18,10 +18,14 @@ def main(args: argparse.Namespace) -> int:
     from ..training.checkpoint import read_json
 
     check_writable(args.out)
-    results = [read_json(path) for path in args.results]
-    for path, result in zip(args.results, results, strict=True):
-        if not isinstance(result, dict) or "records" not in result:
+    results = []
+    for path in args.results:
+        found = read_json(path)
+        # A file of data/results holds several evaluations under "runs".
+        runs = found.get("runs", [found]) if isinstance(found, dict) else [found]
+        if not all(isinstance(r, dict) and "records" in r for r in runs):
             raise CourseError(f"{path} is not an evaluation: give the JSON that `evaluate --out` wrote")
+        results += runs
     frame = tidy(results)
     metrics = tuple(args.metrics.split(","))
     unknown = [m for m in metrics if m not in frame]

@@ -31,7 +31,7 @@ def evaluate_run(
     found = missing_rate_records(predictors, lambda rate, seed: run.masked(chosen, rate, seed), family, rates, seeds, quiet)
     own = found.pop(run.config.model)
     return {
-        "model": run.config.model,
+        "model": run.config.model + (" (shuffled labels)" if run.config.shuffle_labels else ""),
         "data": run.corpus.name,
         "dataset": family,
         "split": split,

@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+import subprocess
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from ..data.masked import mask_split
 from ..data.missing import draw_masks
 from ..data.text import load_encoder
 from ..errors import CourseError
+from ..paths import REPOSITORY
 from .checkpoint import load_tensors, load_weights, read_json, save_tensors, write_json
 from .config import TrainConfig
 from .setup import build, cut, prepare
@@ -34,7 +36,17 @@ def provenance() -> dict:
         "versions": {p: version(p) for p in packages},
         "device": device,
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "commit": commit(),
     }
+
+
+def commit() -> str:
+    """The course's commit, "+" behind it where files differ from it; "" outside a git checkout."""
+    command = ["git", "describe", "--always", "--abbrev=7", "--exclude=*", "--dirty=+"]
+    try:
+        return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
 
 
 def fingerprint(corpus: Corpus) -> str:
