@@ -1,6 +1,58 @@
 """Drawings of Part I that are too long for a notebook's cell; one section per notebook, each function fills an empty figure."""
 
+import math
+
 from mgmr_lib.course import figures
+
+# --- 02 three views --------------------------------------------------------------------------------------------------------
+
+
+def two_cameras(ax, rate: float, factor: float, frames: tuple[int, int] = (25, 50), seconds: float = 0.8) -> None:
+    """A fading state, sampled by two cameras: with the factor from the rate (dots on the curve), and with a fixed factor (crosses)."""
+    times = [seconds * k / 200 for k in range(201)]
+    ax.plot(times, [math.exp(rate * t) for t in times], color=figures.GREY, lw=4, alpha=0.5, label="continuous")
+    for n, marker, size, colour in zip(frames, "o.", (7, 8), (figures.BLUE, figures.ORANGE), strict=True):
+        at = [k / n for k in range(int(seconds * n) + 1)]
+        ax.plot(at, [math.exp(rate / n) ** k for k in range(len(at))], marker, ms=size, color=colour, label=f"{n} frames/s, same rate")
+        if factor != math.exp(rate / n) and n == frames[1]:
+            ax.plot(at, [factor**k for k in range(len(at))], "x", ms=5, color=figures.RED, label=f"{n} frames/s, same factor {factor:g}")
+    ax.set(title="The same rate is the same memory; the same factor is not", xlabel="time (s)", ylabel="left of the clap (no unit)")
+    ax.legend()
+
+
+def alias(ax, turns: tuple[float, float], rate: float, fade: float) -> None:
+    """Two fading swings of `turns` turns a second over one second, and what `rate` samples a second see of both."""
+    times = [k / 1000 for k in range(1001)]
+    for f, colour, width in zip(turns, (figures.BLUE, figures.ORANGE), (2.4, 1.0), strict=True):
+        swing = [math.exp(-fade * t) * math.cos(2 * math.pi * f * t) for t in times]
+        ax.plot(times, swing, color=colour, lw=width, label=f"{f:g} turns a second")
+    at = [k / rate for k in range(int(rate) + 1)]
+    seen = [math.exp(-fade * t) * math.cos(2 * math.pi * turns[0] * t) for t in at]
+    ax.plot(at, seen, "o", color="black", ms=5, label=f"samples, {rate:g} a second")
+    ax.set(title="Between the samples anything may happen", xlabel="time (s)", ylabel="real part of the state (no unit)")
+    ax.legend(loc="upper right", ncols=3)
+
+
+def recalls(fig, told: dict) -> None:
+    """Recall over the lag, one panel for each input: told = {input: {start: R^2 (l)}}."""
+    axes = fig.subplots(1, len(told), sharey=True)
+    for ax, (title, starts) in zip(axes, told.items(), strict=True):
+        for (name, r), style in zip(starts.items(), ("--", ":", "-.", "-", "-"), strict=False):
+            ax.plot(r, style, label=name, lw=2.6 if name == "HiPPO" else 1.8)
+        ax.set(title=title, xlabel="lag k (steps ago)", ylim=(-0.03, 1.03))
+    axes[0].set_ylabel("recall R² (share of variance)")
+    axes[-1].legend()
+
+
+def trace_rows(fig, traces: dict, rows: int = 4) -> None:
+    """The first rows of M (n,l) of each start, each scaled to a largest size of 1."""
+    axes = fig.subplots(1, len(traces), sharey=True)
+    for ax, (name, M) in zip(axes, traces.items(), strict=True):
+        for row in M[:rows]:
+            ax.plot(row / row.abs().max())
+        ax.set(title=name, xlabel="lag k (steps ago)")
+    axes[0].set_ylabel("weight in the state (scaled)")
+
 
 # --- 04 parallel scan ------------------------------------------------------------------------------------------------------
 
@@ -89,17 +141,17 @@ def mamba_block(fig) -> None:
     """The flow of data through a Mamba block, from left to right, with shapes on the arrows."""
     ax = fig.subplots()
     ax.axis("off")
-    ax.set(xlim=(0, 10.4), ylim=(0, 3.6), title="A Mamba block: a scan with a convolution before it and a gate behind it")
-    boxes = {"in_proj": (0.9, 1.4), "conv1d\nsilu": (2.9, 2.3), "scan\n$A$, $D$": (6.2, 2.3), "x_proj\ndt_proj": (4.5, 0.95),
+    ax.set(xlim=(0, 10.4), ylim=(0, 2.9), title="A Mamba block: a scan with a convolution before it and a gate behind it")
+    boxes = {"in_proj": (0.9, 1.4), "conv1d\nsilu": (2.9, 2.3), "scan\n$A$, $D$": (6.2, 2.3), "x_proj\ndt_proj": (4.5, 1.2),
              "silu": (6.2, 0.3), "×": (7.9, 1.4), "out_proj": (9.2, 1.4)}
     for name, (x, y) in boxes.items():
         colour = figures.ORANGE if name[:4] in ("scan", "x_pr") else figures.SKY
         ax.text(x, y, name, ha="center", va="center", zorder=3,
                 bbox={"boxstyle": "round,pad=0.45", "fc": colour, "ec": "black", "alpha": 0.95})
     arrows = [((0.0, 1.4), (0.4, 1.4), "$x$ $(b,l,d)$", (0.1, 1.85)), ((1.3, 1.65), (2.35, 2.25), "$u$ $(b,l,e)$", (1.35, 2.3)),
-              ((3.45, 2.3), (5.6, 2.3), "$u'$", (4.4, 2.45)), ((3.7, 2.25), (4.3, 1.45), "", (0, 0)),
-              ((4.95, 1.3), (5.75, 1.95), r"$\Delta$, $B$, $C$", (5.45, 1.35)),
-              ((1.3, 1.15), (5.8, 0.3), "$z$ $(b,l,e)$", (2.4, 0.35)), ((6.85, 2.25), (7.7, 1.65), "$y$", (7.35, 2.1)),
+              ((3.45, 2.3), (5.6, 2.3), "$u'$", (4.4, 2.45)), ((3.6, 2.2), (4.05, 1.55), "", (0, 0)),
+              ((5.05, 1.45), (5.7, 1.95), r"$\Delta$, $B$, $C$", (5.5, 1.45)),
+              ((1.3, 1.15), (5.8, 0.25), "$z$ $(b,l,e)$", (2.4, 0.35)), ((6.85, 2.25), (7.7, 1.65), "$y$", (7.35, 2.1)),
               ((6.6, 0.35), (7.7, 1.15), "gate", (7.3, 0.55)), ((8.1, 1.4), (8.65, 1.4), "", (0, 0)),
               ((9.75, 1.4), (10.3, 1.4), "$(b,l,d)$", (9.75, 1.85))]
     for start, end, label, place in arrows:

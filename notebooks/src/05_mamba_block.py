@@ -1,0 +1,523 @@
+# ---
+# jupyter:
+#   mgmr:
+#     title: The Mamba block
+#     claim: "Four small parts around the selective scan make a block: each earns its place, and the whole learns to write."
+#     goals:
+#       - say what the short convolution, the gate, the skip and the start of the time steps are for, and what fails without each
+#       - build the block from its nine tensors, and exchange them with another library
+#       - run it one step at a time with a memory that does not grow
+#       - train a small language model, and measure it against a plain rival and on shuffled text
+#     minutes: 70
+#     budget_s: 45
+#     device: cpu
+#     requires: ["03", "04"]
+#     introduces: [Mamba block, short convolution, gate, skip, streaming, bits per character]
+# ---
+# %% [markdown]
+# ## Nine tensors
+# Notebook 03 made a state-space model selective, notebook 04 made it fast. What people download under the name Mamba [@gu2023] is
+# a [Mamba block](glossary.md#mamba-block): the selective scan and a few parts around it. Here is one of width 64.
+#
+# **Predict, then run:** which share of its weights belongs to the scan ($A$, $D$, and what makes $\Delta$, $B$, $C$): a quarter, a half,
+# nearly all?
+
+# %%
+import math
+
+import torch
+import torch.nn.functional as F
+from matplotlib import pyplot as plt
+
+from mgmr_lib.course import check, exercise, figures_partI, hint, progress, say, show, use_style
+from mgmr_lib.ssm import MambaBlock, selective_scan
+from mgmr_lib.ssm.toy_block import AfterMark, AskedChannels, Echo, SlowAverage, parts_model, train_parts
+
+use_style()
+
+# %%
+torch.manual_seed(0)
+block = MambaBlock(64)
+sizes = {name: w.numel() for name, w in block.state_dict().items()}
+for name, w in block.state_dict().items():
+    print(f"{name:16} {str(tuple(w.shape)):14} {w.numel():6}")
+scan = sum(sizes[k] for k in ("A_log", "D", "x_proj.weight", "dt_proj.weight", "dt_proj.bias"))
+total = sum(sizes.values())
+say(f"Of {total} weights **{scan / total:.0%}** belong to the scan. The rest is what this notebook is about.")
+
+# %%
+fig = plt.figure(figsize=(8.0, 3.4))
+figures_partI.mamba_block(fig)
+show(fig, "The block as a drawing. in_proj splits the input in two: one half passes the short convolution, silu "
+     "and the scan, the other half becomes the gate that multiplies the scan's output; out_proj returns to the "
+     "width of the input.")
+
+# %% [markdown]
+# | symbol | what | shape |
+# |---|---|---|
+# | $x$, $y$ | input and output of the block | $(b, l, d)$ |
+# | $u$, $z$ | the two halves after `in_proj`; usually $e = 2d$ | $(b, l, e)$ |
+# | $w$, $\beta$ | taps and bias of the short convolution | $(e, k)$, $(e)$ |
+# | $r$ | a narrow vector from which $\Delta$ is made | $(b, l, \text{rank})$ |
+# | $\Delta$, $B$, $C$ | time step, write and read weights, as in notebook 03 | $(b, l, e)$, $(b, l, n)$, $(b, l, n)$ |
+# | $A$, $D$ | decay rates, below 0; skip weights | $(e, n)$, $(e)$ |
+
+# %% [markdown]
+# We take the parts one at a time. For each we ask a small task that needs it, train the block with and without it, and look at the error.
+# The tasks and the crippled block lie in `mgmr_lib/ssm/toy_block.py`. Each training is a second or two, on fresh random data at every step.
+
+# %% [markdown]
+# ## 1 The short convolution: who was my neighbour?
+# In notebook 03, $B_t$, $C_t$ and $\Delta_t$ were made from the input of step $t$ alone. So whether a letter is worth keeping cannot depend
+# on the letter before it. The [short convolution](glossary.md#short-convolution) runs first and mixes each step with the $k - 1$ before
+# it, each channel for itself:
+#
+# $$u'_t = \mathrm{silu}\Big(\beta + \sum_{j=0}^{k-1} w_j\, u_{t-k+1+j}\Big) \qquad \mathrm{silu}(a) = \frac{a}{1 + e^{-a}}$$
+
+# %% [markdown]
+# Entries of $u$ before the first step count as 0. The last tap, $w_{k-1}$, weighs the present. Usually $k = 4$.
+#
+# ### Exercise 05.1 · the short convolution (medium, 8 minutes)
+# Return the sum in the big brackets, without the silu. No loop over time is needed: a loop over the $k$ taps is enough.
+
+
+# %%
+@exercise("05.1")
+def short_convolution(u, w, bias):
+    """u (b,l,e), w (e,k), bias (e) -> (b,l,e)."""
+    # SOLUTION
+    k, length = w.shape[1], u.shape[1]
+    padded = F.pad(u, (0, 0, k - 1, 0))
+    return sum(w[:, j] * padded[:, j : j + length] for j in range(k)) + bias
+    # END SOLUTION
+
+
+# %%
+check("05.1", short_convolution)
+
+# %% [markdown]
+# The library uses `nn.Conv1d` with one group a channel and cuts off the end. Both must agree.
+
+# %%
+u = torch.randn(2, 10, 128)
+ours = short_convolution(u, block.conv1d.weight[:, 0], block.conv1d.bias)
+theirs = block.conv1d(u.transpose(1, 2))[..., :10].transpose(1, 2)
+assert torch.allclose(ours, theirs, atol=1e-6)
+print("same as nn.Conv1d with groups=e, cut to the first l steps")
+
+# %% [markdown]
+# The task: a row of random letters, one mark among them. *Which letter came right after the mark?* The mark itself is easy to see. The
+# letter behind it looks like any other letter.
+#
+# **Predict, then run:** can a block without the convolution find it? (It could keep every letter after the mark, and then guess.)
+
+# %%
+task = AfterMark()
+marked = {}
+for conv in (True, False):
+    model = parts_model(task, d_model=32, conv=conv)
+    marked[conv] = train_parts(model, task, steps=120, batch=64, lr=5e-3)
+few, many = 0.15, 0.6
+assert marked[True] < few and marked[False] > many
+say(f"With the convolution fewer than {few:.0%} of the answers are wrong, without it more than {many:.0%} "
+    f"(a blind guess: {1 - 1 / task.letters:.0%}).")
+
+# %% [markdown]
+# With the convolution, "the mark stands before me" is visible in $u'_t$, so $\Delta_t$ and $B_t$ can act on it. Without it the choice sees
+# one letter at a time. A second block on top could repair that, at the price of a whole block.
+
+# %% [markdown]
+# ## 2 The gate: each channel has its own say
+# The scan reads its memory with $C_t$: only $n$ numbers, and the same ones for all $e$ channels. The [gate](glossary.md#gate) lets the
+# present speak to every channel by itself:
+#
+# $$o_t = y_t \odot \mathrm{silu}(z_t)$$
+#
+# Here $y_t$ is the scan's output, $z_t$ the second half of `in_proj`'s output, and $\odot$ multiplies entry by entry.
+
+# %% [markdown]
+# The task: step 0 shows one number for each of six channels. At every later step each channel is asked for its number, or not, by a coin
+# of its own; where it is not asked, the answer is 0. The rival without a gate gets a wider inside ($e = 3d$ for $2d$), so that both have
+# equally many weights in the two big projections.
+
+# %% [markdown]
+# **Predict:** an answer that ignores the questions does best with half of the number everywhere. How large is its squared error, in units
+# of the squared target? (Half of the time the target is $v$, half of the time 0.)
+
+# %%
+task = AskedChannels()
+asked = {"gate": train_parts(parts_model(task), task, steps=150, lr=2e-2),
+         "no gate, wider": train_parts(parts_model(task, gate=False, expand=3), task, steps=150, lr=2e-2)}
+blind = (0.5**2 * 0.5 + 0.5**2 * 0.5) / 0.5
+small, large = 0.05, 0.35
+assert asked["gate"] < small and asked["no gate, wider"] > large
+say(f"Ignoring the questions costs {blind:.1f}. With the gate the error is below {small}, without it above "
+    f"{large}: the questions hardly get through.")
+
+# %% [markdown]
+# ## 3 The skip: the present, undelayed
+# The [skip](glossary.md#skip) adds the present input to what the memory reports:
+#
+# $$y_t = C_t \cdot h_t + D \odot u'_t$$
+#
+# Without it the present reaches the output only through the state: written with weight $\Delta_t B_t$, read with $C_t$. Time steps start small,
+# so little of it is written.
+#
+# **Predict, then run:** in a fresh block, how strong is the scan's share of the output next to the skip's?
+
+# %%
+shares = []
+for seed in range(5):
+    model = parts_model(Echo(), seed)
+    x, _ = Echo().draw(64, torch.Generator().manual_seed(seed))
+    scanned, skipped, _ = model[1].paths(model[0](x))
+    shares.append((scanned.square().mean() / skipped.square().mean()).sqrt().item())
+most = 0.1
+assert max(shares) < most
+say(f"In five fresh blocks out of five, the scan's share is below {most:.0%} of the skip's.")
+
+# %% [markdown]
+# A fresh block without the skip is nearly mute. Does training repair that? The plainest task shows it: say at every step what you hear.
+
+# %%
+echo = {}
+for skip in (True, False):
+    echo[skip] = train_parts(parts_model(Echo(), skip=skip), Echo(), steps=30, batch=16, lr=2e-2)
+assert echo[False] > 1.1 * echo[True]
+say("After thirty steps of training the block with the skip is ahead; the figure at the end of section 4 "
+    "shows by how much.")
+
+# %% [markdown]
+# ## 4 The start of the time steps
+# The memory of channel $c$, entry $n$, keeps the share $e^{-\Delta n}$ in a step, because $A$ starts at $-1, -2, \dots$ in every channel. What is
+# $\Delta$ before anything is learned?
+#
+# $$\Delta_t = \mathrm{softplus}(W r_t + \beta_\Delta) \qquad \mathrm{softplus}(a) = \ln(1 + e^a)$$
+#
+# With an ordinary bias near 0 it is about $\ln 2$ everywhere.
+
+# %% [markdown]
+# **Predict:** with $\Delta = \ln 2$ and $A = -1$, how many steps is the half-life?
+#
+# Mamba chooses the bias so that the channels start with very different memories: $\Delta$ is *log-uniform* between 0.001 and 0.1, which means
+# that $\ln \Delta$ is uniform. For that we must undo softplus.
+
+# %% [markdown]
+# ### Exercise 05.2 · the bias of a given time step (medium, 6 minutes)
+# Return the number whose softplus is `dt`, for a tensor of positive numbers.
+
+
+# %%
+@exercise("05.2")
+def bias_for(dt):
+    """dt, a tensor of positive numbers -> x with softplus(x) = dt, same shape."""
+    # SOLUTION
+    return torch.log(torch.expm1(dt))
+    # END SOLUTION
+
+
+# %%
+check("05.2", bias_for)
+
+# %%
+wanted = torch.tensor([0.001, 0.1, 2.0])
+assert torch.allclose(F.softplus(bias_for(wanted)), wanted)
+starts = {"log-uniform (Mamba)": True, "ordinary bias": False}
+half_lives = {}
+for name, chosen in starts.items():
+    bias = parts_model(SlowAverage(), d_model=64, time_scales=chosen)[1].dt_proj.bias.detach()
+    half_lives[name] = (math.log(2) / F.softplus(bias)).sort().values
+for name, steps in half_lives.items():
+    print(f"{name:20} half-lives from {steps.min():.1f} to {steps.max():.0f} steps")
+
+# %%
+fig, ax = plt.subplots()
+for (name, steps), marker in zip(half_lives.items(), "os", strict=True):
+    ax.plot(steps, marker, ms=4, label=name)
+ax.set(title="Mamba's channels start with memories from a few steps to hundreds",
+       xlabel="channel, sorted", ylabel="half-life (steps)", yscale="log")
+ax.legend()
+ours, other = half_lives.values()
+show(fig, "Half-life of the slowest entry of each channel's state at the start. Mamba's reach from "
+     f"{ours.min():.0f} to {ours.max():.0f} steps; with an ordinary bias none is above {other.max():.1f}.")
+
+# %% [markdown]
+# A channel that forgets in two steps gets no gradient from a hundred steps ago: what never arrives cannot be rewarded. The task: report
+# the fading average of noise with a half-life of thirty steps.
+#
+# **Predict, then run:** both blocks train for sixty steps. Who is ahead, and by a little or by a lot?
+
+# %%
+task = SlowAverage()
+slow = {start: train_parts(parts_model(task, time_scales=start), task, steps=60, batch=16) for start in (True, False)}
+assert slow[False] > 2 * slow[True]
+say("By a lot: with an ordinary bias the error is more than twice as large. In time the other block may catch up: "
+    "it is the same block, only its start differs.")
+
+# %%
+pairs = {"neighbours\n(convolution)": tuple(marked.values()), "questions\n(gate)": tuple(asked.values()),
+         "echo\n(skip)": tuple(echo.values()), "slow average\n(time steps)": tuple(slow.values())}
+fig, ax = plt.subplots()
+figures_partI.with_and_without(ax, pairs)
+ax.set(title="Each part has a task that fails without it", ylim=(0, 1),
+       xlabel="task (part that is left out)", ylabel="error (0: perfect)")
+show(fig, "Errors after equally long training with all parts and without the one in brackets: share of wrong "
+     "answers for the neighbours, squared error in units of the squared target for the others. Without its part "
+     "every task is clearly worse.")
+
+# %% [markdown]
+# ## 5 Build it
+# All parts are on the table. A colleague has written the whole block, with the weights in a dictionary under the library's names. She uses
+# `selective_scan` of notebook 04, which can add a bias to `delta` and take the softplus itself. Her outputs are not the library's.
+
+# %%
+def colleagues_block(x, w):
+    """x (b,l,d), w the nine tensors by name -> (b,l,d)."""
+    n, rank = w["A_log"].shape[1], w["dt_proj.weight"].shape[1]
+    u, z = (x @ w["in_proj.weight"].T).chunk(2, dim=-1)
+    u = F.silu(short_convolution(u, w["conv1d.weight"][:, 0], w["conv1d.bias"]))
+    r, B, C = (u @ w["x_proj.weight"].T).split([rank, n, n], dim=-1)
+    delta = r @ w["dt_proj.weight"].T + w["dt_proj.bias"]
+    A = -torch.exp(w["A_log"])
+    u_, delta, B, C = (t.transpose(1, 2) for t in (u, delta, B, C))  # the scan wants time last
+    y = selective_scan(u_, delta, A, B, C, delta_bias=w["dt_proj.bias"], delta_softplus=True)
+    y = (y.transpose(1, 2) + w["D"] * u) * z
+    return y @ w["out_proj.weight"].T
+
+
+# %%
+x, weights = torch.randn(2, 20, 64), block.state_dict()
+with torch.no_grad():
+    print("equal to the library's:", torch.allclose(colleagues_block(x, weights), block(x), atol=1e-5))
+
+# %% [markdown]
+# ### Exercise 05.3 · find the two bugs in the block (harder, 14 minutes)
+# Copy her lines and repair them. Both mistakes stand in published re-implementations: nothing crashes, training works a little worse, and
+# only a comparison of numbers finds them.
+
+
+# %%
+@exercise("05.3")
+def mamba_block(x, w):
+    """x (b,l,d), w the nine tensors by name -> (b,l,d)."""
+    # SOLUTION
+    n, rank = w["A_log"].shape[1], w["dt_proj.weight"].shape[1]
+    u, z = (x @ w["in_proj.weight"].T).chunk(2, dim=-1)
+    u = F.silu(short_convolution(u, w["conv1d.weight"][:, 0], w["conv1d.bias"]))
+    r, B, C = (u @ w["x_proj.weight"].T).split([rank, n, n], dim=-1)
+    delta = r @ w["dt_proj.weight"].T
+    A = -torch.exp(w["A_log"])
+    u_, delta, B, C = (t.transpose(1, 2) for t in (u, delta, B, C))  # the scan wants time last
+    y = selective_scan(u_, delta, A, B, C, delta_bias=w["dt_proj.bias"], delta_softplus=True)
+    y = (y.transpose(1, 2) + w["D"] * u) * F.silu(z)
+    return y @ w["out_proj.weight"].T
+    # END SOLUTION
+
+
+# %%
+check("05.3", mamba_block)
+
+# %%
+with torch.no_grad():
+    assert torch.allclose(mamba_block(x, weights), block(x), atol=1e-5)
+print("built by hand = the library's block, with the library's weights")
+
+# %% [markdown]
+# ## 6 The same weights elsewhere
+# Names matter: the official package and Hugging Face's `transformers` call the nine tensors as we do. So a block that was trained there
+# must load here, and the other way round. We try both directions with Hugging Face's `MambaMixer`, with random weights.
+
+# %%
+import transformers
+from transformers.models.mamba.modeling_mamba import MambaMixer
+
+transformers.logging.set_verbosity_error()  # it would tell us that its fast kernel needs a GPU
+config = transformers.MambaConfig(hidden_size=64, state_size=16, expand=2, conv_kernel=4,
+                                  num_hidden_layers=1)
+torch.manual_seed(1)
+mixer, ours = MambaMixer(config, layer_idx=0), MambaBlock(64)
+
+# %%
+with torch.no_grad():
+    for p in mixer.parameters():
+        p.add_(0.1 * torch.randn_like(p))  # no tensor may hide behind a common start
+    assert not torch.allclose(mixer(x), ours(x), atol=1e-5)
+    ours.load_state_dict(mixer.state_dict(), strict=True)
+    assert torch.allclose(mixer(x), ours(x), atol=1e-5)
+    mixer.load_state_dict(block.state_dict(), strict=True)
+    assert torch.allclose(mixer(x), block(x), atol=1e-5)
+print("weights loaded strictly in both directions; outputs equal to 1e-5")
+
+# %% [markdown]
+# ## 7 One step at a time
+# To write, a model must run forward one step, choose, and feed the choice back. A recurrence does that without reading everything again. This is
+# [streaming](glossary.md#streaming). What must it carry? The scan's state, and what else?
+#
+# **Predict** before you read on: which other part of the block looks at the past?
+
+# %% [markdown]
+# The short convolution looks $k - 1$ steps back. So a window with its last $k$ inputs travels along, next to $h$.
+#
+# ### Exercise 05.4 · the convolution one step at a time (medium, 8 minutes)
+# Push the new input into the window, newest last, and return the new window and the convolution's output. Leave the given window as it
+# is: somebody may want to go on from it twice.
+
+
+# %%
+@exercise("05.4")
+def push(window, u, w, bias):
+    """window (b,e,k), u (b,e), taps w (e,k), bias (e) -> next window (b,e,k), output (b,e)."""
+    # SOLUTION
+    window = torch.cat([window[:, :, 1:], u[:, :, None]], dim=2)
+    return window, (window * w).sum(2) + bias
+    # END SOLUTION
+
+
+# %%
+check("05.4", push)
+
+# %%
+window, steps = torch.zeros(2, 128, 4), []
+for u_t in u.unbind(1):
+    window, out = push(window, u_t, block.conv1d.weight[:, 0], block.conv1d.bias)
+    steps.append(out)
+assert torch.allclose(torch.stack(steps, dim=1), theirs, atol=1e-6)
+print("step by step = all at once, for the convolution")
+
+# %% [markdown]
+# `MambaBlock.step` does this, and one step of the recurrence behind it. Twenty single steps must equal one pass over twenty steps.
+
+# %%
+state, outputs = block.allocate_state(batch=2), []
+with torch.no_grad():
+    for x_t in x.unbind(1):
+        y_t, state = block.step(x_t, state)
+        outputs.append(y_t)
+    assert torch.allclose(torch.stack(outputs, dim=1), block(x), atol=1e-5)
+kept = sum(s[0].numel() for s in state)
+attention = {length: 2 * 64 * length for length in (100, 10_000)}
+say(f"Step by step equals the full pass. The block carries **{kept} numbers**, always. Attention of the same width "
+    f"keeps keys and values: {attention[100]} numbers after 100 steps, {attention[10_000]} after ten thousand.")
+
+# %% [markdown]
+# ## 8 It learns to write
+# Two blocks, each with a norm before it and a residual connection around it, between an embedding and a readout: that is a language model.
+# Ours reads characters of a short text that we wrote for this purpose. The last two paragraphs are held out.
+
+# %%
+from mgmr_lib.course.tiny_text import split
+from mgmr_lib.ssm.toy_language import CharModel, bits_per_character, train_characters
+
+train, test = split()
+characters = sorted(set(train))
+v = len(characters)
+
+
+def encode(text):
+    """Text -> indices (l)."""
+    return torch.tensor([characters.index(c) for c in text])
+
+
+print(f"{len(train)} characters to learn from, {len(test)} held out, {v} different ones")
+print(train[:124])
+
+# %% [markdown]
+# We measure surprise: $-\log_2 p$ of the character that really comes, averaged over the held-out text, in
+# [bits per character](glossary.md#bits-per-character). Knowing nothing costs $\log_2 v$ bits.
+#
+# ### Exercise 05.5 · a bigram rival (medium, 10 minutes)
+# The rival counts in the training text which character follows which, starts all counts at 1, and predicts the held-out text from pairs of
+# neighbours. Return its mean bits per character as a plain number.
+
+
+# %% tags=["baseline"]
+@exercise("05.5")
+def bigram_bits(train, test, v):
+    """Indices (l) of both texts, number of characters -> bits per character of the test text but its first one."""
+    # SOLUTION
+    counts = torch.ones(v, v)
+    for now, following in zip(train[:-1].tolist(), train[1:].tolist(), strict=True):
+        counts[now, following] += 1
+    p = counts / counts.sum(1, keepdim=True)
+    return -torch.log2(p[test[:-1], test[1:]]).mean().item()
+    # END SOLUTION
+
+
+# %%
+check("05.5", bigram_bits)
+
+# %%
+rival = bigram_bits(encode(train), encode(test), v)
+say(f"Knowing nothing costs {math.log2(v):.2f} bits per character; the bigram rival needs **{rival:.2f}**.")
+
+# %% [markdown]
+# **Predict, then run:** two small blocks, trained for a few seconds. Better than the rival by a little, or by a factor?
+
+# %% tags=["signature"]
+model = CharModel(v, d_model=32)
+losses = train_characters(model, encode(train), steps=110)
+ours = bits_per_character(model, encode(test))
+assert ours < rival / 2
+weights = sum(p.numel() for p in model.parameters())
+say(f"Mamba needs **less than half** of the rival's bits on text that it has not seen, with {weights} weights.")
+
+# %% [markdown]
+# Is it the order of the characters that it has learned, or is something wrong with our measurement? As a control we shuffle the characters of both texts.
+# The letters are the same, and no context says anything. Now nobody can do better than counting single letters.
+
+# %% tags=["control"]
+mixed = torch.Generator().manual_seed(0)
+shuffled = [t[torch.randperm(len(t), generator=mixed)] for t in (encode(train), encode(test))]
+control = CharModel(v, d_model=32)
+train_characters(control, shuffled[0], steps=50)
+share = (torch.bincount(shuffled[0], minlength=v) + 1) / (len(train) + v)
+single = -torch.log2(share[shuffled[1][1:]]).mean().item()
+control_bits = bits_per_character(control, shuffled[1])
+assert control_bits > single - 0.05
+say(f"On shuffled text counting single letters costs {single:.2f} bits, and Mamba is no better.")
+
+# %%
+fig, ax = plt.subplots()
+ax.plot([loss / math.log(2) for loss in losses], label="Mamba, training pieces")
+ax.axhline(rival, ls="--", color="#E69F00", label="bigram rival, held out")
+ax.axhline(ours, ls=":", color="#0072B2", label="Mamba at the end, held out")
+ax.axhline(single, color="#777777", lw=1, label="single letters, shuffled text")
+ax.set(title="A few seconds of training pass the rival, and the order is the reason",
+       xlabel="training step", ylabel="bits per character")
+ax.legend(loc="upper right")
+show(fig, "Surprise while training. The curve passes the cost of single letters and then the bigram rival; at the "
+     "end the held-out text costs a little more than the training pieces.")
+
+# %% [markdown]
+# Now it writes, one step at a time with the state of section 7. We divide the logits by a *temperature* of 0.5, which favours likely characters, and
+# draw with a fixed seed.
+
+# %% tags=["nbval-ignore-output"]
+generator, state, text = torch.Generator().manual_seed(0), model.allocate_state(), "on sunday "
+with torch.no_grad():
+    for i in encode(text):
+        logits, state = model.step(i[None], state)
+    for _ in range(240):
+        drawn = torch.multinomial((logits[0] / 0.5).softmax(-1), 1, generator=generator)
+        text += characters[drawn]
+        logits, state = model.step(drawn, state)
+print(text)
+
+# %% [markdown]
+# ## 9 Limits
+# Each of our four tasks was made for its part, and the blocks were alone. In a deep network other parts can stand in: a second block for the
+# convolution, the residual connection for the skip. A task that needs a part shows what the part can do, not how much a large model would lose.
+#
+# The text is tiny and repeats itself. The held-out paragraphs share most of their words with the rest: this is a demonstration, not a
+# language model.
+
+# %% [markdown]
+# ## 10 Summary
+# - The short convolution shows each step its neighbours, so that the choice of $\Delta$, $B$, $C$ may depend on them.
+# - The gate lets the present speak to each channel; $C$ alone is shared by all of them.
+# - The skip passes the present on; a fresh block would be nearly mute without it.
+# - The time steps start log-uniform, so that some channels remember long before anything is learned.
+# - Nine tensors, the same names in all libraries; step by step it carries $e\,(n + k)$ numbers, whatever the length.
+
+# %%
+progress("05")
