@@ -80,7 +80,7 @@ def main() -> int:
         install()
         if args.command == "reset":
             return call("-m", "mgmr_lib.course", "reset", *args.rest)
-        code = call("-m", "mgmr_lib", "data", "prepare")
+        code = call("-m", "mgmr_lib", "data", "prepare", "--wait")
         if code:
             return code
         if args.command == "run":
