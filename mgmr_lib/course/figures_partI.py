@@ -167,3 +167,19 @@ def with_and_without(ax, pairs: dict, labels: tuple[str, str] = ("all parts", "w
     ax.set_xticks(range(len(pairs)), list(pairs))
     ax.grid(axis="x", visible=False)
     ax.legend()
+
+
+# --- 07 both directions ----------------------------------------------------------------------------------------------------
+
+
+def influence_maps(fig, maps: dict) -> None:
+    """How much output t (downwards) depends on input s (to the right), one square a name, on a logarithmic scale."""
+    axes = fig.subplots(1, len(maps), sharey=True)
+    most = max(float(m.max()) for m in maps.values())
+    for ax, (name, m) in zip(axes, maps.items(), strict=True):
+        image = ax.imshow((m / most).clamp(min=1e-4).log10(), vmin=-4, vmax=0)
+        ax.set(title=name, xlabel="input step s")
+        ax.grid(False)
+    axes[0].set_ylabel("output step t")
+    fig.colorbar(image, ax=axes, label="influence (log10, largest = 0)", shrink=0.85)
+    fig.suptitle("Only both directions see the whole clip", x=0.01, ha="left")

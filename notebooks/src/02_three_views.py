@@ -1,0 +1,505 @@
+# ---
+# jupyter:
+#   mgmr:
+#     title: One system, three views
+#     claim: "A differential equation, a recurrence and a convolution are one system: we think in the first, run the second, train with the third."
+#     goals:
+#       - turn a differential equation into a recurrence, and choose the step
+#       - say which swings a step can see, and which it mistakes
+#       - unroll a recurrence into a convolution, and compute that with an FFT
+#       - say which view is cheap for what
+#       - measure what a state of n numbers knows about the past, and why HiPPO's knows so much
+#     minutes: 70
+#     budget_s: 45
+#     device: cpu
+#     requires: ["01"]
+#     introduces: [differential equation, discretisation, zero-order hold, aliasing, convolution kernel, fast Fourier transform, HiPPO, recall]
+# ---
+# %% [markdown]
+# ## A new camera
+# In notebook 01 we found a good memory for a face that is filmed with 25 frames a second: $a = 0.9$. Now we buy a camera with 50
+# frames a second, and keep program and $a$ as they are.
+#
+# **Predict, then run:** how long is the memory now, in seconds: the same, twice as long, or half?
+
+# %%
+import math
+
+import numpy as np
+import torch
+from matplotlib import pyplot as plt
+
+from mgmr_lib.course import check, exercise, explore, figures_partI, hint, progress, say, show, use_style
+from mgmr_lib.course.counting import cpu_seconds
+from mgmr_lib.course.widgets import discretisation_step
+from mgmr_lib.ssm import linear, memory
+
+use_style()
+
+# %%
+half_life = math.log(0.5) / math.log(0.9)
+for frames in (25, 50):
+    print(f"{frames} frames a second: half is left after {half_life:.1f} frames = {half_life / frames:.2f} s")
+
+# %% [markdown]
+# The face did not change, our memory of it did. The number $a$ mixes two things: how fast something fades, and how often we look. So
+# we write the system down without any steps, and add them afterwards.
+
+# %% [markdown]
+# ## 1 A system without steps
+# A [differential equation](glossary.md#differential-equation) says at every moment $t$ how fast the state changes:
+#
+# $$h'(t) = A\,h(t) + B\,u(t) \qquad\qquad y(t) = C\,h(t) + D\,u(t)$$
+#
+# From here on the input is called $u$, as in Mamba's code. For now every symbol is one number; $A$ is negative, and its unit is
+# *per second*.
+
+# %% [markdown]
+# | symbol | what | shape here | later |
+# |---|---|---|---|
+# | $u(t)$, $y(t)$ | input and output | one number | one number |
+# | $h(t)$ | state | one number | $n$ numbers |
+# | $A$ | rate: how fast the state fades, per second | one number below 0 | $n \times n$, or $n$ for a diagonal |
+# | $B$, $C$ | how the input enters, how the state is read | one number each | $n$ numbers each |
+# | $D$ | shortcut | one number | one number |
+# | $\Delta$ | time from one sample to the next, in seconds | one number above 0 | the same |
+
+# %% [markdown]
+# In silence, $h' = A h$: the state fades as $h(t) = e^{A t} h(0)$. After a step of $\Delta$ seconds the factor $e^{\Delta A}$ is left, and
+# that is the $a$ of notebook 01. With an input, we need to know what $u$ does between two samples. The simplest guess is that it
+# keeps its value: the [zero-order hold](glossary.md#zero-order-hold).
+
+# %% [markdown]
+# Each moment $s$ of the step lets in $B u\,ds$, which then fades for the rest of the step. Adding up gives an integral that we can
+# solve:
+#
+# $$h_t = \bar A\,h_{t-1} + \bar B\,u_t \qquad \bar A = e^{\Delta A} \qquad \bar B = \int_0^\Delta e^{s A} ds\; B = \frac{e^{\Delta A} - 1}{A}\,B$$
+#
+# A recurrence again. Going from $A, B$ to $\bar A, \bar B$ is called [discretisation](glossary.md#discretisation).
+
+# %% [markdown]
+# ### Exercise 02.1 · discretise (medium, 8 minutes)
+# Return the pair $\bar A, \bar B$ of the zero-order hold. All arguments are numbers, and $A$ is below zero.
+
+
+# %%
+@exercise("02.1")
+def hold(A, B, dt):
+    """Rate A, weight B, step dt in seconds -> (A bar, B bar)."""
+    # SOLUTION
+    A_bar = math.exp(dt * A)
+    return A_bar, (A_bar - 1) / A * B
+    # END SOLUTION
+
+
+# %%
+check("02.1", hold)
+
+# %% [markdown]
+# Our good memory had $\bar A = 0.9$ at 25 frames a second. From that follows the rate, $A = 25 \ln 0.9$, and from the rate the
+# factor for any camera.
+#
+# **Predict, then run:** what is $\bar A$ for 50 frames a second: the square of 0.9, 0.9 itself, or its root?
+
+# %%
+A = 25 * math.log(0.9)
+factors = {frames: hold(A, 1.0, 1 / frames)[0] for frames in (25, 50, 100)}
+for frames, factor in factors.items():
+    seconds = math.log(0.5) / math.log(factor) / frames
+    print(f"{frames:3} frames a second: factor {factor:.4f}, half is left after {seconds:.2f} s")
+assert math.isclose(factors[50] ** 2, factors[25])
+
+# %%
+fig, ax = plt.subplots()
+figures_partI.two_cameras(ax, A, 0.9)
+show(fig, "What is left of a clap. With the rate fixed, both cameras see the same fading; with the factor fixed "
+     f"at 0.9, the quick camera forgets twice as fast. A second with the right rate leaves {math.exp(A):.2f}.")
+
+# %% [markdown]
+# This is the better handle that notebook 01 promised. Whatever negative $A$ and positive $\Delta$ a training finds, $\bar A =
+# e^{\Delta A}$ lies between 0 and 1: the system is stable by construction. Mamba learns $\ln(-A)$ and a $\Delta$, never $\bar A$.
+
+# %% [markdown]
+# ## 2 The step can be too long
+# There are other rules than the hold. Euler's follows the slope of the step's start; the bilinear rule takes the mean of the slopes at
+# start and end. Mamba uses the exact $\bar A$ with Euler's $\bar B$ [@gu2023].
+#
+# | rule | $\bar A$ | $\bar B$ |
+# |---|---|---|
+# | zero-order hold | $e^{\Delta A}$ | $(e^{\Delta A} - 1) / A \cdot B$ |
+# | Euler | $1 + \Delta A$ | $\Delta B$ |
+# | bilinear | $(1 + \Delta A / 2) / (1 - \Delta A / 2)$ | $\Delta B / (1 - \Delta A / 2)$ |
+# | Mamba | $e^{\Delta A}$ | $\Delta B$ |
+
+# %% [markdown]
+# **Predict, then run:** $A = -1$ per second, and a step of 0.1, 1, and then 2.5 seconds. Which rule leaves the region of stability?
+
+# %%
+one = torch.ones(1, dtype=torch.float64)
+for method in linear.METHODS:
+    bars = [linear.discretise(-one, one, dt, method) for dt in (0.1, 1.0, 2.5)]
+    print(f"{method:9}", "   ".join(f"factor {a.item():6.3f}, input {b.item():5.3f}" for a, b in bars))
+assert all(math.isclose(hold(-1.0, 1.0, dt)[1], linear.discretise(-one, one, dt)[1].item()) for dt in (0.1, 1.0, 2.5))
+
+# %% [markdown]
+# For short steps all four agree. At 2.5 seconds Euler's factor is below -1: its state swings up without end, though the true
+# one fades. The hold is exact at every step; what it cannot know is an input that moves between the samples.
+
+# %%
+explore(
+    discretisation_step,
+    "A constant input switched on at time 0. The exact rule lies on the continuous curve at every step; Euler "
+    "is too quick at step 1 and leaves the picture beyond 2.",
+    title="The exact rule fits at any step, Euler's only at short ones",
+    size=(4.6, 2.6),
+    step=[0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5],
+)
+
+# %% [markdown]
+# ### What a step cannot see
+# A wheel that turns 20 times a second is filmed with 25 frames a second.
+#
+# **Predict:** what does the film show: 20 turns forward, 5 forward, or 5 backward?
+#
+# Between two frames the wheel makes four fifths of a turn. The film cannot tell that from one fifth backward. Whole turns between two
+# samples leave no trace: [aliasing](glossary.md#aliasing).
+
+# %% [markdown]
+# ### Exercise 02.2 · what the frames show (medium, 8 minutes)
+# A wheel makes `turns` turns a second (negative: backward), with a frame every `dt` seconds. Return the turns a second that the film
+# shows, at most half a turn a frame in either direction.
+
+
+# %%
+@exercise("02.2")
+def seen_turns(turns, dt):
+    """Turns a second, seconds a frame -> turns a second on the film, between -1/(2 dt) and 1/(2 dt)."""
+    # SOLUTION
+    rate = 1 / dt
+    return (turns + rate / 2) % rate - rate / 2
+    # END SOLUTION
+
+
+# %%
+check("02.2", seen_turns)
+
+# %% [markdown]
+# A state swings when $A$ is complex: $A = -r + i\,2\pi f$ fades at rate $r$ and makes $f$ turns a second. Its factor is
+# $\bar A = e^{-r \Delta} e^{i\,2\pi f \Delta}$, a pole whose angle is the turn in one step.
+#
+# **Predict, then run:** two systems, one with 3 and one with 28 turns a second, both at 25 frames a second. How do their
+# recurrences differ?
+
+# %%
+swings = torch.tensor([complex(-2, 2 * math.pi * f) for f in (3, 28)], dtype=torch.complex128)
+A_bar, _ = linear.discretise(swings, torch.ones(2, dtype=torch.float64), 1 / 25)
+print("same factor:", bool((A_bar[0] - A_bar[1]).abs() < 1e-12))
+print("28 turns are seen as:", round(seen_turns(28, 1 / 25), 6), "turns a second")
+fig, ax = plt.subplots()
+figures_partI.alias(ax, (3, 28), 25, 2.0)
+show(fig, "Two fading swings of 3 and 28 turns a second meet at every one of 25 frames a second: no recurrence with "
+     "this step can tell them apart.")
+
+# %% [markdown]
+# So a step must match what is to be seen: it needs more than two samples a turn. For a state that only fades there is nothing to
+# alias; but a step far longer than its memory, $\Delta \gg 1 / |A|$, leaves nothing of it from one sample to the next.
+
+# %% [markdown]
+# ## 3 The third view: unroll it
+# Write the first outputs of the recurrence out, with $D = 0$:
+#
+# $$y_0 = C \bar B u_0 \qquad y_1 = C \bar A \bar B u_0 + C \bar B u_1 \qquad y_2 = C \bar A^2 \bar B u_0 + C \bar A \bar B u_1 + C \bar B u_2$$
+#
+# Every output is a weighted sum of the inputs so far, and the weight depends only on how long ago an input came:
+#
+# $$y_t = \sum_{j=0}^{t} K_j\,u_{t-j} \qquad\qquad K_j = C \bar A^j \bar B$$
+
+# %% [markdown]
+# Such a sum is a *convolution*, and $K$ is its [convolution kernel](glossary.md#convolution-kernel) [@gu2022]. There is no state in it any more. We compute
+# $K$ once, and then no step waits for another. From here on the state has $n$ numbers and $\bar A$ is diagonal: $n$ numbers, each with its own factor.
+#
+# ### Exercise 02.3 · the kernel (medium, 8 minutes)
+# Return $K_0 \dots K_{l-1}$ as a tensor.
+
+
+# %%
+@exercise("02.3")
+def kernel(Ab, Bb, C, length):
+    """Ab, Bb, C (n) -> K (length): K_j is the sum over n of C Ab^j Bb."""
+    # SOLUTION
+    powers = Ab ** torch.arange(length)[:, None]
+    return powers @ (C * Bb)
+    # END SOLUTION
+
+
+# %%
+check("02.3", kernel)
+
+# %%
+torch.manual_seed(0)
+n, length = 4, 200
+Ab, Bb = linear.discretise(linear.s4d_real(n), torch.ones(n, dtype=torch.float64), 0.1)
+C, u = torch.randn(n, dtype=torch.float64), torch.randn(length, dtype=torch.float64)
+K = kernel(Ab, Bb, C, length)
+stepwise, summed = linear.recurrence(Ab, Bb, C, u), linear.convolve_directly(u, K)
+print("recurrence and convolution differ by less than 1e-10:", bool((stepwise - summed).abs().max() < 1e-10))
+
+# %% [markdown]
+# Equal, but is it cheaper? The recurrence needs about $2 n$ products a step. The sum needs $1 + 2 + \dots + l = l (l + 1) / 2$ of them.
+#
+# **Predict, then run:** for a state of 16 numbers, from which length on does the plain sum cost more?
+
+# %%
+products = {l: (2 * 16 * l, l * (l + 1) // 2) for l in (50, 100, 1000, 10000)}
+for l, (recurrent, direct) in products.items():
+    print(f"l = {l:6}   recurrence {recurrent:9,}   plain sum {direct:12,}")
+
+# %% [markdown]
+# ## 4 The sum in a hurry
+# Send a pure swing through a convolution: what comes out is the same swing, larger or smaller, earlier or later. Swings do not mix. So
+# we split input and kernel into swings, multiply swing by swing, and put the result together. The [fast Fourier
+# transform](glossary.md#fast-fourier-transform) (FFT) does the splitting in about $l \log_2 l$ operations [@cooley1965]:
+#
+# $$y = \mathrm{FFT}^{-1}\big(\mathrm{FFT}(u) \cdot \mathrm{FFT}(K)\big)$$
+
+# %% [markdown]
+# ### Exercise 02.4 · find the bug (medium, 10 minutes)
+# A colleague wrote this formula down as it stands. Then she sent a click at step 6 of 8, and her system answered at step 0,
+# six steps before the click. Find out why, and write it correctly. `u` and `K` have $l$ numbers each, and so has the result.
+
+
+# %%
+def colleagues_convolve(u, K):
+    return torch.fft.irfft(torch.fft.rfft(u) * torch.fft.rfft(K), len(u))
+
+
+late_click = torch.eye(8, dtype=torch.float64)[6]
+fading = 0.5 ** torch.arange(8, dtype=torch.float64)
+print([round(v, 3) for v in colleagues_convolve(late_click, fading).tolist()])
+
+
+# %%
+@exercise("02.4")
+def fft_convolve(u, K):
+    """u (l), K (l) -> y (l), y_t = sum of K_j u_(t-j) over j = 0..t."""
+    # SOLUTION
+    size = 2 * len(u)
+    return torch.fft.irfft(torch.fft.rfft(u, size) * torch.fft.rfft(K, size), size)[: len(u)]
+    # END SOLUTION
+
+
+# %%
+check("02.4", fft_convolve)
+
+# %% [markdown]
+# Now all views side by side, on systems that we did not choose: random states, steps and inputs, with the recurrence in plain
+# Python lists as the judge. The library's functions and ours must agree with it, and the equality is exact up to rounding.
+
+# %%
+worst = 0.0
+for seed in range(20):
+    torch.manual_seed(seed)
+    n = 1 + seed % 8
+    A, B, C = -3 * torch.rand(n, dtype=torch.float64), *torch.randn(2, n, dtype=torch.float64)
+    u, dt = torch.randn(257, dtype=torch.float64), 0.01 + 0.3 * torch.rand(()).item()
+    Ab, Bb = linear.discretise(A, B, dt)
+    judge = torch.tensor(linear.recurrence_lists(Ab.tolist(), Bb.tolist(), C.tolist(), u.tolist()), dtype=torch.float64)
+    K = kernel(Ab, Bb, C, 257)
+    assert torch.allclose(K, linear.kernel(Ab, Bb, C, 257), atol=1e-12)
+    views = linear.recurrence(Ab, Bb, C, u), linear.convolve_directly(u, K), fft_convolve(u, K), linear.convolve(u, K)
+    worst = max(worst, *((y - judge).abs().max().item() for y in views))
+assert worst < 1e-10
+say("20 random systems, five computations each: the largest difference is below 1e-10.")
+
+# %% [markdown]
+# ## 5 What each view costs
+# **Predict, then look:** four ways to the same $y$, for a state of 16 numbers: the recurrence in Python lists, the same in torch, the plain
+# sum, the FFT. Which ones are quick at 64 steps, and which at 16384?
+
+# %%
+def ways(length, n=16):
+    """Four zero-argument functions that compute the same y, for an input of this length."""
+    Ab, Bb = linear.discretise(linear.s4d_real(n), torch.ones(n, dtype=torch.float64), 0.01)
+    C, u = torch.ones(n, dtype=torch.float64), torch.randn(length, dtype=torch.float64)
+    lists = [t.tolist() for t in (Ab, Bb, C, u)]
+    return {
+        "recurrence, lists": lambda: linear.recurrence_lists(*lists),
+        "recurrence, torch": lambda: linear.recurrence(Ab, Bb, C, u),
+        "plain sum": lambda: np.convolve(u.numpy(), linear.kernel(Ab, Bb, C, length).numpy())[:length],
+        "FFT": lambda: linear.convolve(u, linear.kernel(Ab, Bb, C, length)),
+    }
+
+
+# %%
+lengths = [64, 256, 1024, 4096, 16384]
+took = [{name: 1000 * cpu_seconds(way, 2) for name, way in ways(l).items()} for l in lengths]
+fig, ax = plt.subplots()
+figures_partI.growth(ax, lengths, {name: [t[name] for t in took] for name in took[0]}, "processor time (ms)")
+ax.set_title("For long inputs the FFT is the cheapest way to all steps at once")
+show(fig, "Processor time of this machine against the length, both axes logarithmic. The loops grow in proportion to "
+     "the length; the plain sum starts low and then grows with the square of it; the FFT stays low.")
+
+# %% [markdown]
+# A call into a library costs the same for one number as for thousands, which is why plain Python beats the torch loop here. The FFT
+# wins when the whole input is there. What if one more frame arrives? The recurrence makes one step from its state. The
+# convolution needs the whole past again.
+
+# %%
+n = 16
+for past in (100, 10_000):
+    print(f"one more frame after {past:6}: recurrence {2 * n} products, convolution {past} and all {past} inputs kept")
+
+# %% [markdown]
+# | view | good for | needs |
+# |---|---|---|
+# | differential equation | thinking: rates in seconds, any frame rate | nothing |
+# | recurrence | running: one more step, constant memory | the state, $n$ numbers |
+# | convolution | training: all steps at once | the whole input, and weights that never change |
+#
+# Keep the last entry in mind: notebook 03 breaks it.
+
+# %% [markdown]
+# ## 6 Which start remembers?
+# A state of 16 numbers has heard 400 steps. How much of them can it tell? We ask for each lag $k$: computed from $h$ as well as any
+# linear formula can, how close do we get to the input of $k$ steps ago? The [recall](glossary.md#recall) $R^2_k$ is 1 if we get it
+# exactly, and 0 if we know nothing [@jaeger2002].
+
+# %% [markdown]
+# The inputs of $k$ steps ago have left $\bar A^k \bar B$ in the state. Stack these columns as $M$. With $S$ the covariance of the
+# input, the best linear guess explains
+#
+# $$R^2_k = \frac{\big[\,S M^\top (M S M^\top)^{-1} M S\,\big]_{kk}}{S_{kk}}$$
+#
+# | symbol | what | shape |
+# |---|---|---|
+# | $M$ | column $k$: the trace of the input of $k$ steps ago | $n \times l$ |
+# | $S$ | covariance of the inputs of $l$ steps | $l \times l$ |
+
+# %% [markdown]
+# No sampling, no training: this is exact. The library adds one thing. Each state entry is read with an error of one per cent, since no
+# computer and no network reads a number without end.
+#
+# Our input is smooth, as pitch or a mouth's opening are: steps that lie 10 apart are related, steps that lie 40 apart hardly. The rival is a
+# plain buffer: 16 numbers, the last 16 inputs.
+
+# %% tags=["baseline"]
+n, length = 16, 400
+smooth = memory.smooth_covariance(length, width=10)
+buffer = memory.recall(memory.traces(*memory.buffer_system(n), length), smooth)
+say(f"The buffer of {n} inputs tells {buffer.sum():.0f} of {length} steps (the sum of its recall); beyond its end "
+    "the input's smoothness helps for a few more.")
+
+# %% [markdown]
+# **Predict, then run:** a random $\bar A$ with poles close to the unit circle forgets slowly. Does it tell more steps than the buffer, and
+# how many more at best?
+
+# %%
+random_starts = {
+    (radius, seed): memory.recall(memory.traces(*memory.random_system(n, radius, seed), length), smooth)
+    for radius in (0.9, 0.95, 0.99, 0.999) for seed in range(6)
+}
+best_random = max(random_starts, key=lambda choice: random_starts[choice].sum())
+say(f"Among {len(random_starts)} random starts, the best tells {random_starts[best_random].sum():.0f} steps, the worst "
+    f"{min(r.sum() for r in random_starts.values()):.0f}; the buffer {buffer.sum():.0f}.")
+
+# %% [markdown]
+# Slow fading alone is not memory: the traces of different steps point in similar directions, and the state cannot keep them apart.
+#
+# [HiPPO](glossary.md#hippo) asks the question from the other end [@gu2020]. Suppose that the state *should* be the best polynomial
+# picture of the whole past, one coefficient a number. Which equation must it obey? The answer can be computed once and for all:
+#
+# $$A_{ij} = -\sqrt{(2i+1)(2j+1)} \;\; (i > j), \qquad A_{ii} = -(i + 1), \qquad A_{ij} = 0 \;\; (i < j), \qquad B_i = \sqrt{2i+1}$$
+
+# %% [markdown]
+# ### Exercise 02.5 · the HiPPO matrix (medium, 8 minutes)
+# Return $A$ and $B$. Row $i$ and column $j$ count from 0, $A$ has no entries above its diagonal, and both are `torch.float64`.
+
+
+# %%
+@exercise("02.5")
+def hippo(n):
+    """Size n -> A (n, n), B (n)."""
+    # SOLUTION
+    B = torch.sqrt(2 * torch.arange(n, dtype=torch.float64) + 1)
+    below = torch.tril(torch.outer(B, B), diagonal=-1)
+    return -below - torch.diag(torch.arange(1.0, n + 1, dtype=torch.float64)), B
+    # END SOLUTION
+
+
+# %%
+check("02.5", hippo)
+
+# %% [markdown]
+# HiPPO's state mixes all entries with all. S4D starts from diagonals that cost $n$ products instead of $n^2$: S4D-Lin has the
+# swings $A_i = -\frac{1}{2} + i \pi \cdot \text{index}$, S4D-Real, which Mamba starts from, only fades, at rates $1, 2, \dots, n$ [@gu2022b].
+# For a fair count, S4D-Lin gets half as many entries, since each is two numbers.
+#
+# **Predict, then run:** sort buffer, random, HiPPO, S4D-Lin and S4D-Real by the steps they tell.
+
+# %% tags=["signature"]
+lin, ones = linear.s4d_lin(n // 2), torch.ones(n, dtype=torch.float64)
+starts = {
+    "buffer": memory.buffer_system(n),
+    "random, best": memory.random_system(n, *best_random),
+    "S4D-Real": linear.discretise(linear.s4d_real(n), ones, 0.01),
+    "S4D-Lin": linear.discretise(lin, ones[: n // 2], 0.01),
+    "HiPPO": linear.discretise(*hippo(n), 0.01, "bilinear"),
+}
+M = {name: memory.traces(*start, length) for name, start in starts.items()}
+told = {name: memory.recall(m, smooth) for name, m in M.items()}
+for name, r in told.items():
+    print(f"{name:13} tells {r.sum():4.0f} of {length} steps")
+assert told["HiPPO"].sum() > 4 * told["random, best"].sum()
+
+# %% [markdown]
+# All three structured starts beat every random one, and HiPPO by far. Is it magic? As a control we feed white noise: no step is related to
+# any other. Then each step told costs one number, and no start can tell more than 16.
+#
+# **Predict, then run:** who wins on noise?
+
+# %% tags=["control"]
+white = torch.eye(length, dtype=torch.float64)
+told_white = {name: memory.recall(m, white) for name, m in M.items()}
+assert all(r.sum() <= n + 1e-6 for r in told_white.values())
+for name, r in told_white.items():
+    print(f"{name:13} tells {r.sum():4.1f} steps of noise, of which the last {n}: {r[:n].sum():4.1f}")
+
+# %%
+fig = plt.figure(figsize=(9, 3.4))
+figures_partI.recalls(fig, {"smooth input": told, "control: white noise": told_white})
+show(fig, f"Recall against the lag. On a smooth input HiPPO still knows {told['HiPPO'][100]:.0%} of the variance 100 "
+     f"steps back, the best random start {told['random, best'][100]:.0%}. On white noise nobody tells more than {n} "
+     "steps in all, and the plain buffer is as good as any.")
+
+# %% [markdown]
+# HiPPO does not hold more numbers. It spends them on what a smooth past is made of. On noise its budget of 16 is spread thinly over
+# hundreds of steps, and the buffer, which keeps the last 16 exactly, is at least as good.
+
+# %% [markdown]
+# And what are these numbers? Each row of $M$ shows how one state entry weighs the past. A random system's rows wiggle and fade
+# together; HiPPO's are stretched over the whole window, and each has one turn more than the one before: level, slope, bend and
+# so on.
+
+# %%
+fig = plt.figure(figsize=(9, 2.6))
+figures_partI.trace_rows(fig, {name: M[name] for name in ("random, best", "S4D-Real", "HiPPO")})
+show(fig, "The first four rows of M for three starts. Random: quick wiggles that fade together. S4D-Real: fading at "
+     "four rates. HiPPO: curves with no, one, two and three changes of sign, stretched over the whole window.")
+
+# %% [markdown]
+# ## 7 Limits
+# All of this needs weights that are the same at every step: that is what makes a convolution. HiPPO remembers everything evenly, the
+# cough like the word. And the smoothness of the input, which it lives on, is an assumption about the data.
+#
+# A recall of 1 says that the information is there, not that a network learns to read it.
+
+# %% [markdown]
+# ## 8 Summary
+# - A rate $A$ and a step $\Delta$ give the factor $\bar A = e^{\Delta A}$: one system for every frame rate, stable by construction.
+# - A step sees at most half a turn; quicker swings look slow or reversed.
+# - Unrolled, a recurrence is a convolution with $K_j = C \bar A^j \bar B$; a padded FFT computes all steps at once.
+# - Recurrence to run, convolution to train; equal to 1e-10.
+# - On smooth inputs HiPPO's few numbers tell hundreds of steps; on noise, nobody tells more than $n$.
+
+# %%
+progress("02")
