@@ -92,7 +92,11 @@ class Inputs(nn.Module):
         return ((x - getattr(self, f"{modality}_mean")) / getattr(self, f"{modality}_scale")).clamp(-CLAMP, CLAMP)
 
     def forward(self, batch: Batch) -> dict[str, Sequence]:
-        return {m: self._text(batch.text) if m == "text" else self._frames(m, batch[m]) for m in MODALITIES}
+        return {m: self.one(batch, m) for m in MODALITIES}
+
+    def one(self, batch: Batch, modality: str) -> Sequence:
+        """A single modality, for a network that looks at nothing else."""
+        return self._text(batch.text) if modality == "text" else self._frames(modality, batch[modality])
 
     def _text(self, part: ModalityBatch) -> Sequence:
         x, target = part.x, part.target

@@ -1,0 +1,46 @@
+"""FC(T), FC(A), FC(V) and Concat(V,A,T): MFMB-Net's Table 2, "Unimodal Experiments"."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ...data.batch import Batch
+from ...data.corpus import MODALITIES
+from ..inputs import Inputs
+from ..output import Output
+from .common import check_config, masked_mean
+
+
+@dataclass(frozen=True)
+class FeedForwardConfig:
+    """d_model: width of the fully connected layer, which the paper does not give."""
+
+    d_model: int = 128
+    dropout: float = 0.1
+
+    def __post_init__(self):
+        check_config(self)
+
+
+class FeedForward(nn.Module):
+    """Mean over time of each modality, concatenated -> fully connected layer -> sentiment.
+
+    The paper: "unimodal features were encoded through the fully connected layer and then classified, while multimodal
+    features were simply concatenated together and fed into the fully connected layer". How time is collapsed is not said:
+    we take the mean over a clip's valid steps, since the three modalities have no common time axis to concatenate along.
+    """
+
+    def __init__(self, config: FeedForwardConfig, inputs: Inputs, modalities: tuple[str, ...] = MODALITIES):
+        super().__init__()
+        self.config, self.inputs, self.modalities = config, inputs, modalities
+        if "text" not in modalities:
+            inputs.text_encoder = None  # nothing to fine-tune, and nothing to compute
+        self.encode = nn.Linear(sum(inputs.dims[m] for m in modalities), config.d_model)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(config.d_model, 1)
+
+    def forward(self, batch: Batch) -> Output:
+        parts = [self.inputs.one(batch, m) for m in self.modalities]
+        x = torch.cat([masked_mean(s.x, s.valid) for s in parts], dim=-1)
+        return Output(self.head(self.dropout(torch.relu(self.encode(x)))).squeeze(-1))
