@@ -1,0 +1,71 @@
+"""Multimodal Transformer for unaligned sequences (Tsai et al., ACL 2019)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ...data.batch import Batch
+from ...data.corpus import MODALITIES
+from ..inputs import Inputs, Sequence
+from ..output import Output
+from .attention import AttentionStack, positions
+from .common import TemporalConv, check_config, last_valid
+
+
+@dataclass(frozen=True)
+class MulTConfig:
+    """depth: layers of each of the six crossmodal stacks; depth_self: of the three self-attention stacks behind them."""
+
+    d_model: int = 40
+    heads: int = 10
+    depth: int = 4
+    depth_self: int = 3
+    kernel_text: int = 1
+    kernel_audio: int = 5
+    kernel_vision: int = 3
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+
+    def __post_init__(self):
+        check_config(self)
+
+
+class MulT(nn.Module):
+    """Conv1d and positions -> six crossmodal stacks -> three self-attention stacks -> last steps -> residual block -> sentiment.
+
+    Each modality asks the two others, at its own length: nothing is aligned or pooled. No causal mask: the paper describes
+    none (the published code sets one). The "last step" is each clip's last valid one.
+    """
+
+    def __init__(self, config: MulTConfig, inputs: Inputs):
+        super().__init__()
+        c, d = config, config.d_model
+        self.config, self.inputs = c, inputs
+        self.project = nn.ModuleDict({m: TemporalConv(inputs.dims[m], d, getattr(c, f"kernel_{m}")) for m in MODALITIES})
+        pairs = [(source, target) for target in MODALITIES for source in MODALITIES if source != target]
+        rest = (c.dropout, c.attention_dropout)
+        self.cross = nn.ModuleDict({f"{s}_to_{t}": AttentionStack(d, c.heads, c.depth, *rest, True) for s, t in pairs})
+        self.within = nn.ModuleDict({m: AttentionStack(2 * d, c.heads, c.depth_self, *rest) for m in MODALITIES})
+        self.dropout = nn.Dropout(c.dropout)
+        self.mix = nn.Sequential(nn.Linear(6 * d, 6 * d), nn.ReLU(), nn.Dropout(c.dropout), nn.Linear(6 * d, 6 * d))
+        self.head = nn.Linear(6 * d, 1)
+
+    def _low_level(self, modality: str, sequence: Sequence) -> Tensor:
+        x = self.project[modality](sequence)
+        return self.dropout(x + positions(x.shape[1], x.shape[2], x))
+
+    def forward(self, batch: Batch) -> Output:
+        sequences = self.inputs(batch)
+        low = {m: self._low_level(m, s) for m, s in sequences.items()}
+        last = []
+        for target in MODALITIES:
+            valid = sequences[target].valid
+            asked = [
+                self.cross[f"{source}_to_{target}"](low[target], valid, low[source], sequences[source].valid)
+                for source in MODALITIES
+                if source != target
+            ]
+            last.append(last_valid(self.within[target](torch.cat(asked, dim=-1), valid), valid))
+        x = torch.cat(last, dim=-1)
+        return Output(self.head(x + self.mix(x)).squeeze(-1))

@@ -1,0 +1,137 @@
+"""TFR-Net: Transformer-based Feature Reconstruction Network (Yuan et al., ACM Multimedia 2021)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ...data.batch import Batch
+from ...data.corpus import MODALITIES
+from ..fusion import masked_max
+from ..inputs import Inputs
+from ..output import Output, Reconstruction
+from .attention import AttentionStack, positions
+from .common import TemporalConv, check_config, run_packed
+
+
+@dataclass(frozen=True)
+class TFRConfig:
+    """Sizes of the published MOSI setting.
+
+    d_model: width of each attention stack, three of which make a modality's features (3 d); depth: their layers;
+    depth_rebuild: layers of the reconstruction's self-attention; d_text, d_audio, d_vision and depth_gru: widths (each
+    way) and layers of the gate encoders; d_head: width of the layer before the output.
+    """
+
+    d_model: int = 30
+    heads: int = 6
+    depth: int = 3
+    depth_rebuild: int = 1
+    kernel_text: int = 1
+    kernel_audio: int = 5
+    kernel_vision: int = 3
+    d_text: int = 36
+    d_audio: int = 20
+    d_vision: int = 48
+    depth_gru: int = 3
+    d_head: int = 128
+    dropout: float = 0.2
+    attention_dropout: float = 0.1
+
+    def __post_init__(self):
+        check_config(self)
+
+
+class FeatureExtraction(nn.Module):
+    """One modality's H_m = [intra-modal attention; attention to the one other; attention to the other other].
+
+    All three run side by side on the same Conv1d features, so H_m is three times as wide as each.
+    """
+
+    def __init__(self, config: TFRConfig):
+        super().__init__()
+        c = config
+        sizes = (c.d_model, c.heads, c.depth, c.dropout, c.attention_dropout)
+        self.intra = AttentionStack(*sizes)
+        self.inter = nn.ModuleList([AttentionStack(*sizes, crossmodal=True) for _ in range(len(MODALITIES) - 1)])
+
+    def forward(self, x: Tensor, valid: Tensor, others: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """x: (b, l, d), valid: (b, l), others: two pairs of features (b, k, d) and mask (b, k) -> (b, l, 3 d)."""
+        asked = [stack(x, valid, *other) for stack, other in zip(self.inter, others, strict=True)]
+        return torch.cat([self.intra(x, valid), *asked], dim=-1)
+
+
+class Rebuild(nn.Module):
+    """The complete features from H_m: self-attention, then a linear layer to the raw width.
+
+    Attention runs over the clip's own time steps. The published code hands its encoder the clips of a batch where it expects
+    time steps, so that there clips attend to each other.
+    """
+
+    def __init__(self, d: int, d_raw: int, config: TFRConfig):
+        super().__init__()
+        c = config
+        self.attend = AttentionStack(d, c.heads, c.depth_rebuild, c.dropout, c.attention_dropout)
+        self.decode = nn.Linear(d, d_raw)
+
+    def forward(self, h: Tensor, valid: Tensor) -> Tensor:
+        """(b, l, 3 d), (b, l) -> (b, l, d_raw)."""
+        return self.decode(self.attend(h, valid))
+
+
+class GateEncoder(nn.Module):
+    """The fusion module's CNN gate encoder: which steps speak, and the maximum of what they say.
+
+    G = BiGRU(H), gate = sigmoid(Conv1d(G)), one number a step; U = max over time of tanh(W [H; gate tanh(G)] + b).
+    """
+
+    def __init__(self, d_in: int, d: int, depth: int, dropout: float):
+        super().__init__()
+        between = dropout if depth > 1 else 0.0
+        self.gru = nn.GRU(d_in, d, depth, batch_first=True, bidirectional=True, dropout=between)
+        self.gate = nn.Conv1d(2 * d, 1, 3, padding=1)
+        self.mix = nn.Linear(d_in + 2 * d, d)
+
+    def forward(self, h: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """h: (b, l, d_in), valid: (b, l) -> U (b, d), gate (b, l)."""
+        states = run_packed(self.gru, h, valid)
+        gate = torch.sigmoid(self.gate(states.transpose(1, 2)).transpose(1, 2))
+        mixed = torch.tanh(self.mix(torch.cat([h, gate * torch.tanh(states)], dim=-1)))
+        return masked_max(mixed, valid), gate.squeeze(-1)
+
+
+class TFRNet(nn.Module):
+    """Extract -> reconstruct (for the loss alone) and gate, fuse -> predict.
+
+    Two departures. LayerNorm stands where the published head has BatchNorm: a clip's prediction must not depend on
+    its batch, and the last batch of an epoch may hold a single clip. The loss is the course's (mean over missing elements,
+    standardised targets), so that alpha_m means the same in every network.
+    """
+
+    def __init__(self, config: TFRConfig, inputs: Inputs):
+        super().__init__()
+        c, d = config, config.d_model
+        self.config, self.inputs = c, inputs
+        widths = {m: getattr(c, f"d_{m}") for m in MODALITIES}
+        self.project = nn.ModuleDict({m: TemporalConv(inputs.dims[m], d, getattr(c, f"kernel_{m}")) for m in MODALITIES})
+        self.extract = nn.ModuleDict({m: FeatureExtraction(c) for m in MODALITIES})
+        self.rebuild = nn.ModuleDict({m: Rebuild(3 * d, inputs.dims[m], c) for m in MODALITIES})
+        self.gates = nn.ModuleDict({m: GateEncoder(3 * d, widths[m], c.depth_gru, c.dropout) for m in MODALITIES})
+        self.dropout = nn.Dropout(c.dropout)
+        total = sum(widths.values())
+        self.head = nn.Sequential(
+            nn.LayerNorm(total), nn.Linear(total, c.d_head), nn.LeakyReLU(), nn.Dropout(c.dropout), nn.Linear(c.d_head, 1)
+        )
+
+    def forward(self, batch: Batch) -> Output:
+        sequences = self.inputs(batch)
+        low = {m: self.project[m](s) for m, s in sequences.items()}
+        low = {m: self.dropout(x + positions(x.shape[1], x.shape[2], x)) for m, x in low.items()}
+        said, rebuilt, gates = [], {}, {}
+        for m, s in sequences.items():
+            h = self.extract[m](low[m], s.valid, [(low[n], sequences[n].valid) for n in MODALITIES if n != m])
+            rebuilt[m] = Reconstruction(self.rebuild[m](h, s.valid), s.target, s.missing)
+            summary, gates[m] = self.gates[m](h, s.valid)
+            said.append(summary)
+        prediction = self.head(self.dropout(torch.cat(said, dim=-1))).squeeze(-1)
+        return Output(prediction, rebuilt, gates)
