@@ -2,10 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from torch import nn
 
 from ..errors import CourseError
+from .baselines.feedforward import FeedForward, FeedForwardConfig
+from .baselines.lstm import EarlyLSTM, LateLSTM, LSTMConfig
+from .baselines.mult import MulT, MulTConfig
+from .baselines.tensor_fusion import LMF, TFN, LMFConfig, TFNConfig
+from .baselines.tfr import TFRConfig, TFRNet
 from .inputs import Inputs
 from .mgmr_net import MGMRConfig, MGMRNet
 
@@ -18,7 +24,19 @@ class Entry:
     build: Callable[[object, Inputs], nn.Module]
 
 
-NETWORKS: dict[str, Entry] = {"mgmr": Entry(MGMRConfig, MGMRNet)}
+NETWORKS: dict[str, Entry] = {
+    "mgmr": Entry(MGMRConfig, MGMRNet),
+    "fc_t": Entry(FeedForwardConfig, partial(FeedForward, modalities=("text",))),
+    "fc_a": Entry(FeedForwardConfig, partial(FeedForward, modalities=("audio",))),
+    "fc_v": Entry(FeedForwardConfig, partial(FeedForward, modalities=("vision",))),
+    "concat": Entry(FeedForwardConfig, FeedForward),
+    "early_lstm": Entry(LSTMConfig, EarlyLSTM),
+    "late_lstm": Entry(LSTMConfig, LateLSTM),
+    "tfn": Entry(TFNConfig, TFN),
+    "lmf": Entry(LMFConfig, LMF),
+    "mult": Entry(MulTConfig, MulT),
+    "tfr": Entry(TFRConfig, TFRNet),
+}
 
 
 def entry(name: str) -> Entry:

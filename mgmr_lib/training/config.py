@@ -77,6 +77,16 @@ _TRAIN = {
 _NETWORK = {
     ("fast", "mgmr"): {"d_model": 32, "d_state": 4, "expand": 1},
     ("laptop", "mgmr"): {"d_model": 64, "d_state": 8, "expand": 1, "dropout": 0.2, "input_dropout": 0.1},
+    **{("fast", m): {"d_model": 32} for m in ("fc_t", "fc_a", "fc_v", "concat", "early_lstm", "late_lstm")},
+    **{("laptop", m): {"d_model": 64, "dropout": 0.2} for m in ("fc_t", "fc_a", "fc_v", "concat", "early_lstm", "late_lstm")},
+    ("fast", "tfn"): {"d_text": 16, "d_audio": 8, "d_vision": 8, "d_fused": 32},
+    ("laptop", "tfn"): {"d_text": 32, "d_audio": 16, "d_vision": 16, "d_fused": 64, "dropout": 0.2},
+    ("fast", "lmf"): {"d_text": 32, "d_audio": 16, "d_vision": 16, "d_fused": 32},
+    ("laptop", "lmf"): {"d_text": 64, "d_audio": 32, "d_vision": 32, "dropout": 0.2},
+    ("fast", "mult"): {"d_model": 16, "heads": 4, "depth": 1, "depth_self": 1, "attention_dropout": 0.0},
+    ("laptop", "mult"): {"d_model": 32, "heads": 4, "depth": 2, "depth_self": 1, "dropout": 0.2, "attention_dropout": 0.0},
+    ("fast", "tfr"): {"d_model": 12, "heads": 4, "depth": 1, "depth_gru": 1, "d_head": 32, "attention_dropout": 0.0},
+    ("laptop", "tfr"): {"depth": 2, "depth_gru": 1, "d_head": 64, "attention_dropout": 0.0},
 }
 _FULL_BY_FAMILY = {  # MGMR-Net's Table 2
     "mosi": {"train": {"batch_size": 32}, "mgmr": {"d_state": 12, "expand": 4, "depth_align": 1, "depth_fuse": 1}},

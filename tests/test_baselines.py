@@ -1,0 +1,377 @@
+"""The baselines: sizes, the fusion tensor against loops, and what a prediction may depend on."""
+
+import dataclasses
+import functools
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from mgmr_lib.data.batch import MaskedSplit
+from mgmr_lib.data.corpus import MODALITIES
+from mgmr_lib.data.missing import draw_masks
+from mgmr_lib.data.text import load_encoder
+from mgmr_lib.errors import CourseError
+from mgmr_lib.models.baselines.attention import AttentionStack, positions
+from mgmr_lib.models.baselines.common import last_valid, masked_mean, run_packed
+from mgmr_lib.models.baselines.tensor_fusion import LowRankFusion, outer_product
+from mgmr_lib.models.inputs import Inputs
+from mgmr_lib.models.registry import entry
+from mgmr_lib.training import setup as preparation
+from mgmr_lib.training.config import make_config
+from mgmr_lib.training.losses import LossWeights, joint_loss
+from mgmr_lib.training.run import load_run, train_run
+from mgmr_lib.training.setup import prepare
+from mgmr_lib.training.trainer import predict
+from tests.toy import toy_corpus
+
+ATTENTION = {"d_model": 8, "heads": 2, "depth": 1}
+VECTORS = {"d_text": 8, "d_audio": 4, "d_vision": 4, "d_fused": 8}
+SIZES = {
+    "fc_t": {"d_model": 8},
+    "fc_a": {"d_model": 8},
+    "fc_v": {"d_model": 8},
+    "concat": {"d_model": 8},
+    "early_lstm": {"d_model": 8},
+    "late_lstm": {"d_model": 8},
+    "tfn": VECTORS,
+    "lmf": VECTORS | {"rank": 3},
+    "mult": ATTENTION | {"depth_self": 1},
+    "tfr": ATTENTION | {"heads": 2, "d_text": 4, "d_audio": 3, "d_vision": 5, "depth_gru": 2, "d_head": 8},
+}
+D_TEXT, D_AUDIO, D_VISION = 64, 5, 7  # the tiny encoder's width, and the toy corpus's
+
+
+def linear(d_in, d_out):
+    return d_in * d_out + d_out
+
+
+def lstm(d_in, d):
+    return 4 * (d_in * d + d * d + 2 * d)
+
+
+def gru(d_in, d):
+    return 3 * (d_in * d + d * d + 2 * d)
+
+
+def attention(d, norms):
+    return 4 * linear(d, d) + linear(d, 4 * d) + linear(4 * d, d) + norms * 2 * d
+
+
+def mult_count():
+    conv = (D_TEXT * 1 + D_AUDIO * 5 + D_VISION * 3) * 8 + 3 * 8
+    return conv + 6 * attention(8, 3) + 3 * attention(16, 2) + 2 * linear(48, 48) + linear(48, 1)
+
+
+def tfr_count():
+    conv = (D_TEXT * 1 + D_AUDIO * 5 + D_VISION * 3) * 8 + 3 * 8
+    extract = 3 * (attention(8, 2) + 2 * attention(8, 3))
+    rebuild = 3 * attention(24, 2) + sum(linear(24, d) for d in (D_TEXT, D_AUDIO, D_VISION))
+    gates = sum(2 * (gru(24, d) + gru(2 * d, d)) + (2 * d * 3 + 1) + linear(24 + 2 * d, d) for d in (4, 3, 5))
+    return conv + extract + rebuild + gates + 2 * 12 + linear(12, 8) + linear(8, 1)
+
+
+def language_count():
+    return lstm(D_TEXT, 8) + 2 * linear(8, 8)
+
+
+COUNTS = {
+    "fc_t": linear(D_TEXT, 8) + linear(8, 1),
+    "fc_a": linear(D_AUDIO, 8) + linear(8, 1),
+    "fc_v": linear(D_VISION, 8) + linear(8, 1),
+    "concat": linear(D_TEXT + D_AUDIO + D_VISION, 8) + linear(8, 1),
+    "early_lstm": lstm(D_TEXT + D_AUDIO + D_VISION, 8) + linear(8, 8) + linear(8, 1),
+    "late_lstm": lstm(D_TEXT, 8) + lstm(D_AUDIO, 8) + lstm(D_VISION, 8) + linear(24, 8) + linear(8, 1),
+    "tfn": language_count() + linear(D_AUDIO, 4) + linear(D_VISION, 4) + 4 * linear(4, 4)
+    + linear(9 * 5 * 5, 8) + linear(8, 8) + linear(8, 1),
+    "lmf": language_count() + linear(D_AUDIO, 4) + linear(D_VISION, 4) + 2 * linear(4, 4)
+    + 3 * (9 + 5 + 5) * 8 + 8 + linear(8, 1),
+    "mult": mult_count(),
+    "tfr": tfr_count(),
+}  # fmt: skip
+NAMES = list(SIZES)
+every_baseline = pytest.mark.parametrize("name", NAMES)
+
+
+@functools.cache
+def tiny():
+    return load_encoder("tiny")
+
+
+def network(name, pool=None, seed=0, **changes):
+    torch.manual_seed(seed)
+    found = entry(name)
+    inputs = Inputs({"text": tiny().dim, "audio": D_AUDIO, "vision": D_VISION}, pool, tiny())
+    net = found.build(found.config(**SIZES[name] | changes), inputs).eval()
+    # Fresh weights make nearly the same of every clip: with larger ones, whatever leaks is seen.
+    with torch.no_grad():
+        for part in (p for n, p in net.named_parameters() if "text_encoder" not in n and p.dim() > 1):
+            part.mul_(2.0)
+    return net
+
+
+def masked(rate=0.4, seed=1, split=None):
+    split = split or toy_corpus(sizes=(4, 4, 15))["test"]
+    return MaskedSplit(split, draw_masks(split, rate, seed))
+
+
+@torch.no_grad()
+def predictions(net, data, batch_size=24, order=None):
+    order = np.arange(len(data)) if order is None else order
+    found = [net(data.batch(order[i : i + batch_size])).prediction for i in range(0, len(order), batch_size)]
+    return torch.cat(found)[np.argsort(order)]
+
+
+@every_baseline
+def test_number_of_weights(name):
+    assert sum(p.numel() for n, p in network(name).named_parameters() if "text_encoder" not in n) == COUNTS[name]
+
+
+@every_baseline
+@pytest.mark.parametrize("pool", [None, {"audio": 4, "vision": 6}], ids=["native", "pooled"])
+def test_one_number_a_clip_and_where_it_reconstructs_the_raw_shapes(name, pool):
+    net, batch = network(name, pool), masked(0.5).batch(range(6))
+    output, seen = net(batch), net.inputs(batch) if name == "tfr" else {}
+    assert output.prediction.shape == (6,) and output.prediction.isfinite().all()
+    assert set(output.reconstruction) == set(seen)
+    for m, r in output.reconstruction.items():
+        assert r.value.shape == r.target.shape == seen[m].target.shape and r.missing.any()
+        assert torch.equal(r.missing, seen[m].valid & ~seen[m].keep)
+        assert output.gates[m].shape == r.missing.shape
+
+
+@every_baseline
+@pytest.mark.parametrize("pool", [None, {"audio": 4, "vision": 6}], ids=["native", "pooled"])
+def test_a_prediction_depends_on_its_clip_alone(name, pool):
+    net, data = network(name, pool), masked()
+    whole = predictions(net, data)
+    assert whole.std() > 0.01
+    order = np.random.default_rng(0).permutation(len(data))
+    torch.testing.assert_close(predictions(net, data, 5, order), whole, atol=1e-5, rtol=0)
+    torch.testing.assert_close(predictions(net, data, 1), whole, atol=1e-5, rtol=0)
+
+
+@every_baseline
+def test_nothing_in_padding_or_missing_steps_changes_a_prediction(name):
+    net, data = network(name), masked(0.5)
+    batch = data.batch(range(8))
+    clean = net(batch).prediction
+    for m in MODALITIES:
+        part = batch[m]
+        if m == "text":
+            part.x[~part.valid] = 1999
+        else:
+            part.x[~part.keep] = float("nan")
+        part.target[part.missing | ~part.valid] = 7
+    torch.testing.assert_close(net(batch).prediction, clean, atol=0, rtol=0)
+
+
+@every_baseline
+def test_at_rate_one_all_content_is_gone(name):
+    net, split = network(name), toy_corpus(sizes=(4, 4, 15))["test"]
+    other = dataclasses.replace(
+        split,
+        token_ids=np.where((split.token_ids > 102), 1500, split.token_ids),
+        audio=dataclasses.replace(split.audio, values=-9 * split.audio.values),
+        vision=dataclasses.replace(split.vision, values=split.vision.values + 4),
+    )
+    assert torch.equal(predictions(net, masked(1.0, split=split)), predictions(net, masked(1.0, split=other)))
+    assert not torch.equal(predictions(net, masked(0.5, split=split)), predictions(net, masked(0.5, split=other)))
+
+
+@every_baseline
+def test_every_weight_gets_a_gradient(name):
+    net = network(name).train()
+    batch = masked(0.5).batch(range(15))  # an odd number: the signs of an even one can cancel in the bias
+    joint_loss(net(batch), batch.labels, LossWeights())["total"].backward()
+    # The frozen text encoder has none by intention.
+    idle = [n for n, p in net.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)]
+    assert idle == []
+
+
+@pytest.mark.parametrize("name, modality", [("fc_t", "text"), ("fc_a", "audio"), ("fc_v", "vision")])
+def test_a_one_modality_network_reads_its_own_and_no_other(name, modality):
+    net, batch = network(name), masked(0.0).batch(range(8))
+    clean = net(batch).prediction
+    for m in MODALITIES:
+        part = batch[m]
+        part.x = torch.where(part.valid if m == "text" else part.valid[..., None], 1500 if m == "text" else 3.0, part.x)
+        changed = not torch.equal(net(batch).prediction, clean)
+        assert changed == (m == modality)
+        batch = masked(0.0).batch(range(8))
+    assert (net.inputs.text_encoder is not None) == (modality == "text")
+
+
+@pytest.mark.parametrize("name", ["concat", "early_lstm", "late_lstm", "tfn", "lmf", "mult", "tfr"])
+def test_a_multimodal_network_reads_all_three(name):
+    net = network(name)
+    clean = net(masked(0.0).batch(range(8))).prediction
+    for m in MODALITIES:
+        batch = masked(0.0).batch(range(8))
+        part = batch[m]
+        part.x = torch.where(part.valid if m == "text" else part.valid[..., None], 1500 if m == "text" else 3.0, part.x)
+        assert (net(batch).prediction - clean).abs().max() > 1e-4
+
+
+def vectors(seed=0, b=3, widths=(4, 3, 2)):
+    torch.manual_seed(seed)
+    return {m: torch.randn(b, d, dtype=torch.float64, requires_grad=True) for m, d in zip(MODALITIES, widths, strict=True)}
+
+
+def test_the_fusion_tensor_is_every_product_of_entries_and_ones():
+    z = vectors()
+    got = outer_product(*z.values())
+    extended = {m: [[*row.tolist(), 1.0] for row in v] for m, v in z.items()}
+    assert got.shape == (3, 5, 4, 3)
+    for n, i, j, k in itertools.product(range(3), range(5), range(4), range(3)):
+        want = extended["text"][n][i] * extended["audio"][n][j] * extended["vision"][n][k]
+        assert got[n, i, j, k].item() == pytest.approx(want, abs=1e-12)
+    # The ones keep each modality by itself, and the constant.
+    assert torch.equal(got[:, :4, -1, -1], z["text"]) and (got[:, -1, -1, -1] == 1).all()
+
+
+def test_low_rank_fusion_is_tensor_fusion_with_the_tensor_that_its_factors_make():
+    z = vectors()
+    fuse = LowRankFusion({m: v.shape[1] for m, v in z.items()}, d_fused=6, rank=2).double()
+    torch.nn.init.normal_(fuse.bias)
+    low = fuse(z)
+    weights = torch.zeros(6, 5, 4, 3, dtype=torch.float64)
+    t, a, v = (fuse.factors[m] for m in MODALITIES)
+    for r, f, i, j, k in itertools.product(range(2), range(6), range(5), range(4), range(3)):
+        weights[f, i, j, k] += (t[r, i, f] * a[r, j, f] * v[r, k, f]).detach()
+    torch.testing.assert_close(fuse.weight_tensor().detach(), weights, atol=1e-12, rtol=0)
+    full = torch.nn.functional.linear(outer_product(*z.values()).flatten(1), fuse.weight_tensor().flatten(1), fuse.bias)
+    torch.testing.assert_close(low, full, atol=1e-12, rtol=0)
+    for which in (*z.values(), *fuse.parameters()):
+        grads = [torch.autograd.grad((y * y).sum(), which, retain_graph=True)[0] for y in (low, full)]
+        torch.testing.assert_close(*grads, atol=1e-10, rtol=0)
+
+
+def test_a_bounded_output_stays_within_its_limit():
+    net = network("tfn", limit=3.0)
+    torch.nn.init.constant_(net.head.bias, 50.0)
+    assert predictions(net, masked()).max() <= 3.0 and predictions(net, masked()).min() > 2.9
+
+
+def some_steps(d=6):
+    torch.manual_seed(0)
+    lengths = torch.tensor([9, 3, 1])
+    x, valid = torch.randn(3, 9, d), torch.arange(9)[None] < lengths[:, None]
+    return x, valid, lengths
+
+
+def test_summaries_over_time_are_those_of_the_clip_alone():
+    x, valid, lengths = some_steps()
+    for i, l in enumerate(lengths):
+        torch.testing.assert_close(masked_mean(x, valid)[i], x[i, :l].mean(0))
+        assert torch.equal(last_valid(x, valid)[i], x[i, l - 1])
+
+
+def test_a_packed_recurrence_runs_backward_from_the_clips_own_end():
+    x, valid, lengths = some_steps()
+    rnn = torch.nn.GRU(6, 4, 2, batch_first=True, bidirectional=True)
+    got = run_packed(rnn, x.masked_fill(~valid[..., None], 99.0), valid)
+    for i, l in enumerate(lengths):
+        torch.testing.assert_close(got[i, :l], rnn(x[i : i + 1, :l])[0][0], atol=1e-6, rtol=0)
+        assert (got[i, l:] == 0).all()
+
+
+def test_attention_is_softmax_over_the_valid_steps_of_the_memory():
+    x, valid, _ = some_steps(8)
+    memory, memory_valid = torch.randn(3, 5, 8), torch.arange(5)[None] < torch.tensor([[5], [2], [4]])
+    layer = AttentionStack(8, 2, 1, 0.0, 0.0, crossmodal=True).eval().layers[0]
+    got = layer(x, memory, memory_valid)
+    q, m = layer.norm(x), layer.norm_memory(memory)
+    parts = torch.nn.functional.linear(torch.cat([q, m], 1), layer.attention.in_proj_weight, layer.attention.in_proj_bias)
+    want = torch.zeros_like(q)
+    for i, h in itertools.product(range(3), range(2)):
+        one = slice(4 * h, 4 * h + 4)
+        n = int(memory_valid[i].sum())
+        keys, values = parts[i, 9 : 9 + n, 8:16][:, one], parts[i, 9 : 9 + n, 16:][:, one]
+        want[i, :, one] = (parts[i, :9, :8][:, one] @ keys.T / 2).softmax(-1) @ values
+    z = layer.norm_between(layer.attention.out_proj(want) + q)
+    torch.testing.assert_close(got, z + layer.feedforward(z), atol=1e-5, rtol=0)
+
+
+def test_positions_tell_steps_apart_and_do_not_depend_on_the_length():
+    codes = positions(500, 30, torch.zeros(1))
+    assert codes.shape == (500, 30) and torch.pdist(codes).min() > 0.05
+    assert torch.equal(codes[:7], positions(7, 30, torch.zeros(1))) and positions(4, 5, torch.zeros(1)).shape == (4, 5)
+
+
+def test_frames_seen_by_early_fusion_lie_on_the_clips_own_tokens():
+    net, batch = network("early_lstm"), masked(0.0).batch(range(4))
+    x, valid = net.aligned(batch)
+    seen = net.inputs(batch)
+    assert x.shape == (*batch.text.valid.shape, D_TEXT + D_AUDIO + D_VISION) and torch.equal(valid, batch.text.valid)
+    for i in range(4):
+        frames, tokens = int(seen["audio"].valid[i].sum()), int(valid[i].sum())
+        pooled = torch.nn.functional.adaptive_avg_pool1d(seen["audio"].x[i, :frames].T[None], tokens)[0].T
+        torch.testing.assert_close(x[i, :tokens, D_TEXT : D_TEXT + D_AUDIO], pooled, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "name, changes, words",
+    [
+        ("fc_t", {"d_model": 0}, "--d-model must be at least 1"),
+        ("late_lstm", {"dropout": 1.0}, "--dropout must be at least 0 and below 1"),
+        ("lmf", {"rank": -1}, "--rank must be at least 1"),
+        ("tfn", {"limit": -3.0}, "--limit must not be negative"),
+        ("mult", {"heads": 3}, "--heads must divide --d-model"),
+        ("tfr", {"kernel_audio": 4}, "--kernel-audio must be odd"),
+    ],
+)
+def test_impossible_sizes_are_one_sentence(name, changes, words):
+    with pytest.raises(CourseError, match=words):
+        entry(name).config(**SIZES[name] | changes)
+
+
+@pytest.fixture
+def no_vocabulary(monkeypatch):
+    """The toy corpus's token ids are random: there is no vocabulary to compare them with."""
+    monkeypatch.setattr(preparation, "vocabulary_mismatch", lambda *_: None)
+    monkeypatch.setattr(preparation, "load_tokenizer", lambda *_: None)
+
+
+def small(name, **changes):
+    fixed = {"text_encoder": "tiny", "pool_audio": 4, "pool_vision": 4}
+    return make_config(name, "laptop", **fixed | SIZES[name] | changes)
+
+
+WIDER = dict.fromkeys(NAMES, {"d_model": 32}) | {
+    "tfn": {"d_text": 16, "d_audio": 8, "d_vision": 8, "d_fused": 32},
+    "lmf": {"d_text": 16, "d_audio": 8, "d_vision": 8, "d_fused": 32},
+    "mult": {"d_model": 16},
+    "tfr": {"d_model": 8, "d_text": 16, "d_audio": 16, "d_vision": 16, "depth_gru": 1, "d_head": 32},
+}
+
+
+@every_baseline
+def test_it_overfits_thirty_two_clips(name, no_vocabulary):
+    no_dropout = {k: 0.0 for k in ("dropout", "attention_dropout") if hasattr(entry(name).config(), k)}
+    setup = prepare(small(name, **no_dropout | WIDER[name]), toy_corpus(sizes=(32, 4, 4)))
+    data = setup.masked("train", 0.0, 1)
+    batch, model = data.batch(range(32)), setup.model.train()
+    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
+    scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, 600)
+    for _ in range(600):
+        losses = joint_loss(model(batch), batch.labels, LossWeights())
+        if losses["task"] < 0.05:
+            break
+        optimizer.zero_grad()
+        losses["total"].backward()
+        optimizer.step()
+        scheduler.step()
+    assert np.abs(predict(model, data) - setup.splits["train"].labels).mean() < 0.1
+
+
+@every_baseline
+def test_it_trains_by_the_same_loop_and_is_read_back_whole(name, no_vocabulary, tmp_path):
+    corpus = toy_corpus(sizes=(16, 8, 8))
+    run = train_run(small(name, epochs=2, batch_size=5), tmp_path / "run", corpus, quiet=True)  # 16 = 5 + 5 + 5 + 1
+    untrained = prepare(run.config, corpus).model.state_dict()
+    assert any(not torch.equal(v, untrained[k]) for k, v in run.model.state_dict().items())
+    data = run.masked(corpus["test"], 0.5, 1)
+    assert (load_run(tmp_path / "run", corpus).predict(data) == run.predict(data)).all()
+    assert len(np.unique(run.predict(data))) == 8
