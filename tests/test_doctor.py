@@ -25,7 +25,7 @@ def test_it_names_versions_backends_and_reasons(capsys):
     for name, reason in available_backends().items():
         assert re.search(rf"^  {name} +{re.escape(reason)}$", text, re.MULTILINE), name
     assert "--no-build-isolation --no-deps einops causal-conv1d mamba-ssm" in text or available_backends()["cuda"] == "ok"
-    assert re.search(r"auto takes +(chunked on cpu|(cuda|triton) on cuda)", text)
+    assert re.search(r"auto takes +((native|chunked) on cpu|(cuda|triton) on cuda)", text)
     assert re.search(r"cores +\d+", text) and re.search(r"GB free", text)
 
 

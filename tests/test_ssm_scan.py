@@ -11,7 +11,10 @@ from mgmr_lib.ssm import available_backends, backends, chunk_layout, selective_s
 
 from .ssm_cases import OPTIONAL, outputs_and_gradients, problem, worst_error
 
-RUNGS = ("python", "loop", "chunked")
+needs_native = pytest.mark.skipif(backends.status("native") != "ok", reason=f"native: {backends.status('native')}")
+NATIVE = pytest.param("native", marks=needs_native)
+EXACT = ("python", "loop", "chunked")  # float64 too
+RUNGS = (*EXACT, NATIVE)
 SHAPES = [(1, 1, 1, 1), (2, 1, 5, 1), (1, 6, 1, 3), (3, 5, 7, 1), (2, 6, 37, 5), (5, 12, 13, 3)]
 MIXES = [("var", "var"), ("const", "const"), ("const", "var"), ("var", "const"), (1, "var"), (2, 3), (3, "const"), (6, 2)]
 
@@ -78,11 +81,12 @@ def test_chunks_and_slabs_leave_no_seam(small_chunks):
         compare(problem(*shape, seed=seed), "chunked")
 
 
-def test_a_large_problem_in_the_default_chunks():
-    compare(problem(9, 64, 120, 16), "chunked")
+@pytest.mark.parametrize("backend", ["chunked", NATIVE])
+def test_a_large_problem_in_the_default_chunks(backend):
+    compare(problem(9, 64, 120, 16), backend)
 
 
-@pytest.mark.parametrize("backend", RUNGS)
+@pytest.mark.parametrize("backend", EXACT)
 def test_gradcheck(backend, small_chunks):
     for B, C in (("var", "var"), ("const", 2)):
         args = problem(2, 2, 4, 2, B, C, dtype=torch.float64)
@@ -94,12 +98,13 @@ def test_gradcheck(backend, small_chunks):
         assert torch.autograd.gradcheck(scan, tuple(args.values()), atol=1e-6)
 
 
+@pytest.mark.parametrize("backend", ["chunked", NATIVE])
 @pytest.mark.parametrize("wanted", [["u"], ["A"], ["B"], ["C"], ["delta_bias"], ["D", "z"], ["initial_state"]])
-def test_chunked_when_only_some_inputs_want_a_gradient(wanted):
+def test_when_only_some_inputs_want_a_gradient(wanted, backend):
     args = problem(2, 4, 9, 3)
     frozen = {k: t.detach().requires_grad_(k in wanted) for k, t in args.items()}
     results = [torch.autograd.grad(selective_scan(**frozen, delta_softplus=True, backend=name).square().sum(),
-                                   [frozen[k] for k in wanted]) for name in ("chunked", "reference")]
+                                   [frozen[k] for k in wanted]) for name in (backend, "reference")]
     for got, truth in zip(*results, strict=True):
         assert worst_error(got, truth) < 1e-4
 
@@ -114,7 +119,7 @@ def strong_decay():
     return args, outputs_and_gradients(exact, "reference", False)
 
 
-@pytest.mark.parametrize("backend", ["loop", "chunked"])
+@pytest.mark.parametrize("backend", ["loop", "chunked", NATIVE])
 def test_strong_decay_and_long_sequences_stay_finite(backend, strong_decay):
     """exp(-250) is 0 in float32, and its gradient too, but never NaN."""
     args, truth = strong_decay
@@ -124,7 +129,7 @@ def test_strong_decay_and_long_sequences_stay_finite(backend, strong_decay):
     assert all(worst_error(got[name], truth[name]) < 1e-4 for name in args)
 
 
-@pytest.mark.parametrize("backend", ["python", "reference", "loop", "chunked"])
+@pytest.mark.parametrize("backend", ["python", "reference", "loop", "chunked", NATIVE])
 def test_non_contiguous_inputs(backend):
     plain = problem(2, 4, 6, 3)
     views = {}
@@ -142,7 +147,7 @@ def test_non_contiguous_inputs(backend):
     compare(views, backend)
 
 
-@pytest.mark.parametrize("backend", ["reference", "loop", "chunked"])
+@pytest.mark.parametrize("backend", ["reference", "loop", "chunked", NATIVE])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_is_computed_in_float32(backend, dtype):
     args = problem(2, 4, 40, 3, dtype=dtype)
@@ -211,14 +216,15 @@ def test_steps_refuse_what_they_cannot_read():
         selective_scan_step(state, u, u, A, torch.ones(3, 4), B)
 
 
-def test_calls_from_several_threads_do_not_disturb_each_other():
+@pytest.mark.parametrize("backend", ["chunked", NATIVE])
+def test_calls_from_several_threads_do_not_disturb_each_other(backend):
     problems = [problem(3, 16, 60, 4, seed=i) for i in range(4)]
-    expected = [outputs_and_gradients(p, "chunked") for p in problems]
+    expected = [outputs_and_gradients(p, backend) for p in problems]
     results = [None] * 4
 
     def work(i):
         for _ in range(5):
-            results[i] = outputs_and_gradients(problems[i], "chunked")
+            results[i] = outputs_and_gradients(problems[i], backend)
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
     for thread in threads:
@@ -229,18 +235,20 @@ def test_calls_from_several_threads_do_not_disturb_each_other():
         assert all(torch.equal(got[k], truth[k]) for k in truth)
 
 
-def test_inputs_are_never_written_to():
+@pytest.mark.parametrize("backend", ["chunked", NATIVE])
+def test_inputs_are_never_written_to(backend):
     for shape in ((1, 1, 1, 1), (1, 4, 6, 2), (3, 4, 6, 2)):
         args = problem(*shape)
         args["u"] = args["u"].detach().transpose(1, 2).contiguous().transpose(1, 2).requires_grad_()
         before = {k: t.detach().clone() for k, t in args.items()}
-        outputs_and_gradients(args, "chunked")
+        outputs_and_gradients(args, backend)
         assert all(torch.equal(args[k], before[k]) for k in args)
 
 
-def test_a_second_derivative_is_refused_not_wrong():
+@pytest.mark.parametrize("backend", ["chunked", NATIVE])
+def test_a_second_derivative_is_refused_not_wrong(backend):
     args = problem(1, 2, 3, 2)
-    (gradient,) = torch.autograd.grad(selective_scan(**args, backend="chunked").square().sum(), args["u"],
+    (gradient,) = torch.autograd.grad(selective_scan(**args, backend=backend).square().sum(), args["u"],
                                       create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
@@ -276,7 +284,7 @@ def test_wrong_arguments_say_what_was_expected(says):
 
 def test_available_backends_tell_the_truth():
     status = available_backends()
-    assert list(status) == ["python", "reference", "loop", "chunked", "triton", "cuda"]
+    assert list(status) == ["python", "reference", "loop", "chunked", "native", "triton", "cuda"]
     assert all(status[name] == "ok" for name in ("python", "reference", "loop", "chunked"))
     args = problem(1, 2, 3, 2)
     for name, reason in status.items():
@@ -305,7 +313,8 @@ def test_auto_goes_on_with_a_slower_rung_where_a_fast_one_fails(monkeypatch):
     def broken(args):
         raise RuntimeError("no kernel image is available")
 
-    monkeypatch.setitem(backends.BACKENDS, "chunked", broken)
+    for name in ("native", "chunked"):
+        monkeypatch.setitem(backends.BACKENDS, name, broken)
     with pytest.warns(UserWarning, match="no kernel image"):
         got = selective_scan(**args)
     assert torch.equal(got, expected)

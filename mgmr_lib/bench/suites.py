@@ -12,7 +12,7 @@ from . import layers, peers
 from .measure import cuda_seconds, interleaved, limits, one_thread, peak_bytes
 from .settings import Settings
 
-OURS = ("chunked", "loop")
+OURS = ("native", "chunked", "loop")
 
 
 def run(settings: Settings, device: str, offline: bool, say: Callable[[str], None]) -> dict:
@@ -22,7 +22,7 @@ def run(settings: Settings, device: str, offline: bool, say: Callable[[str], Non
         say("limits of this machine")
         result["limits"] = limits()
         found, result["missing_peers"] = peers.load(offline)
-        contenders = {f"ours, {name}": ours(name) for name in OURS} | found
+        contenders = {f"ours, {name}": ours(name) for name in OURS if result["backends"][name] == "ok"} | found
         result["scan"] = []
         for shape in settings.scan_shapes:
             say(f"selective scan at (b, l, e, n) = {shape}")
@@ -87,9 +87,8 @@ def scan_suite(contenders: dict[str, Callable], shape, settings: Settings, clock
 def memory_suite(contenders: dict[str, Callable], shape) -> list[dict]:
     """The most memory of forward+backward beyond the inputs, in units of one (b,e,l,n) float32 tensor."""
     inputs, one = arguments(shape), 4 * math.prod(shape)
-    # Memory does not depend on the values; a loop's peak is reached with every step kept, so its full length is needed
     return [{"shape": list(shape), "name": name, "tensors": peak_bytes(functools.partial(forward_backward, scan, inputs)) / one}
-            for name, scan in contenders.items() if name in ("ours, chunked", "mambapy pscan")]
+            for name, scan in contenders.items() if name in ("ours, native", "ours, chunked", "mambapy pscan")]
 
 
 def layer_suite(settings: Settings) -> list[dict]:

@@ -1,6 +1,7 @@
 """What every rung of the scan ladder receives: checked shapes on one device."""
 
 from dataclasses import dataclass, replace
+from math import lcm
 
 import torch
 from torch import Tensor
@@ -45,6 +46,18 @@ class ScanArguments:
         """The same arguments, all in one dtype (by default the one that we compute in)."""
         dtype = dtype or self.compute_dtype
         return replace(self, **{k: getattr(self, k).to(dtype) for k in TENSORS if getattr(self, k) is not None})
+
+    def with_same_groups(self) -> "ScanArguments":
+        """The same scan with B and C in one number of groups, where both vary in time."""
+        B, C = self.B, self.C
+        if B.dim() == 2 or C.dim() == 2 or B.shape[1] == C.shape[1]:
+            return self
+        g = lcm(B.shape[1], C.shape[1])
+        return replace(self, **{k: t.repeat_interleave(g // t.shape[1], dim=1) for k, t in (("B", B), ("C", C))})
+
+    def state(self) -> Tensor:
+        """The state to start from: the given one, or zeros (b,e,n)."""
+        return self.A.new_zeros(self.u.shape[0], *self.A.shape) if self.initial_state is None else self.initial_state
 
 
 def checked(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False, initial_state=None) -> ScanArguments:

@@ -32,6 +32,12 @@ def through_core(core: Callable, args: ScanArguments) -> tuple[Tensor, Tensor]:
         return (y if args.z is None else y * F.silu(args.z)), last
 
 
+def _native(args: ScanArguments) -> tuple[Tensor, Tensor]:
+    from .native_adapter import native_scan
+
+    return native_scan(args)
+
+
 def _triton(args: ScanArguments) -> tuple[Tensor, Tensor]:
     from .triton_adapter import triton_scan
 
@@ -49,6 +55,7 @@ BACKENDS: dict[str, Scan] = {
     "reference": reference_scan,
     "loop": functools.partial(through_core, loop_core),
     "chunked": chunked_scan,
+    "native": _native,
     "triton": _triton,
     "cuda": _cuda,
 }
@@ -92,7 +99,7 @@ def named(name: str, args: ScanArguments) -> Scan:
     """The backend `name`, or a CourseError that says why it cannot serve this call."""
     if name not in BACKENDS:
         raise CourseError(f'backend must be "auto" or one of {", ".join(BACKENDS)}, but is {name!r}')
-    if name in ("triton", "cuda"):
+    if name in ("native", "triton", "cuda"):
         reason = status(name)
         if reason != "ok":
             raise CourseError(f'backend "{name}" does not work here: {reason} (backend="auto" takes one that does)')
@@ -103,6 +110,10 @@ def automatic(args: ScanArguments, wants_state: bool) -> list[str]:
     """The rungs that "auto" tries for these arguments, fastest first."""
     device = args.u.device.type
     names = ["chunked", "loop"]
+    if device == "cpu":
+        from .native_adapter import supports
+
+        names = [*(["native"] if supports(args) is None else []), *names]
     if device == "cuda":
         from .mamba_cuda import supports
 

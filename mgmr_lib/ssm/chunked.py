@@ -7,8 +7,6 @@ at chunk borders are kept for the backward, which computes the others again (as 
 GPU); gradients from the adjoint recurrence, not from autograd; softplus, D and the gate within the chunk, not on whole tensors.
 """
 
-from math import lcm
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -20,15 +18,9 @@ from .chunked_backward import ScanGradients
 
 def chunked_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
     """The selective scan in chunks: y (b,e,l) and the last state (b,e,n), both differentiable (once)."""
-    args = args.cast()
-    B, C = args.B, args.C
-    if B.dim() == C.dim() == 4 and B.shape[1] != C.shape[1]:
-        g = lcm(B.shape[1], C.shape[1])
-        B, C = (t.repeat_interleave(g // t.shape[1], dim=1) for t in (B, C))
-    state = args.initial_state
-    if state is None:
-        state = args.u.new_zeros(args.u.shape[0], *args.A.shape)
-    return _ChunkedScan.apply(args.u, args.delta, args.A, B, C, args.D, args.z, args.delta_bias, state, args.delta_softplus)
+    args = args.cast().with_same_groups()
+    return _ChunkedScan.apply(args.u, args.delta, args.A, args.B, args.C, args.D, args.z, args.delta_bias, args.state(),
+                              args.delta_softplus)
 
 
 class _ChunkedScan(torch.autograd.Function):

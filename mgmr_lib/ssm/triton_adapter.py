@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import replace
-from math import lcm
 
 import torch
 from torch import Tensor
@@ -35,15 +34,8 @@ def triton_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
 
 def _prepared(args: ScanArguments) -> ScanArguments:
     """Parameters and states in the compute dtype, one number of groups, and a state to start from; u, delta, z stay as they are."""
-    exact = args.cast()
-    B, C = args.B, args.C
-    if B.dim() == C.dim() == 4 and B.shape[1] != C.shape[1]:
-        g = lcm(B.shape[1], C.shape[1])
-        B, C = (t.repeat_interleave(g // t.shape[1], dim=1) for t in (B, C))
-    state = exact.initial_state
-    if state is None:
-        state = exact.A.new_zeros(args.u.shape[0], *args.A.shape)
-    return replace(args, A=exact.A, B=B, C=C, D=exact.D, delta_bias=exact.delta_bias, initial_state=state)
+    exact, args = args.cast(), args.with_same_groups()
+    return replace(args, A=exact.A, D=exact.D, delta_bias=exact.delta_bias, initial_state=exact.state())
 
 
 class _Launch:

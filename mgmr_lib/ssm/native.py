@@ -1,0 +1,79 @@
+"""Compile native_scan.c on this machine, once, and keep the result where downloads are kept.
+
+Nothing is compiled when the course is installed, and nothing needs it: without a C compiler, or with MGMR_NATIVE_SCAN=0 in the
+environment, "auto" takes the chunked rung.
+"""
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from ..errors import CourseError
+from ..paths import cache_dir
+
+SOURCE = Path(__file__).with_name("native_scan.c")
+COMMON_FLAGS = ("-std=gnu11", "-shared", "-fPIC", "-ffp-contract=fast", "-fno-strict-aliasing")
+# The first set that the compiler accepts. -march=native: use every vector instruction of this very processor.
+FLAG_SETS = (("-O3", "-march=native"), ("-O3", "-mcpu=native"), ("-O2",))
+TIMEOUT_S = 120
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """The compiled scan. CourseError says why there is none."""
+    if os.environ.get("MGMR_NATIVE_SCAN", "1") == "0":
+        raise CourseError("it is switched off by MGMR_NATIVE_SCAN=0 in the environment")
+    compiler = find_compiler()
+    name = f"scan-{fingerprint(compiler)}.so"
+    for folder in (cache_dir() / "native", Path(tempfile.gettempdir()) / f"mgmr-native-{os.getuid() if hasattr(os, 'getuid') else 0}"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not (folder / name).exists():
+                compile_into(folder / name, compiler)
+            return ctypes.CDLL(str(folder / name))
+        except OSError as error:
+            reason = error
+    raise CourseError(f"the compiled scan could not be stored or loaded ({reason})")
+
+
+def find_compiler() -> list[str]:
+    """The C compiler as a command: the environment's CC, else cc, gcc or clang."""
+    named = shlex.split(os.environ.get("CC", ""))
+    for command in ([named] if named else []) + [["cc"], ["gcc"], ["clang"]]:
+        if shutil.which(command[0]):
+            return command
+    raise CourseError("there is no C compiler on the path (cc, gcc or clang); with one it would be several times faster than \"chunked\"")
+
+
+def fingerprint(compiler: list[str]) -> str:
+    """Changes with the source, the compiler and the processor, so that a stale or foreign file is never loaded."""
+    said = subprocess.run([*compiler, "--version"], capture_output=True, text=True, timeout=TIMEOUT_S).stdout
+    info = Path("/proc/cpuinfo")
+    features = next((line for line in info.read_text().splitlines() if line.startswith(("flags", "Features"))), "") if info.exists() else ""
+    facts = (SOURCE.read_text(), str(COMMON_FLAGS + FLAG_SETS), shutil.which(compiler[0]), said, platform.machine(),
+             platform.processor(), features)
+    return hashlib.sha256("\0".join(map(str, facts)).encode()).hexdigest()[:20]
+
+
+def compile_into(target: Path, compiler: list[str]) -> None:
+    """Compile into `target`; it appears complete or not at all, also when two processes compile at once."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        spare = Path(folder) / "scan.so"
+        for flags in FLAG_SETS:
+            command = [*compiler, *flags, *COMMON_FLAGS, str(SOURCE), "-o", str(spare)]
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                raise CourseError(f"{compiler[0]} did not finish compiling in {TIMEOUT_S} seconds") from None
+            if done.returncode == 0:
+                os.replace(spare, target)
+                return
+    said = next((line for line in done.stderr.splitlines() if "error" in line), "no message")
+    raise CourseError(f"{compiler[0]} could not compile {SOURCE.name} ({said.strip()})")
