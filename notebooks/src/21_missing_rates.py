@@ -374,9 +374,9 @@ def scream(split, rng):
 
 
 # %%
-loud = scream(test, np.random.default_rng(0))
+some = test.select(range(50))
 heard = []
-for split in (test, loud):
+for split in (some, scream(some, np.random.default_rng(0))):
     masked = mask_split(split, draw_masks(split, 1.0, seed=1), setup.encoder, targets=False)
     heard.append(predict(setup.model, masked))
 assert np.abs(heard[0] - heard[1]).max() < 1e-5
