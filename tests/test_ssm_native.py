@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mgmr_lib.errors import CourseError
-from mgmr_lib.ssm import available_backends, backends, native, native_adapter, selective_scan
+from mgmr_lib.ssm import available_backends, backends, conv, native, native_call, native_scan, selective_scan
 
 from .ssm_cases import outputs_and_gradients, problem, worst_error
 
@@ -24,6 +24,12 @@ def fresh():
     forget()
     yield
     forget()
+
+
+def copy_of_sources(monkeypatch, folder):
+    for name in native.SOURCES + native.HEADERS:
+        (folder / name).write_text((native.FOLDER / name).read_text())
+    monkeypatch.setattr(native, "FOLDER", folder)
 
 
 def compare(args, softplus=True):
@@ -50,7 +56,7 @@ def test_tiles_stay_within_a_group(groups_B, groups_C):
 def test_rows_shared_out_over_threads_give_the_same(monkeypatch, threads):
     args = problem(5, 20, 70, 4, "var", "const")
     alone = outputs_and_gradients(args, "native")
-    monkeypatch.setattr(native_adapter, "WORK_PER_THREAD", 1)
+    monkeypatch.setattr(native_call, "WORK_PER_THREAD", 1)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     together = outputs_and_gradients(args, "native")
     for name in alone:
@@ -109,7 +115,7 @@ def test_a_failure_in_c_is_an_error_in_python(monkeypatch):
         def scan_forward(self, *arguments):
             return 1
 
-    monkeypatch.setattr(native_adapter, "library", Library)
+    monkeypatch.setattr(native_scan, "library", Library)
     with pytest.raises(MemoryError, match="could not allocate"):
         selective_scan(**problem(1, 2, 3, 2), backend="native")
 
@@ -139,11 +145,10 @@ def test_it_can_be_switched_off(fresh, monkeypatch):
 @needs_native
 @pytest.mark.filterwarnings("error")
 def test_code_that_does_not_compile_is_said_and_leaves_nothing(fresh, monkeypatch, tmp_path):
-    broken = tmp_path / "broken.c"
-    broken.write_text("int scan_forward( {")
-    monkeypatch.setattr(native, "SOURCE", broken)
+    copy_of_sources(monkeypatch, tmp_path)
+    (tmp_path / "native_scan.c").write_text("int scan_forward( {")
     monkeypatch.setenv("MGMR_DATA", str(tmp_path))
-    reason_and_auto("could not compile broken.c")
+    reason_and_auto("could not compile")
     assert list((tmp_path / "cache" / "native").iterdir()) == []
 
 
@@ -157,9 +162,9 @@ def test_it_is_compiled_once_and_again_for_another_source(fresh, monkeypatch, tm
     native.library.cache_clear()
     native.library()
     assert len(runs) == 1
-    changed = tmp_path / "changed.c"
-    changed.write_text(native.SOURCE.read_text() + "\n")
-    monkeypatch.setattr(native, "SOURCE", changed)
+    copy_of_sources(monkeypatch, tmp_path)
+    header = tmp_path / "native_lanes.h"
+    header.write_text(header.read_text() + "\n")
     native.library.cache_clear()
     native.library()
     assert len(runs) == 2 and len(list((tmp_path / "cache" / "native").iterdir())) == 2
@@ -182,3 +187,41 @@ def test_a_compiler_that_hangs_is_given_up(monkeypatch, tmp_path):
     monkeypatch.setattr(native.subprocess, "run", hang)
     with pytest.raises(CourseError, match="did not finish compiling"):
         native.compile_into(tmp_path / "x.so", ["cc"])
+
+
+@needs_native
+@pytest.mark.parametrize(("b", "e", "length", "taps"), [(2, 5, 9, 4), (1, 16, 64, 1), (3, 33, 63, 3), (2, 17, 130, 4), (1, 1, 1, 4),
+                                                        (1, 4, 62, 64), (2, 16, 128, 64), (2, 3, 2, 7)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_convolution_equals_torch(monkeypatch, b, e, length, taps, bias):
+    monkeypatch.setattr(native_call, "WORK_PER_THREAD", 1)
+    torch.manual_seed(0)
+    wide = torch.randn(b, length, 2 * e, dtype=torch.float64)
+    weight, offset = torch.randn(e, taps, dtype=torch.float64), torch.randn(e, dtype=torch.float64)
+    weights, results = torch.randn(b, e, length, dtype=torch.float64), []
+    for dtype, backend in ((torch.float64, "chunked"), (torch.float32, "native")):
+        leaves = [t.to(dtype).requires_grad_() for t in ([wide, weight, offset] if bias else [wide, weight])]
+        out = conv.causal_conv_silu(leaves[0][..., :e].transpose(1, 2), leaves[1], leaves[2] if bias else None, backend)
+        gradients = torch.autograd.grad((out * weights.to(dtype)).sum(), leaves)
+        results.append([out.detach(), *gradients])
+    for got, truth in zip(results[1], results[0], strict=True):
+        assert worst_error(got, truth) < 1e-5
+
+
+@needs_native
+def test_the_convolution_is_causal_and_starts_from_zeros():
+    x = torch.zeros(1, 1, 8)
+    x[0, 0, 3] = 1.0
+    out = conv.causal_conv_silu(x, torch.tensor([[1.0, 10.0, 100.0]]), None, "native")
+    assert (out[0, 0, :3] == 0).all() and (out[0, 0, 6:] == 0).all()
+    torch.testing.assert_close(out[0, 0, 3:6], torch.nn.functional.silu(torch.tensor([100.0, 10.0, 1.0])))
+
+
+@needs_native
+def test_the_convolution_leaves_other_precisions_to_torch():
+    x, weight = torch.randn(1, 3, 5), torch.randn(3, 4)
+    expected = conv.causal_conv_silu(x, weight, None, "chunked")
+    torch.testing.assert_close(conv.causal_conv_silu(x.double(), weight.double(), None).float(), expected)
+    assert conv.causal_conv_silu(x.bfloat16(), weight.bfloat16(), None).dtype == torch.bfloat16
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert conv.causal_conv_silu(x, weight, None).dtype == torch.bfloat16

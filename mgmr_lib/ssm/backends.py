@@ -33,7 +33,7 @@ def through_core(core: Callable, args: ScanArguments) -> tuple[Tensor, Tensor]:
 
 
 def _native(args: ScanArguments) -> tuple[Tensor, Tensor]:
-    from .native_adapter import native_scan
+    from .native_scan import native_scan
 
     return native_scan(args)
 
@@ -111,7 +111,7 @@ def automatic(args: ScanArguments, wants_state: bool) -> list[str]:
     device = args.u.device.type
     names = ["chunked", "loop"]
     if device == "cpu":
-        from .native_adapter import supports
+        from .native_scan import supports
 
         names = [*(["native"] if supports(args) is None else []), *names]
     if device == "cuda":

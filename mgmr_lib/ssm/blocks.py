@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .conv import causal_conv_silu
 from .padding import flip_valid, zero_padding
 from .scan import selective_scan, selective_scan_step
 
@@ -77,7 +78,7 @@ class MambaBlock(nn.Module):
         What lies in the padding reaches neither the other positions nor a gradient; the output there is zero.
         """
         x, z = self.in_proj(zero_padding(x, valid)).chunk(2, dim=-1)
-        x = F.silu(self._convolve(x))
+        x = self._convolve(x)
         delta, B, C = self._select(x, zero_padding(partner, valid) if partner is not None else None)
         x, delta, B, C, z = (t.transpose(1, 2) for t in (x, delta, B, C, z))
         y = selective_scan(x, delta, self._A(), B, C, self.D, z, self.dt_proj.bias, True, backend=self.backend)
@@ -87,8 +88,8 @@ class MambaBlock(nn.Module):
         return -torch.exp(self.A_log.float() if self.A_log.dtype != torch.float64 else self.A_log)
 
     def _convolve(self, x: Tensor) -> Tensor:
-        """Causal depthwise convolution over time, (b,l,e) -> (b,l,e)."""
-        return self.conv1d(x.transpose(1, 2))[..., : x.shape[1]].transpose(1, 2)
+        """silu of the short causal convolution over time, (b,l,e) -> (b,l,e)."""
+        return causal_conv_silu(x.transpose(1, 2), self.conv1d.weight[:, 0], self.conv1d.bias, self.backend).transpose(1, 2)
 
     def _select(self, x: Tensor, partner: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """delta before bias and softplus (..., e), B and C (..., n), from what the convolution saw (and from the partner)."""

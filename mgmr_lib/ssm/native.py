@@ -1,4 +1,4 @@
-"""Compile native_scan.c on this machine, once, and keep the result where downloads are kept.
+"""Compile the native_*.c files on this machine, once, and keep the result where downloads are kept.
 
 Nothing is compiled when the course is installed, and nothing needs it: without a C compiler, or with MGMR_NATIVE_SCAN=0 in the
 environment, "auto" takes the chunked rung.
@@ -18,7 +18,9 @@ from pathlib import Path
 from ..errors import CourseError
 from ..paths import cache_dir
 
-SOURCE = Path(__file__).with_name("native_scan.c")
+FOLDER = Path(__file__).parent
+SOURCES = ("native_scan.c", "native_conv.c")
+HEADERS = ("native_lanes.h",)
 COMMON_FLAGS = ("-std=gnu11", "-shared", "-fPIC", "-ffp-contract=fast", "-fno-strict-aliasing")
 # The first set that the compiler accepts. -march=native: use every vector instruction of this very processor.
 FLAG_SETS = (("-O3", "-march=native"), ("-O3", "-mcpu=native"), ("-O2",))
@@ -27,12 +29,13 @@ TIMEOUT_S = 120
 
 @functools.cache
 def library() -> ctypes.CDLL:
-    """The compiled scan. CourseError says why there is none."""
+    """The compiled functions. CourseError says why there is none."""
     if os.environ.get("MGMR_NATIVE_SCAN", "1") == "0":
         raise CourseError("it is switched off by MGMR_NATIVE_SCAN=0 in the environment")
     compiler = find_compiler()
     name = f"scan-{fingerprint(compiler)}.so"
-    for folder in (cache_dir() / "native", Path(tempfile.gettempdir()) / f"mgmr-native-{os.getuid() if hasattr(os, 'getuid') else 0}"):
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    for folder in (cache_dir() / "native", Path(tempfile.gettempdir()) / f"mgmr-native-{user}"):
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not (folder / name).exists():
@@ -56,9 +59,10 @@ def fingerprint(compiler: list[str]) -> str:
     """Changes with the source, the compiler and the processor, so that a stale or foreign file is never loaded."""
     said = subprocess.run([*compiler, "--version"], capture_output=True, text=True, timeout=TIMEOUT_S).stdout
     info = Path("/proc/cpuinfo")
-    features = next((line for line in info.read_text().splitlines() if line.startswith(("flags", "Features"))), "") if info.exists() else ""
-    facts = (SOURCE.read_text(), str(COMMON_FLAGS + FLAG_SETS), shutil.which(compiler[0]), said, platform.machine(),
-             platform.processor(), features)
+    lines = info.read_text().splitlines() if info.exists() else []
+    features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    code = [(FOLDER / name).read_text() for name in SOURCES + HEADERS]
+    facts = (*code, COMMON_FLAGS + FLAG_SETS, shutil.which(compiler[0]), said, platform.machine(), platform.processor(), features)
     return hashlib.sha256("\0".join(map(str, facts)).encode()).hexdigest()[:20]
 
 
@@ -67,7 +71,7 @@ def compile_into(target: Path, compiler: list[str]) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         spare = Path(folder) / "scan.so"
         for flags in FLAG_SETS:
-            command = [*compiler, *flags, *COMMON_FLAGS, str(SOURCE), "-o", str(spare)]
+            command = [*compiler, *flags, *COMMON_FLAGS, *(str(FOLDER / name) for name in SOURCES), "-o", str(spare)]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
             except subprocess.TimeoutExpired:
@@ -76,4 +80,4 @@ def compile_into(target: Path, compiler: list[str]) -> None:
                 os.replace(spare, target)
                 return
     said = next((line for line in done.stderr.splitlines() if "error" in line), "no message")
-    raise CourseError(f"{compiler[0]} could not compile {SOURCE.name} ({said.strip()})")
+    raise CourseError(f"{compiler[0]} could not compile {FOLDER} ({said.strip()})")

@@ -32,11 +32,14 @@ class PartsBlock(MambaBlock):
     def paths(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x (b,l,d) -> what the scan gives, what the skip gives, and the gate silu(z), each (b,l,e)."""
         u, z = self.in_proj(x).chunk(2, dim=-1)
-        u = F.silu(self._convolve(u) if self.has_conv else u)
-        delta, B, C = self._select(u, None)
-        across = (t.transpose(1, 2) for t in (u, delta, B, C))
-        first, delta, B, C = across
-        scanned = selective_scan(first, delta, self._A(), B, C, delta_bias=self.dt_proj.bias, delta_softplus=True)
+        if self.has_conv:
+            u = self.conv1d(u.transpose(1, 2))[..., : u.shape[1]].transpose(1, 2)
+        u = F.silu(u)
+        r, B, C = self.x_proj(u).split([self.dt_rank, self.d_state, self.d_state], dim=-1)
+        delta = F.linear(r, self.dt_proj.weight)  # the scan adds the bias
+        time_last = (t.transpose(1, 2) for t in (u, delta, B, C))
+        first, delta, B, C = time_last
+        scanned = selective_scan(first, delta, -torch.exp(self.A_log), B, C, delta_bias=self.dt_proj.bias, delta_softplus=True)
         return scanned.transpose(1, 2), self.D * u, F.silu(z)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,7 +1,6 @@
-"""From torch tensors to native_scan.c and back; rows of the batch are shared out over torch's threads."""
+"""From torch tensors to native_scan.c and back."""
 
 import ctypes
-from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
@@ -9,33 +8,20 @@ from torch import Tensor
 from ..errors import CourseError
 from .arguments import ScanArguments
 from .native import library
+from .native_call import Seq, Task, run, threads_for
 
 LANES = 16  # W in native_scan.c
 CHUNK = 64  # steps between two kept states
-WORK_PER_THREAD = 1 << 20  # (b,e,l,n) elements below which another thread does not pay
 
 
-class _Seq(ctypes.Structure):
-    _fields_ = [("p", ctypes.c_void_p), *((name, ctypes.c_int64) for name in ("row", "channel", "time"))]
-
-
-class _Problem(ctypes.Structure):
+class _Scan(Task):
     """`problem` of native_scan.c, field by field."""
 
-    SEQUENCES = ("u", "delta", "z", "y", "dy", "du", "ddelta", "dz")
-    POINTERS = ("A", "B", "C", "D", "bias", "h0", "dlast", "last", "dh0", "borders", "dA", "dB", "dC", "dD", "dbias")
     _fields_ = [*((name, ctypes.c_int64) for name in ("e", "l", "n", "g", "chunk")),
                 *((name, ctypes.c_int32) for name in ("softplus", "const_B", "const_C")),
-                *((name, _Seq) for name in SEQUENCES), *((name, ctypes.c_void_p) for name in POINTERS)]
-
-    def give(self, **tensors: Tensor | None) -> "_Problem":
-        """Set pointers; the caller keeps the tensors alive."""
-        for name, t in tensors.items():
-            if t is not None and name in self.SEQUENCES:
-                setattr(self, name, _Seq(t.data_ptr(), *t.stride()))
-            elif t is not None:
-                setattr(self, name, t.data_ptr())
-        return self
+                *((name, Seq) for name in ("u", "delta", "z", "y", "dy", "du", "ddelta", "dz")),
+                *((name, ctypes.c_void_p) for name in ("A", "B", "C", "D", "bias", "h0", "dlast", "last", "dh0", "borders",
+                                                       "dA", "dB", "dC", "dD", "dbias"))]
 
 
 def supports(args: ScanArguments) -> str | None:
@@ -58,31 +44,10 @@ def native_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
                              args.delta_softplus)
 
 
-def _rows(call, problems: list[_Problem], b: int) -> None:
-    """Run call(problem, first row, stop row) with the rows shared out, one problem a thread. ctypes lets go of Python's lock."""
-    borders = [b * i // len(problems) for i in range(len(problems) + 1)]
-    jobs = list(zip(map(ctypes.byref, problems), borders, borders[1:], strict=False))
-    if len(jobs) == 1:
-        codes = [call(*_typed(*jobs[0]))]
-    else:
-        with ThreadPoolExecutor(len(jobs)) as pool:
-            codes = list(pool.map(lambda job: call(*_typed(*job)), jobs))
-    if any(codes):
-        raise MemoryError("the compiled scan could not allocate its working memory")
-
-
-def _typed(problem, first: int, stop: int):
-    return problem, ctypes.c_int64(first), ctypes.c_int64(stop)
-
-
-def _threads(b: int, elements: int) -> int:
-    return max(1, min(torch.get_num_threads(), b, elements // WORK_PER_THREAD))
-
-
-def _problem(u, A, B, C, softplus: bool) -> _Problem:
+def _task(u, A, B, C, softplus: bool) -> _Scan:
     groups = max(t.shape[1] if t.dim() == 4 else 1 for t in (B, C))
     sizes = (u.shape[1], u.shape[2], A.shape[1], groups, CHUNK)
-    return _Problem(*sizes, softplus=softplus, const_B=B.dim() == 2, const_C=C.dim() == 2)
+    return _Scan(*sizes, softplus=softplus, const_B=B.dim() == 2, const_C=C.dim() == 2)
 
 
 def _time_before_n(t: Tensor) -> Tensor:
@@ -94,14 +59,14 @@ class _NativeScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx, u, delta, A, B, C, D, z, bias, state, softplus):
         b, e, length = u.shape
-        q = _problem(u, A, B, C, softplus)
+        q = _task(u, A, B, C, softplus)
         A, D, bias, state = (None if t is None else t.contiguous() for t in (A, D, bias, state))
         B_c, C_c, y, last = _time_before_n(B), _time_before_n(C), torch.empty_like(u), torch.empty_like(state)
         tiles = q.g * -(-(e // q.g) // LANES)
         kept = b * -(-length // CHUNK) * tiles * q.n * LANES if any(ctx.needs_input_grad) else None
         borders = None if kept is None else u.new_empty(kept)
         q.give(u=u, delta=delta, z=z, y=y, A=A, B=B_c, C=C_c, D=D, bias=bias, h0=state, last=last, borders=borders)
-        _rows(library().scan_forward, [q] * _threads(b, u.numel() * q.n), b)
+        run(library().scan_forward, [q] * threads_for(b, u.numel() * q.n), b)
         if kept is not None:
             ctx.save_for_backward(u, delta, A, B, C, D, z, bias, borders)
         ctx.softplus = softplus
@@ -111,8 +76,8 @@ class _NativeScan(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, dy, dlast):
         u, delta, A, B, C, D, z, bias, borders = ctx.saved_tensors
-        q = _problem(u, A, B, C, ctx.softplus)
-        threads = _threads(len(u), u.numel() * q.n)
+        q = _task(u, A, B, C, ctx.softplus)
+        threads = threads_for(len(u), u.numel() * q.n)
         B_c, C_c, dlast = _time_before_n(B), _time_before_n(C), dlast.contiguous()
         du, ddelta, dz = (None if t is None else torch.empty_like(t) for t in (u, delta, z))
         dstate = torch.empty_like(dlast)
@@ -121,12 +86,12 @@ class _NativeScan(torch.autograd.Function):
         dB, dC = (t.new_zeros(threads, *t.shape) if t.dim() == 2 else torch.empty_like(t) for t in (B_c, C_c))
         q.give(u=u, delta=delta, z=z, dy=dy, du=du, ddelta=ddelta, dz=dz, A=A, B=B_c, C=C_c, D=D, bias=bias, dlast=dlast,
                dh0=dstate, borders=borders)
-        problems = []
+        tasks = []
         for i in range(threads):
             mine = {name: t if t is None or t.dim() == 4 else t[i] for name, t in
                     (("dA", dA), ("dB", dB), ("dC", dC), ("dD", dD), ("dbias", dbias))}
-            problems.append(_Problem.from_buffer_copy(q).give(**mine))
-        _rows(library().scan_backward, problems, len(u))
+            tasks.append(q.copy().give(**mine))
+        run(library().scan_backward, tasks, len(u))
         dB, dC = (t.transpose(2, 3) if t.dim() == 4 else t.sum(0) for t in (dB, dC))
         dA, dD, dbias = (None if t is None else t.sum(0) for t in (dA, dD, dbias))
         return du, ddelta, dA, dB, dC, dD, dz, dbias, dstate, None
