@@ -86,7 +86,7 @@ _NETWORK = {
     ("fast", "mult"): {"d_model": 16, "heads": 4, "depth": 1, "depth_self": 1, "attention_dropout": 0.0},
     ("laptop", "mult"): {"d_model": 32, "heads": 4, "depth": 2, "depth_self": 1, "dropout": 0.2, "attention_dropout": 0.0},
     ("fast", "tfr"): {"d_model": 12, "heads": 4, "depth": 1, "depth_gru": 1, "d_head": 32, "attention_dropout": 0.0},
-    ("laptop", "tfr"): {"depth": 2, "depth_gru": 1, "d_head": 64, "attention_dropout": 0.0},
+    ("laptop", "tfr"): {"depth": 1, "depth_gru": 1, "d_head": 64, "attention_dropout": 0.0},
 }
 _FULL_BY_FAMILY = {  # MGMR-Net's Table 2
     "mosi": {"train": {"batch_size": 32}, "mgmr": {"d_state": 12, "expand": 4, "depth_align": 1, "depth_fuse": 1}},
