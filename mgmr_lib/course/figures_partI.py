@@ -54,6 +54,68 @@ def trace_rows(fig, traces: dict, rows: int = 4) -> None:
     axes[0].set_ylabel("weight in the state (scaled)")
 
 
+# --- 03 selection ----------------------------------------------------------------------------------------------------------
+
+
+def kept_letters(fig, calls: str, deltas: dict, kept) -> None:
+    """Time steps (above) and what is left of each call at the end (below), one column for each of `deltas` = {title: list of l}.
+
+    calls: a letter a step, capitals with a bell (drawn dark); kept(delta, A) -> list of l.
+    """
+    axes = fig.subplots(2, len(deltas), sharex=True, sharey="row")
+    colours = [figures.BLUE if c.isupper() else figures.SKY for c in calls]
+    for (above, below), (title, delta) in zip(axes.T, deltas.items(), strict=True):
+        above.bar(range(len(calls)), delta, color=colours)
+        above.set(title=f"time steps {title}")
+        below.bar(range(len(calls)), kept(delta, -1.0), color=colours)
+        below.set_xticks(range(len(calls)), list(calls))
+        below.set_xlabel("call (capitals: with a bell)")
+        for ax in (above, below):
+            ax.grid(axis="x", visible=False)
+    axes[0, 0].set_ylabel("time step Δ")
+    axes[1, 0].set_ylabel("left at the end")
+
+
+def ablation(fig, right: dict, losses: dict, chance: float, window: int = 10) -> None:
+    """Accuracy by place for each model, and the smoothed loss of each over training."""
+    bars, curves = fig.subplots(1, 2, width_ratios=(3, 2))
+    for place, colour in zip(range(len(next(iter(right.values())))), (figures.BLUE, figures.ORANGE, figures.GREEN), strict=False):
+        at = [i + 0.27 * (place - 1) for i in range(len(right))]
+        drawn = bars.bar(at, [r[place].item() for r in right.values()], 0.25, color=colour, label=f"place {place + 1}")
+        bars.bar_label(drawn, fmt="%.2f", fontsize=6.5, padding=1)
+    bars.axhline(chance, color="black", ls="--", lw=1)
+    bars.set_xticks(range(len(right)), list(right))
+    bars.set(title="delta alone suffices; B loses the order", xlabel="what depends on the input", ylabel="right letters (share)",
+             ylim=(0, 1.25))
+    bars.legend(ncols=3, loc="upper left")
+    bars.grid(axis="x", visible=False)
+    for (name, values), style in zip(losses.items(), (":", "--", "-.", "-", "-"), strict=False):
+        smooth = [sum(values[i:i + window]) / window for i in range(len(values) - window + 1)]
+        curves.plot(smooth, style, label=name)
+    curves.axhline(-math.log(chance), color="black", ls="--", lw=1)
+    curves.set(title="fixed weights stay at the loss of guessing", xlabel="training step", ylabel="cross-entropy (nats)", ylim=(-0.03, 1.6))
+    curves.legend(fontsize=8)
+
+
+def learned_time(fig, calls: str, delta, opens, left) -> None:
+    """Time steps of all channels as an image, and what the channels above the line keep of each call.
+
+    delta: (l,e); opens: (e), how many times longer a channel's time step is with a bell (the line is drawn at 4);
+    left: list of l, shares of what those channels hold at the end.
+    """
+    image, bars = fig.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    order = opens.argsort(descending=True)
+    drawn = image.imshow(delta.log10()[:, order].T, aspect="auto", interpolation="nearest", vmin=-3, vmax=1)
+    image.axhline((opens > 4).sum().item() - 0.5, color="white", lw=2)
+    image.set(title="Above the line: channels that open when the bell rings", ylabel="channel (sorted)")
+    image.grid(False)
+    fig.colorbar(drawn, ax=image, label="time step Δ (log10)")
+    bars.bar(range(len(calls)), left, color=[figures.BLUE if c.isupper() else figures.SKY for c in calls])
+    bars.set_xticks(range(len(calls)), list(calls))
+    bars.set(xlabel="call (capitals: with a bell)", ylabel="share kept")
+    bars.grid(axis="x", visible=False)
+
+
 # --- 04 parallel scan ------------------------------------------------------------------------------------------------------
 
 
@@ -177,7 +239,8 @@ def influence_maps(fig, maps: dict) -> None:
     axes = fig.subplots(1, len(maps), sharey=True)
     most = max(float(m.max()) for m in maps.values())
     for ax, (name, m) in zip(axes, maps.items(), strict=True):
-        image = ax.imshow((m / most).clamp(min=1e-4).log10(), vmin=-4, vmax=0)
+        shown = (m / most).clamp(min=1e-6).log10()
+        image = ax.imshow(shown.masked_fill(m == 0, float("nan")), vmin=-6, vmax=0)  # exact zeros stay white
         ax.set(title=name, xlabel="input step s")
         ax.grid(False)
     axes[0].set_ylabel("output step t")
