@@ -153,6 +153,16 @@ def test_code_that_does_not_compile_is_said_and_leaves_nothing(fresh, monkeypatc
 
 
 @needs_native
+@pytest.mark.filterwarnings("error")
+def test_code_that_ends_its_process_never_reaches_ours(fresh, monkeypatch, tmp_path):
+    copy_of_sources(monkeypatch, tmp_path)
+    source = tmp_path / "native_scan.c"
+    source.write_text(source.read_text().replace("volatile float zero", "abort(); volatile float zero"))
+    monkeypatch.setenv("MGMR_DATA", str(tmp_path))
+    reason_and_auto("does not run here")
+
+
+@needs_native
 def test_it_is_compiled_once_and_again_for_another_source(fresh, monkeypatch, tmp_path):
     monkeypatch.setenv("MGMR_DATA", str(tmp_path))
     runs = []

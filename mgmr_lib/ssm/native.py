@@ -12,6 +12,7 @@ import platform
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -76,8 +77,14 @@ def compile_into(target: Path, compiler: list[str]) -> None:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 raise CourseError(f"{compiler[0]} did not finish compiling in {TIMEOUT_S} seconds") from None
-            if done.returncode == 0:
+            if done.returncode == 0 and runs(spare):
                 os.replace(spare, target)
                 return
-    said = next((line for line in done.stderr.splitlines() if "error" in line), "no message")
+    said = next((line for line in done.stderr.splitlines() if "error" in line), "what it compiles does not run here")
     raise CourseError(f"{compiler[0]} could not compile {FOLDER} ({said.strip()})")
+
+
+def runs(compiled: Path) -> bool:
+    """Try it in a process of its own: an instruction that this processor lacks would end the process that meets it."""
+    script = f"import ctypes, sys; sys.exit(ctypes.CDLL({str(compiled)!r}).native_check())"
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=TIMEOUT_S).returncode == 0
