@@ -276,7 +276,7 @@ print("data, language model, figures, exercises, gradients: all work")
 # to a bibliography. You work on your own copies in the folder `learner`: an update of the course never touches
 # them, and `python course.py reset 00` brings a fresh one.
 #
-# Two ways lead on. [01](01_recurrence.ipynb) starts from the beginning. Notebook 21 shows the end first: a network
+# Two ways lead on. [01](01_recurrence.ipynb) starts from the beginning. [21](21_missing_rates.ipynb) shows the end first: a network
 # trained in front of you, and its curve.
 
 # %% [markdown]
