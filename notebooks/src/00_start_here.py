@@ -260,7 +260,15 @@ assert torch.isfinite(weights.grad).all() and weights.grad.abs().sum() > 0
 print("data, language model, figures, exercises, gradients: all work")
 
 # %% [markdown]
-# For versions, a GPU if there is one, and what to install if something is missing, type `python -m mgmr_lib doctor` in a terminal.
+# And we ask the doctor. Here it only says whether something is missing; typed in a terminal, `python -m mgmr_lib doctor` also says
+# the versions, the GPU if there is one, and how to mend what is broken.
+
+# %%
+from mgmr_lib import doctor
+
+for title, rows in (("packages", doctor.packages()), ("data", doctor.data())):
+    troubles = [f"{name}: {trouble}" for name, found, trouble in rows if trouble]
+    print(f"{title}: {'; '.join(troubles) or 'nothing missing'}")
 
 # %% [markdown]
 # ## What the course is
