@@ -143,6 +143,16 @@ def test_it_can_be_switched_off(fresh, monkeypatch):
 
 
 @needs_native
+def test_auto_takes_it_only_where_the_environment_asks(monkeypatch):
+    args = backends.checked(**problem(1, 2, 3, 2))
+    for value, first in (("1", "native"), ("0", "chunked"), (None, "chunked")):
+        monkeypatch.delenv("MGMR_NATIVE_SCAN", raising=False)
+        if value is not None:
+            monkeypatch.setenv("MGMR_NATIVE_SCAN", value)
+        assert backends.automatic(args, False)[0] == first
+
+
+@needs_native
 @pytest.mark.filterwarnings("error")
 def test_code_that_does_not_compile_is_said_and_leaves_nothing(fresh, monkeypatch, tmp_path):
     copy_of_sources(monkeypatch, tmp_path)
@@ -181,12 +191,12 @@ def test_it_is_compiled_once_and_again_for_another_source(fresh, monkeypatch, tm
 
 
 @needs_native
-def test_an_unwritable_data_folder_is_no_obstacle(fresh, monkeypatch, tmp_path):
+@pytest.mark.filterwarnings("error")
+def test_where_the_data_folder_cannot_be_written_it_is_said(fresh, monkeypatch, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv("MGMR_DATA", str(blocked))
-    monkeypatch.setattr(native.tempfile, "gettempdir", lambda: str(tmp_path))
-    assert isinstance(native.library(), ctypes.CDLL)
+    reason_and_auto("could not be stored")
 
 
 @needs_native

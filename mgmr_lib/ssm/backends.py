@@ -111,9 +111,10 @@ def automatic(args: ScanArguments, wants_state: bool) -> list[str]:
     device = args.u.device.type
     names = ["chunked", "loop"]
     if device == "cpu":
+        from .native import preferred
         from .native_scan import supports
 
-        names = [*(["native"] if supports(args) is None else []), *names]
+        names = [*(["native"] if preferred() and supports(args) is None else []), *names]
     if device == "cuda":
         from .mamba_cuda import supports
 

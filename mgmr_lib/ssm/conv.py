@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .backends import status
-from .native import library
+from .native import library, preferred
 from .native_call import Seq, Task, run, threads_for
 
 MAX_TAPS = 64  # STEPS in native_conv.c
@@ -17,11 +17,12 @@ def causal_conv_silu(x: Tensor, weight: Tensor, bias: Tensor | None, backend: st
     """out_t = silu(bias + sum_i weight_i x_{t-k+1+i}), zeros before the start (Gu & Dao 2023, Figure 3).
 
     x: (b,e,l), of any strides; weight: (e,k); bias: (e) or None. Returns (b,e,l) in x's memory order.
-    "auto" and "native" use the compiled code where it is there and serves the tensors; everything else is torch.
+    "native" (and "auto" where `native.preferred()`) uses the compiled code where it is there and serves the tensors; all else is torch.
     """
     tensors = [t for t in (x, weight, bias) if t is not None]
     plain = all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors) and not torch.is_autocast_enabled("cpu")
-    if backend in ("auto", "native") and plain and weight.shape[1] <= MAX_TAPS and status("native") == "ok":
+    compiled = backend == "native" or (backend == "auto" and preferred())
+    if compiled and plain and weight.shape[1] <= MAX_TAPS and status("native") == "ok":
         return _Convolution.apply(x, weight, bias)
     taps = weight.shape[1]
     return F.silu(F.conv1d(x, weight.unsqueeze(1), bias, padding=taps - 1, groups=len(weight))[..., : x.shape[2]])

@@ -1,7 +1,7 @@
 """Compile the native_*.c files on this machine, once, and keep the result where downloads are kept.
 
-Nothing is compiled when the course is installed, and nothing needs it: without a C compiler, or with MGMR_NATIVE_SCAN=0 in the
-environment, "auto" takes the chunked rung.
+Nothing is compiled unless somebody asks: by name (`backend="native"`), through `available_backends()` or the doctor, or for "auto" with MGMR_NATIVE_SCAN=1 in the environment.
+Otherwise "auto" takes the chunked rung, which is all Python and rounds the same on every machine with the same torch.
 """
 
 import ctypes
@@ -28,6 +28,11 @@ FLAG_SETS = (("-O3", "-march=native"), ("-O3", "-mcpu=native"), ("-O2",))
 TIMEOUT_S = 120
 
 
+def preferred() -> bool:
+    """Whether "auto" may take the compiled rung."""
+    return os.environ.get("MGMR_NATIVE_SCAN") == "1"
+
+
 @functools.cache
 def library() -> ctypes.CDLL:
     """The compiled functions. CourseError says why there is none."""
@@ -35,16 +40,15 @@ def library() -> ctypes.CDLL:
         raise CourseError("it is switched off by MGMR_NATIVE_SCAN=0 in the environment")
     compiler = find_compiler()
     name = f"scan-{fingerprint(compiler)}.so"
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    for folder in (cache_dir() / "native", Path(tempfile.gettempdir()) / f"mgmr-native-{user}"):
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not (folder / name).exists():
-                compile_into(folder / name, compiler)
-            return ctypes.CDLL(str(folder / name))
-        except OSError as error:
-            reason = error
-    raise CourseError(f"the compiled scan could not be stored or loaded ({reason})")
+    # Only here, never in a folder that others can write to: what is loaded is executed.
+    folder = cache_dir() / "native"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (folder / name).exists():
+            compile_into(folder / name, compiler)
+        return ctypes.CDLL(str(folder / name))
+    except OSError as error:
+        raise CourseError(f"the compiled scan could not be stored in {folder} or loaded ({error})") from None
 
 
 def find_compiler() -> list[str]:
