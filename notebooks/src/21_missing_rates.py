@@ -47,8 +47,10 @@ from mgmr_lib.training.trainer import Trainer, predict
 
 config = make_config("mgmr", os.environ.get("MGMR_PROFILE", "fast"))
 setup = prepare(config, corpus)
-history = Trainer(setup, quiet=True).run().history
 train, test = setup.splits["train"], setup.splits["test"]
+
+# %%
+history = Trainer(setup, quiet=True).run().history
 
 # %%
 fig, ax = plt.subplots(figsize=(6.0, 2.6))
