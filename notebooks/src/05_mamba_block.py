@@ -254,15 +254,15 @@ for start in (True, False):
     slow[start] = sum(train_parts(m, task, 45, batch=16, seed=seed) for seed, m in enumerate(models)) / 3
 least = 1.25
 assert slow[False] > least * slow[True]
-say(f"Mamba's start: on average the other error is more than {least} times as large. Later the other block may catch up: "
-    "it is the same block, only its start differs.")
+say(f"Mamba: on average the other error is more than {least} times as large. Later the other block may catch "
+    "up: it is the same block, only its start differs.")
 
 # %%
 pairs = {"neighbours\n(convolution)": tuple(marked.values()), "questions\n(gate)": tuple(asked.values()),
          "echo\n(skip)": tuple(echo.values()), "slow average\n(time steps)": tuple(slow.values())}
 fig, ax = plt.subplots()
 figures_partI.with_and_without(ax, pairs)
-ax.set(title="Each part has a task that fails without it", ylim=(0, 1),
+ax.set(title="Each part has a task that suffers without it", ylim=(0, 1),
        xlabel="task (part that is left out)", ylabel="error (0: perfect)")
 show(fig, "Errors after equally long training with all parts and without the one in brackets: share of wrong "
      "answers for the neighbours, squared error in units of the squared target for the others. Without its part "
