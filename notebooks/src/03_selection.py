@@ -209,7 +209,7 @@ check("03.2", gate_weights)
 
 # %%
 def colleagues_steps(x, w, bias):
-    scores = [sum(a * b for a, b in zip(w, row)) for row in x]
+    scores = [sum(a * b for a, b in zip(w, row, strict=True)) for row in x]
     mean = sum(scores) / len(scores)
     return [math.log(1 + math.exp(s - mean + bias)) for s in scores]
 
@@ -294,7 +294,7 @@ A, B, C = -torch.rand(1, 3, generator=gen).double(), *torch.randn(2, 1, 3, 9, ge
 h, y = [0.0] * 3, []
 for t in range(9):
     h = selective_step(h, u[0, 0, t].item(), delta[0, 0, t].item(), A[0].tolist(), B[0, :, t].tolist())
-    y.append(sum(c * v for c, v in zip(C[0, :, t].tolist(), h)))
+    y.append(sum(c * v for c, v in zip(C[0, :, t].tolist(), h, strict=True)))
 library = selective_scan(u, delta, A, B, C, backend="reference")[0, 0]
 print("equal to 1e-12:", bool((library - torch.tensor(y, dtype=torch.float64)).abs().max() < 1e-12))
 
