@@ -75,7 +75,7 @@ def gap_model(mixer: nn.Module, d_model: int, seed: int = 0) -> nn.Sequential:
         return nn.Sequential(nn.Linear(2, d_model), mixer, nn.Linear(d_model, 1))
 
 
-def train_gap(model: nn.Module, task: GapTask, steps: int = 250, batch: int = 32, lr: float = 1e-2, seed: int = 0) -> float:
+def train_gap(model: nn.Module, task: GapTask, steps: int = 160, batch: int = 32, lr: float = 1e-2, seed: int = 0) -> float:
     """Adam on fresh walks, the rate falling linearly to zero; returns the error on 1000 walks that training does not draw."""
     generator = torch.Generator().manual_seed(2 * seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
