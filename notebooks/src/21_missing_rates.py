@@ -9,7 +9,7 @@
 #       - turn a curve into one number, and know what that number hides
 #       - say what no network can beat once everything is missing
 #     minutes: 55
-#     budget_s: 60
+#     budget_s: 75
 #     device: cpu
 #     requires: ["00", "01"]
 #     introduces: [protocol, AUILC, negative control]
