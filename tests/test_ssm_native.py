@@ -143,9 +143,9 @@ def test_it_can_be_switched_off(fresh, monkeypatch):
 
 
 @needs_native
-def test_auto_takes_it_only_where_the_environment_asks(monkeypatch):
+def test_the_environment_decides_whether_auto_takes_it(monkeypatch):
     args = backends.checked(**problem(1, 2, 3, 2))
-    for value, first in (("1", "native"), ("0", "chunked"), (None, "chunked")):
+    for value, first in (("1", "native"), ("by name", "chunked"), ("0", "chunked"), (None, "native")):
         monkeypatch.delenv("MGMR_NATIVE_SCAN", raising=False)
         if value is not None:
             monkeypatch.setenv("MGMR_NATIVE_SCAN", value)

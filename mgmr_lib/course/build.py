@@ -27,6 +27,7 @@ KERNEL_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "MGMR_NATIVE_SCAN": "by name",  # stored numbers must not depend on a compiler
 }
 
 

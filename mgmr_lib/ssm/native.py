@@ -1,7 +1,8 @@
 """Compile the native_*.c files on this machine, once, and keep the result where downloads are kept.
 
-Nothing is compiled unless somebody asks: by name (`backend="native"`), through `available_backends()` or the doctor, or for "auto" with MGMR_NATIVE_SCAN=1 in the environment.
-Otherwise "auto" takes the chunked rung, which is all Python and rounds the same on every machine with the same torch.
+Nothing is compiled when the course is installed, and nothing needs it. MGMR_NATIVE_SCAN in the environment decides: "1" (as if unset)
+lets "auto" take this rung, "by name" leaves it to `backend="native"`, "0" switches it off. Without it, and without a C compiler,
+"auto" takes the chunked rung. Notebooks are built and tested with "by name", so that their numbers need no compiler.
 """
 
 import ctypes
@@ -30,7 +31,7 @@ TIMEOUT_S = 120
 
 def preferred() -> bool:
     """Whether "auto" may take the compiled rung."""
-    return os.environ.get("MGMR_NATIVE_SCAN") == "1"
+    return os.environ.get("MGMR_NATIVE_SCAN", "1") == "1"
 
 
 @functools.cache
