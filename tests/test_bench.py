@@ -1,6 +1,7 @@
 """The benchmark measures what it says: memory, interleaving, peers that compute the same scan, files with provenance."""
 
 import argparse
+import dataclasses
 import io
 import json
 import tarfile
@@ -119,6 +120,13 @@ def test_layers_keep_shape_and_both_attentions_are_one_function():
     fused, plain = every["attention, fused"], every["attention, written out"]
     plain.load_state_dict(fused.state_dict())
     torch.testing.assert_close(fused(x), plain(x), rtol=1e-5, atol=1e-6)
+
+
+def test_a_layer_that_needs_too_much_memory_is_left_out():
+    small = dataclasses.replace(TINY, lengths=(4, 64), room_bytes=1e5)
+    measured = {(r["name"], r["length"]) for r in suites.layer_suite(small)}
+    assert ("attention, written out", 4) in measured and ("attention, written out", 64) not in measured
+    assert ("attention, fused", 64) in measured
 
 
 def test_peers_that_need_no_download_compute_our_scan():

@@ -25,6 +25,10 @@ class SelfAttention(nn.Module):
             y = F.softmax(q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]), dim=-1) @ v
         return self.out(y.transpose(1, 2).flatten(2))
 
+    def working_bytes(self, x: Tensor) -> int:
+        """About what a train step on x (b,l,d) needs: six (b,heads,l,l) tensors where attention is written out."""
+        return 0 if self.fused else 6 * 4 * self.heads * x.shape[0] * x.shape[1] ** 2
+
 
 class BiLSTM(nn.Module):
     """A bidirectional LSTM whose output has the width of its input."""

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 class Settings:
     """Shapes are (b, l, e, n): batch, length, inner width, state size.
 
-    patience_s: a contender that takes longer a call runs once, and not at larger sizes.
+    patience_s: a contender that takes longer a call runs once, and not at larger sizes. room_bytes: a layer that needs more
+    memory is left out.
     """
 
     scan_shapes: tuple[tuple[int, int, int, int], ...]
@@ -18,6 +19,7 @@ class Settings:
     cuda_shape: tuple[int, int, int, int]
     rounds: int
     patience_s: float
+    room_bytes: float = 4e9
 
     def as_dict(self) -> dict:
         return asdict(self)

@@ -92,11 +92,13 @@ def memory_suite(contenders: dict[str, Callable], shape) -> list[dict]:
 
 
 def layer_suite(settings: Settings) -> list[dict]:
-    """Time of forward+backward of whole layers over length; a layer that became too slow is left out from there on."""
+    """Time of forward+backward of whole layers over length; a layer that became too slow or too large is left out from there on."""
     records, slow = [], set()
     for length in settings.lengths:
         x = torch.randn(settings.layer_batch, length, settings.layer_width)
         every = layers.build(settings.layer_width)
+        slow |= {name for name, layer in every.items() if hasattr(layer, "working_bytes")
+                 and layer.working_bytes(x) > settings.room_bytes}
         calls = {name: functools.partial(layers.train_step, layer, x) for name, layer in every.items() if name not in slow}
         times = interleaved(calls, max(3, settings.rounds // 2), settings.patience_s / 2)
         slow |= {name for name, t in times.items() if t["median_s"] > settings.patience_s / 4}
