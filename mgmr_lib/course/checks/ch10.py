@@ -1,0 +1,230 @@
+"""Exercises of 10 metrics and their traps: two accuracies, classes, seven into five, weighted F1, a constant, paired clips."""
+
+import numpy as np
+
+from mgmr_lib.course.registry import Case, Exercise, Wrong
+
+
+def acc2(prediction, truth, convention):
+    """Share of right signs: "has0" takes 0 for positive and all clips, "non0" leaves clips with label 0 out."""
+    if convention == "has0":
+        return float(np.mean((prediction >= 0) == (truth >= 0)))
+    some = truth != 0
+    return float(np.mean((prediction[some] > 0) == (truth[some] > 0)))
+
+
+def class_accuracy(prediction, truth, top):
+    """Share of clips whose prediction and label have one class, after clipping both to +-top and rounding half to even."""
+    return float(np.mean(np.round(np.clip(prediction, -top, top)) == np.round(np.clip(truth, -top, top))))
+
+
+def weighted_f1(predicted, true):
+    """F1 of the class True and of the class False, weighted by how many clips truly belong to each."""
+    total = 0.0
+    for c in (True, False):
+        hits = np.sum((predicted == c) & (true == c))
+        both = np.sum(predicted == c) + np.sum(true == c)
+        total += np.mean(true == c) * (2 * hits / both if both else 0.0)
+    return float(total)
+
+
+def five_from_seven(c):
+    """The class among five of every value whose class among seven is c."""
+    return max(-2, min(2, c))
+
+
+def constant_positive(negative, positive):
+    """(accuracy, true weighted F1, swapped weighted F1) of the answer "positive" to everything."""
+    share = positive / (negative + positive)
+    f1 = 2 * positive / (2 * positive + negative)
+    return share, share * f1, f1
+
+
+def resampled_gains(hits_a, hits_b, rows):
+    """Difference of two accuracies on each row of drawn clips: hits (n,), rows (R, n) -> (R,)."""
+    return hits_a[rows].mean(axis=1) - hits_b[rows].mean(axis=1)
+
+
+def _numbers(rng, n, most):
+    """Quarters between -most and most; some of them lie on .5 and on 0."""
+    return np.array([rng.randint(-4 * most, 4 * most) / 4 for _ in range(n)])
+
+
+def _acc2_cases(rng):
+    made = [Case((np.array([0.0, 0.0, 1.0, -1.0]), np.array([1.0, -1.0, 0.0, 0.0]), c), f"zeros on both sides, {c}") for c in ("has0", "non0")]
+    for _ in range(3):
+        n = rng.randint(9, 12)
+        p, y = _numbers(rng, n, 3), _numbers(rng, n, 3)
+        p[[0, 1, 2]], y[[0, 1, 2]] = 0.0, [1.0, 2.0, -1.0]
+        p[[3, 4, 5]], y[[3, 4, 5]] = [1.0, -0.5, -2.0], 0.0
+        made += [(p, y, "has0"), (p.copy(), y.copy(), "non0")]
+    return made
+
+
+def _acc2_zero_prediction(p, y, convention):
+    some = y != 0 if convention == "non0" else np.ones(len(y), bool)
+    return float(np.mean((p[some] >= 0) == (y[some] >= 0)))
+
+
+def _acc2_strict(p, y, convention):
+    some = y != 0 if convention == "non0" else np.ones(len(y), bool)
+    return float(np.mean((p[some] > 0) == (y[some] > 0)))
+
+
+def _acc2_dropped_by_prediction(p, y, convention):
+    return acc2(p, y, "has0") if convention == "has0" else float(np.mean((p[p != 0] > 0) == (y[p != 0] > 0)))
+
+
+def _acc2_over_all(p, y, convention):
+    return acc2(p, y, "has0") if convention == "has0" else float(np.sum(((p > 0) == (y > 0)) & (y != 0)) / len(y))
+
+
+def _class_cases(rng):
+    p, y = np.array([-0.75, 3.75, -3.5, 0.25]), np.array([-1.0, 3.0, -3.0, 0.0])
+    made = [Case((np.array([0.5, 1.5, 2.5, -0.5]), np.array([0.0, 2.0, 2.0, 0.0]), 3), "all predictions lie on .5"),
+            Case((p, y, 3), "two predictions lie outside the scale")]
+    for top in (1, 2, 3, rng.randint(1, 3)):
+        y = _numbers(rng, 14, 3)
+        p = y + np.array([rng.choice([-1, 0, 0, 1]) / 4 for _ in y])
+        p[:4], y[:4] = [3.75, -4.25, 0.5, -1.5], [3.0, -2.75, 0.25, -1.75]
+        made.append((p, y, top))
+    return made
+
+
+def _half_up(x):
+    return np.floor(x + 0.5)
+
+
+def _colleague(x):
+    return (x + 0.5).astype(int)
+
+
+def _share(a, b):
+    return float(np.mean(a == b))
+
+
+def _f1_cases(rng):
+    made = [Case((np.array([True] * 5), np.array([True, False, False, False, True])), "always True")]
+    for _ in range(4):
+        true = np.array([rng.random() < 0.3 for _ in range(14)])
+        true[:5] = [True, True, False, False, False]
+        predicted = np.where([rng.random() < 0.6 for _ in true], True, true)
+        predicted[:5] = [True, False, True, True, False]
+        made.append((predicted, true))
+    return made
+
+
+def _f1_of(predicted, true, c):
+    both = np.sum(predicted == c) + np.sum(true == c)
+    return 2 * np.sum((predicted == c) & (true == c)) / both if both else 0.0
+
+
+def _gain_cases(rng):
+    made = []
+    for n, draws in ((4, 3), (8, 5), (10, 4)):
+        a, b = (np.array([float(rng.random() < q) for _ in range(n)]) for q in (0.7, 0.4))
+        a[:3], b[:3] = [1, 0, 1], [0, 1, 0]
+        made.append((a, b, np.array([[rng.randrange(n) for _ in range(n)] for _ in range(draws)])))
+    return made
+
+
+EXERCISES = [
+    Exercise(
+        id="10.1", title="Acc-2, twice", difficulty=1, minutes=6, reference=acc2, cases=_acc2_cases,
+        hints=("has0 compares `>= 0` on all clips. non0 first leaves out the clips whose label is 0, then compares `> 0`.",
+               "prediction, truth are arrays of n numbers; truth != 0 is a mask of n booleans; the result is one number in 0..1."),
+        after="A prediction of exactly 0 counts as positive under has0 and as negative under non0.",
+        wrong=(
+            Wrong("one sign for both", _acc2_zero_prediction, "under non0",
+                  "A prediction of exactly 0 counts as positive under has0 alone: under non0 compare with > 0."),
+            Wrong("strict in both", _acc2_strict, "under has0", "Zero belongs to the positive side under has0: compare with >= 0 there."),
+            Wrong("zeros of the prediction", _acc2_dropped_by_prediction, "label is 0",
+                  "This leaves out clips whose prediction is 0. The clips to leave out under non0 are those whose label is 0."),
+            Wrong("over all clips", _acc2_over_all, "fewer clips",
+                  "The hits are right, but they are divided by all clips: under non0 fewer clips count, below the line too."),
+            Wrong("conventions exchanged", lambda p, y, c: acc2(p, y, "non0" if c == "has0" else "has0"), "exchanged",
+                  "The two conventions are exchanged."),
+        ),
+    ),
+    Exercise(
+        id="10.2", title="find the bug: classes", difficulty=2, minutes=8, reference=class_accuracy, cases=_class_cases,
+        hints=("Clip both to the scale of the classes, round both with np.round, compare.",
+               "np.clip(x, -top, top) and np.round keep the shape (n,); the mean of n comparisons is one number."),
+        after="np.round goes to the even neighbour at .5, as the field's evaluation code does.",
+        wrong=(
+            Wrong("the colleague's", lambda p, y, top: _share(_colleague(np.clip(p, -top, top)), np.round(np.clip(y, -top, top))), "toward zero",
+                  "Turning a number into an int cuts toward zero: -1 becomes 0 on the way. Use np.round for predictions too."),
+            Wrong("prediction not clipped", lambda p, y, top: _share(np.round(p), np.round(np.clip(y, -top, top))), "outside the scale",
+                  "A prediction outside the scale gets a class of its own here: clip predictions as well."),
+            Wrong("label not clipped", lambda p, y, top: _share(np.round(np.clip(p, -top, top)), np.round(y)), "labels are not clipped",
+                  "The labels are not clipped: with five or three classes, strong labels then have classes that no prediction reaches."),
+            Wrong("half up", lambda p, y, top: _share(_half_up(np.clip(p, -top, top)), _half_up(np.clip(y, -top, top))), "even neighbour",
+                  "Here .5 always goes up. np.round goes to the even neighbour, and so do the published scores."),
+            Wrong("no clipping", lambda p, y, top: _share(np.round(p), np.round(y)), "Nothing is clipped",
+                  "Nothing is clipped: the number of classes does not enter at all."),
+        ),
+    ),
+    Exercise(
+        id="10.3", title="seven classes into five", difficulty=1, minutes=5, reference=five_from_seven,
+        cases=lambda rng: [(c,) for c in rng.sample(range(-3, 4), 7)],
+        hints=("Which values have class 3 among seven? Clip one of them to 2 and round it.", "One whole number goes in, one comes out, between -2 and 2."),
+        after="So two values of one class among seven have one class among five: Acc-5 can never be below Acc-7.",
+        wrong=(
+            Wrong("unchanged", lambda c: c, "no class 3", "There is no class 3 among five: such values are clipped to 2."),
+            Wrong("outside is neutral", lambda c: c if abs(c) < 3 else 0, "becomes neutral", "A strong value becomes neutral here: clipping puts it at the end of the scale."),
+            Wrong("shrunk", lambda c: round(c * 2 / 3), "not shrunk", "The scale is not shrunk: clipping leaves the classes -2 to 2 as they are."),
+            Wrong("one less", lambda c: (c > 0) - (c < 0) if abs(c) == 1 else c - ((c > 0) - (c < 0)), "one step", "This moves classes by one step: only 3 and -3 change."),
+        ),
+    ),
+    Exercise(
+        id="10.4", title="weighted F1", difficulty=2, minutes=10, reference=weighted_f1, cases=_f1_cases,
+        hints=("For each of the two classes: hits, times two, over how often it is predicted plus how often it is true. Then weigh.",
+               "predicted, true are n booleans; two F1 (numbers), two weights (shares of the true classes) make one number."),
+        after="The weights come from the truth. A class that is never predicted has F1 0 and keeps its weight.",
+        wrong=(
+            Wrong("swapped", lambda predicted, true: weighted_f1(true, predicted), "predicted shares",
+                  "The weights are the predicted shares: this is what f1_score(prediction, truth) gives. Weigh by the true classes."),
+            Wrong("unweighted", lambda p, t: float((_f1_of(p, t, True) + _f1_of(p, t, False)) / 2), "same weight",
+                  "Both classes have the same weight here (macro F1): weigh each by its true share."),
+            Wrong("positive only", lambda p, t: float(_f1_of(p, t, True)), "class False",
+                  "This is the F1 of the class True alone: the class False has an F1 too."),
+            Wrong("accuracy", lambda p, t: float(np.mean(p == t)), "accuracy", "This is the accuracy (micro F1): take each class by itself."),
+            Wrong("weights exchanged", lambda p, t: float(np.mean(~t) * _f1_of(p, t, True) + np.mean(t) * _f1_of(p, t, False)), "other class",
+                  "Each F1 is multiplied by the share of the other class."),
+        ),
+    ),
+    Exercise(
+        id="10.5", title="a constant answer", difficulty=2, minutes=8, reference=constant_positive,
+        cases=lambda rng: [Case((3, 1), "one positive clip of four")] + [(rng.randint(4, 20), rng.randint(2, 19)) for _ in range(5)],
+        hints=("Nobody is predicted negative: that class has F1 0. What is the F1 of the positive class? Which weight has it, by truth and by prediction?",
+               "Three numbers in 0..1: accuracy, true F1, swapped F1; with P positive of n clips, the positive class has F1 2P / (n + P)."),
+        after="Swapped, the class that is never predicted has weight 0, and its F1 of 0 costs nothing.",
+        wrong=(
+            Wrong("order", lambda neg, pos: (constant_positive(neg, pos)[0], *constant_positive(neg, pos)[:0:-1]), "other way round",
+                  "The two F1 stand the other way round: the true one has the true shares as weights."),
+            Wrong("not weighted", lambda neg, pos: (constant_positive(neg, pos)[0], constant_positive(neg, pos)[2], constant_positive(neg, pos)[2]), "F1 of 0",
+                  "The true F1 must count the negative class: its F1 of 0 has the weight of the negative share."),
+            Wrong("accuracy for F1", lambda neg, pos: (pos / (neg + pos),) * 3, "precision alone", "Accuracy stands in all three places: that is the precision alone. The positive class's F1 is 2P / (n + P)."),
+            Wrong("macro", lambda neg, pos: (constant_positive(neg, pos)[0], constant_positive(neg, pos)[2] / 2, constant_positive(neg, pos)[2]), "plain mean",
+                  "The true F1 here is the plain mean of both classes' F1: weigh by the true shares."),
+            Wrong("swapped weighted", lambda neg, pos: (*constant_positive(neg, pos)[:2], constant_positive(neg, pos)[1]), "predicted shares",
+                  "Swapped, the weights are the predicted shares: everything is predicted positive, so that class has weight 1."),
+        ),
+    ),
+    Exercise(
+        id="10.6", title="find the bug: whose clips", difficulty=2, minutes=6, reference=resampled_gains, cases=_gain_cases,
+        hints=("Both networks sit the same exam: one draw of clips for both, again and again.",
+               "hits_a[rows] has the shape (R, n), as rows; the mean over axis 1 leaves R accuracies."),
+        after="What is hard for both cancels in the difference, and the interval shrinks.",
+        wrong=(
+            Wrong("drawn apart", lambda a, b, rows: a[rows].mean(axis=1) - b[rows[::-1]].mean(axis=1), "other clips",
+                  "The second network is scored on other clips than the first: use the same row for both."),
+            Wrong("second not drawn", lambda a, b, rows: a[rows].mean(axis=1) - b.mean(), "all clips",
+                  "The second network is always scored on all clips: draw them for both."),
+            Wrong("turned round", lambda a, b, rows: resampled_gains(b, a, rows), "sign", "The sign is turned round: first minus second."),
+            Wrong("wrong axis", lambda a, b, rows: (a[rows] - b[rows]).mean(axis=0), "over the draws",
+                  "This averages over the draws: each row is one draw, so take the mean over axis 1."),
+            Wrong("summed", lambda a, b, rows: (a[rows] - b[rows]).sum(axis=1), "number of clips", "This is the number of clips by which they differ: divide by n."),
+        ),
+    ),
+]
