@@ -1,0 +1,682 @@
+# ---
+# jupyter:
+#   mgmr:
+#     title: Break the data
+#     claim: "A missing rate says how many steps are lost, not how much is lost; and a careless mask turns broken data into good numbers."
+#     goals:
+#       - build the masking protocol by hand, and know what padding must never do
+#       - tell frames that are lost from modalities that are lost, and predict both curves
+#       - name the protocol of a result, and say why it cannot stand beside another one's
+#       - find the leaks that make a model look robust
+#     minutes: 65
+#     budget_s: 60
+#     device: cpu
+#     requires: ["00", "07"]
+#     introduces: [protocol, nested masks, modality-level missing, reconstruction mask, leak]
+# ---
+# %% [markdown]
+# ## Nine frames of ten are gone
+# A simple reader averages the frames of a voice and puts a ridge regression on the average. Then we delete ninety per cent of all frames, at random.
+#
+# **Predict, then run:** the reader has some lead over a blind rival, who always says the mean training label. How much of that lead is left: nothing,
+# a tenth, a half, nearly all?
+
+# %%
+from dataclasses import replace
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
+from mgmr_lib.course import figures_ch09 as draw
+from mgmr_lib.data import missing
+from mgmr_lib.data.corpus import MODALITIES, Ragged
+from mgmr_lib.data.load import load_corpus
+from mgmr_lib.evaluation.references import fit_ridge, mean_pool
+from mgmr_lib.evaluation.statistics import bootstrap_interval, paired_difference, t_interval
+
+use_style()
+corpus = load_corpus("classroom-mosi")
+
+# %% [markdown]
+# Voice and face of this corpus are simulated. We bring each of their features to mean 0 and deviation 1, with the statistics of the *training*
+# frames. `Ragged` holds the frames of all clips end to end, without padding.
+
+# %%
+def standardised(split, train):
+    """The split with voice and face in units of the training frames' mean and deviation."""
+    scaled = {}
+    for m in ("audio", "vision"):
+        frames, known = getattr(split, m), getattr(train, m).values
+        values = (frames.values - known.mean(0)) / known.std(0)
+        scaled[m] = replace(frames, values=values.astype("float32"))
+    return replace(split, **scaled)
+
+
+train, test = (standardised(corpus[name], corpus["train"]) for name in ("train", "test"))
+
+# %%
+def average(frames, keep, over="kept"):
+    """What is left of each clip, averaged over its "kept" frames or over all its "valid" ones: (n, d).
+
+    frames: Ragged of n clips; keep: (n, L) bool, False in the padding. Where nothing is left: zeros.
+    """
+    inside = keep[missing.valid_mask(frames.lengths, keep.shape[1])]
+    total = mean_pool(replace(frames, values=frames.values * inside[:, None])) * frames.lengths[:, None]
+    count = keep.sum(1) if over == "kept" else frames.lengths
+    return total / np.maximum(count, 1)[:, None]
+
+# %%
+def error(predictions, labels):
+    """Mean absolute error in points."""
+    return float(np.abs(predictions - labels).mean())
+
+
+voice = fit_ridge(mean_pool(train.audio), train.labels)
+all_kept, few_kept = (missing.draw_masks(test, rate, seed=1)["audio"] for rate in (0.0, 0.9))
+complete, tenth = (error(voice.predict(average(test.audio, k)), test.labels) for k in (all_kept, few_kept))
+
+# %% tags=["baseline"]
+blind = error(np.full(len(test), train.labels.mean()), test.labels)
+left = (blind - tenth) / (blind - complete)
+assert left > 0.8
+say(f"The blind rival is off by {blind:.2f} points, the reader by {complete:.2f}, and with a tenth of the frames by "
+    f"{tenth:.2f}: **{left:.0%} of its lead** is left.")
+
+# %% [markdown]
+# No network, no reconstruction, and hardly any damage at a missing rate of nine tenths. Somebody could print that as "robust". What did the rate
+# measure, then? To answer we build the masks ourselves, and afterwards break them in every way that we can think of.
+
+# %% [markdown]
+# ## 1 The masks, by hand
+# Every clip and modality has a random generator of its own. It draws one number $u$ in $[0, 1)$ for each step, and
+#
+# $$\text{keep} = (u \ge r \ \text{ or protected}) \ \text{ and } \ \text{valid}$$
+
+# %% [markdown]
+# | symbol | what | shape |
+# |---|---|---|
+# | $r$ | missing rate | one number in 0..1 |
+# | $u$ | the draws of $n$ clips, the longest with $L$ steps | $(n, L)$ numbers |
+# | valid | False in the [padding](glossary.md#padding) behind a clip | $(n, L)$ booleans |
+# | protected | True on the text's first and last token, `[CLS]` and `[SEP]` | $(n, L)$ booleans |
+
+# %% [markdown]
+# ### Exercise 09.1 · the coins (easy, 6 minutes)
+# Write the equation for arrays. Think of both ends: rate 0 keeps all, rate 1 keeps what is protected.
+
+
+# %%
+@exercise("09.1")
+def keep_mask(u, rate, valid, protected):
+    """u (n, L) in [0, 1), rate, valid and protected (n, L) booleans -> keep (n, L) booleans."""
+    # SOLUTION
+    return ((u >= rate) | protected) & valid
+    # END SOLUTION
+
+
+# %%
+check("09.1", keep_mask)
+
+# %% [markdown]
+# Now the generators. A seed is made from the clip's name, the modality and the number of the experiment, so a clip loses the same steps whatever
+# batch or order it comes in. We compare our masks with the library's on fifty clips.
+
+# %%
+def draws(split, modality, seed, length):
+    """One generator for each clip: (n, L) numbers in [0, 1)."""
+    seeds = [missing.clip_seed(name, modality, seed) for name in split.ids]
+    return np.stack([np.random.default_rng(s).random(length) for s in seeds])
+
+
+def by_hand(split, rate, seed):
+    """{modality: keep (n, L)} under one missing rate."""
+    valid, masks = missing.valid_steps(split), {}
+    for m in MODALITIES:
+        ends = missing.protected_tokens(split.token_lengths) if m == "text" else np.zeros_like(valid[m])
+        masks[m] = keep_mask(draws(split, m, seed, valid[m].shape[1]), rate, valid[m], ends)
+    return masks
+
+# %%
+fifty = test.select(range(50))
+for rate in (0.0, 0.3, 0.7, 1.0):
+    ours, theirs = by_hand(fifty, rate, seed=1), missing.draw_masks(fifty, rate, seed=1)
+    assert all(np.array_equal(ours[m], theirs[m]) for m in MODALITIES), "exercise 09.1 is not solved yet"
+print("by hand = the library's draw_masks, for three modalities and four rates")
+
+# %% [markdown]
+# The draws do not depend on $r$: raising the rate raises a bar over the same numbers. So the masks are [nested](glossary.md#nested-masks):
+# what is lost at one rate is lost at all higher ones, and a curve over rates follows the same clips as they fade.
+
+# %%
+ladder = [by_hand(fifty, rate, seed=1) for rate in (0.0, 0.2, 0.5, 0.8, 1.0)]
+for lower, higher in zip(ladder, ladder[1:], strict=False):
+    assert all((higher[m] <= lower[m]).all() for m in MODALITIES)
+assert all((ladder[0][m] == v).all() for m, v in missing.valid_steps(fifty).items())
+assert (ladder[-1]["text"].sum(1) == 2).all() and not ladder[-1]["audio"].any() and not ladder[-1]["vision"].any()
+print("nested; at rate 0 all is kept; at rate 1 two tokens a text, and no frame")
+
+# %% [markdown]
+# Three things can stand in a cell of these rectangles. **Predict** from the equation: where lie kept, lost and padding, and which of the three says how long
+# a clip is?
+
+# %%
+rows = fifty.select(np.argsort(-fifty.audio.lengths)[::4])
+fig = plt.figure(figsize=(8.0, 3.0))
+draw.mask_grid(fig, rows, missing.draw_masks(rows, 0.5, seed=1))
+fig.suptitle("Padding lies behind a clip, missing steps lie within it", x=0.01, ha="left")
+show(fig, f"The masks of {len(rows)} clips at rate 0.5, a row a clip, longest voice at the top. Dark: kept; orange: "
+     "missing; white: padding. In the text, the first and the last token of every row are dark.")
+
+# %% [markdown]
+# ### What stands in the gaps
+# A lost frame of voice or face becomes zeros. A lost token becomes `[UNK]`, number 100 in BERT's vocabulary. The padding keeps its 0, and the
+# attention mask still covers *all* valid tokens: a reader sees that something was said there, not what.
+#
+# ### Exercise 09.2 · lost words (medium, 8 minutes)
+# Replace the lost ids. Behind the clip everything must be 0, whatever stood there.
+
+
+# %%
+@exercise("09.2")
+def mask_tokens(ids, keep, valid):
+    """ids (n, L) integers, keep and valid (n, L) booleans -> ids (n, L)."""
+    # SOLUTION
+    return np.where(valid, np.where(keep, ids, 100), 0)
+    # END SOLUTION
+
+
+# %%
+check("09.2", mask_tokens)
+
+# %%
+kept, valid = missing.draw_masks(fifty, 0.5, seed=1), missing.valid_steps(fifty)
+ids = fifty.token_ids[:, : kept["text"].shape[1]]
+assert np.array_equal(mask_tokens(ids, kept["text"], valid["text"]), missing.mask_tokens(ids, kept["text"], valid["text"]))
+frames = fifty.audio.padded(kept["audio"].shape[1])
+assert np.array_equal(frames * kept["audio"][..., None], missing.mask_features(frames, kept["audio"]))
+print("first text:", mask_tokens(ids, kept["text"], valid["text"])[0, :12].tolist())
+
+# %% [markdown]
+# Now with a slider, on one clip. The text is shown as a frozen language model encodes it, a column a token.
+
+# %%
+from mgmr_lib.course.widgets import missing_rate
+from mgmr_lib.data.text import cached_features, load_encoder
+
+encoder = load_encoder("minilm")
+some = test.select(range(300))
+text_train, text_some = (cached_features(encoder, split) for split in (train, some))
+clip = int(np.argsort(some.audio.lengths)[len(some) // 2])
+
+# %%
+explore(
+    missing_rate({"text": text_some[clip][:, :24], "voice": some.audio[clip], "face": some.vision[clip]}),
+    "One clip at three missing rates: text encodings, voice and face, a column a step. Missing steps are blank. At "
+    "0.1 and at 0.5 slow rises and falls of voice and face can still be followed; at 0.9 single columns are left.",
+    title="A few columns are enough to guess the colour of a row",
+    size=(3.3, 3.2),
+    rate=[0.1, 0.3, 0.5, 0.7, 0.9],
+)
+
+# %% [markdown]
+# Rows of voice and face change slowly: neighbours say nearly the same, and the level of a row, which is all that our reader uses, shows in any ten
+# of its columns. That is why the rate of nine tenths did no harm. Words are different: no two of them say the same.
+
+# %% [markdown]
+# ## 2 Frames or whole modalities
+# There is another way to lose data: the microphone was off. Then all frames of a clip are gone together, and we speak of
+# [modality-level missing](glossary.md#modality-level-missing), against the frame-level kind so far. One coin a clip and modality:
+#
+# $$\text{the modality is kept where } \ u_{\text{clip}} \ge r$$
+
+# %% [markdown]
+# Both lose the same share of frames on average. Our readers: a ridge for each modality, fitted once, on complete training clips. Text is read with
+# frozen encodings, as the [text ridge](glossary.md#text-ridge) does; voice and face from the average of the kept frames.
+
+# %%
+from mgmr_lib.data.masked import mask_split
+
+
+def views(split, keep, complete_text):
+    """What each reader sees of each clip: {modality: (n, d)}."""
+    text = mask_split(split, keep, encoder, complete_text, targets=False).masked_text
+    return {"text": mean_pool(text)} | {m: average(getattr(split, m), keep[m]) for m in ("audio", "vision")}
+
+
+frame_level = {rate: views(some, missing.draw_masks(some, rate, seed=1), text_some) for rate in (0.0, 0.3, 0.6, 0.9, 1.0)}
+
+# %%
+def one_coin(split, rate, seed, key=None):
+    """Which clips lose a modality: {modality: (n,) bool}; with a `key`, all modalities share the coin of that name."""
+    coins = {m: [missing.clip_seed(i, f"whole/{key or m}", seed) * 2.0**-64 for i in split.ids] for m in MODALITIES}
+    return {m: np.array(u) < rate for m, u in coins.items()}
+
+
+def without(lost, full, gone):
+    """The views of clips that lose whole modalities: (n, d) each."""
+    return {m: np.where(lost[m][:, None], gone[m], full[m]) for m in MODALITIES}
+
+# %%
+full, gone = frame_level[0.0], frame_level[1.0]
+inputs = {"text": mean_pool(text_train)} | {m: mean_pool(getattr(train, m)) for m in ("audio", "vision")}
+readers = {m: fit_ridge(inputs[m], train.labels) for m in MODALITIES}
+rival = error(np.full(len(some), train.labels.mean()), some.labels)
+
+
+def leads(seen):
+    """Each reader's lead over the blind rival, in points."""
+    return {m: rival - error(readers[m].predict(seen[m]), some.labels) for m in MODALITIES}
+
+# %% [markdown]
+# **Predict, then run:** draw six curves, the share of the lead that is left against the rate: text, voice and face, frame-level and modality-level.
+# Three of the six can be known before any measurement.
+
+# %% tags=["signature"]
+start = leads(full)
+frame = {rate: {m: v / start[m] for m, v in leads(seen).items()} for rate, seen in frame_level.items()}
+whole = {}
+for rate in frame_level:
+    found = [leads(without(one_coin(some, rate, seed), full, gone)) for seed in range(20)]
+    whole[rate] = {m: float(np.mean([f[m] for f in found])) / start[m] for m in MODALITIES}
+
+# %%
+fig = plt.figure(figsize=(8.0, 3.2))
+draw.lead_curves(fig, {"frame-level": frame, "modality-level": whole})
+fig.suptitle("The same rate loses everything, something, or nothing", x=0.01, ha="left")
+show(fig, "Share of each reader's lead over the blind rival that is left. Frame-level (left): voice and face keep nearly all "
+     "of it up to rate 0.9, the text loses more and more. Modality-level (right): all three fall on the dashed "
+     "line, one minus the rate.")
+
+# %%
+for m in ("audio", "vision"):
+    assert frame[0.6][m] > 0.85 and abs(frame[1.0][m]) < 0.1
+assert frame[0.6]["text"] < 0.6 and all(abs(whole[0.6][m] - 0.4) < 0.12 for m in MODALITIES)
+say(f"At rate 0.6 the voice keeps {frame[0.6]['audio']:.0%} of its lead if frames are lost and "
+    f"{whole[0.6]['audio']:.0%} if whole clips fall silent; the text keeps {frame[0.6]['text']:.0%} and "
+    f"{whole[0.6]['text']:.0%}.")
+
+# %% [markdown]
+# The right-hand panel is arithmetic: a clip is read completely or not at all, so the lead is $(1 - r)$ times the complete one, for *every* reader
+# of a single modality that says about the mean when blind. The left-hand panel depends on how much neighbouring steps repeat each other.
+
+# %%
+many = [missing.draw_masks(some, 0.9, seed)["audio"] for seed in range(1, 6)]
+spread = t_interval([leads(full | {"audio": average(some.audio, k)})["audio"] / start["audio"] for k in many])
+assert spread["low"] > 0.7
+say(f"Five mask seeds at rate 0.9: the voice keeps {spread['mean']:.0%} of its lead, with a 95 % interval that stays "
+    f"above {0.7:.0%}.")
+
+# %% [markdown]
+# So "rate 0.5" names two experiments, and within one of them it is hard for words and easy for a slow voice. Real losses come in both kinds, and in
+# bursts between them. Our voice and face are simulated: how slowly *real* features move has to be measured on real features.
+
+# %% [markdown]
+# > **Card: the papers.** Both lose steps: MGMR-Net applies "independent temporal masks" to each modality [@mgmr2025], MFMB-Net draws "random
+# > temporal masks for each modality" [@mfmb2025]. Neither tables whole modalities lost. In the library, `modality_rates` does it, and spares
+# > one modality of a clip that would lose all three.
+
+# %% [markdown]
+# ## 3 Zero is a message
+# > **Card: paper and code differ.** Lost frames are replaced "with zero vectors, effectively introducing white Gaussian noise" [@mgmr2025], and "we add
+# > white Gaussian noise on the original feature with a zero vector" [@mfmb2025]. A zero vector is no noise, and noise is no zero vector. All published
+# > code that we read writes zeros. So do we; `mask_features(..., noise_std=...)` has the noise.
+
+# %% [markdown]
+# Does it matter? It depends on what the reader is told. Ours knew which frames were kept. Now nobody tells it: it averages over *all* valid
+# frames, and whatever fills the gaps goes into the average.
+#
+# **Predict, then run:** at rate 0.5, which is worst: zeros in standardised features, noise of deviation 1, or zeros in the raw units (hertz,
+# decibels)? And at rate 1?
+
+# %%
+raw_train, raw = (corpus[name].audio for name in ("train", "test"))
+raw_voice = fit_ridge(mean_pool(raw_train), train.labels)
+
+
+def filled(rate, filling):
+    """Error of a reader that averages over all valid frames."""
+    keep = missing.draw_masks(test, rate, seed=1)["audio"]
+    if filling == "zeros, raw units":
+        return error(raw_voice.predict(average(raw, keep, "valid")), test.labels)
+    noise_std = 1.0 if filling == "noise" else 0.0
+    valid = missing.valid_mask(test.audio.lengths, keep.shape[1])
+    seen = missing.mask_features(test.audio.padded(keep.shape[1]), keep, valid, noise_std)
+    return error(voice.predict(mean_pool(Ragged.from_padded(seen, test.audio.lengths))), test.labels)
+
+# %%
+rates = [0.0, 0.25, 0.5, 0.75, 1.0]
+fillings = {name: [filled(r, name) for r in rates] for name in ("zeros, raw units", "zeros", "noise")}
+fillings["told what is kept"] = [
+    error(voice.predict(average(test.audio, missing.draw_masks(test, r, seed=1)["audio"])), test.labels) for r in rates]
+
+# %%
+fig, ax = plt.subplots()
+draw.error_curves(ax, rates, fillings, blind)
+ax.set(title="Zeros in raw units are worse than knowing nothing")
+show(fig, "Error of a voice reader against the missing rate. If it is told which frames were kept the error stays flat "
+     "up to the last point but one. Standardised zeros and noise pull it to the dashed line of the blind rival; raw zeros pull it beyond.")
+
+# %%
+assert fillings["zeros, raw units"][-1] > blind + 0.05 and abs(fillings["zeros"][-1] - blind) < 0.01
+assert max(abs(a - b) for a, b in zip(fillings["zeros"], fillings["noise"], strict=True)) < 0.03
+say(f"With everything lost, zeros in raw units cost {fillings['zeros, raw units'][-1] - blind:.2f} points more than "
+    "knowing nothing. Standardised zeros and noise differ by less than 0.03 at every rate.")
+
+# %% [markdown]
+# In raw units a zero is loud: a pitch of 0 hertz is far from any voice. Standardised, a zero says "the mean frame", and the average shrinks by
+# $1 - r$. The ridge's answer shrinks with it, although nothing worth knowing was lost. The library standardises first and masks
+# afterwards, and every network gets the mask too.
+
+# %% [markdown]
+# ## 4 Two protocols
+# Which masks does a model meet while it is *trained*? The literature has two customs, each with its own way to report. A
+# [protocol](glossary.md#protocol) fixes all of it.
+#
+# | | protocol A | protocol B |
+# |---|---|---|
+# | models | one for each rate | one for all rates |
+# | training masks | that rate, drawn once | every clip and modality draws its own rate from 0 to 1, half of the clips are complete; redrawn every epoch |
+# | test rates | 0.0, 0.1, ..., 1.0 | 0.0, 0.1, ..., 0.9 |
+# | one number | area under the curve | plain mean |
+
+# %% [markdown]
+# > **Card: who uses which.** A: TFR-Net [@yuan2021], EMT-DLFR [@sun2023] and MFMB-Net [@mfmb2025]. B: LNLN [@zhang2024] and TF-Mamba, by their code.
+# > MGMR-Net [@mgmr2025] reports a plain mean over the rates up to 0.9 in five runs; it does not say how training masks are drawn, and
+# > we infer B. The course uses B for both networks, and names it in every result.
+
+# %% [markdown]
+# One small reader is enough to see why their numbers cannot be compared: the voice ridge that averages over all valid frames and is not told
+# the mask. Same reader, same test masks; only the training masks differ.
+#
+# **Predict, then run:** which custom gives the lowest error at rate 0.8, and by how much?
+
+# %%
+def fitted(keeps):
+    """The voice reader, trained on every given set of masks of the training clips."""
+    seen = np.concatenate([average(train.audio, k["audio"], "valid") for k in keeps])
+    return fit_ridge(seen, np.tile(train.labels, len(keeps)))
+
+
+def tested(model, rate):
+    """Its error on the test clips at one rate."""
+    keep = missing.draw_masks(test, rate, seed=1)["audio"]
+    return error(model.predict(average(test.audio, keep, "valid")), test.labels)
+
+
+one_a_rate = {r: fitted([missing.train_masks(train, 0, 7, protocol="A", rate=r)]) for r in (0.0, 0.4, 0.8)}
+for_all = fitted([missing.train_masks(train, epoch, 7, protocol="B") for epoch in range(4)])
+
+# %%
+table = {r: (tested(one_a_rate[0.0], r), tested(one_a_rate[r], r), tested(for_all, r)) for r in one_a_rate}
+swapped = tested(one_a_rate[0.8], 0.0)
+fig, ax = plt.subplots(figsize=(6.4, 3.0))
+draw.error_curves(ax, list(table), dict(zip(("trained on complete clips", "protocol A", "protocol B"), zip(*table.values(), strict=True),
+                                            strict=True)), blind)
+ax.set(title="One reader, one test, three results", xticks=list(table))
+show(fig, "Error of the voice reader at three missing rates after training on complete clips, by protocol A and by "
+     "protocol B. Protocol A stays flat, the two others climb towards the blind rival.")
+
+# %%
+assert table[0.8][1] < table[0.8][2] - 0.03 and swapped > blind + 0.2
+say(f"At rate 0.8, A is better than B by {table[0.8][2] - table[0.8][1]:.2f} points, as much as separates good networks in "
+    f"the papers' tables. But show A's model for rate 0.8 a *complete* clip: {swapped:.2f}, far worse than blind.")
+
+# %% [markdown]
+# A's model knows the rate, and undoes the shrinking with larger weights. B's model must serve every rate with one set of weights. Neither is wrong: A
+# asks what could be learned for a known rate, B what one model can do. A table that mixes them compares questions, not models.
+
+# %% [markdown]
+# ## 5 Leaks
+# A [leak](glossary.md#leak) lets something into a result that a model could not have in earnest. We build four, and measure each with a reader of a
+# few weights. The first one sits in a loss.
+#
+# Networks that reconstruct what was lost are trained and judged on the [reconstruction mask](glossary.md#reconstruction-mask): steps that were
+# there, and went missing.
+
+# %% [markdown]
+# ### Exercise 09.3 · find the bug (harder, 10 minutes)
+# A colleague's reconstruction answers 0 everywhere. It has learned nothing, and her loss praises it. Which cells does she average over? Return the mean absolute
+# error over the right ones, all their features alike. At least one step is lost.
+
+
+# %%
+def colleagues_loss(guess, truth, keep, valid):
+    return np.abs(guess - truth)[~keep].mean()
+
+
+@exercise("09.3")
+def reconstruction_loss(guess, truth, keep, valid):
+    """guess, truth (n, L, d), keep and valid (n, L) booleans -> one number."""
+    # SOLUTION
+    return np.abs(guess - truth)[valid & ~keep].mean()
+    # END SOLUTION
+
+
+# %%
+check("09.3", reconstruction_loss)
+
+# %%
+losses = {}
+for rate in (0.1, 0.5, 0.9):
+    keep = missing.draw_masks(test, rate, seed=1)["audio"]
+    truth, valid = test.audio.padded(keep.shape[1]), missing.valid_mask(test.audio.lengths)
+    assert np.array_equal(missing.reconstruction_mask(valid, keep), valid & ~keep)
+    losses[rate] = [f(np.zeros_like(truth), truth, keep, valid) for f in (colleagues_loss, reconstruction_loss)]
+    print(f"rate {rate}: she says {losses[rate][0]:.2f}, the truth is {losses[rate][1]:.2f}; "
+          f"lost by her count {1 - keep.mean():.0%}")
+assert all(3 * hers < 2 * ours for hers, ours in losses.values()) and 5 * losses[0.1][0] < losses[0.1][1]
+
+# %% [markdown]
+# A reconstruction of zeros is *perfect* in the padding. The shorter the clips and the lower the rate, the better it looks; and the missing rate that
+# her masks report is wrong, too. Nothing crashes, and the loss goes down.
+
+# %% [markdown]
+# ### The length in the average
+# The second leak: a reader that averages over the whole rectangle, padding included. To see it alone, we replace the voice by noise
+# around 1 that knows nothing of the labels, in clips whose *length* does: the longer, the more positive. A proper reader must fail here.
+#
+# **Predict, then run:** what does the improper reader do as the missing rate grows?
+
+# %%
+def planted(labels, rng, tells=12.0, length=120):
+    """Noise frames (mean 1, deviation 1), five features, in clips whose length follows the label; tells=0: it does not."""
+    steps = 40 + tells * labels / labels.std() + 24 * rng.standard_normal(len(labels))
+    lengths = np.clip(steps.round(), 5, length).astype(int)
+    return Ragged((1 + rng.standard_normal((lengths.sum(), 5))).astype("float32"), lengths, length)
+
+
+def rectangle(frames, keep):
+    """The improper average: over the whole rectangle, whose padding is 0."""
+    return (frames.padded(keep.shape[1]) * keep[..., None]).mean(1)
+
+
+def proper(frames, keep):
+    """Over the clip's own frames."""
+    return average(frames, keep, "valid")
+
+# %% tags=["control"]
+def noise_errors(pool, tells, rates, seed=0):
+    """Errors of a ridge on noise frames, trained and tested at each rate."""
+    rng = np.random.default_rng(seed)
+    known, new = planted(train.labels, rng, tells), planted(test.labels, rng, tells)
+    found = []
+    for rate in rates:
+        seen = [pool(f, missing.keep_mask(missing.valid_mask(f.lengths, 120), rate, seed=s)) for f, s in ((known, 1), (new, 2))]
+        found.append(error(fit_ridge(seen[0], train.labels).predict(seen[1]), test.labels))
+    return found
+
+
+noisy = {"rectangle, length tells": noise_errors(rectangle, 12.0, rates[:-1]),
+         "proper, length tells": noise_errors(proper, 12.0, rates[:-1]),
+         "rectangle, length tells nothing": noise_errors(rectangle, 0.0, rates[:-1])}
+
+# %%
+fig, ax = plt.subplots()
+draw.error_curves(ax, rates[:-1], noisy, blind)
+ax.set(title="A leak looks like robustness: pure noise, and a flat curve below the blind rival")
+show(fig, "Errors on frames of pure noise. Averaged over the padded rectangle, clips whose length follows the label are read "
+     "well at every rate. The proper average, and clips whose length tells nothing, stay at the blind rival.")
+
+# %%
+leaky, fair, untold = noisy.values()
+assert max(leaky) < blind - 0.1 and min(fair + untold) > blind - 0.03
+lengths = {m: np.corrcoef(n, test.labels)[0, 1] for m, n in (
+    ("text", test.token_lengths), ("audio", test.audio.lengths), ("vision", test.vision.lengths))}
+assert max(abs(c) for c in lengths.values()) < 0.15
+say(f"From pure noise the improper reader gains up to {blind - min(leaky):.2f} points. In our corpus there is little to steal: "
+    f"lengths and labels correlate by {', '.join(f'{c:.2f} ({m})' for m, c in lengths.items())}.")
+
+# %% [markdown]
+# Even a proper mask tells a network how long a clip is, and that can be a fair clue. Then it is a rival's clue too: fit a ridge on the lengths alone and put it in
+# the table. A curve that hardly falls needs such a rival more than a curve that does.
+
+# %% [markdown]
+# ### One seed for all modalities
+# The third: somebody seeds every modality's generator alike. What is lost is then lost in all three at the same moment. **Predict:** do results get better or worse?
+#
+# ### Exercise 09.4 · what is left of a moment (medium, 6 minutes)
+# Each of $k$ modalities loses a moment with probability $r$. How likely is it that *some* modality still has it, and that *all* have it?
+
+
+# %%
+@exercise("09.4")
+def moment_left(rate, k, shared):
+    """rate in 0..1, k modalities, shared: one coin for all (True) or one each (False) -> (P(some left), P(all left))."""
+    # SOLUTION
+    if shared:
+        return 1 - rate, 1 - rate
+    return 1 - rate**k, (1 - rate) ** k
+    # END SOLUTION
+
+
+# %%
+check("09.4", moment_left)
+
+# %%
+for shared in (False, True):
+    some_left, all_left = moment_left(0.5, 3, shared)
+    counted = one_coin(test, 0.5, seed=1, key="same" if shared else None)
+    lost = np.stack(list(counted.values()))
+    assert abs(1 - lost.all(0).mean() - some_left) < 0.08 and abs(1 - lost.any(0).mean() - all_left) < 0.08
+    print(f"{'one seed' if shared else 'own seeds'}: some left {some_left:.3g}, all left {all_left:.3g}")
+
+# %% [markdown]
+# So it depends on what a model lives on. One that lets a modality *stand in* for a lost one needs some to be left: one seed hurts it. One that
+# *compares* modalities at the same moment needs all to be left: one seed helps it. We measure both.
+
+# %%
+stacked = [np.hstack([part[m] for m in MODALITIES]) for part in (inputs, full)]
+team = fit_ridge(stacked[0], train.labels)
+stands_in = {}
+for name, key in (("own seeds", None), ("one seed", "same")):
+    seen = [without(one_coin(some, 0.5, seed, key), full, gone) for seed in range(40)]
+    stands_in[name] = [error(team.predict(np.hstack([s[m] for m in MODALITIES])), some.labels) for s in seen]
+harm = paired_difference(stands_in["one seed"], stands_in["own seeds"])
+
+# %%
+assert 0 < harm["mean"] < 0.05 and harm["low"] > -0.005
+say(f"A ridge on all three, whole modalities lost at rate 0.5, forty mask seeds: one seed **worsens** its error by {harm['mean']:.3f} points "
+    f"(95 % interval {harm['low']:.3f} to {harm['high']:.3f}). A small effect: the text carries most here, and nobody can stand in for it.")
+
+# %% [markdown]
+# For the comparing kind we make a toy. Two streams of $\pm 1$; each alone is a fair coin. In a clip with label $c$ they *agree* with probability
+# $(1 + c)/2$, so the mean of their products, over moments that both still have, estimates $c$.
+
+# %%
+def duet(rate, shared, rng, n=1000, steps=40):
+    """Correlation of the mean product with the label of n toy clips."""
+    c = rng.uniform(-1, 1, n)
+    product = np.where(rng.random((n, steps)) < (1 + c[:, None]) / 2, 1, -1)
+    u = rng.random((2, n, steps))
+    both = (u[0] >= rate) & (u[0 if shared else 1] >= rate)
+    guess = (product * both).sum(1) / np.maximum(both.sum(1), 1)
+    return float(np.corrcoef(guess, c)[0, 1])
+
+
+toy_rates = [0.0, 0.3, 0.6, 0.8, 0.9]
+duets = {name: [duet(r, shared, np.random.default_rng(4)) for r in toy_rates] for name, shared in
+         (("one seed", True), ("own seeds", False))}
+
+# %%
+fig = plt.figure(figsize=(8.0, 3.0))
+draw.shared_seed(fig, stands_in, toy_rates, duets)
+fig.suptitle("One seed for all modalities distorts, in either direction", x=0.01, ha="left")
+show(fig, "Left: errors of the ridge on three modalities for forty mask seeds; with one seed for all they are a little "
+     "higher. Right: the toy reader that compares two streams; with one seed its correlation stays far higher as the rate grows.")
+
+# %%
+assert duets["one seed"][-1] > duets["own seeds"][-1] + 0.2
+say(f"At rate 0.9 one seed **raises** the comparing reader's correlation from {duets['own seeds'][-1]:.1f} to {duets['one seed'][-1]:.1f}: "
+    "another experiment under the same name. It flatters models that align modalities, and both papers' networks do.")
+
+# %% [markdown]
+# ### A lucky draw, and a look around
+# The fourth leak is the experimenter. Evaluate a text reader with whole texts lost, look, dislike the result, draw other masks, look again.
+# **Predict, then run:** the best of twenty mask seeds, how far above the mean is its correlation?
+
+# %%
+tries = np.array([np.corrcoef(readers["text"].predict(without(one_coin(some, 0.5, s), full, gone)["text"]), some.labels)[0, 1]
+                  for s in range(200)])
+lucky = tries.reshape(10, 20).max(1)
+honest = t_interval(tries[:5])
+fig, ax = plt.subplots(figsize=(8.0, 2.6))
+draw.lucky_draws(ax, tries, float(lucky.mean()))
+show(fig, f"Correlations of one unchanged text reader under {len(tries)} mask seeds. The best of twenty lies, on average, "
+     f"at {lucky.mean():.2f}, the mean at {tries.mean():.2f}.")
+
+# %%
+gain = lucky.mean() - tries.mean()
+assert gain > 0.02 and (lucky > honest["mean"]).all()
+say(f"Twenty looks lift the correlation by **{gain:.2f}** on average, without touching the reader. Honest: fix the seeds before looking, and "
+    f"report them all; five seeds give {honest['mean']:.2f} ({honest['low']:.2f} to {honest['high']:.2f}).")
+
+# %% [markdown]
+# Last, a leak that hides in one line of preprocessing: standardise the test clips with *their own* statistics, at each rate anew. Remember that
+# zeros shrank the averages. **Predict, then run:** what do the test split's own mean and deviation do to the shrinking?
+
+# %%
+keep = missing.draw_masks(test, 0.8, seed=1)["audio"]
+seen, known = average(test.audio, keep, "valid"), mean_pool(train.audio)
+
+
+def rescaled(x):
+    """x (n, d) brought to the training averages' mean and deviation with x's own statistics."""
+    return (x - x.mean(0)) / x.std(0) * known.std(0) + known.mean(0)
+
+
+answers = {"complete": voice.predict(average(test.audio, all_kept)), "rate 0.8": voice.predict(seen),
+           "rate 0.8, own statistics": voice.predict(rescaled(seen)), "rate 0.8, mask told": voice.predict(average(test.audio, keep))}
+
+# %%
+fig, ax = plt.subplots(figsize=(8.0, 2.4))
+found = {name: bootstrap_interval(np.mean, np.abs(a - test.labels), n_resamples=500) for name, a in answers.items()}
+draw.intervals(ax, found, blind)
+ax.set(title="The test split's own statistics undo the damage, and so does an honest mask")
+show(fig, "Errors of the voice reader with 95 % intervals over clips. Rate 0.8 brings it near the blind rival (dashed). With "
+     "the test split's own statistics, or with the mask told, it is as good as on complete clips.")
+
+# %%
+theft = paired_difference(np.abs(answers["rate 0.8, own statistics"] - test.labels), np.abs(answers["rate 0.8"] - test.labels))
+company = np.abs(voice.predict(rescaled(seen[:20])) - answers["rate 0.8, own statistics"][:20]).max()
+assert theft["high"] < -0.02 and company > 0.05
+say(f"It gains {-theft['mean']:.2f} points (interval {-theft['high']:.2f} to {-theft['low']:.2f}). But the answer for a clip now depends "
+    f"on who else is tested: among twenty clips only, an answer moves by up to {company:.1f} points. And it was not needed: told "
+    "the mask, the reader gets there alone.")
+
+# %% [markdown]
+# ## 6 Limits
+# - Readers of a few weights show that a leak *can* pay, not what it paid in any paper.
+# - Independent coins are the field's custom. Real losses have causes, and causes may know the label: who is angry covers the face.
+# - Our voice and face are simulated, and slow. On features that change from frame to frame, frame-level loss hurts more.
+
+# %% [markdown]
+# ## 7 Summary
+# - A step is kept where its draw is at least the rate, and valid; `[CLS]` and `[SEP]` stay; padding is never missing.
+# - Frame-level and modality-level missing are two experiments. The second is a straight line for any single modality.
+# - Zeros mean something in raw units. Standardise with training statistics, then mask, and tell the model the mask.
+# - Protocols A and B answer different questions: name yours.
+# - A flat curve is a claim to check: lengths alone, padding, seeds, statistics.
+
+# %%
+progress("09")
