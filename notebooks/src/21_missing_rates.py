@@ -11,8 +11,8 @@
 #     minutes: 55
 #     budget_s: 75
 #     device: cpu
-#     requires: ["00", "01", "09", "10"]
-#     introduces: [negative control]
+#     requires: ["00", "01", "08", "09", "10"]
+#     introduces: []
 # ---
 # %% [markdown]
 # ## A sentence to check
