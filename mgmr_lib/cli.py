@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": ("commands.evaluate", "measure a finished run over missing rates"),
     "predict": ("commands.predict", "predict clips of a split, or a sentence of your own"),
     "report": ("commands.report", "draw the missing-rate curves of evaluations as a PNG"),
+    "experiment": ("commands.experiment", "the papers' tables and figures, from runs that the ledger keeps"),
     "bench": ("bench", "time the scans against their peers"),
     "run": ("commands.run", "train on the default corpus, print and plot the missing-rate table"),
 }

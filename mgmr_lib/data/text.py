@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mgmr_lib.data.corpus import Ragged, Split
+from mgmr_lib.data.encoding_memo import EncodingMemo
 from mgmr_lib.data.hub import ENCODERS, hub_file
 from mgmr_lib.data.pinned import MINILM
 from mgmr_lib.data.sources import progress_bar, require
@@ -40,12 +41,14 @@ class TextEncoder(nn.Module):
     """A BERT without its pooler: ids (b, l), valid (b, l) bool -> last hidden state (b, l, dim), zero where not valid.
 
     A frozen encoder takes no gradients and stays in eval mode. Ids in the padding change nothing, whatever they are.
+    memo: set by sweeps, so that `encode` remembers what a frozen encoder said.
     """
 
     def __init__(self, name: str, bert: nn.Module, frozen: bool = True):
         super().__init__()
         self.name, self.bert, self.frozen = name, bert, frozen
         self.dim, self.vocab_size = bert.config.hidden_size, bert.config.vocab_size
+        self.memo: EncodingMemo | None = None
         self._remembered: dict[str, Ragged] = {}
         self._weights_id = ""
         bert.requires_grad_(not frozen)
@@ -112,7 +115,6 @@ def _quiet_transformers():
             transformers.logging.enable_progress_bar()
 
 
-@torch.no_grad()
 def encode(
     encoder: TextEncoder, ids: np.ndarray, lengths: np.ndarray, batch_tokens: int = 2048, progress: bool = False
 ) -> Ragged:
@@ -120,6 +122,13 @@ def encode(
 
     Clips of like length share a batch of about batch_tokens tokens, so that hardly any padding is computed.
     """
+    if encoder.memo is not None and encoder.frozen:
+        return encoder.memo.features(ids, lengths, lambda: _encode(encoder, ids, lengths, batch_tokens, progress))
+    return _encode(encoder, ids, lengths, batch_tokens, progress)
+
+
+@torch.no_grad()
+def _encode(encoder: TextEncoder, ids: np.ndarray, lengths: np.ndarray, batch_tokens: int, progress: bool) -> Ragged:
     training = encoder.training
     encoder.eval()
     device = next(encoder.parameters()).device

@@ -17,12 +17,12 @@ from ..data.corpus import Corpus, Split
 from ..data.load import load_corpus
 from ..data.masked import mask_split
 from ..data.missing import draw_masks
-from ..data.text import load_encoder
+from ..data.text import TextEncoder
 from ..errors import CourseError
 from ..paths import REPOSITORY
 from .checkpoint import load_tensors, load_weights, read_json, save_tensors, write_json
 from .config import TrainConfig
-from .setup import build, cut, prepare
+from .setup import build, cut, given_encoder, prepare
 from .trainer import Trainer, predict
 
 
@@ -81,9 +81,17 @@ def open_folder(folder: Path, description: dict) -> bool:
 
 
 def train_run(
-    config: TrainConfig, folder: Path, corpus: Corpus | None = None, quiet: bool = False, accelerator: Accelerator | None = None
+    config: TrainConfig,
+    folder: Path,
+    corpus: Corpus | None = None,
+    quiet: bool = False,
+    accelerator: Accelerator | None = None,
+    encoder: TextEncoder | None = None,
 ) -> "Run":
-    """Train into a folder, or go on where a killed run stopped; a complete one is only loaded."""
+    """Train into a folder, or go on where a killed run stopped; a complete one is only loaded.
+
+    encoder: the configuration's frozen text encoder, if it is loaded already.
+    """
     corpus = corpus or load_corpus(config.data, config.dataset)
     accelerator = accelerator or Accelerator()
     folder = Path(folder)
@@ -97,7 +105,7 @@ def train_run(
     with accelerator.main_process_first():
         complete = open_folder(folder, description)
     if not complete:
-        setup = prepare(config, corpus)
+        setup = prepare(config, corpus, encoder)
         trainer = Trainer(setup, folder, quiet, accelerator)
         started = time.perf_counter()
         progress = trainer.run()
@@ -106,7 +114,7 @@ def train_run(
             seconds = round(time.perf_counter() - started, 1)
             write_json(folder / "result.json", {"seconds": seconds, **vars(progress)})
         accelerator.wait_for_everyone()
-    return load_run(folder, corpus)
+    return load_run(folder, corpus, encoder=encoder)
 
 
 def describe(corpus: Corpus) -> dict:
@@ -149,7 +157,9 @@ class Run:
         return predict(self.model, masked, batch_size, self.device)
 
 
-def load_run(folder: Path, corpus: Corpus | None = None, data: str | None = None) -> Run:
+def load_run(
+    folder: Path, corpus: Corpus | None = None, data: str | None = None, encoder: TextEncoder | None = None
+) -> Run:
     """A finished run, with its own corpus or (data, a name or path) another one of the same feature widths."""
     folder = Path(folder)
     if not (folder / "config.json").exists():
@@ -164,7 +174,7 @@ def load_run(folder: Path, corpus: Corpus | None = None, data: str | None = None
     if found != about["corpus"]["widths"]:
         wanted = about["corpus"]["widths"]
         raise CourseError(f"{corpus.source or corpus.name} has features of widths {found}, but {folder} was trained on {wanted}")
-    encoder = load_encoder(config.text_encoder, config.encoder_lr == 0)
+    encoder = given_encoder(config, encoder)
     model = build(config, corpus["train"], encoder, config.encoder_lr == 0)
     tensors, _ = load_tensors(folder / "model.safetensors")
     load_weights(model, tensors, folder / "model.safetensors")

@@ -11,7 +11,7 @@ from ..data.corpus import Corpus, Ragged, Split
 from ..data.load import load_corpus
 from ..data.masked import mask_split
 from ..data.missing import draw_masks, train_masks
-from ..data.text import cached_features, encode, load_encoder, load_tokenizer, vocabulary_mismatch
+from ..data.text import TextEncoder, cached_features, encode, load_encoder, load_tokenizer, vocabulary_mismatch
 from ..models.inputs import Inputs
 from ..models.registry import entry
 from .config import TrainConfig
@@ -62,14 +62,17 @@ def with_shuffled_labels(split: Split, seed: int) -> Split:
     return Split(**{**vars(split), "labels": split.labels[order]})
 
 
-def prepare(config: TrainConfig, corpus: Corpus | None = None) -> Setup:
-    """Load the corpus (unless given), the encoder and a freshly initialised network, with the train split's statistics."""
+def prepare(config: TrainConfig, corpus: Corpus | None = None, encoder: TextEncoder | None = None) -> Setup:
+    """Load the corpus and the text encoder (unless given), and a freshly initialised network, with the train split's statistics.
+
+    encoder: the configuration's own, frozen; sweeps load it once for many runs.
+    """
     corpus = corpus or load_corpus(config.data, config.dataset)
     splits = {name: cut(split, config.max_clips) for name, split in corpus.splits.items()}
     if config.shuffle_labels:
         splits = {n: with_shuffled_labels(s, config.seed) if n != "test" else s for n, s in splits.items()}
     frozen = config.encoder_lr == 0
-    encoder = load_encoder(config.text_encoder, frozen)
+    encoder = given_encoder(config, encoder)
     warning = vocabulary_mismatch(load_tokenizer(config.text_encoder), splits["train"])
     if warning:
         print(f"warning: {corpus.source or corpus.name}: {warning}", file=sys.stderr)
@@ -78,6 +81,14 @@ def prepare(config: TrainConfig, corpus: Corpus | None = None) -> Setup:
     setup = Setup(config, corpus, splits, model, encoder if frozen else None)
     fit_inputs(setup, encoder)
     return setup
+
+
+def given_encoder(config: TrainConfig, encoder: TextEncoder | None) -> TextEncoder:
+    """The configuration's text encoder: the given one if it is frozen and the same, else a newly loaded one."""
+    frozen = config.encoder_lr == 0
+    if encoder is not None and frozen and encoder.frozen and encoder.name == config.text_encoder:
+        return encoder
+    return load_encoder(config.text_encoder, frozen)
 
 
 def build(config: TrainConfig, train: Split, encoder: torch.nn.Module, frozen: bool) -> torch.nn.Module:
