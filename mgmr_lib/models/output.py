@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 
@@ -20,9 +21,33 @@ class Reconstruction:
 @dataclass
 class Output:
     """prediction: (b,) sentiment; reconstruction: one entry a modality, or empty where a network does not reconstruct;
-    gates: {modality: (b, l) or (b, l, d)} in (0, 1), for drawings; logits: (b, classes) for classification, or None."""
+    gates: {modality: (b, l) or (b, l, d)}, for drawings (in (0, 1), but for MFMB-Net's printed one, which is not bounded);
+    logits: (b, classes) where the network classifies, or None; class_step: see `class_index`."""
 
     prediction: Tensor
     reconstruction: dict[str, Reconstruction] = field(default_factory=dict)
     gates: dict[str, Tensor] = field(default_factory=dict)
     logits: Tensor | None = None
+    class_step: float = 1.0
+
+
+def class_values(classes: int, step: float = 1.0, like: Tensor | None = None) -> Tensor:
+    """(classes,) the sentiment that each class stands for: `step` apart, symmetric about 0."""
+    values = (torch.arange(classes) - (classes - 1) / 2) * step
+    return values if like is None else values.to(like)
+
+
+def class_index(labels: Tensor, classes: int, step: float = 1.0) -> Tensor:
+    """(b,) int64: the class of each label.
+
+    An odd number of classes rounds (half to even) and clips: 7, 5 and 3 with step 1 are the classes of Acc-7, Acc-5 and Acc-3
+    on MOSI and MOSEI; 3 with step 0.2 are the 3 of SIMS, whose labels are multiples of 0.2. Two are negative | non-negative.
+    """
+    labels, half = labels / step, (classes - 1) / 2
+    nearest = labels.round() if classes % 2 else labels.floor() + 0.5
+    return (nearest.clamp(-half, half) + half).long()
+
+
+def expected_value(logits: Tensor, step: float = 1.0) -> Tensor:
+    """(b, classes) -> (b,): the mean of the classes' values under softmax(logits), the prediction of a classifier."""
+    return logits.softmax(-1) @ class_values(logits.shape[-1], step, logits)

@@ -13,6 +13,7 @@ from .baselines.mult import MulT, MulTConfig
 from .baselines.tensor_fusion import LMF, TFN, LMFConfig, TFNConfig
 from .baselines.tfr import TFRConfig, TFRNet
 from .inputs import Inputs
+from .mfmb_net import MFMBConfig, MFMBNet
 from .mgmr_net import MGMRConfig, MGMRNet
 
 
@@ -26,6 +27,7 @@ class Entry:
 
 NETWORKS: dict[str, Entry] = {
     "mgmr": Entry(MGMRConfig, MGMRNet),
+    "mfmb": Entry(MFMBConfig, MFMBNet),
     "fc_t": Entry(FeedForwardConfig, partial(FeedForward, modalities=("text",))),
     "fc_a": Entry(FeedForwardConfig, partial(FeedForward, modalities=("audio",))),
     "fc_v": Entry(FeedForwardConfig, partial(FeedForward, modalities=("vision",))),

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from ..data.corpus import MODALITIES
-from ..models.output import Output
+from ..models.output import Output, class_index
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """alpha_m of the papers, and the weight of the classification term (0: regression only)."""
+    """alpha_m of the papers."""
 
     text: float = 1.0
     audio: float = 1.0
@@ -34,12 +34,12 @@ def loss_counts(output: Output, labels: Tensor) -> Tensor:
 def joint_loss(output: Output, labels: Tensor, weights: LossWeights, counts: Tensor | None = None) -> dict[str, Tensor]:
     """{"total", "task", "text", "audio", "vision"}: scalars.
 
-    task: mean absolute error over the clips. A modality's term: SmoothL1 (beta 1) between the reconstruction and the
+    task: mean absolute error over the clips, or their mean cross-entropy where the network gives logits. A modality's term: SmoothL1 (beta 1) between the reconstruction and the
     complete, standardised features, summed over the missing positions only and divided by their number of elements;
     0 where nothing is missing. Observed positions and padding never count.
     """
     counts = loss_counts(output, labels) if counts is None else counts
-    terms = {"task": (output.prediction - labels).abs().sum() / counts[0].to(labels.dtype)}
+    terms = {"task": _task(output, labels) / counts[0].to(labels.dtype)}
     total = terms["task"]
     for i, m in enumerate(MODALITIES, start=1):
         r = output.reconstruction.get(m)
@@ -50,3 +50,11 @@ def joint_loss(output: Output, labels: Tensor, weights: LossWeights, counts: Ten
         terms[m] = each / counts[i].clamp(min=1).to(each.dtype)
         total = total + getattr(weights, m) * terms[m]
     return {"total": total, **terms}
+
+
+def _task(output: Output, labels: Tensor) -> Tensor:
+    """Summed over the clips: |prediction - label|, or -log of the probability of the label's class."""
+    if output.logits is None:
+        return (output.prediction - labels).abs().sum()
+    classes = class_index(labels, output.logits.shape[-1], output.class_step)
+    return nn.functional.cross_entropy(output.logits, classes, reduction="sum")

@@ -1,0 +1,29 @@
+"""Batch normalisation that never counts padding."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import batch_norm
+
+
+class MaskedBatchNorm(nn.Module):
+    """BatchNorm over the valid rows of (..., d): padding enters no statistic and stays zero.
+
+    In training each channel's mean and variance are the batch's, in evaluation the running ones, so that a prediction does not
+    depend on its neighbours. A batch with a single row has no variance: it is normalised by the running statistics.
+    """
+
+    def __init__(self, d: int, affine: bool = True, momentum: float = 0.1, eps: float = 1e-5):
+        super().__init__()
+        self.momentum, self.eps = momentum, eps
+        self.weight = nn.Parameter(torch.ones(d)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(d)) if affine else None
+        self.register_buffer("running_mean", torch.zeros(d))
+        self.register_buffer("running_var", torch.ones(d))
+
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """x (..., d), valid (...) bool or None for all -> (..., d), zero where not valid."""
+        rows = x.reshape(-1, x.shape[-1]) if valid is None else x[valid]
+        fresh = self.training and len(rows) > 1
+        args = self.running_mean, self.running_var, self.weight, self.bias, fresh, self.momentum, self.eps
+        rows = batch_norm(rows, *args)
+        return rows.view_as(x) if valid is None else x.new_zeros(x.shape).masked_scatter(valid[..., None], rows)
