@@ -12,7 +12,7 @@ MARKERS = "os^Dv"
 
 
 def mask_grid(fig, split: Split, keep: dict[str, np.ndarray]) -> None:
-    """Which cells of each modality's rectangle are kept (2, dark), missing (1, orange) or padding (0, white), a row a clip."""
+    """Which cells of each modality's rectangle are kept (2, blue), missing (1, orange) or padding (0, white), a row a clip."""
     valid = valid_steps(split)
     axes = fig.subplots(1, 3, sharey=True, width_ratios=[1, 2, 2])
     for ax, modality in zip(axes, MODALITIES, strict=True):

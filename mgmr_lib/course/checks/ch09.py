@@ -158,7 +158,7 @@ EXERCISES = [
         wrong=(
             Wrong("never shared", lambda rate, k, shared: moment_left(rate, k, False), "k coins even where",
                   "This tosses k coins even where `shared` says one."),
-            Wrong("always shared", lambda rate, k, shared: moment_left(rate, k, True), "independent",
+            Wrong("always shared", lambda rate, k, shared: moment_left(rate, k, True), "one coin throughout",
                   "This uses one coin throughout: with coins of their own the losses are independent."),
             Wrong("swapped", lambda rate, k, shared: moment_left(rate, k, shared)[::-1], "order",
                   "The order is swapped: first some, then all."),
