@@ -16,7 +16,9 @@ SHOWN_CURVES = (*TWO, "tfr", "late_lstm", "concat", "fc_t", "text_ridge", "mean"
 F1 = {"mosi": "f1_non0", "mosei": "f1_non0", "sims": "f1"}
 
 
-def _colour(name: str) -> tuple:
+def colour(name: str) -> tuple:
+    """A network's colour, the same in every figure; references are grey."""
+    name = VARIANTS[name].model if name in VARIANTS else name
     order = (*TWO, *BASELINES, "text_ridge", "mean")
     palette = sns.color_palette("colorblind", 10)
     return (0.45, 0.45, 0.45) if name in ("mean", "text_ridge") else palette[order.index(name) % 10]
@@ -39,9 +41,9 @@ def curve_figure(records: Iterable[dict], title: str, names: tuple[str, ...] = S
         for name in [n for n in names if n in set(frame["name"])]:
             part = frame[frame["name"] == name]
             line, dashed = band(part, metric), name in ("mean", "text_ridge")
-            ax.plot(line.index, line["mean"], "--" if dashed else "-", marker=None if dashed else "o", markersize=3, color=_colour(name),
+            ax.plot(line.index, line["mean"], "--" if dashed else "-", marker=None if dashed else "o", markersize=3, color=colour(name),
                     lw=2.2 if name in TWO else 1.2, label=part["label"].iloc[0])  # fmt: skip
-            ax.fill_between(line.index, line["low"], line["high"], color=_colour(name), alpha=0.15, lw=0)
+            ax.fill_between(line.index, line["low"], line["high"], color=colour(name), alpha=0.15, lw=0)
         ax.set(xlabel="missing rate (share of steps lost)", ylabel=LABELS.get(metric, {"f1_non0": "F1 (negative / positive)", "f1": "F1"}.get(metric, metric)))
         ax.spines[["top", "right"]].set_visible(False)
     axes[-1].legend(frameon=False, fontsize=8)
@@ -56,7 +58,7 @@ def area_figure(records: Iterable[dict], title: str) -> matplotlib.figure.Figure
     figure = matplotlib.figure.Figure(figsize=(9, 0.32 * len(frame) + 1.4), layout="constrained", dpi=120)
     for ax, metric in zip(figure.subplots(1, 2, sharey=True), ("mae", "corr"), strict=True):
         _intervals(ax, frame["label"], frame[f"auilc {metric}"], frame[f"auilc {metric} low"], frame[f"auilc {metric} high"],
-                   [_colour(n) for n in frame.index])  # fmt: skip
+                   [colour(n) for n in frame.index])  # fmt: skip
         ax.set(xlabel=f"AUILC of {LABELS[metric]} (rates 0 to 1)")
     figure.suptitle(f"{title}: networks in order of their error, intervals over training seeds")
     return figure
@@ -92,7 +94,7 @@ def ablation_figure(records: Iterable[dict], title: str) -> matplotlib.figure.Fi
         frame = differences(records, metric)
         if len(frame):
             frame = frame.iloc[::-1]
-            _intervals(ax, frame["label"], frame["mean"], frame["low"], frame["high"], [_colour(VARIANTS[n].model) for n in frame.index])
+            _intervals(ax, frame["label"], frame["mean"], frame["low"], frame["high"], [colour(VARIANTS[n].model) for n in frame.index])
         ax.axvline(0, color="0.3", lw=1, ls=":")
         ax.set(xlabel=f"change in AUILC of {LABELS[metric]}")
     figure.suptitle(f"{title}: variant minus whole network, paired by seed, 95 % intervals")
