@@ -70,9 +70,9 @@ def face(clip: Split, names) -> Callable:
         ax = fig.subplots()
         _features(ax, unit)
         word = next((w for w, start, end in words_of(clip) if start <= second < end), "(silence)")
-        ax.set(title=f"{second:g} s: {word}", xlim=(-4, 4), ylim=(-5, 5), aspect="equal", xticks=[], yticks=[])
-        ax.set(xlabel=f"smile {unit['AU12'] * 0.5 + 1.2:.1f}, brow {unit['AU04'] * 0.5 + 1.2:.1f} (0 to 5)", ylabel="a drawing")
-        ax.grid(False)
+        ax.set(xlim=(-4, 4), ylim=(-5, 5), aspect="equal")
+        ax.set_title(f"{second:g} s: {word}\nAU12 {frame[column['AU12']]:.1f}, AU04 {frame[column['AU04']]:.1f} (of 5)", fontsize=10)
+        ax.set_axis_off()
 
     return draw
 
@@ -84,10 +84,10 @@ def _features(ax, unit: dict[str, float]) -> None:
     opened = np.clip(0.35 + 0.1 * unit["AU05"] - 0.06 * unit["AU07"], 0.08, 0.7)
     for side in (-1, 1):
         ax.fill(side * 1.3 + 0.55 * np.cos(turn), 1.2 + opened * np.sin(turn), color=figures.SKY)
-        inner = 2.2 + 0.2 * unit["AU01"] - 0.25 * unit["AU04"]
+        inner = 2.2 + 0.2 * unit["AU01"] - 0.15 * unit["AU04"]
         ax.plot([side * 0.6, side * 2.0], [inner, 2.2 + 0.2 * unit["AU02"]], color="black", lw=3)
-        ax.plot(side * 2.2, -0.2, "o", ms=float(np.clip(6 + 4 * unit["AU06"], 1, 20)), color=figures.ORANGE, alpha=0.5)
-    corner = np.clip(0.35 * unit["AU12"] - 0.35 * unit["AU15"], -1.2, 1.2)
+        ax.plot(side * 2.2, -0.2, "o", ms=float(np.clip(9 + 4 * unit["AU06"], 3, 22)), color=figures.ORANGE, alpha=0.5)
+    corner = np.clip(0.5 * unit["AU12"] - 0.5 * unit["AU15"], -1.4, 1.4)
     gap = np.clip(0.15 + 0.12 * (unit["AU25"] + unit["AU26"]), 0.02, 1.0)
     upper, lower = (-2 + corner * (x**2 - 0.5) + sign * gap * (1 - x**2) for sign in (1, -1))
     ax.fill_between(1.4 * x, lower, upper, color=figures.RED)
@@ -105,7 +105,7 @@ def rectangles(fig, split: Split, most: int = 14) -> None:
         ax.barh(rows, lengths[rows], height=0.8, color=COLOURS[name])
         ax.set(title=f"{name}: {1 - lengths.mean() / longest:.0%} padding", xlabel=f"{unit} (of {longest})", xlim=(0, longest))
         ax.grid(False)
-    axes[0].set(ylabel="clip")
+    axes[0].set(ylabel="clip", yticks=rows[:: max(1, len(rows) // 6)])
     axes[0].invert_yaxis()
 
 
@@ -136,6 +136,17 @@ def chance(fig, found: dict[str, float], shuffled: dict[str, np.ndarray], says: 
         ax.set(title=f"{name}: {says[name]}", xlabel="correlation with the labels")
     axes[0].set(ylabel="number of shuffles")
     axes[0].legend(loc="upper left")
+
+
+def control(fig, judged: dict[str, tuple]) -> None:
+    """What a control reaches (bars) and what the real thing reaches (a line), judged in several ways: {label: (values, real)}."""
+    axes = fig.subplots(1, len(judged), sharey=True, squeeze=False)[0]
+    for ax, (label, (values, real)) in zip(axes, judged.items(), strict=True):
+        ax.hist(values, 15, color="#BBBBBB", label="control: shuffled training labels")
+        ax.axvline(real, color=figures.RED, lw=2.5, label="real training labels")
+        ax.set(xlabel=label)
+    axes[0].set(ylabel="number of shuffles")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 
 def negation(fig, lags: np.ndarray, curves: dict[str, np.ndarray], labels: dict[str, np.ndarray]) -> None:
