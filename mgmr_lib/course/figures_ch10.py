@@ -71,6 +71,12 @@ def accuracy_against_f1(fig, shares: dict, ceiling) -> None:
         for (table, rows), marker, colour in zip(PAPER_ROWS.items(), "o^s", (figures.ORANGE, figures.BLUE, figures.GREEN), strict=True):
             x, y = [row[j] for row in rows.values()], [row[2 + j] for row in rows.values()]
             ax.plot(x, y, marker, color=colour, ms=6, alpha=0.8, label=f"paper: {table}")
+        for table, name, words in (("MFMB-Net, Table 2", "FC(V)", "FC(V), FC(A)"), ("MFMB-Net, Table 2", "Concat", "Concat"),
+                                   ("MGMR-Net, Table 3", "MGMR-Net", "MGMR-Net")):
+            row = PAPER_ROWS[table][name]
+            below = name != "Concat"
+            ax.annotate(words, (row[j], row[2 + j]), (4 if below else -4, -11 if below else 6), textcoords="offset points", fontsize=8,
+                        ha="left" if below else "right")
         ax.set(title=convention, xlabel="Acc-2 (%)", xlim=(35, 80), ylim=(40, 80))
     axes[0].set_ylabel("weighted F1 (%)")
     axes[1].legend(loc="lower right", fontsize=8)
@@ -139,4 +145,4 @@ def power_over_seeds(ax, curves: dict) -> None:
     ax.set(xlabel="seeds for each network", ylabel="experiments that see it (%)", ylim=(0, 104), xscale="log")
     ax.set_xticks(seeds, [str(s) for s in seeds])
     ax.minorticks_off()
-    ax.legend(loc="center right")
+    ax.legend(loc="lower right")

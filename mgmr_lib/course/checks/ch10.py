@@ -51,12 +51,12 @@ def _numbers(rng, n, most):
 
 
 def _acc2_cases(rng):
-    made = [Case((np.array([0.0, 0.0, 1.0, -1.0]), np.array([1.0, -1.0, 0.0, 0.0]), c), f"zeros on both sides, {c}") for c in ("has0", "non0")]
+    made = [Case((np.array([0.0, 0.0, 1.0, -1.0]), np.array([1.0, 2.0, 0.0, 0.0]), c), f"zeros on both sides, {c}") for c in ("has0", "non0")]
     for _ in range(3):
         n = rng.randint(9, 12)
         p, y = _numbers(rng, n, 3), _numbers(rng, n, 3)
-        p[[0, 1, 2]], y[[0, 1, 2]] = 0.0, [1.0, 2.0, -1.0]
-        p[[3, 4, 5]], y[[3, 4, 5]] = [1.0, -0.5, -2.0], 0.0
+        p[[0, 1, 2]], y[[0, 1, 2]] = 0.0, [1.0, 2.0, 1.5]
+        p[[3, 4, 5]], y[[3, 4, 5]] = [1.0, -0.5, 2.0], 0.0
         made += [(p, y, "has0"), (p.copy(), y.copy(), "non0")]
     return made
 
@@ -80,9 +80,9 @@ def _acc2_over_all(p, y, convention):
 
 
 def _class_cases(rng):
-    p, y = np.array([-0.75, 3.75, -3.5, 0.25]), np.array([-1.0, 3.0, -3.0, 0.0])
+    p, y = np.array([-0.75, 3.75, -3.5, 1.25]), np.array([-1.0, 3.0, -3.0, 2.0])
     made = [Case((np.array([0.5, 1.5, 2.5, -0.5]), np.array([0.0, 2.0, 2.0, 0.0]), 3), "all predictions lie on .5"),
-            Case((p, y, 3), "two predictions lie outside the scale")]
+            Case((p, y, 3), "two predictions beyond the ends")]
     for top in (1, 2, 3, rng.randint(1, 3)):
         y = _numbers(rng, 14, 3)
         p = y + np.array([rng.choice([-1, 0, 0, 1]) / 4 for _ in y])
@@ -106,8 +106,7 @@ def _share(a, b):
 def _f1_cases(rng):
     made = [Case((np.array([True] * 5), np.array([True, False, False, False, True])), "always True")]
     for _ in range(4):
-        true = np.array([rng.random() < 0.3 for _ in range(14)])
-        true[:5] = [True, True, False, False, False]
+        true = np.array([True, True, False, False, False, *rng.sample([True, True, *[False] * 7], 9)])
         predicted = np.where([rng.random() < 0.6 for _ in true], True, true)
         predicted[:5] = [True, False, True, True, False]
         made.append((predicted, true))
@@ -135,12 +134,12 @@ EXERCISES = [
                "prediction, truth are arrays of n numbers; truth != 0 is a mask of n booleans; the result is one number in 0..1."),
         after="A prediction of exactly 0 counts as positive under has0 and as negative under non0.",
         wrong=(
-            Wrong("one sign for both", _acc2_zero_prediction, "under non0",
-                  "A prediction of exactly 0 counts as positive under has0 alone: under non0 compare with > 0."),
-            Wrong("strict in both", _acc2_strict, "under has0", "Zero belongs to the positive side under has0: compare with >= 0 there."),
-            Wrong("zeros of the prediction", _acc2_dropped_by_prediction, "label is 0",
+            Wrong("one sign for both", _acc2_zero_prediction, "under has0 alone",
+                  "A prediction of exactly 0 counts as positive under has0 alone: else compare with > 0."),
+            Wrong("strict in both", _acc2_strict, "positive side", "Zero belongs to the positive side under has0: compare with >= 0 there."),
+            Wrong("zeros of the prediction", _acc2_dropped_by_prediction, "whose prediction is 0",
                   "This leaves out clips whose prediction is 0. The clips to leave out under non0 are those whose label is 0."),
-            Wrong("over all clips", _acc2_over_all, "fewer clips",
+            Wrong("over all clips", _acc2_over_all, "below the line",
                   "The hits are right, but they are divided by all clips: under non0 fewer clips count, below the line too."),
             Wrong("conventions exchanged", lambda p, y, c: acc2(p, y, "non0" if c == "has0" else "has0"), "exchanged",
                   "The two conventions are exchanged."),
@@ -173,7 +172,7 @@ EXERCISES = [
             Wrong("unchanged", lambda c: c, "no class 3", "There is no class 3 among five: such values are clipped to 2."),
             Wrong("outside is neutral", lambda c: c if abs(c) < 3 else 0, "becomes neutral", "A strong value becomes neutral here: clipping puts it at the end of the scale."),
             Wrong("shrunk", lambda c: round(c * 2 / 3), "not shrunk", "The scale is not shrunk: clipping leaves the classes -2 to 2 as they are."),
-            Wrong("one less", lambda c: (c > 0) - (c < 0) if abs(c) == 1 else c - ((c > 0) - (c < 0)), "one step", "This moves classes by one step: only 3 and -3 change."),
+            Wrong("one less", lambda c: c - ((c > 0) - (c < 0)), "one step", "Here every class moves by one step towards 0: only 3 and -3 do."),
         ),
     ),
     Exercise(
