@@ -166,8 +166,15 @@ def generated_files(sources: dict, root: Path = REPOSITORY) -> dict[Path, str]:
     readme = root / "README.md"
     if readme.exists():
         table = pages.readme_table(sources, pages.measured_seconds(root))
-        made[readme] = pages.readme(readme.read_text(encoding="utf-8"), table)
+        text = readme.read_text(encoding="utf-8")
+        made[readme] = pages.readme(text, table, _results(root) if pages.RESULTS_BEGIN in text else "")
     return made
+
+
+def _results(root: Path) -> str:
+    from mgmr_lib.evaluation.results_page import results_section  # pandas and scipy take seconds to load
+
+    return results_section(root)
 
 
 def build(numbers: list[str], root: Path = REPOSITORY, force: bool = False) -> None:

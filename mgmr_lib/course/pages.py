@@ -9,6 +9,7 @@ from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
 
 BEGIN, END = "<!-- notebooks:begin -->", "<!-- notebooks:end -->"
+RESULTS_BEGIN, RESULTS_END = "<!-- results:begin -->", "<!-- results:end -->"
 CITATION = re.compile(r"\[@([a-z0-9]+)\]")
 DEVICES = {"cpu": "CPU", "gpu": "GPU", "cpu, gpu": "CPU, and GPU if there is one"}
 
@@ -136,9 +137,14 @@ def readme_table(sources: dict[str, Source], seconds: dict) -> str:
     return "\n".join(lines)
 
 
-def readme(text: str, table: str) -> str:
-    """README's text with the table between its markers; unchanged where it has none."""
-    if BEGIN not in text or END not in text:
+def readme(text: str, table: str, results: str = "") -> str:
+    """README's text with the table of notebooks and the results between their markers; unchanged where it has none."""
+    text = _between(text, BEGIN, END, table)
+    return _between(text, RESULTS_BEGIN, RESULTS_END, results)
+
+
+def _between(text: str, begin: str, end: str, inner: str) -> str:
+    if begin not in text or end not in text:
         return text
-    before, rest = text.split(BEGIN, 1)
-    return f"{before}{BEGIN}\n{table}\n{END}{rest.split(END, 1)[1]}"
+    before, rest = text.split(begin, 1)
+    return f"{before}{begin}\n{inner}\n{end}{rest.split(end, 1)[1]}"

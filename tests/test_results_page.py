@@ -1,0 +1,52 @@
+"""README's results follow from the ledger: an edited record, or another verdict, shows."""
+
+import pytest
+
+from mgmr_lib.course.pages import RESULTS_BEGIN, RESULTS_END, readme
+from mgmr_lib.errors import CourseError
+from mgmr_lib.evaluation import results_page
+from mgmr_lib.evaluation.ledger import write_record
+
+from .test_tables import record
+
+
+def fill(root, concat):
+    ledger = root / "data" / "results" / "ledger"
+    for i, seed in enumerate((1111, 1112, 1113)):
+        wobble = 0.01 * i
+        for name, shift in (("mgmr", 0.0), ("concat", concat + 0.1 * wobble)):
+            r = record(name, seed, shift + wobble)
+            r["records"] = [{**row, "corr": row["corr"] - shift / 2} for row in r["records"]]
+            write_record(ledger, r)
+    figures = root / "data" / "results" / "tables" / "classroom-mosi" / "laptop"
+    figures.mkdir(parents=True, exist_ok=True)
+    (figures / "curve.png").write_bytes(b"")
+
+
+@pytest.mark.parametrize("concat, word", [(0.2, "beats"), (0.0, "is not told apart from"), (-0.2, "loses to")])
+def test_the_verdict_is_what_the_paired_intervals_say(tmp_path, concat, word):
+    fill(tmp_path, concat)
+    text = results_page.results_section(tmp_path)
+    assert f"mgmr {word} concat" in text and "(3 seeds)" in text and "simulated" in text
+
+
+def test_rows_are_ordered_by_error_and_the_numbers_are_the_records(tmp_path):
+    fill(tmp_path, -0.2)
+    lines = results_page.results_section(tmp_path).splitlines()
+    order = [line for line in lines if line.startswith(("| mgmr", "| concat"))]
+    assert order[0].startswith("| concat | 3 |") and "1.560 [" in order[1]
+
+
+def test_a_damaged_record_stops_it_and_an_empty_ledger_says_so(tmp_path):
+    assert "Nothing is recorded yet" in results_page.results_section(tmp_path)
+    fill(tmp_path, 0.2)
+    path = next((tmp_path / "data").rglob("mgmr-1111.json"))
+    path.write_text(path.read_text().replace('"mae": 1.', '"mae": 2.', 1))
+    with pytest.raises(CourseError, match="mgmr-1111.json is damaged"):
+        results_page.results_section(tmp_path)
+
+
+def test_readme_keeps_all_but_what_is_between_its_markers():
+    text = f"a\n{RESULTS_BEGIN}\nold\n{RESULTS_END}\nb"
+    assert readme(text, "", "new") == f"a\n{RESULTS_BEGIN}\nnew\n{RESULTS_END}\nb"
+    assert readme("nothing", "", "new") == "nothing"
