@@ -561,7 +561,7 @@ from mgmr_lib.data.mmsa import export_mmsa
 from mgmr_lib.data.safe_pickle import load
 
 excerpt = Corpus("excerpt", "mosi", "cut from classroom-mosi", {s: corpus[s].select(range(6)) for s in SPLITS})
-folder = tempfile.TemporaryDirectory()
+folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 path = Path(folder.name) / "mosi_excerpt.pkl"
 export_mmsa(excerpt, path)
 layout = {key: value.shape for key, value in load(path)["train"].items()}
@@ -614,14 +614,15 @@ class Greeting:
         return print, ("I run on your computer",)
 
 
-rough.write_bytes(pickle.dumps({"train": Greeting()}))
+greeting = path.with_name("mosi_greeting.pkl")
+greeting.write_bytes(pickle.dumps({"train": Greeting()}))
 try:
-    load_corpus(rough)
+    load_corpus(greeting)
 except CourseError as error:
-    print(str(error).replace(str(rough), rough.name))
+    print(str(error).replace(str(greeting), greeting.name))
 
 # %% [markdown]
-# Set `my_file` in the first code cell to the path of your own file, and the next cell draws it beside ours. Look for: how many different labels there are (ours are means over some
+# Set `my_file` in the first code cell to the path of your own file, and the next two cells draw it as sections 2 and 3 drew ours. Look for: how many different labels there are (ours are means over some
 # twenty people); lengths that do not have our 3 to 4; clips that fill their rectangle to the end, because they were cut there.
 
 # %%
