@@ -14,7 +14,7 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> dict[str, f
     if n < 2:
         return {"mean": mean, "sd": float("nan"), "low": float("nan"), "high": float("nan")}
     sd = float(values.std(ddof=1))
-    half = float(stats.t.ppf((1 + _level(confidence)) / 2, n - 1)) * sd / np.sqrt(n)
+    half = float(stats.t.ppf((1 + _level(confidence)) / 2, n - 1)) * sd / float(np.sqrt(n))
     return {"mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
 
 
