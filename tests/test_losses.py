@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mgmr_lib.models.output import Output, Reconstruction
+from mgmr_lib.models.output import Output, Reconstruction, class_index, class_values, expected_value
 from mgmr_lib.training.losses import LossWeights, joint_loss, loss_counts
 
 
@@ -67,3 +67,49 @@ def test_with_global_counts_the_parts_of_a_divided_batch_add_up():
         return joint_loss(Output(output.prediction[rows], rebuilt), labels[rows], LossWeights(), counts)["total"]
 
     assert (part(slice(0, 3)) + part(slice(3, 4))).item() == pytest.approx(whole.item(), abs=1e-12)
+
+
+def classifier(classes, step=1.0, b=6):
+    g = torch.Generator().manual_seed(0)
+    logits = torch.randn(b, classes, generator=g, dtype=torch.float64, requires_grad=True)
+    labels = 2 * torch.randn(b, generator=g, dtype=torch.float64)
+    return Output(expected_value(logits, step), logits=logits, class_step=step), labels
+
+
+def test_classification_costs_minus_log_of_the_true_classs_probability():
+    output, labels = classifier(7)
+    total = 0.0
+    for row, y in zip(output.logits.tolist(), labels.tolist(), strict=True):
+        true = int(np.clip(np.round(y), -3, 3)) + 3
+        total -= np.log(np.exp(row[true]) / np.exp(row).sum())
+    losses = joint_loss(output, labels, LossWeights())
+    assert losses["task"].item() == losses["total"].item() == pytest.approx(total / len(labels), abs=1e-12)
+
+
+def test_with_global_counts_the_classification_loss_of_a_divided_batch_adds_up():
+    output, labels = classifier(3)
+    counts = loss_counts(output, labels)
+    parts = [
+        joint_loss(Output(output.prediction[rows], logits=output.logits[rows]), labels[rows], LossWeights(), counts)["total"]
+        for rows in (slice(0, 4), slice(4, 6))
+    ]
+    assert sum(parts).item() == pytest.approx(joint_loss(output, labels, LossWeights())["total"].item(), abs=1e-12)
+
+
+@pytest.mark.parametrize("classes, limit", [(7, 3), (5, 2), (3, 1)])
+def test_odd_numbers_of_classes_are_those_of_the_accuracies(classes, limit):
+    labels = torch.linspace(-3, 3, 61)
+    labels = torch.cat([labels, torch.arange(-3, 3.5, 0.5)])
+    want = np.round(np.clip(labels.numpy(), -limit, limit)) + limit
+    assert (class_index(labels, classes).numpy() == want).all()
+    assert class_values(classes).tolist() == list(range(-limit, limit + 1))
+
+
+def test_two_classes_split_at_zero_and_three_steps_of_a_fifth_are_those_of_sims():
+    assert class_index(torch.tensor([-3.0, -0.2, 0.0, 0.2, 3.0]), 2).tolist() == [0, 0, 1, 1, 1]
+    assert class_index(torch.tensor([-1.0, -0.6, -0.2, 0.0, 0.2, 1.0]), 3, 0.2).tolist() == [0, 0, 0, 1, 2, 2]
+
+
+def test_a_sure_classifier_says_its_classs_value():
+    assert expected_value(torch.tensor([[0.0, 0.0, 90.0, 0.0]])).item() == pytest.approx(0.5)
+    assert expected_value(torch.zeros(1, 5)).item() == pytest.approx(0.0, abs=1e-6)
