@@ -100,6 +100,30 @@ _FULL_BY_FAMILY = {  # MGMR-Net's Table 2
 }
 
 
+# MFMB-Net's layers over time are as long as the corpus's longest sequences, in every profile.
+_LENGTHS_BY_FAMILY = {
+    "mosi": {"text_length": 50, "code_steps_audio": 375, "code_steps_vision": 500},
+    "mosei": {"text_length": 50, "code_steps_audio": 500, "code_steps_vision": 500},
+    "sims": {"text_length": 39, "code_steps_audio": 400, "code_steps_vision": 55},
+}
+# MFMB-Net's section "Experiments"; what differs on SIMS, and the loss weights, are its published code's (that reading's alone).
+_FULL_MFMB = {"lr": 2e-3, "patience": 6, "batch_size": 24}
+_FULL_MFMB_CODE = {
+    "mosi": {"alpha_text": 5.0, "alpha_audio": 2.0, "alpha_vision": 20.0, "dropout": 0.2},
+    "mosei": {"alpha_text": 5.0, "alpha_audio": 2.0, "alpha_vision": 20.0, "dropout": 0.2},
+    "sims": {"alpha_text": 1.0, "alpha_audio": 0.01, "alpha_vision": 1e-4, "dropout": 0.2, "batch_size": 16,
+             "code_depth_cross": 2},
+}  # fmt: skip
+
+
+def _mfmb(profile: str, family: str, reading: str) -> dict:
+    """Settings of MFMB-Net, of the run and of the network, that depend on the corpus's family and on the reading."""
+    found = dict(_LENGTHS_BY_FAMILY[family])
+    if profile == "full":
+        found |= _FULL_MFMB | (_FULL_MFMB_CODE[family] if reading == "code" else {})
+    return found
+
+
 def make_config(model: str = "mgmr", profile: str = "laptop", family: str = "mosi", **overrides) -> TrainConfig:
     """A profile's configuration with some fields replaced.
 
@@ -116,6 +140,8 @@ def make_config(model: str = "mgmr", profile: str = "laptop", family: str = "mos
         network |= by_family.get(model, {})
     own = {f.name for f in dataclasses.fields(TrainConfig)} - {"network", "model", "profile"}
     inner = {f.name for f in dataclasses.fields(kind)}
+    if model == "mfmb":
+        overrides = _mfmb(profile, family, overrides.get("reading", kind.reading)) | overrides
     for name, value in overrides.items():
         if name not in own | inner:
             raise CourseError(f"{model!r} has no setting {name!r}: known are {', '.join(sorted(own | inner))}")
