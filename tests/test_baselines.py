@@ -3,11 +3,14 @@
 import dataclasses
 import functools
 import itertools
+import json
 
 import numpy as np
 import pytest
 import torch
 
+from mgmr_lib import cli
+from mgmr_lib.data import export_mmsa
 from mgmr_lib.data.batch import MaskedSplit
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.data.missing import draw_masks
@@ -375,3 +378,25 @@ def test_it_trains_by_the_same_loop_and_is_read_back_whole(name, no_vocabulary, 
     data = run.masked(corpus["test"], 0.5, 1)
     assert (load_run(tmp_path / "run", corpus).predict(data) == run.predict(data)).all()
     assert len(np.unique(run.predict(data))) == 8
+
+
+@pytest.fixture(scope="module")
+def toy_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("baselines") / "toy_mosi.pkl"
+    export_mmsa(toy_corpus(sizes=(16, 8, 8)), path)
+    return path
+
+
+@every_baseline
+def test_the_command_line_trains_and_evaluates_it(name, toy_file, tmp_path, no_vocabulary, capsys):
+    settings = ["--profile", "fast", "--text-encoder", "tiny", "--epochs", "2", "--batch-size", "8", "--quiet"]
+    run, out = tmp_path / "run", tmp_path / "measured.json"
+    assert cli.main(["train", "--model", name, "--data", str(toy_file), "--out", str(run), *settings]) == 0
+    assert f"{name}, " in capsys.readouterr().out
+    rates = ["--rates", "0:1:0.5", "--seeds", "2", "--references", "--quiet"]
+    assert cli.main(["evaluate", "--run", str(run), "--out", str(out), *rates]) == 0
+    result = json.loads(out.read_text())
+    assert result["model"] == name and name in capsys.readouterr().out
+    assert [(r["rate"], r["seed"]) for r in result["records"]] == [(r, s) for r in (0.0, 0.5, 1.0) for s in (1, 2)]
+    assert all(np.isfinite(r["mae"]) and 0 <= r["acc2_has0"] <= 1 for r in result["records"])
+    assert set(result["references"]) == {"mean", "text ridge"}

@@ -120,7 +120,7 @@ def recorded_table(records: list[dict], names) -> object:
 
 
 def against(records: list[dict], names, reference: str, metric: str = "mae", area: str = "auilc") -> str:
-    """Markdown: which recorded networks are better or worse than `reference` over common training seeds, and which are neither.
+    """Markdown: which trained networks are better or worse than `reference` over common training seeds, and which are neither.
 
     Better: the paired 95 % interval of the difference lies below 0 (metric is an error). No record of the reference: said so.
     """
@@ -131,7 +131,7 @@ def against(records: list[dict], names, reference: str, metric: str = "mae", are
         return f"**Not recorded yet**: the ledger holds no run of {reference}."
     verdicts: dict[str, list[str]] = {"better than": [], "no different, as far as these trainings can tell, from": [], "worse than": []}
     for name in names:
-        if name in groups and name != reference:
+        if name in groups and name != reference and groups[name][0].get("config") is not None:
             found = paired(records, name, reference, metric, area)
             known = np.isfinite(found["low"])
             place = 0 if known and found["high"] < 0 else 2 if known and found["low"] > 0 else 1
