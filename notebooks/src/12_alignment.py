@@ -137,7 +137,7 @@ for i in range(100):
 apart, bins_off = torch.cat(apart), torch.cat(bins_off)
 near = (bins_off < 1.5).float().mean()
 say(f"The middle of a bin lies on average **{apart.mean():.2f} s** from the middle of its token, or "
-    f"{bins_off.mean():.1f} bins; for {near:.0%} of the tokens the right frames lie in the bin or in a neighbour of it.")
+    f"{bins_off.mean():.1f} bins; for {near:.0%} of the tokens the right frames lie in the bin or a neighbour of it.")
 
 # %% [markdown]
 # Good enough for layers that look around, which ours do. Now the batch, where the same step goes wrong easily.
