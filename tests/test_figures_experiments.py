@@ -1,7 +1,5 @@
 """Drawings of 00 and Part V: what they show is what the masks and the records say."""
 
-import json
-
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -10,7 +8,6 @@ from mgmr_lib.course import figures_experiments as fx
 from mgmr_lib.data.classroom import SPECS
 from mgmr_lib.data.corpus import Ragged, Split
 from mgmr_lib.data.missing import draw_masks
-from mgmr_lib.errors import CourseError
 
 TOKENS = ["there", "is", "nothing", "funny", "in", "it", "."]
 
@@ -54,41 +51,3 @@ def test_a_picture_of_nested_masks_never_brings_a_step_back(clip):
     for ax in fig.axes:
         rows = np.asarray(ax.images[0].get_array(), dtype=float)
         assert rows[0].all() and (np.diff(rows, axis=0) <= 0).all()
-
-
-def run(seed, scale=1.0):
-    records = [{"rate": r, "seed": 1, "mae": scale * (1 + r), "corr": 0.5 - r / 2} for r in (0.0, 0.5, 1.0)]
-    blind = [{"rate": r, "seed": 1, "mae": 1.5, "corr": 0.0} for r in (0.0, 0.5, 1.0)]
-    return {"model": "mgmr", "data": "classroom-mosi", "protocol": "B", "training_seed": seed, "config_hash": "abc", "records": records,
-            "provenance": {"date": "2026-01-02", "device": "cpu", "versions": {"torch": "2.0"}}, "references": {"mean": {"records": blind}}}
-
-
-def test_recorded_numbers_are_recomputed_and_say_whence(tmp_path):
-    path = tmp_path / "results.json"
-    path.write_text(json.dumps({"runs": [run(1), run(2, 0.8)]}))
-    runs = fx.recorded_runs(path)
-    said = fx.recorded_provenance(runs)
-    assert said.startswith("**Recorded, not computed here") and "training seed 2" in said and "torch 2.0" in said and "2026-01-02" in said
-    lines = fx.recorded_table(runs).split("\n")
-    assert "| mgmr | 2 | 0.900 | 1.350 | 1.800 | 1.350 | 0.250 |" in lines
-    assert "| mean | none | 1.500 | 1.500 | 1.500 | 1.500 | 0.000 |" in lines
-
-
-def test_recorded_curves_are_means_over_trainings():
-    fig = Figure()
-    fx.recorded_curves(fig, [run(1), run(2, 0.5)])
-    lines = {line.get_label(): list(line.get_ydata()) for line in fig.axes[0].lines}
-    assert lines == {"mgmr": [0.75, 1.125, 1.5], "mean": [1.5, 1.5, 1.5]}
-
-
-def test_what_is_not_recorded_is_not_shown(tmp_path):
-    assert fx.recorded_runs(tmp_path / "nothing.json") == []
-    assert "Not recorded yet" in fx.recorded_table([]) and "Not recorded yet" in fx.recorded_provenance([])
-
-
-@pytest.mark.parametrize("text", ["", "[]", '{"runs": [{"model": "mgmr"}]}', "{}"])
-def test_a_damaged_record_is_one_sentence(tmp_path, text):
-    path = tmp_path / "results.json"
-    path.write_text(text)
-    with pytest.raises(CourseError, match="results.json holds no evaluations"):
-        fx.recorded_runs(path)

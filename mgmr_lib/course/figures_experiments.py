@@ -1,8 +1,6 @@
 """Drawings of 00 and of Part V (20 to 24)."""
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -11,8 +9,6 @@ from mgmr_lib.data.classroom import SPECS
 from mgmr_lib.data.classroom_features import PAUSE
 from mgmr_lib.data.corpus import MODALITIES, Split
 from mgmr_lib.data.missing import draw_masks
-from mgmr_lib.errors import CourseError
-from mgmr_lib.evaluation.metrics import aggregate
 
 # --- 00 start here --------------------------------------------------------------------------------------------------------
 
@@ -107,71 +103,3 @@ def curves(fig, records: dict[str, list[dict]], metrics=("mae", "corr")) -> None
             ax.plot(list(by_rate), means, marker=markers[i % 5], color=colour, label=name)
         ax.set(xlabel="missing rate (share of steps lost)", ylabel=LABELS[metric])
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(records))
-
-
-NOT_RECORDED = "**Not recorded yet.** No result of the laptop profile lies in `data/results`, so none is shown."
-
-
-def recorded_runs(path: Path) -> list[dict]:
-    """The evaluations in a file of data/results ({"runs": [what `evaluate` writes, ...]}); none where there is no file."""
-    if not path.exists():
-        return []
-    try:
-        runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
-        if not all({"model", "records", "training_seed", "config_hash", "provenance"} <= set(run) for run in runs):
-            raise KeyError("records")
-        return runs
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CourseError(f"data/results/{path.name} holds no evaluations ({error}): record them again, or delete it") from error
-
-
-def recorded_provenance(runs: list[dict]) -> str:
-    """Markdown: that these numbers were recorded, and what they depend on."""
-    if not runs:
-        return NOT_RECORDED
-    lines = ["**Recorded, not computed here:**", ""]
-    for run in runs:
-        p = run["provenance"]
-        versions = ", ".join(f"{k} {v}" for k, v in p.get("versions", {}).items() if k in ("torch", "transformers"))
-        commit = f", commit {p['commit']}" if p.get("commit") else ""
-        lines.append(f"- {run.get('name', run['model'])} on {run['data']}, protocol {run['protocol']}, training seed {run['training_seed']}, "
-                     f"settings {run['config_hash']}; {p.get('date', 'no date')}, {p.get('device', 'device unknown')}{_took(run)}, "
-                     f"{versions}{commit}")
-    return "\n".join(lines)
-
-
-def _took(run: dict) -> str:
-    seconds = run.get("training", {}).get("seconds")
-    return f", {seconds:.0f} seconds of training" if seconds else ""
-
-
-def by_reader(runs: list[dict]) -> tuple[dict[str, list], dict[str, list]]:
-    """The records of each trained reader, one list a training, and those of the references of the first run."""
-    trained: dict[str, list] = {}
-    for run in runs:
-        trained.setdefault(run.get("name", run["model"]), []).append(run["records"])
-    return trained, {name: [other["records"]] for run in runs[:1] for name, other in run.get("references", {}).items()}
-
-
-def recorded_curves(fig, runs: list[dict]) -> None:
-    """The recorded curves, means over training and mask seeds; a note in the picture's place where nothing is recorded."""
-    if not runs:
-        fig.subplots().set(title="not recorded yet", xlabel="missing rate", ylabel="mean absolute error")
-        return
-    trained, references = by_reader(runs)
-    curves(fig, {name: [r for records in several for r in records] for name, several in {**trained, **references}.items()})
-
-
-def recorded_table(runs: list[dict]) -> str:
-    """Markdown: error at some rates and both areas, means over training and mask seeds, recomputed from the records."""
-    if not runs:
-        return NOT_RECORDED
-    trained, references = by_reader(runs)
-    lines = ["| reader | trainings | MAE at rate 0 | at 0.5 | at 1 | AUILC of MAE | AUILC of Corr |", "|---|---|---|---|---|---|---|"]
-    for name, several in {**trained, **references}.items():
-        found = [aggregate(records) for records in several]
-        at = {row["rate"]: np.mean([f["per_rate"][i]["mean"]["mae"] for f in found]) for i, row in enumerate(found[0]["per_rate"])}
-        cells = [f"{at[rate]:.3f}" if rate in at else "" for rate in (0.0, 0.5, 1.0)]
-        cells += [f"{np.mean([f['auilc'][metric] for f in found]):.3f}" for metric in ("mae", "corr")]
-        lines.append(f"| {name} | {len(several) if name in trained else 'none'} | {' | '.join(cells)} |")
-    return "\n".join(lines)

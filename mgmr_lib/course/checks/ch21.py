@@ -1,23 +1,6 @@
-"""Exercises of 21 missing rates: the mask, the count of what it lost, the area under a curve, the best blind answer."""
-
-import numpy as np
+"""Exercises of 21 missing rates: the best blind answer, a band, what it is taken over, pairs of seeds."""
 
 from mgmr_lib.course.registry import Case, Exercise, Wrong
-
-
-def keep_steps(draws, rate, protected):
-    """Kept where the draw is at least the rate, or the step is protected."""
-    return [u >= rate or p for u, p in zip(draws, protected, strict=True)]
-
-
-def lost_share(keep, valid):
-    """Lost valid steps over valid steps."""
-    return (valid & ~keep).sum() / valid.sum()
-
-
-def area(rates, values):
-    """Trapezoid rule."""
-    return sum((values[i] + values[i + 1]) / 2 * (rates[i + 1] - rates[i]) for i in range(len(rates) - 1))
 
 
 def best_constant(labels):
@@ -25,42 +8,26 @@ def best_constant(labels):
     return sorted(labels)[len(labels) // 2]
 
 
-def _keep_cases(rng):
-    draws = [rng.randint(0, 99) / 100 for _ in range(6)]
-    ends = [True, False, False, False, False, True]
-    made = [Case(([0.0, 0.5, 0.25, 0.75], 0.0, [False] * 4), "at rate 0 nothing may be lost, not even at the draw 0"),
-            Case(([0.25, 0.5, 0.75], 0.5, [False] * 3), "one draw equals the rate"),
-            Case((draws, 1.0, ends), "rate 1"), Case((sorted(draws), 0.99, ends), "nearly everything lost")]
-    for _ in range(4):
-        n = rng.randint(5, 8)
-        made.append(([rng.randint(0, 99) / 100 for _ in range(n)], rng.randint(2, 8) / 10, [True, *[False] * (n - 2), True]))
-    return made
+def interval(values, t):
+    """Student's interval of the mean."""
+    s = len(values)
+    mean = sum(values) / s
+    return mean - t * _sd(values) / s**0.5, mean + t * _sd(values) / s**0.5
 
 
-def _exact_share(draws, rate, protected):
-    order = sorted(range(len(draws)), key=lambda i: draws[i])
-    lost = set(order[: round(rate * len(draws))])
-    return [i not in lost or protected[i] for i in range(len(draws))]
+def _sd(values, less=1):
+    mean = sum(values) / len(values)
+    return (sum((v - mean) ** 2 for v in values) / (len(values) - less)) ** 0.5
 
 
-def _share_cases(rng):
-    made = [Case((np.array([[True, False, False, False]]), np.array([[True, True, False, False]])), "a clip of two steps, one of them lost")]
-    for _ in range(4):
-        lengths = [rng.randint(2, 4), rng.randint(6, 9), 10]
-        valid = np.arange(12)[None, :] < np.array(lengths)[:, None]
-        keep = np.array([[rng.random() < 0.6 for _ in range(12)] for _ in lengths]) & valid
-        keep[0, :2], keep[1, 2], keep[2, 3:6] = [True, False], True, False
-        made.append((keep, valid))
-    return made
+def independent_values(table):
+    """One number a training."""
+    return [sum(row) / len(row) for row in table]
 
 
-def _area_cases(rng):
-    def values(n):
-        return [rng.randint(2, 20) / 4 for _ in range(n)]
-
-    made = [Case(([0.0, 1.0], [1.0, 2.0]), "two rates"), Case(([0.0, 0.5, 0.75, 1.0], values(4)), "steps of two widths")]
-    made += [Case(([0.0, 0.25, 0.5], values(3)), "rates that end at 0.5"), Case(([0.25, 0.5, 1.0], values(3)), "rates that start at 0.25")]
-    return made + [Case(([0.0, 0.125, 0.5, 0.875], sorted(values(4))), "a rising error") for _ in range(2)]
+def differences(first, second):
+    """first - second over common seeds, in their order."""
+    return [first[seed] - second[seed] for seed in sorted(set(first) & set(second))]
 
 
 def _constant_cases(rng):
@@ -75,65 +42,34 @@ def _constant_cases(rng):
     return made + [Case(([rng.randint(4, 9) / 4, -2.5, 0.25, -0.5, 1.0],), "five labels in no order")]
 
 
+def _interval_cases(rng):
+    made = [Case(([1.0, 3.0], 12.0), "two trainings")]
+    for n in (3, 4, 5):
+        values = [rng.randint(1, 20) / 4 for _ in range(n - 1)]
+        made.append(([*values, max(values) + rng.randint(1, 8) / 4], rng.randint(4, 12) / 2))
+    return made
+
+
+def _table_cases(rng):
+    made = [Case(([[1.0, 2.0, 6.0], [0.0, 2.0, 4.0]],), "two trainings, three mask seeds")]
+    for _ in range(3):
+        m = rng.randint(2, 4)
+        made.append(([[rng.randint(0, 20) / 4 + 8 * i for _ in range(m)] for i in range(rng.randint(3, 5))],))
+    return made
+
+
+def _pair_cases(rng):
+    made = [Case(({2: 1.0, 1: 3.0}, {1: 0.5, 2: 4.0}), "the same seeds in another order"),
+            Case(({1: 1.0, 2: 3.0, 5: 2.0}, {2: 0.5, 3: 4.0, 5: 1.0}), "only some seeds in common")]
+    for _ in range(3):
+        seeds = rng.sample(range(1, 9), 5)
+        made.append(({s: rng.randint(1, 20) / 4 for s in seeds[:4]}, {s: rng.randint(1, 20) / 4 + 6 for s in seeds[1:]}))
+    return made
+
+
 EXERCISES = [
     Exercise(
-        id="21.1", title="keep or lose", difficulty=1, minutes=5, reference=keep_steps, cases=_keep_cases,
-        hints=("Compare each draw with the rate: at least the rate means kept. A protected step is kept whatever its draw.",
-               "draws and protected are lists of length l, the result is a list of l booleans: zip gives pairs (u, p)."),
-        after="The draws do not depend on the rate: that is why a higher rate only adds to what is lost.",
-        wrong=(
-            Wrong("turned round", lambda draws, rate, protected: [u < rate or p for u, p in zip(draws, protected, strict=True)], "loses what it should keep",
-                  "This loses what it should keep: a low draw falls below the bar, so u >= rate is kept."),
-            Wrong("protection forgotten", lambda draws, rate, protected: [u >= rate for u in draws], "Protected steps",
-                  "Protected steps get lost here: [CLS] and [SEP] stay even at rate 1."),
-            Wrong("bar too high", lambda draws, rate, protected: [u > rate or p for u, p in zip(draws, protected, strict=True)], "exactly the rate",
-                  "A draw of exactly the rate is kept. Draws can be 0: with u > rate, something would be lost at rate 0."),
-            Wrong("protection instead", lambda draws, rate, protected: [u >= rate and p for u, p in zip(draws, protected, strict=True)], "either reason",
-                  "Here a step needs both reasons to stay: either reason is enough, so join them with or."),
-            Wrong("exact share", _exact_share, "coin",
-                  "This loses a fixed number of steps. In the protocol each step tosses its own coin, so the share varies from clip to clip."),
-        ),
-    ),
-    Exercise(
-        id="21.2", title="count what was lost", difficulty=2, minutes=8, reference=lost_share, cases=_share_cases,
-        hints=("Padding was never there, so it cannot be lost: count only where valid is True.",
-               "keep and valid are boolean arrays (n, l); valid & ~keep marks the lost steps; the result is one number between 0 and 1."),
-        after="Padding is never missing, neither in this count nor in the loss of a reconstruction.",
-        wrong=(
-            Wrong("padding counted", lambda keep, valid: 1 - keep.mean(), "padding",
-                  "Everything that is not kept counts as lost here, and most of that is padding."),
-            Wrong("kept share", lambda keep, valid: (valid & keep).sum() / valid.sum(), "was kept",
-                  "This is the share that was kept: the lost share is one minus it."),
-            Wrong("mean over clips", lambda keep, valid: np.mean([lost_share(k, v) for k, v in zip(keep, valid, strict=True)]), "short clip",
-                  "This averages the clips' shares, so a step of a short clip counts more than one of a long clip: put all steps together."),
-            Wrong("over all cells", lambda keep, valid: (valid & ~keep).sum() / valid.size, "below the line",
-                  "The lost steps are right, but below the line stands every cell of the array: divide by the valid ones."),
-            Wrong("a count", lambda keep, valid: (valid & ~keep).sum(), "number of lost steps",
-                  "This is the number of lost steps: divide it by the number of valid ones."),
-        ),
-    ),
-    Exercise(
-        id="21.3", title="the area under a curve", difficulty=2, minutes=8, reference=area, cases=_area_cases,
-        hints=("Cut the area into strips between neighbouring rates. How wide is a strip, and what is its mean height?",
-               "rates and values are lists of n numbers; there are n - 1 strips, each a number; the result is their sum."),
-        after="For a reader that makes the same error everywhere, the area over rates 0 to 1 is that error.",
-        wrong=(
-            Wrong("plain mean", lambda rates, values: sum(values) / len(values), "plain mean",
-                  "This is the plain mean of the values: the ends then count as much as the others, and the widths do not count at all."),
-            Wrong("left heights", lambda rates, values: sum(values[i] * (rates[i + 1] - rates[i]) for i in range(len(rates) - 1)), "left end",
-                  "Each strip has the height of its left end: take the mean of both ends."),
-            Wrong("right heights", lambda rates, values: sum(values[i + 1] * (rates[i + 1] - rates[i]) for i in range(len(rates) - 1)), "right end",
-                  "Each strip has the height of its right end: take the mean of both ends."),
-            Wrong("equal widths", lambda rates, values: sum((values[i] + values[i + 1]) / 2 * (rates[1] - rates[0]) for i in range(len(rates) - 1)),
-                  "first strip", "Every strip gets the width of the first strip: rates need not be equally far apart."),
-            Wrong("not halved", lambda rates, values: 2 * area(rates, values), "both heights",
-                  "The strips are twice too high: both heights are added, but not halved."),
-            Wrong("mean height", lambda rates, values: area(rates, values) / (rates[-1] - rates[0]), "divided by the whole range",
-                  "The area is divided by the whole range: that is the mean height, the same only from 0 to 1. AUILC is the area."),
-        ),
-    ),
-    Exercise(
-        id="21.4", title="the best blind answer", difficulty=2, minutes=6, reference=best_constant, cases=_constant_cases,
+        id="21.1", title="the best blind answer", difficulty=2, minutes=6, reference=best_constant, cases=_constant_cases,
         hints=("Move the constant up a little: it gets nearer to all labels above it and farther from all below. When does that stop paying?",
                "A list of n numbers goes in (n odd), one of them comes out: the one in the middle, once they are sorted."),
         after="The median: moving away from it brings fewer labels nearer than it pushes away.",
@@ -150,4 +86,61 @@ EXERCISES = [
                   "This is the label that comes most often, which may lie at the edge: here the distance counts, not the hit."),
         ),
     ),
+    Exercise(
+        id="21.2", title="a band", difficulty=1, minutes=5, reference=interval, cases=_interval_cases,
+        hints=("First the mean, then the standard deviation with s - 1 below the line, then t times sd over the root of s to either side.",
+               "values is a list of s numbers, t one number; the result is a pair of numbers, the lower one first."),
+        after="Ten times as many trainings would make the band about a third as wide, and t_s smaller on top.",
+        wrong=(
+            Wrong("divided by s", lambda values, t: _around(values, t * _sd(values, 0) / len(values) ** 0.5), "s - 1",
+                  "Below the line of sd stands s here: with few values that is too narrow, it must be s - 1."),
+            Wrong("no root", lambda values, t: _around(values, t * _sd(values)), "one training",
+                  "The root of s is missing: this band would hold one training, not their mean."),
+            Wrong("divided by s, no root", lambda values, t: _around(values, t * _sd(values) / len(values)), "the root of s",
+                  "sd is divided by s instead of by the root of s: the band is too narrow."),
+            Wrong("t forgotten", lambda values, t: _around(values, _sd(values) / len(values) ** 0.5), "standard error",
+                  "This is one standard error to either side: multiply it by t."),
+            Wrong("from minimum to maximum", lambda values, t: (min(values), max(values)), "smallest to the largest",
+                  "This goes from the smallest to the largest value: the interval of the mean is another thing."),
+        ),
+    ),
+    Exercise(
+        id="21.3", title="what a band is taken over", difficulty=2, minutes=8, reference=independent_values, cases=_table_cases,
+        hints=("What would be new if we bought one more number: another training, or another mask of the same one?",
+               "table is a list of s lists of m numbers; the result is a list of s numbers."),
+        after="More mask seeds make each training's number steadier. They are no further trainings.",
+        wrong=(
+            Wrong("all numbers", lambda table: [v for row in table for v in row], "s times m",
+                  "All s times m numbers are in the list: masks of the same training are no new evidence about another training."),
+            Wrong("over trainings", lambda table: [sum(column) / len(column) for column in zip(*table, strict=True)], "one number a mask seed",
+                  "This is one number a mask seed, averaged over trainings: the other way round."),
+            Wrong("first mask only", lambda table: [row[0] for row in table], "first mask seed",
+                  "Only the first mask seed is used: one number a training is right, but take the mean over all its masks."),
+            Wrong("grand mean", lambda table: [sum(map(sum, table)) / sum(map(len, table))], "one number",
+                  "One number is left: an interval needs one a training."),
+        ),
+    ),
+    Exercise(
+        id="21.4", title="in pairs", difficulty=2, minutes=8, reference=differences, cases=_pair_cases,
+        hints=("Which seeds are in both dictionaries? Go through them in rising order.",
+               "first and second map s seeds to numbers; the result is a list with one number for each common seed."),
+        after="What a seed does to both networks alike drops out of the difference: that is what pairs are for.",
+        wrong=(
+            Wrong("in order of the dictionary", lambda first, second: [first[s] - second[s] for s in first if s in second], "order",
+                  "The pairs are right, but in the dictionary's order: sort the seeds."),
+            Wrong("turned round", lambda first, second: [second[s] - first[s] for s in sorted(set(first) & set(second))], "sign",
+                  "The sign is turned round: first minus second."),
+            Wrong("position by position", lambda first, second: [a - b for a, b in zip(first.values(), second.values(), strict=False)], "position",
+                  "This pairs values by their position: the seed is what makes a pair."),
+            Wrong("missing seeds as zero", lambda first, second: [first.get(s, 0.0) - second.get(s, 0.0) for s in sorted(set(first) | set(second))],
+                  "only one", "A seed that only one of them has gives no pair: leave it out."),
+            Wrong("difference of means", lambda first, second: [sum(first.values()) / len(first) - sum(second.values()) / len(second)],
+                  "difference of two means", "This is the difference of two means over different seeds: pair first."),
+        ),
+    ),
 ]
+
+
+def _around(values, half):
+    mean = sum(values) / len(values)
+    return mean - half, mean + half
