@@ -1,0 +1,40 @@
+"""Drawings of notebook 18: what gates explain, who is right, and which word moves the answer."""
+
+from mgmr_lib.course import figures
+
+COLOURS = {"printed": figures.BLUE, "sigmoid": figures.SKY, "open": figures.GREY}
+
+
+def shares(ax, explained: dict) -> None:
+    """A dot for each seed, a column for each (task, gate)."""
+    for k, ((_, gate), values) in enumerate(explained.items()):
+        ax.plot([k - 0.06, k + 0.06][: len(values)], values, "o", ms=7, color=COLOURS[gate])
+        ax.hlines(sum(values) / len(values), k - 0.25, k + 0.25, color=COLOURS[gate], lw=2)
+    ax.set_xticks(range(len(explained)), [f"{task}\n{gate}" for task, gate in explained])
+    ax.axhline(0, ls="--", lw=1, color=figures.GREY)
+    ax.set(xlabel="task, gate", ylim=(-0.12, 1.12))
+    ax.grid(axis="x", visible=False)
+
+
+def who_is_right(ax, right: dict, majority: float) -> None:
+    """Bars of the share of right answers, a dashed line at the majority's."""
+    colours = [figures.BLUE if name == "micro" else figures.GREY if "," in name else figures.ORANGE for name in right]
+    bars = ax.bar([name.replace(", ", ",\n") for name in right], list(right.values()), 0.6, color=colours)
+    ax.bar_label(bars, fmt="%.2f", padding=2, fontsize=9)
+    ax.axhline(majority, ls="--", lw=1, color="black")
+    ax.text(len(right) - 0.55, majority, "majority\nof words", fontsize=9, va="center")
+    ax.set(xlabel="stream", ylabel="share of right answers", ylim=(0, 1.15), xlim=(-0.6, len(right) + 0.2))
+    ax.grid(axis="x", visible=False)
+
+
+def influence(fig, maps: dict) -> None:
+    """One panel a stream: (stressed word, word), each row divided by its sum."""
+    axes = fig.subplots(1, len(maps), sharey=True)
+    for ax, (name, rows) in zip(axes, maps.items(), strict=True):
+        image = ax.imshow(rows / rows.sum(1, keepdim=True), vmin=0, vmax=0.6, aspect="auto", interpolation="nearest")
+        ticks = range(len(rows))
+        ax.set(title=name, xlabel="word", xticks=ticks, yticks=ticks, xticklabels=[t + 1 for t in ticks], yticklabels=[t + 1 for t in ticks])
+        ax.grid(False)
+    axes[0].set_ylabel("stressed word")
+    fig.colorbar(image, ax=axes, label="share of the influence", shrink=0.9)
+    fig.suptitle("Micro fusion looks at the stressed word", x=0.01, ha="left")

@@ -1,0 +1,527 @@
+# ---
+# jupyter:
+#   mgmr:
+#     title: "Micro fusion: what is said, and when"
+#     claim: "A sum over time knows what was said, not when. The micro stream keeps every step on the text's clock, and so it finds the one word that the voice stresses."
+#     goals:
+#       - write an LSTM step and say what padding does to a backward pass
+#       - build a gate that looks at a step's neighbours, as printed and with a sigmoid
+#       - keep padding out of a batch's statistics
+#       - build MFMB-Net's micro stream, equal to the library's
+#       - tell by a task what a stream must know of time, and find weights that never learn
+#     minutes: 60
+#     budget_s: 45
+#     device: cpu
+#     requires: ["07", "17"]
+#     introduces: [LSTM, memory gate, batch normalisation, micro fusion]
+# ---
+# %% [markdown]
+# ## The stressed word
+# "The *acting* was good, the story was not." Each word of a clip is good, $+1$, or bad, $-1$; the voice is loud during one of them. The label is the word
+# that the voice stresses.
+#
+# **Predict, then run:** 3, 5 or 7 words, fair coins all. Somebody reads the words alone and takes the majority. How often is he right?
+
+# %%
+import torch
+import torch.nn.functional as F
+from matplotlib import pyplot as plt
+from torch import nn
+
+from mgmr_lib.course import check, exercise, figures_ch18, hint, progress, say, show, use_style
+from mgmr_lib.models.toy_stress import (
+    GateReader,
+    NegationTask,
+    StressTask,
+    fit_gate,
+    fit_stress,
+    stress_model,
+    word_influence,
+)
+
+use_style()
+
+# %% tags=["baseline"]
+task = StressTask()
+clips = task.draw(20_000, torch.Generator().manual_seed(0))
+words, loud = clips.h["text"][..., 0], clips.h["audio"][..., 0]
+majority = (words.sum(1).sign() == clips.labels).float().mean()
+say(f"The majority is right in **{majority:.0%}**: one word of few weighs something. The voice alone says only *where*, "
+    f"and is right in half of the clips.")
+
+# %% [markdown]
+# No model of the form $f(\text{words}) + g(\text{voice})$ does better than the majority: the label needs one word *at* one moment. The macro stream
+# condenses whole sequences into a few vectors. MFMB-Net's second stream, [micro fusion](glossary.md#micro-fusion), is for "local" information
+# [@mfmb2025]. We build it, and then ask it for the stressed word.
+
+# %% [markdown]
+# ## 1 Context: an LSTM each way
+# The paper's first step is $H'_m = \tanh(\mathrm{BiLSTM}(H_m))$. An [LSTM](glossary.md#lstm) is a recurrence with a *cell* $c_t$ and an output $h_t$:
+#
+# $$c_t = \sigma(f_t) \odot c_{t-1} + \sigma(i_t) \odot \tanh(g_t) \qquad h_t = \sigma(o_t) \odot \tanh(c_t)$$
+# $$(i_t, f_t, g_t, o_t) = W x_t + U h_{t-1} + b$$
+
+# %% [markdown]
+# | symbol | what | shape |
+# |---|---|---|
+# | $x_t$ | input at step $t$ | $(b, d)$ |
+# | $h_t$, $c_t$ | output and cell, zero before the first step | $(b, k)$ |
+# | $i_t, f_t, g_t, o_t$ | what comes in, what stays, the candidate, what is read | $(b, k)$ each |
+# | $W$, $U$, $b$ | weights of all four, one below the other | $(4k, d)$, $(4k, k)$, $(4k)$ |
+# | $\sigma$ | sigmoid, between 0 and 1 | |
+
+# %% [markdown]
+# Compare with a Mamba block: a decay that the input chooses, and a gate behind the state. One thing is different. Here $h_{t-1}$ enters the gates, so no
+# parallel scan can compute it: step by step is the only way.
+#
+# ### Exercise 18.1 · one step (medium, 8 minutes)
+# In torch's order of rows: $i, f, g, o$. Return both.
+
+
+# %%
+@exercise("18.1")
+def lstm_step(x, h, c, W, U, bias):
+    """x (b,d), h, c (b,k), W (4k,d), U (4k,k), bias (4k) -> h, c (b,k)."""
+    # SOLUTION
+    i, f, g, o = (x @ W.T + h @ U.T + bias).chunk(4, dim=-1)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
+    # END SOLUTION
+
+
+# %%
+check("18.1", lstm_step)
+
+
+# %%
+def read(lstm, x):
+    """One direction over clips without padding: x (b,l,d) -> (b,l,k)."""
+    h = c = x.new_zeros(len(x), lstm.hidden_size)
+    bias, states = lstm.bias_ih_l0 + lstm.bias_hh_l0, []
+    for x_t in x.unbind(1):
+        h, c = lstm_step(x_t, h, c, lstm.weight_ih_l0, lstm.weight_hh_l0, bias)
+        states.append(h)
+    return torch.stack(states, dim=1)
+
+
+torch.manual_seed(0)
+one_way, clip = nn.LSTM(6, 5, batch_first=True), torch.randn(2, 9, 6)
+with torch.no_grad():
+    assert torch.allclose(read(one_way, clip), one_way(clip)[0], atol=1e-6)
+print("our loop = torch's LSTM")
+
+# %% [markdown]
+# The second direction reads the clip from its end. **Predict, then run:** a clip of 10 steps, then the same clip in a rectangle of 30, zeros behind it, through
+# torch's two-way LSTM. Which of the clip's 10 outputs change, and which of them most?
+
+# %%
+torch.manual_seed(1)
+both_ways, clip = nn.LSTM(6, 5, batch_first=True, bidirectional=True), torch.randn(1, 10, 6)
+with torch.no_grad():
+    alone, padded = both_ways(clip)[0], both_ways(F.pad(clip, (0, 0, 0, 20)))[0][:, :10]
+ahead, back = (padded - alone)[0].abs().amax(-1), (padded - alone)[0, :, 5:].abs().amax(-1)
+assert (padded - alone)[..., :5].abs().max() < 1e-6 and back[-1] == back.max() and back[0] < back[-1] / 3
+
+# %%
+fig, ax = plt.subplots()
+ax.plot(range(1, 11), (padded - alone)[0, :, :5].abs().amax(-1), "o-", label="ahead")
+ax.plot(range(1, 11), back, "s-", label="back")
+ax.set(title="Twenty zeros behind a clip change what the backward pass says", xlabel="step of the clip",
+       ylabel="largest change of an output (no unit)")
+ax.legend()
+show(fig, "Change of each of ten outputs when twenty steps of zeros stand behind the clip. Ahead: none. Back: most at the "
+     "last step, which is read first, and less and less towards the start.")
+
+# %% [markdown]
+# The zeros are read first, biases drive the cell away from zero, and the clip begins in a state that belongs to its padding. Cures: pack the clips, as
+# torch calls it, or reverse the valid part only, as in notebook 07. The library does the latter: it is much quicker on a CPU, and the same.
+
+# %%
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from mgmr_lib.models.recurrent import Bidirectional
+
+ours = Bidirectional(nn.LSTM, 6, 5)
+for mine, end in ((ours.ahead[0], ""), (ours.back[0], "_reverse")):
+    mine.load_state_dict({name: getattr(both_ways, name + end) for name in mine.state_dict()})
+x, lengths = torch.randn(3, 12, 6), torch.tensor([12, 1, 7])
+valid = torch.arange(12) < lengths[:, None]
+with torch.no_grad():
+    packed = both_ways(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))[0]
+    packed = pad_packed_sequence(packed, batch_first=True)[0]
+    assert torch.allclose(ours(x, valid)[valid], packed[valid], atol=1e-6)
+print("valid part reversed = packed")
+
+# %% [markdown]
+# > **Card: the paper is misprinted.** Eq. 8 reads $\bar H'_m = \tanh(\mathrm{BiLSTM}(\bar H'_m))$: its input is its own output [@mfmb2025]. The candidates are
+# > $H_m$, the output of hybrid attention, and $\bar H_m$, which macro fusion makes of it. The two streams are called "parallel", so we take $H_m$.
+
+# %% [markdown]
+# ## 2 The memory gate
+# Next, each step is weighed by its neighbourhood. The [memory gate](glossary.md#memory-gate) is a convolution over time, a small network, and a product:
+#
+# $$\mathrm{MGN} = \mathrm{FFN}(\mathrm{Conv1d}(H'_m)) \qquad U_m = H'_m \odot \mathrm{MGN}$$
+#
+# with $\mathrm{FFN}(x) = W_2\,\mathrm{ReLU}(W_1 x + b_1) + b_2$ on every step. All four have the shape $(b, l_m, d)$.
+#
+# ### Exercise 18.2 · the gate (medium, 8 minutes)
+# One clip, three taps: a step and one neighbour on each side, zeros beside the ends.
+
+
+# %%
+@exercise("18.2")
+def memory_gate(h, K, k, W1, b1, W2, b2):
+    """h (l,d), K (d,d,3) and k (d): kernel and bias, W1, W2 (d,d), b1, b2 (d) -> U (l,d)."""
+    # SOLUTION
+    near = F.conv1d(h.T[None], K, k, padding=1)[0].T
+    gate = torch.relu(near @ W1.T + b1) @ W2.T + b2
+    return h * gate
+    # END SOLUTION
+
+
+# %%
+check("18.2", memory_gate)
+
+# %% [markdown]
+# Nothing bounds this gate, and nothing keeps it positive: it is a product of two features. The published code has a sigmoid there, between 0 and 1.
+#
+# **Predict, then run:** we let the input of the LSTM grow a thousandfold. Does $U$ explode?
+
+# %%
+from mgmr_lib.models.micro_fusion import MemoryGate
+
+torch.manual_seed(0)
+gate, x = MemoryGate(10), torch.randn(1, 30, 6)
+with torch.no_grad():
+    behind = {s: gate(torch.tanh(ours(s * x, torch.ones(1, 30, dtype=torch.bool))))[0].abs().max() for s in (1, 1000)}
+    bare = {s: gate(s * torch.randn(1, 30, 10, generator=torch.Generator().manual_seed(1)))[0].abs().max()
+            for s in (1, 1000)}
+assert behind[1000] < 1 and bare[1000] > 1e4 * bare[1]
+say(f"Behind the LSTM no: the largest entry is {behind[1]:.2g}, then {behind[1000]:.2g}. The tanh of Eq. 8 holds "
+    "$H'$ in $(-1, 1)$. Without it, a thousandfold input makes a product more than ten thousand times as large.")
+
+# %% [markdown]
+# Does the sign matter? "Not good": words again, each perhaps with a "not" just before it, which turns it round. The label is the mean of what was meant. We
+# train the gate as printed, with a sigmoid, and left open (a gate of one), and a mean over time behind it.
+#
+# **Predict, then run:** which of the three can learn it? A sigmoid cannot turn a word round, can it?
+
+# %%
+explained = {}
+for kind in ("negation", "plain"):
+    for name in ("printed", "sigmoid", "open"):
+        explained[kind, name] = [fit_gate(GateReader(name, s), NegationTask(kind), s) for s in (0, 1)]
+fig, ax = plt.subplots()
+figures_ch18.shares(ax, explained)
+ax.set(title="Both gates learn to hear a \"not\"; without a gate nobody can", ylabel="explained share (1: all)")
+show(fig, "Explained share of the label's variance, a dot a seed. Where words are turned by the word before, both gates are "
+     "near one and the open gate near zero; where no word is turned all three are near one.")
+
+# %%
+low = {key: min(values) for key, values in explained.items()}
+assert min(low["negation", "printed"], low["negation", "sigmoid"]) > 0.7 and max(explained["negation", "open"]) < 0.2
+assert min(low["plain", name] for name in ("printed", "sigmoid", "open")) > 0.7
+say("A sigmoid can, with two channels: a word that passes through one gate when it is turned and through another one "
+    "when it is not, read with opposite signs. The equations' letter is our default, and the sigmoid is an option: on "
+    "this task they are equals.")
+
+# %% [markdown]
+# > **Card: paper and code differ.** Printed: an FFN of two layers, one gate for each channel, no bound. Published code: one convolution to a *single*
+# > number a step and a sigmoid, so that a step passes or is muted as a whole [@mfmb2025]. Our library has the printed one (`gate="printed"`), a bounded one
+# > (`gate="sigmoid"`), and the code's own in `reading="code"`.
+
+# %% [markdown]
+# ## 3 Onto the text's clock, stacked, normalised
+# "We use the text modality as a flag to guide" [@mfmb2025]: text is joined with vision and with audio, $q \in \{v, a\}$, each in its own branch:
+#
+# $$H_{stack} = \mathrm{stack}(U_t, U_q) \qquad H_{co} = \mathrm{BN}(\phi(H_{stack}))$$
+#
+# | symbol | what | shape |
+# |---|---|---|
+# | $U_t$, $U_q$ | gated steps, $U_q$ averaged onto the text's steps | $(b, L, d)$ |
+# | $H_{stack}$ | one upon the other | $(b, 2, L, d)$ |
+# | $\phi$ | rearranges: channels first, all steps of text, then all of $q$ | $(b, d, 2L)$ |
+# | $H_{co}$ | each channel normalised | $(b, d, 2L)$ |
+
+# %% [markdown]
+# > **Card: the paper is unclear.** A stack needs equal lengths; texts have up to 50 steps, voices 375, and how they meet is not said [@mfmb2025]. We spread each
+# > clip's valid frames evenly over its own tokens and average, as MGMR-Net does; behind a clip's last token there are zeros up to $L$.
+
+# %% [markdown]
+# [Batch normalisation](glossary.md#batch-normalisation) takes one channel over the whole batch, subtracts its mean $\mu$ and divides by its deviation:
+# $\mathrm{BN}(x) = \gamma\,(x - \mu)/\sqrt{\sigma^2 + \epsilon} + \beta$, with $\gamma, \beta$ learned. In training both come from the batch; a running mean of them serves
+# afterwards, so that a prediction does not depend on its neighbours.
+#
+# ### Exercise 18.3 · find the bug: whose statistics? (medium, 8 minutes)
+# A colleague normalises the rectangle. Write it for valid steps alone, zeros elsewhere; leave out $\gamma$ and $\beta$.
+
+
+# %%
+def colleagues_norm(x, valid, eps=1e-5):
+    mean, variance = x.mean((0, 1)), x.var((0, 1), unbiased=False)
+    return (x - mean) / torch.sqrt(variance + eps)
+
+
+# %%
+@exercise("18.3")
+def masked_norm(x, valid, eps=1e-5):
+    """x (b,l,d), valid (b,l) bool -> (b,l,d), zero where not valid."""
+    # SOLUTION
+    rows = x[valid]
+    mean, variance = rows.mean(0), rows.var(0, unbiased=False)
+    return (x - mean) / torch.sqrt(variance + eps) * valid[..., None]
+    # END SOLUTION
+
+
+# %%
+check("18.3", masked_norm)
+
+# %% [markdown]
+# What does the bug cost? We take the lengths of 24 real texts of our corpus, and random features of mean 0 and deviation 1 at their valid steps.
+#
+# **Predict, then run:** which deviation have the *valid* steps after the colleague's norm, in rectangles of growing length?
+
+# %%
+from mgmr_lib.data.load import load_corpus
+
+tokens = torch.as_tensor(load_corpus("classroom-mosi")["train"].token_lengths[:24].astype("int64"))
+rectangles, spread = list(range(int(tokens.max()), 101, 6)), {"whole rectangle": [], "valid steps": []}
+for length in rectangles:
+    valid = torch.arange(length) < tokens[:, None]
+    x = torch.randn(24, length, 4, generator=torch.Generator().manual_seed(0)) * valid[..., None]
+    for name, norm in zip(spread, (colleagues_norm, masked_norm), strict=True):
+        spread[name].append(norm(x, valid)[valid].std(0).mean().item())
+assert spread["whole rectangle"][-1] > 1.3 and max(spread["valid steps"]) < 1.01
+
+# %%
+fig, ax = plt.subplots()
+for (name, values), style in zip(spread.items(), ("s-", "o-"), strict=True):
+    ax.plot(rectangles, values, style, label=name)
+ax.set(title="Padding in the statistics: the scale depends on the rectangle", ylim=(0, None),
+       xlabel="length of the rectangle (steps)", ylabel="deviation of the valid steps (1: as wanted)")
+ax.legend(loc="lower right")
+show(fig, "Deviation of the valid steps after the norm, over the length that the batch is padded to. With statistics over "
+     "the whole rectangle it grows with the length; over valid steps alone it stays at one.")
+
+# %% [markdown]
+# The scale of a clip's features now says how long somebody else's text was. The running statistics take this in, too, and carry it to the test set.
+# `MaskedBatchNorm` in the library counts valid steps only.
+
+# %% [markdown]
+# ## 4 Coarse to fine
+# Eq. 13 is a small network *along time*, the same one for every channel:
+#
+# $$H_k = \mathrm{ReLU}(W_2\,\mathrm{LN}(\mathrm{ReLU}(W_1 H_{co} + b_1)) + b_2)$$
+#
+# $W_1$ takes all $2L$ steps to 64 numbers, $W_2$ takes these to 4: $(b, d, 2L) \to (b, d, 64) \to (b, d, 4)$. LN brings each row of 64 to mean 0 and deviation 1.
+#
+# ### Exercise 18.4 · the MLP over time (easy, 6 minutes)
+
+
+# %%
+@exercise("18.4")
+def coarse_to_fine(x, W1, b1, W2, b2):
+    """x (b,d,2L), W1 (k,2L), b1 (k), W2 (f,k), b2 (f) -> (b,d,f)."""
+    # SOLUTION
+    hidden = torch.relu(x @ W1.T + b1)
+    return torch.relu(F.layer_norm(hidden, hidden.shape[-1:]) @ W2.T + b2)
+    # END SOLUTION
+
+
+# %%
+check("18.4", coarse_to_fine)
+
+# %% [markdown]
+# $W_1$ has a column for each step of the text and one for each step of $q$: it knows *when*. A ReLU of a word plus a loudness at the same step is large only if
+# both are. That is the product which the stressed word needs.
+#
+# **Predict:** $\phi$ could also alternate the steps, $t_1 q_1 t_2 q_2 \dots$ In MGMR-Net's stage 2 such an order matters. Here?
+
+# %%
+torch.manual_seed(2)
+x, W1, W2 = torch.randn(2, 6, 20), torch.randn(8, 20), torch.randn(4, 8)
+b1, b2 = torch.randn(8), torch.randn(4)
+alternate = torch.arange(20).view(2, 10).T.flatten()
+one, other = (coarse_to_fine(x[..., p], W1[:, p], b1, W2, b2) for p in (torch.arange(20), alternate))
+assert torch.allclose(one, other, atol=1e-5)
+print("alternated steps with alternated columns of W1: the same result")
+
+# %% [markdown]
+# Not at all: whatever order $\phi$ has, a $W_1$ with its columns in that order gives the same. A linear layer has no neighbours.
+
+# %% [markdown]
+# > **Card: the paper is unclear.** No size of Eq. 13 is printed, nor is what "stretched to the temporal dimension" means [@mfmb2025]. We let it act over time, as its
+# > next sentence says ("along the temporal dimension"), with 64 and 4 numbers. Padding is zeroed after BN, so that $W_1$ sees nothing there.
+
+# %% [markdown]
+# ## Build it
+# The whole stream, step by step from our own functions, against the library's class with the same weights, in training, on three clips of different lengths.
+
+# %%
+from mgmr_lib.models.inputs import pool_to_length
+from mgmr_lib.models.micro_fusion import MicroFusion
+
+
+def gated(net, m, x):
+    """Eqs. 8 to 10 for one clip (l,d) -> (l,2k)."""
+    two, g = net.context[m], net.gate[m]
+    context = torch.tanh(torch.cat([read(two.ahead[0], x[None]), read(two.back[0], x.flip(0)[None]).flip(1)], dim=-1))[0]
+    first, _, _, second = g.feed_forward
+    return memory_gate(context, g.conv.weight, g.conv.bias, first.weight, first.bias, second.weight, second.bias)
+
+
+def pair(fine, text, other, valid):
+    """Eqs. 11 to 13: text, other (b,L,d) -> (b, 4 d)."""
+    stacked = torch.cat([text, other], dim=1)
+    both = torch.cat([valid, valid], dim=1)
+    coarse = masked_norm(stacked, both) * fine.norm.weight + fine.norm.bias * both[..., None]
+    first, _, _, second, _ = fine.mix
+    return coarse_to_fine(coarse.transpose(1, 2), first.weight, first.bias, second.weight, second.bias).flatten(1)
+
+
+# %%
+torch.manual_seed(0)
+net, counts = MicroFusion(6, 5, 8, 16, 4), {"text": [5, 1, 8], "audio": [20, 3, 11], "vision": [9, 30, 8]}
+h = {m: torch.randn(3, max(n), 6) for m, n in counts.items()}
+valid = {m: torch.arange(max(n)) < torch.tensor(n)[:, None] for m, n in counts.items()}
+with torch.no_grad():
+    library = net(h, valid)[0]
+    u = {m: torch.zeros(3, max(n), 10) for m, n in counts.items()}
+    for m, n in counts.items():
+        for i, steps in enumerate(n):
+            u[m][i, :steps] = gated(net, m, h[m][i, :steps])
+    placed = {q: pool_to_length(u[q], valid[q], torch.tensor(counts["text"]), 8) for q in ("vision", "audio")}
+    by_hand = torch.cat([pair(net.fine[q], u["text"], placed[q], valid["text"]) for q in placed], dim=-1)
+assert torch.allclose(by_hand, library, atol=1e-6)
+print("micro fusion by hand = the library's MicroFusion, to 1e-6:", tuple(library.shape))
+
+# %% [markdown]
+# "Pseudo-Siamese", says the paper of its two branches: the same structure, weights of their own.
+
+# %% [markdown]
+# ## 5 Who finds the stressed word?
+# Four streams of the same width read the clips, and one linear layer reads the answer off each:
+#
+# | stream | how it treats time |
+# |---|---|
+# | pooled | a network on each step, then the mean over each modality |
+# | code | the published micro stream: each modality is summed up alone, then put side by side |
+# | hub | macro fusion: four hub tokens pass through vision, audio and text |
+# | micro | ours |
+
+# %% [markdown]
+# All get position codes, as in the network. The code's stream and the pooled one are additive: the words and the voice never meet before the answer. The hub could
+# do it in principle: carry the moment of the loud frame from the voice over to the words.
+#
+# **Predict, then run:** order the four by their share of right answers.
+
+# %% tags=["signature"]
+nets = {name: stress_model(name, task, seed=0) for name in ("pooled", "code", "hub", "micro")}
+right = {name: fit_stress(net, task, seed=0) for name, net in nets.items()}
+best_sum = majority.item() + 0.06
+assert max(right["pooled"], right["code"]) < best_sum and right["micro"] > 0.9
+
+# %% [markdown]
+# Is it the moment that helps, or does micro fusion just have the better network? As a control the voice now comes from another clip.
+
+# %% tags=["control"]
+strangers = StressTask("strangers")
+right["micro, strangers"] = fit_stress(stress_model("micro", strangers, seed=0), strangers, seed=0, steps=80)
+assert right["micro, strangers"] < best_sum
+fig, ax = plt.subplots()
+figures_ch18.who_is_right(ax, right, majority.item())
+ax.set(title="Only the stream that keeps the moment finds the stressed word")
+show(fig, "Share of right answers of four streams on the stressed word, and of micro fusion with the voice of another clip. "
+     "The pooled stream, the code's and the control lie at the dashed line, the majority of the words; the hub stays far "
+     "below micro fusion, which is near one.")
+
+# %%
+assert right["hub"] < right["micro"] - 0.08
+say("The additive streams stay at the majority, as they must. Micro fusion is right in more than "
+    f"{0.9:.0%}. The hub, with the same training, stays clearly behind. That is no proof that it cannot learn it: "
+    "longer training or more layers may help.")
+
+# %% [markdown]
+# Which word moves the answer? For clips of seven words we take the size of the derivative of the answer with respect to each word, by the word that is
+# stressed. **Predict** both pictures.
+
+# %%
+fig = plt.figure(figsize=(8.0, 3.2))
+maps = {name: word_influence(nets[name], task) for name in ("pooled", "micro")}
+figures_ch18.influence(fig, maps)
+show(fig, "Influence of each word (to the right) on the answer, by the stressed word (downwards), rows relative to their sum. "
+     "Pooled: all words alike, whatever is stressed. Micro: the diagonal is brightest.")
+
+# %%
+share = {name: (m / m.sum(1, keepdim=True)).diagonal().mean().item() for name, m in maps.items()}
+assert share["pooled"] < 0.25 and share["micro"] > 1.5 * share["pooled"]
+say("The stressed word has an even share of the influence in the pooled stream, and more than 1.5 times of that "
+    "in micro fusion.")
+
+# %% [markdown]
+# > **Card: paper and code differ.** The published micro stream: a GRU of three layers each way instead of the LSTM, 36, 20 and 48 wide; a sigmoid gate; $\tanh$ of a linear
+# > layer on input and gated output; then the *maximum over time*; both vectors of a pair brought to 64, stacked and normalised [@mfmb2025]. When text and voice
+# > meet, time is gone. In that network, only hybrid attention before it can bring a moment in.
+
+# %% [markdown]
+# ## 6 The mixer that nobody calls
+# In the published code Eq. 13 is built in the constructor, and no line calls it. Training runs, losses fall, nothing warns.
+#
+# ### Exercise 18.5 · find the weights that never learn (easy, 5 minutes)
+# After one backward pass, count the weights that have no gradient at all.
+
+
+# %%
+@exercise("18.5")
+def idle_weights(net, x):
+    """net: a module, x its input -> int."""
+    # SOLUTION
+    net.zero_grad(set_to_none=True)
+    net(x).sum().backward()
+    return sum(p.numel() for p in net.parameters() if p.grad is None)
+    # END SOLUTION
+
+
+# %%
+check("18.5", idle_weights)
+
+
+# %%
+class Forgetful(nn.Module):
+    """A stand-in of ours: Eq. 13 is built, and forward goes past it."""
+
+    def __init__(self, length, called):
+        super().__init__()
+        self.mixer = nn.Sequential(nn.Linear(2 * length, 64), nn.ReLU(), nn.LayerNorm(64), nn.Linear(64, 4), nn.ReLU())
+        self.out, self.called = nn.Linear(4, 1), called
+
+    def forward(self, x):
+        return self.out(self.mixer(x) if self.called else x[..., :4])
+
+
+for called in (True, False):
+    net = Forgetful(50, called)
+    print("mixer called:", called, " weights", sum(p.numel() for p in net.parameters()),
+          " idle", idle_weights(net, torch.randn(3, 10, 100)))
+
+# %% [markdown]
+# So a table of parameters counts them, and no result of that code says anything about Eq. 13. One line in a test suite finds it; ours asks every parameter of
+# both networks for a gradient.
+
+# %% [markdown]
+# ## 7 Limits
+# The stressed word was made for this stream: the voice says where, the text what, and both share a clock. Eq. 13 ties columns to *places*: what it learns at step 3 it
+# does not know at step 9, so that it needs many clips for long texts. With words evenly spread, real clocks are off by a token or more.
+#
+# Whether real clips need it is a matter of measurement, with the whole network.
+
+# %% [markdown]
+# ## 8 Summary
+# - A two-way LSTM reads padding first, unless we reverse the valid part only.
+# - The memory gate multiplies each step by what stands around it; printed and with a sigmoid it learned the same.
+# - Statistics belong to valid steps; else a clip's scale depends on its neighbours' lengths.
+# - Eq. 13 reads time by place. It finds the stressed word, which no sum over time can.
+# - The published code takes the maximum over time, and never calls Eq. 13.
+
+# %%
+progress("18")
