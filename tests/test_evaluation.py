@@ -10,7 +10,8 @@ from mgmr_lib.data.masked import mask_split
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.data.text import encode, load_encoder
 from mgmr_lib.errors import CourseError
-from mgmr_lib.evaluation.evaluation import table
+from mgmr_lib.evaluation.evaluation import side_by_side, table
+from mgmr_lib.evaluation.metrics import aggregate
 from mgmr_lib.evaluation.missing_rates import missing_rate_records, parse_rates
 from mgmr_lib.evaluation.plots import missing_rate_figure, tidy
 from mgmr_lib.evaluation.references import fit_ridge, mean_pool, mean_predictor, text_ridge
@@ -99,3 +100,15 @@ def test_the_table_and_the_figure_show_seed_means():
     axes = missing_rate_figure(tidy([result])).axes
     lines = {line.get_label(): line.get_ydata().tolist() for line in axes[0].lines}
     assert lines == {"mgmr": [2.0, 3.0], "mean": [2.0, 3.0]} and axes[0].get_ylabel() == "mean absolute error"
+
+
+def test_two_networks_and_the_references_of_one_stand_side_by_side():
+    def measured(offset):
+        records = [{"rate": r, "seed": s, "mae": offset + r + s, "corr": 1 - r} for r in (0.0, 0.5, 1.0) for s in (1, 3)]
+        return {"records": records, "aggregates": aggregate(records)}
+
+    results = [{"model": "mgmr", **measured(0), "references": {"mean": measured(5)}}, {"model": "mfmb", **measured(1), "references": {}}]
+    found = side_by_side(results)
+    assert list(found) == ["mgmr mae", "mgmr corr", "mean mae", "mean corr", "mfmb mae", "mfmb corr"]
+    assert found["mfmb mae"].to_dict() == {"0": 3.0, "0.5": 3.5, "1": 4.0, "AUILC": pytest.approx(3.5)}
+    assert found["mean mae"].tolist() == pytest.approx([7.0, 7.5, 8.0, 7.5]) and found["mgmr corr"]["AUILC"] == pytest.approx(0.5)

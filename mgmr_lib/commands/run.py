@@ -1,4 +1,4 @@
-"""`run`: the whole story without notebooks. Train on the default corpus, then the missing-rate table and its figure."""
+"""`run`: the whole story without notebooks. Train both networks on the default corpus, then one table and one figure."""
 
 import argparse
 from pathlib import Path
@@ -16,25 +16,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from ..data.load import load_corpus
-    from ..evaluation.evaluation import evaluate_run, print_table
+    from ..evaluation.evaluation import evaluate_run, print_side_by_side
     from ..evaluation.missing_rates import parse_rates
     from ..evaluation.plots import missing_rate_figure, save_figure, tidy
     from ..training.checkpoint import write_json
-    from ..training.config import make_config
     from ..training.run import train_run
 
     corpus = load_corpus(args.data)
-    # The fast profile is cut down for notebooks; here there are minutes, not seconds: all clips, and some more epochs.
-    more = {"max_clips": None, "epochs": 8} if args.profile == "fast" else {}
-    config = make_config("mgmr", args.profile, corpus.family, seed=args.seed, data=args.data, **more)
-    run = train_run(config, args.out / f"mgmr-{config.hash()}", corpus, args.quiet)
-    result = evaluate_run(run, parse_rates("0:1:0.1"), range(1, 4), references=True, quiet=args.quiet)
-    print_table(result)
-    areas = {"mgmr": result["aggregates"], **{n: r["aggregates"] for n, r in result["references"].items()}}
-    for name, aggregates in areas.items():
-        print(f"{name}: AUILC over rates 0..1: MAE {aggregates['auilc']['mae']:.3f}, Corr {aggregates['auilc']['corr']:.3f}")
-    write_json(args.out / "missing_rates.json", result)
-    title = f"{corpus.name}: MGMR-Net against references as more goes missing ({args.profile} profile)"
-    save_figure(missing_rate_figure(tidy([result]), title=title), args.out / "missing_rates.png")
+    results, encoder = [], None
+    for model in ("mgmr", "mfmb"):
+        config = configuration(model, args, corpus.family)
+        encoder = encoder or shared_encoder(config)
+        run = train_run(config, args.out / f"{model}-{config.hash()}", corpus, args.quiet, encoder=encoder)
+        first = not results
+        results.append(evaluate_run(run, parse_rates("0:1:0.1"), range(1, 4), references=first, quiet=args.quiet))
+    print_side_by_side(results)
+    write_json(args.out / "missing_rates.json", {"runs": results})
+    title = f"{corpus.name}: both networks against references as more goes missing ({args.profile} profile)"
+    save_figure(missing_rate_figure(tidy(results), title=title), args.out / "missing_rates.png")
     print(f"table in {args.out / 'missing_rates.json'}, figure in {args.out / 'missing_rates.png'}")
     return 0
+
+
+def configuration(model: str, args: argparse.Namespace, family: str):
+    """The profile's, with all clips and some more epochs where it is the fast one."""
+    from ..training.config import make_config
+
+    # The fast profile is cut down for notebooks; here there are minutes, not seconds.
+    more = {"max_clips": None, "epochs": 8} if args.profile == "fast" else {}
+    return make_config(model, args.profile, family, seed=args.seed, data=args.data, **more)
+
+
+def shared_encoder(config):
+    """A frozen text encoder that remembers: both networks meet the same masked text. None where each fine-tunes its own."""
+    from ..data.encoding_memo import EncodingMemo
+    from ..data.text import load_encoder
+
+    if config.encoder_lr:
+        return None
+    encoder = load_encoder(config.text_encoder, frozen=True)
+    encoder.memo = EncodingMemo()
+    return encoder

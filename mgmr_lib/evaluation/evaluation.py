@@ -61,3 +61,24 @@ def print_table(result: dict) -> None:
     seeds = len({r["seed"] for r in result["records"]})
     print(f"{result['model']} on {result['data']}, {result['split']} split, protocol {result['protocol']}, {seeds} mask seeds")
     print(frame.round(3).to_string())
+
+
+def side_by_side(results: list[dict]) -> pd.DataFrame:
+    """MAE and correlation of several evaluations and their references: one row a rate, and the areas (AUILC) below."""
+    columns = {}
+    for result in results:
+        everything = {result["model"]: result} | result["references"]
+        for name, one in everything.items():
+            means = pd.DataFrame(one["records"]).groupby("rate")[["mae", "corr"]].mean()
+            for metric in ("mae", "corr"):
+                column = means[metric].rename(index=lambda rate: f"{rate:g}")
+                columns[f"{name} {metric}"] = pd.concat([column, pd.Series({"AUILC": one["aggregates"]["auilc"][metric]})])
+    return pd.DataFrame(columns).rename_axis("rate")
+
+
+def print_side_by_side(results: list[dict]) -> None:
+    """One table for several evaluations of the same corpus, split and masks."""
+    first, names = results[0], ", ".join(r["model"] for r in results)
+    seeds = len({r["seed"] for r in first["records"]})
+    print(f"{names} on {first['data']}, {first['split']} split, protocol {first['protocol']}, {seeds} mask seeds")
+    print(side_by_side(results).round(3).to_string())
