@@ -155,7 +155,7 @@ def paper_parts(c: MFMBConfig, inputs: Inputs) -> tuple:
     d, mixing = c.d_model, c.mixing
     align = HybridAttention(inputs.dims, d, c.ffn, mixing, c.dropout, c.input_dropout)
     macro = MacroFusion(d, c.ffn, c.hub, mixing, c.dropout) if c.use_macro else None
-    micro = MicroFusion(d, c.d_lstm, c.text_length, c.d_mix, c.d_fine, c.gate) if c.use_micro else None
+    micro = MicroFusion(d, c.d_lstm, c.text_length, c.d_mix, c.d_fine, c.gate, c.dropout) if c.use_micro else None
 
     def rebuild(m: str) -> nn.Module:
         return ReconstructionBranch(d, inputs.dims[m], c.ffn_rebuild, mixing)

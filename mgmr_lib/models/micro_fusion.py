@@ -62,11 +62,13 @@ class MicroFusion(nn.Module):
     Eq. 8: H'_m = tanh(BiLSTM(H_m)), `hidden` each way. (The printed input is the output itself; the two streams run side by
     side, so H_m it is.) Eqs. 9 and 10: the memory gate. Eqs. 11 to 13: vision and audio, averaged onto the text's
     steps, are each joined with the text. length: L of Eq. 13, the text's longest; a longer text is averaged onto L steps.
+    dropout: on U_m, in training (the paper does not say where it drops).
     "Pseudo-Siamese": the same structure with weights of its own for each modality and each pair.
     """
 
-    def __init__(self, d: int, hidden: int, length: int, mix: int, fine: int, gate: str = "printed"):
+    def __init__(self, d: int, hidden: int, length: int, mix: int, fine: int, gate: str = "printed", dropout: float = 0.0):
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         self.length, self.width = length, len(PAIRS) * 2 * hidden * fine
         self.context = nn.ModuleDict({m: Bidirectional(nn.LSTM, d, hidden) for m in MODALITIES})
         self.gate = nn.ModuleDict({m: MemoryGate(2 * hidden, gate) for m in MODALITIES})
@@ -76,7 +78,8 @@ class MicroFusion(nn.Module):
         u, gates = {}, {}
         for m in MODALITIES:
             context = torch.tanh(self.context[m](h[m], valid[m])).masked_fill(~valid[m][..., None], 0.0)
-            u[m], gates[m] = self.gate[m](context)
+            gated, gates[m] = self.gate[m](context)
+            u[m] = self.dropout(gated)
         steps, lengths = self._on_text(u, valid)
         mask = torch.arange(self.length, device=lengths.device) < lengths[:, None]
         fine = [self.fine[q](steps["text"], steps[q], mask) for q in PAIRS]
