@@ -1,0 +1,477 @@
+# ---
+# jupyter:
+#   mgmr:
+#     title: "Macro fusion: a hub that travels"
+#     claim: "A few tokens travel from face to voice to text and bring home what they can carry. How many they are, who is asked first and whether they can differ decides what arrives."
+#     goals:
+#       - say how much a hub of k tokens can carry at most, and measure what it learns to carry
+#       - build macro fusion from equations 3 to 7, equal to the library's
+#       - show by a task why the order of the modalities matters, and for which side
+#       - measure what a hub of zeros, a last token and a shared layer do
+#     minutes: 55
+#     budget_s: 45
+#     device: cpu
+#     requires: ["16"]
+#     introduces: [coarse hub, bottleneck, waterfall]
+# ---
+# %% [markdown]
+# ## Sixteen numbers through a door
+# A face shows four frames, each with four numbers that nobody can guess from the others. We may look at the frames as long as we like, but only a few *tokens*
+# pass the door, each 8 numbers wide. Behind it, a linear layer has to say all sixteen.
+#
+# **Predict:** how many tokens are needed? What does one token bring?
+
+# %%
+import torch
+from matplotlib import pyplot as plt
+
+from mgmr_lib.course import check, exercise, figures_ch17, hint, progress, say, show, use_style
+from mgmr_lib.models.toy_tasks_hub import CargoTask, PointerTask, Waterfall, seeded, train_numbers
+
+use_style()
+cargo = CargoTask()
+drawn = cargo.draw(2000, torch.Generator().manual_seed(0))
+print({m: tuple(x.shape) for m, x in drawn.x.items()}, tuple(drawn.labels.shape))
+
+# %% [markdown]
+# The simplest door is a mean over the frames. Nothing is learned in front of it, and the best linear layer stands behind it. Which share of the numbers' variance does
+# it explain?
+
+# %% tags=["baseline"]
+mean = drawn.x["vision"].mean(1).double()
+best = torch.linalg.lstsq(mean.T @ mean + 1e-6 * torch.eye(mean.shape[1]), mean.T @ drawn.labels.double()).solution
+left = (drawn.labels - mean @ best).square().mean() / drawn.labels.square().mean()
+say(f"The mean over frames explains **{1 - left:.2f}**: of four numbers that were added up, each can be told "
+    "to a quarter.")
+
+# %% [markdown]
+# ### Exercise 17.1 · a bound for the door (easy, 5 minutes)
+# Of $m$ independent numbers, equally uncertain, which share can a linear layer behind $k$ tokens of width $d$ explain at most? Think of directions: a linear
+# layer behind $kd$ numbers can move its answer in $kd$ of $m$ directions.
+
+
+# %%
+@exercise("17.1")
+def most_explained(k, d, m):
+    """-> a share, at most 1."""
+    # SOLUTION
+    return min(1.0, k * d / m)
+    # END SOLUTION
+
+
+# %%
+check("17.1", most_explained)
+
+# %% [markdown]
+# ## 1 A coarse hub
+# MFMB-Net's tokens are a [coarse hub](glossary.md#coarse-hub) [@mfmb2025]: $k$ learned vectors, the same for every clip, that are put beside a sequence. One Transformer
+# layer mixes both, and only the hub goes on. Since all that goes on is the hub, it is a [bottleneck](glossary.md#bottleneck), an idea of MBT [@nagrani2021].
+
+# %% [markdown]
+# Why learned vectors? In the layer each token asks the sequence. What it asks for is its query, and a query is made of the token. So a hub is a list of $k$ *questions*
+# that all clips are asked.
+#
+# **Predict, then run:** hubs of 1, 2, 4 and 8 tokens, trained on the door task. Where does the curve bend?
+
+# %%
+hubs = {k: seeded(0, lambda k=k: Waterfall(cargo, hub=k)) for k in (1, 2, 4, 8)}
+carried = {k: train_numbers(net, cargo) for k, net in hubs.items()}
+assert all(share < most_explained(k, 8, cargo.numbers) + 0.02 for k, share in carried.items())
+assert carried[1] + 0.05 < carried[2] < carried[4] and carried[4] > 0.8
+
+# %% [markdown]
+# A network that finds numbers where there are none would be broken. As a control we ask for the numbers of *another* clip.
+
+# %% tags=["control"]
+strangers = CargoTask(kind="strangers")
+guessed = train_numbers(seeded(0, lambda: Waterfall(strangers, hub=4)), strangers, steps=100)
+assert guessed < 0.05
+
+# %%
+fig, ax = plt.subplots()
+figures_ch17.cargo(ax, carried, {k: most_explained(k, 8, cargo.numbers) for k in carried}, (1 - left).item(), guessed)
+ax.set(title="With a token for each frame nearly all arrives, and more bring no more")
+show(fig, "Explained share over the hub's tokens. It rises from about a third with one token to nearly all with "
+     "four, and eight bring no more. The bound lies above it, the mean over frames at one quarter, numbers of "
+     "another clip at zero.")
+
+# %%
+half, most = most_explained(1, 8, cargo.numbers), 0.8
+say(f"One token could hold {half:.0%} of the variance, yet training fills only part of it: a token asks with two "
+    f"heads, and an answer that is spread over two frames mixes them. With four tokens more than {most:.0%} arrive.")
+
+# %% [markdown]
+# What do the four tokens ask for? We draw their shares over the frames, by hand as in notebook 16.
+
+# %%
+from mgmr_lib.models.encoder_layer import EncoderLayer
+
+
+@torch.no_grad()
+def hub_shares(layer: EncoderLayer, hub, x, valid):
+    """Shares of the hub's tokens over [hub; sequence], (b,heads,k,k+l); hub (b,k,d), x (b,l,d), valid (b,l)."""
+    k, n = hub.shape[1], layer.norm(torch.cat([hub, x], dim=1))
+    mask = torch.cat([valid.new_ones(len(valid), k), valid], dim=1)
+    split = lambda t: t.unflatten(-1, (layer.mix.heads, -1)).transpose(1, 2)
+    Q, K = split(layer.mix.query(n[:, :k])), split(layer.mix.key_value(n).chunk(2, dim=-1)[0])
+    scores = Q @ K.transpose(2, 3) / Q.shape[-1] ** 0.5
+    return scores.masked_fill(~mask[:, None, None], float("-inf")).softmax(-1)
+
+
+# %%
+def of_cargo(net):
+    """Mean shares of each token and head over the four frames, (k * heads, 4)."""
+    x, k = net.embed["vision"](drawn.x["vision"]), len(net.hub)
+    valid = torch.ones(x.shape[:2], dtype=torch.bool)
+    shares = hub_shares(net.layers["vision"], net.hub.expand(len(x), -1, -1), x, valid)
+    return shares[..., k:].mean(0).transpose(0, 1).flatten(0, 1)
+
+
+fig = plt.figure(figsize=(8.0, 2.8))
+figures_ch17.asked(fig, {k: of_cargo(net) for k, net in hubs.items() if k != 8})
+show(fig, "Mean share that each token (with two heads, so two rows a token) gives to each frame, for hubs of "
+     "one, two and four tokens. With more tokens, more frames have a row that looks at them.")
+
+# %% [markdown]
+# ## 2 Equations 3 to 7
+# First each modality passes a layer of its own. Then the hub visits face, voice and text, one after the other: a [waterfall](glossary.md#waterfall).
+#
+# $$\bar H_m = \mathrm{Transformer}(H_m, H_m, H_m) \qquad (3)$$
+# $$[H'_v \,|\, H'_{ker}] = \mathrm{Transformer}([\bar H_v \,|\, H_{ker}];\,\theta_v) \qquad (4)$$
+
+# %% [markdown]
+# $$[H'_a \,|\, H''_{ker}] = \mathrm{Transformer}([\bar H_a \,|\, H'_{ker}];\,\theta_a) \qquad (5)$$
+# $$[H'_t \,|\, H'''_{ker}] = \mathrm{Transformer}([\bar H_t \,|\, H''_{ker}];\,\theta_t) \qquad (6)$$
+# $$H_f = H'''_{ker} \qquad (7)$$
+
+# %% [markdown]
+# | symbol | what | shape |
+# |---|---|---|
+# | $H_m$, $\bar H_m$ | a modality after hybrid attention; encoded | $(b, l_m, d)$ |
+# | $H_{ker}$ | the coarse hub; primes count its visits | $(k, d)$, then $(b, k, d)$ |
+# | $\theta_m$ | weights of one encoder layer, own for each modality | |
+# | $[\,\cdot\,|\,\cdot\,]$ | one behind the other, along time | $(b, l_m + k, d)$ |
+# | $H_f$ | what the stream gives to the head, flattened | $(b, k\,d)$ |
+
+# %% [markdown]
+# > **Card: the paper is unclear.** It gives neither $k$ nor depth, width or start of the hub [@mfmb2025]. We take $k = 4$, as its published code does, one layer each,
+# > a learned start $\mathcal{N}(0, 0.02)$, and hand *all* $k$ tokens to the head, side by side.
+
+# %% [markdown]
+# ### Exercise 17.2 · find the bug: pour (medium, 8 minutes)
+# One visit: hub in front, sequence behind, through the layer, hub out. A colleague's version gives a clip another hub in another batch. Mend it.
+
+
+# %%
+def colleagues_pour(layer, hub, x, valid):
+    everything = torch.cat([hub, x], dim=1)
+    return layer(everything, everything.new_ones(everything.shape[:2], dtype=torch.bool))[:, : hub.shape[1]]
+
+
+# %%
+@exercise("17.2")
+def pour(layer, hub, x, valid):
+    """layer(sequence (b,n,d), mask (b,n)) -> (b,n,d); hub (b,k,d), x (b,l,d), valid (b,l) -> new hub (b,k,d)."""
+    # SOLUTION
+    k = hub.shape[1]
+    mask = torch.cat([valid.new_ones(len(valid), k), valid], dim=1)
+    return layer(torch.cat([hub, x], dim=1), mask)[:, :k]
+    # END SOLUTION
+
+
+# %%
+check("17.2", pour)
+
+# %% [markdown]
+# ### Exercise 17.3 · the waterfall (easy, 5 minutes)
+# `pours[m](hub, x)` is one visit to modality `m`. Return the hub after equation 6.
+
+
+# %%
+@exercise("17.3")
+def waterfall(pours, hub, h):
+    """pours {m: (hub, x) -> hub}, hub (b,k,d), h {m: (b,l_m,d)} -> (b,k,d)."""
+    # SOLUTION
+    for m in ("vision", "audio", "text"):
+        hub = pours[m](hub, h[m])
+    return hub
+    # END SOLUTION
+
+
+# %%
+check("17.3", waterfall)
+
+# %% [markdown]
+# Now all five equations on real clips (voice and face simulated), against the library's class with the same weights. An encoder layer is pre-norm:
+# $x + \mathrm{Att}(\mathrm{LN}(x))$, then $x + \mathrm{FFN}(\mathrm{LN}(x))$; its attention is notebook 16's.
+
+# %%
+from mgmr_lib.data.load import load_corpus
+from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.missing import draw_masks
+from mgmr_lib.training.config import make_config
+from mgmr_lib.training.setup import prepare
+
+corpus = load_corpus("classroom-mosi")
+setup = prepare(make_config("mfmb", "fast", pool_audio=1, pool_vision=1, max_clips=64), corpus)
+net, some = setup.model.eval(), corpus["test"].select(range(16))
+
+
+@torch.no_grad()
+def aligned(rate):
+    """H_m of 16 test clips at a missing rate, and their sequences."""
+    sequences = net.inputs(mask_split(some, draw_masks(some, rate, 1), setup.encoder).batch(range(16)))
+    return net.align(sequences), sequences
+
+
+# %%
+def layer_by_hand(m):
+    """One encoder layer with the weights of m."""
+    def layer(x, mask):
+        x = x + m.mix(m.norm(x), mask)
+        return x + m.feed_forward(m.norm_between(x))
+    return layer
+
+
+def macro_by_hand(m, h, valid):
+    """m: the library's weights; h {modality: (b,l_m,d)} -> H_f (b,k,d)."""
+    encoded = {k: layer_by_hand(m.encode[k])(x, valid[k]) for k, x in h.items()}
+    pours = {k: lambda hub, x, k=k: pour(layer_by_hand(m.fuse[k]), hub, x, valid[k]) for k in h}
+    return waterfall(pours, m.hub.expand(len(valid["text"]), -1, -1), encoded)
+
+
+# %%
+h, sequences = aligned(0.3)
+valid = {m: s.valid for m, s in sequences.items()}
+with torch.no_grad():
+    ours, theirs = macro_by_hand(net.macro, h, valid).flatten(1), net.macro(h, valid)
+assert (ours - theirs).abs().max() < 1e-6 * theirs.abs().max().clamp(min=2)
+print("macro fusion by hand = the library's MacroFusion,", tuple(theirs.shape))
+
+# %% [markdown]
+# The equations print the hub behind the sequence, we put it in front. **Predict, then run:** does that change anything?
+
+# %%
+def pour_behind(layer, hub, x, valid):
+    """As printed: [x | hub]."""
+    k = hub.shape[1]
+    mask = torch.cat([valid, valid.new_ones(len(valid), k)], dim=1)
+    return layer(torch.cat([x, hub], dim=1), mask)[:, -k:]
+
+
+hub, layer = net.macro.hub.expand(16, -1, -1), layer_by_hand(net.macro.fuse["audio"])
+with torch.no_grad():
+    front, behind = (f(layer, hub, h["audio"], valid["audio"]) for f in (pour, pour_behind))
+assert torch.allclose(front, behind, atol=1e-5)
+print("in front = behind: attention does not see order, and the hub has no position codes")
+
+# %% [markdown]
+# ## 3 Who is asked first?
+# The paper begins with the face, its published code with the voice. Is that a detail? A task: one modality holds a list of eight numbers, the other one *points* to one of them.
+# The pointed number is asked for, behind a hub of one token, 8 wide.
+#
+# **Predict, then run:** what is easier, first the pointer or first the list?
+
+# %% tags=["signature"]
+pointers = {kind: PointerTask(kind=kind) for kind in ("points first", "points last")}
+found = {kind: train_numbers(seeded(0, lambda task=task: Waterfall(task, hub=1)), task)
+         for kind, task in pointers.items()}
+assert found["points first"] > 0.8 and found["points last"] < 0.4
+say(f"Pointer first: more than {0.8:.0%} explained. List first: less than {0.4:.0%}.")
+
+# %% [markdown]
+# With the pointer first, the hub arrives at the list knowing *what to ask*: its query comes from the face. With the list first it would have to carry all eight numbers,
+# just in case. The waterfall is not symmetrical.
+
+# %% [markdown]
+# > **Card: paper and code differ.** Face, voice, text in the paper; voice, face, text in the code [@mfmb2025]. Our task says that order matters, and *not* which one is better: turn pointer and
+# > list round, and the other order wins. What points at what in real clips is an empirical question. Both put the text last, where a hub that has heard face and voice asks the words.
+
+# %% [markdown]
+# ## 4 Cards: the code's hub
+# > **Card: paper and code differ.** In the published code the hub is a tensor of zeros, made anew in each forward pass; it is not a parameter. All modalities share *one* encoder of four layers, and the
+# > head sees the hub's *last* token alone. `reading="code"` builds this.
+
+# %% [markdown]
+# ### Exercise 17.4 · find the bug: what stood still (medium, 9 minutes)
+# A colleague wants to know which tensors a training step leaves alone. Her function says: all of them. Find out why, and write it right, for parameters and buffers.
+
+
+# %%
+def colleagues_check(model, step):
+    before = model.state_dict()
+    step(model)
+    return sorted(n for n, value in model.state_dict().items() if torch.equal(value, before[n]))
+
+
+# %%
+@exercise("17.4")
+def stood_still(model, step):
+    """model: a module; step(model) trains it once -> sorted names of state_dict's entries that did not change."""
+    # SOLUTION
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    step(model)
+    return sorted(name for name, value in model.state_dict().items() if torch.equal(value, before[name]))
+    # END SOLUTION
+
+
+# %%
+check("17.4", stood_still)
+
+# %% [markdown]
+# Now both readings take one step of training. **Predict, then run:** is `macro.hub` among the tensors that stood still in the code's reading?
+
+# %%
+from copy import deepcopy
+from dataclasses import replace
+
+from mgmr_lib.models.mfmb_net import MFMBNet
+
+torch.manual_seed(0)
+code = MFMBNet(replace(setup.config.network, reading="code"), net.inputs)
+
+
+def one_step(model):
+    """One step of gradient descent on the macro stream's squared output."""
+    optimizer = torch.optim.SGD(model.macro.parameters(), lr=0.1)
+    model.macro(model.align(sequences), valid).square().mean().backward()
+    optimizer.step()
+
+
+for name, model in (("paper", net), ("code", code)):
+    hubs_ = [n for n in model.state_dict() if n.startswith("macro") and "hub" in n]
+    still = stood_still(deepcopy(model), one_step)
+    moved = [n for n in hubs_ if n not in still]
+    print(f"{name:6} tensors of a hub: {hubs_}, moved by a step: {moved}")
+
+# %% [markdown]
+# It is not even there: no parameter, no buffer, no gradient. Its questions are made of whatever tells the tokens apart. In the code, that is the position codes which are added to the
+# whole sequence; without them, four zero tokens are one token, four times.
+#
+# **Predict, then run:** the door task again. Order by explained share: learned hub, zeros with position codes, plain zeros, last token only.
+
+# %%
+hub_kinds = {"position codes, fixed": {"start": "positions", "learned": False},
+             "zeros, fixed": {"start": "zero", "learned": False}, "learned, last token": {"last_only": True}}
+carried_by = {"learned": carried[4]}
+for name, o in hub_kinds.items():
+    carried_by[name] = train_numbers(seeded(0, lambda o=o: Waterfall(cargo, hub=4, **o)), cargo)
+frozen = seeded(0, lambda: Waterfall(cargo, hub=4, **hub_kinds["zeros, fixed"]))
+tokens = frozen.hubs(drawn)[-1]
+assert torch.allclose(tokens, tokens[:, :1].expand_as(tokens), atol=1e-5)
+assert max(carried_by["zeros, fixed"], carried_by["learned, last token"]) < 0.5 < carried_by["position codes, fixed"]
+
+# %%
+fig, ax = plt.subplots(figsize=(8.0, 2.6))
+figures_ch17.bars(ax, carried_by, bound=most_explained(1, 8, cargo.numbers))
+ax.set(title="Four tokens help if they differ and are all read", xlabel="explained share of the 16 numbers (1: all)")
+show(fig, "Explained share with four tokens. Learned tokens and fixed position codes bring most of the numbers; "
+     "four equal zeros and the last token alone stay below the bound of a single token, marked by a dashed line.")
+
+# %% [markdown]
+# So the fixed start is the lesser fault: layers behind it can learn to ask, as long as tokens *differ*. What costs is to throw three of four tokens away, or to have four equal ones. The other tokens still serve:
+# in a deep encoder they can hand things on to the last one.
+
+# %% [markdown]
+# And one shared encoder? It saves weights, and has to serve face, voice and text with one set of questions. We try the pointer task with one layer for both visits.
+
+# %%
+task = pointers["points first"]
+shared = train_numbers(seeded(0, lambda: Waterfall(task, hub=1, shared=True)), task)
+wide = {c: MFMBNet(make_config("mfmb", "full", reading=c).network, net.inputs).macro for c in ("paper", "code")}
+sizes = {c: sum(p.numel() for p in macro.parameters()) for c, macro in wide.items()}
+assert shared > 0.8
+say("One layer for both still solves the pointer task: the sequences look different, and so does the hub when it "
+    f"comes to them. At full size the code's macro stream has {sizes['code']:,} weights, ours {sizes['paper']:,}: "
+    "sharing saves less than width and depth cost.")
+
+# %% [markdown]
+# ## 5 When more goes missing
+# Back to clips. The hub's tokens ask, whether there is something to hear or not. **Predict, then run:** our network is untrained. As more steps go missing, which share of the hub's
+# attention goes to lost ones? And do hubs of different clips become more alike?
+
+# %%
+@torch.no_grad()
+def travelled(rate):
+    """Mean share of the hub's attention on lost steps {modality: share}; spread of H_f over clips."""
+    h, sequences = aligned(rate)
+    valid = {m: s.valid for m, s in sequences.items()}
+    visits, hub, lost = net.macro.hubs(h, valid), net.macro.hub.expand(16, -1, -1), {}
+    for m in ("vision", "audio", "text"):
+        x, k = net.macro.encode[m](h[m], valid[m]), hub.shape[1]
+        shares = hub_shares(net.macro.fuse[m], hub, x, valid[m])[..., k:].mean((1, 2))
+        lost[m] = ((shares * sequences[m].missing).sum(1) / shares.sum(1)).mean().item()
+        hub = visits[m]
+    return lost, hub.flatten(1).std(0).mean().item()
+
+
+rates = (0.0, 0.25, 0.5, 0.75, 1.0)
+journeys = {rate: travelled(rate) for rate in rates}
+assert all(abs(journeys[r][0][m] - r) < 0.2 for r in rates for m in ("vision", "audio"))
+assert journeys[1.0][1] < 0.7 * journeys[0.0][1]
+
+# %%
+fig = plt.figure(figsize=(8.0, 3.0))
+figures_ch17.journeys(fig, journeys)
+show(fig, "Left: share of the hub's attention on lost steps, for each modality, over the missing rate; all lie near "
+     "the diagonal. Right: how much hubs of different clips differ; it falls as more is lost.")
+
+# %% [markdown]
+# Untrained, the hub asks the void as readily as the clip, and its tokens forget which clip they are in. At rate 1 all content is gone: what is left is the clips' lengths and the
+# text's [CLS] and [SEP]. One clip, step by step:
+
+# %%
+def shares_of_clip(fig, rate):
+    """Draw the four tokens' shares over the steps of clip 7."""
+    h, sequences = aligned(rate)
+    valid = {m: s.valid for m, s in sequences.items()}
+    hub, maps = net.macro.hub.expand(16, -1, -1), {}
+    with torch.no_grad():
+        visits = net.macro.hubs(h, valid)
+        for m in ("vision", "audio", "text"):
+            x = net.macro.encode[m](h[m], valid[m])
+            shares = hub_shares(net.macro.fuse[m], hub, x, valid[m])[7].mean(0)[:, hub.shape[1]:]
+            maps[m] = shares[:, valid[m][7]], sequences[m].missing[7][valid[m][7]]
+            hub = visits[m]
+    figures_ch17.one_clip(fig, maps, rate)
+
+
+# %%
+from mgmr_lib.course.widgets import explore
+
+explore(shares_of_clip, "Shares of the hub's four tokens (downwards) over the steps of one clip at three missing "
+        "rates: face, voice, text. Grey marks are lost steps; the untrained hub does not avoid them.",
+        title="The hub asks everywhere, lost or not", size=(8.0, 1.9), rate=[0.0, 0.5, 0.9])
+
+# %% [markdown]
+# ## 6 Without macro fusion
+# The paper's ablation "w/o F-1" leaves this stream out; the head then sees micro fusion alone. Longer trainings of both are kept in the course's ledger, if somebody has run them.
+
+# %% tags=["nbval-ignore-output"]
+from mgmr_lib.evaluation.ledger import paired, provenance_line, read_ledger, summary
+
+records = [r for r in read_ledger() if r["name"] in ("mfmb", "mfmb_no_f1")]
+say(provenance_line(records))
+if {r["name"] for r in records} == {"mfmb", "mfmb_no_f1"}:
+    gap = paired(records, "mfmb_no_f1", "mfmb")
+    rows = summary(records, ["mfmb", "mfmb_no_f1"])
+    say("\n".join(f"- {row['label']}: area under MAE {row['auilc mae']:.3f}" for _, row in rows.iterrows()))
+    say(f"Without F-1 minus with it, seed by seed: {gap['mean']:+.3f} ({gap['low']:+.3f} to {gap['high']:+.3f}).")
+else:
+    say("The ablation without F-1 is not in the ledger: this notebook claims nothing about it.")
+
+# %% [markdown]
+# ## 7 Limits
+# The bound of exercise 17.1 is about independent numbers behind a linear head; clips are redundant, and sentiment is one number, not sixteen. A hub of four tokens is hardly ever too narrow for that.
+# So do not read the door task as "more tokens are better". It says what a hub *can* lose, and that equal or unread tokens are no tokens.
+
+# %% [markdown]
+# ## 8 Summary
+# - A hub is a list of questions, the same for all clips; only what it brings goes on.
+# - A linear head behind $k$ tokens of width $d$ explains at most $kd$ of $m$ independent numbers.
+# - The waterfall is not symmetrical: who points has to come before who is pointed at.
+# - The code's hub is zeros that nobody trains; position codes are what makes its tokens differ.
+# - Lost steps get their share of the hub's attention, until training teaches otherwise.
+
+# %%
+progress("17")
