@@ -1,0 +1,47 @@
+"""Drawings of notebook 13: events of toy clips, what each layout learns, multiplications against length."""
+
+from mgmr_lib.course import figures
+
+NAMES = {"audio": "voice", "vision": "face", "text": "words"}
+
+
+def events(fig, clips: dict, answers) -> None:
+    """The first clip with answer 1 and the first with answer 0: a row a modality, dark where an event is."""
+    axes = fig.subplots(1, 2, sharey=True)
+    for ax, answer, title in zip(axes, (1, 0), ("together", "apart"), strict=True):
+        first = int((answers == answer).nonzero()[0, 0])
+        rows = [clips[m][first, :, 0].tolist() for m in NAMES]
+        ax.imshow(rows, cmap="Blues", vmin=0, vmax=1.3, aspect="auto", interpolation="nearest")
+        meets = [t for t in range(len(rows[0])) if rows[0][t] > 0.5 and rows[2][t] > 0.5]
+        for t in meets:
+            ax.axvspan(t - 0.5, t + 0.5, fill=False, ec=figures.RED, lw=2)
+        ax.set(title=title, xlabel="step", xticks=range(len(rows[0])))
+        ax.grid(False)
+    axes[0].set_yticks(range(3), NAMES.values())
+    axes[0].set_ylabel("modality")
+    fig.suptitle("Only both rows together tell the two clips apart", x=0.01, ha="left")
+
+
+def scores(ax, moments: dict, controls: dict) -> None:
+    """A dot a seed and a bar at the mean: the question of moments in blue, the control in orange."""
+    columns = [(f"moments\n{name}".replace(", ", ",\n"), v, figures.BLUE) for name, v in moments.items()]
+    columns += [(f"loudness\n{name}", v, figures.ORANGE) for name, v in controls.items()]
+    for k, (_, values, colour) in enumerate(columns):
+        ax.plot([k + 0.08 * (i - (len(values) - 1) / 2) for i in range(len(values))], values, "o", color=colour, ms=7, alpha=0.8)
+        ax.hlines(sum(values) / len(values), k - 0.25, k + 0.25, color=colour, lw=2)
+    ax.axhline(0.5, ls="--", lw=1, color=figures.GREY)
+    ax.text(len(columns) - 0.45, 0.51, "guess", ha="right", va="bottom", fontsize=9, color=figures.GREY)
+    ax.set_xticks(range(len(columns)), [name for name, _, _ in columns], fontsize=9)
+    ax.set(xlim=(-0.6, len(columns) - 0.4), ylim=(0.35, 1.05), xlabel="question, and order of the tokens", ylabel="share right")
+    ax.grid(axis="x", visible=False)
+
+
+def costs(ax, lengths, counts: dict, mark: int) -> None:
+    """Counts against lengths, a line a name, both axes logarithmic; a dashed line at `mark` steps."""
+    for (name, values), marker in zip(counts.items(), "os^", strict=False):
+        ax.plot(lengths, values, marker + "-", label=name)
+    ax.axvline(mark, ls="--", lw=1, color=figures.GREY)
+    ax.set(xscale="log", yscale="log", xlabel="steps of the clip (three tokens each)", ylabel="multiplications")
+    ax.set_xticks(lengths, [str(n) for n in lengths])
+    ax.minorticks_off()
+    ax.legend()
