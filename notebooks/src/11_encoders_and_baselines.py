@@ -237,8 +237,8 @@ scores["Concat, control"] = [score(trained("concat", seed, dealt)) for seed in s
 fig = plt.figure(figsize=(8.0, 3.2))
 draw.readers_over_seeds(fig, scores, rivals)
 fig.suptitle("Voice and face add to the words; strangers' voices and faces do not", x=0.01, ha="left")
-show(fig, "Three trainings each (dots) and the interval of their mean (bars, Student's t); lines are the rivals. Face and "
-     "voice alone are a little better than blind, text is far ahead, and Concat is ahead of text. The control "
+show(fig, "Three trainings each (dots) and the interval of their mean (bars, Student's t); lines are the rivals. Face "
+     "and voice alone are a little better than blind, text is far ahead, and Concat is ahead of text. The control "
      "(grey), Concat with strangers' voices and faces, falls back to the text.")
 
 # %% [markdown]
@@ -351,7 +351,8 @@ def tensor_weights(widths, units):
 
 products = tensor_weights((128, 32, 32), 1)
 millions = tensor_weights((128, 32, 32), 128) / 1e6
-say(f"{products:,} products a clip, and {millions:.1f} million weights in one layer, a good part of what all of MiniLM has.")
+say(f"{products:,} products a clip, and {millions:.1f} million weights in one layer, a good part of what all of "
+    "MiniLM has.")
 
 # %% [markdown]
 # [Low-rank fusion](glossary.md#low-rank-fusion) [@liu2018] keeps the products and never writes them down. Its weight tensor is a sum of $r$ products of vectors, and
