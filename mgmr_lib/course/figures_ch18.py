@@ -22,8 +22,8 @@ def who_is_right(ax, right: dict, majority: float) -> None:
     bars = ax.bar([name.replace(", ", ",\n") for name in right], list(right.values()), 0.6, color=colours)
     ax.bar_label(bars, fmt="%.2f", padding=2, fontsize=9)
     ax.axhline(majority, ls="--", lw=1, color="black")
-    ax.text(len(right) - 0.55, majority, "majority\nof words", fontsize=9, va="center")
-    ax.set(xlabel="stream", ylabel="share of right answers", ylim=(0, 1.15), xlim=(-0.6, len(right) + 0.2))
+    ax.text(len(right) - 0.6, majority + 0.01, "majority of words", fontsize=9, va="bottom")
+    ax.set(xlabel="stream", ylabel="share of right answers", ylim=(0, 1.15), xlim=(-0.6, len(right) + 0.4))
     ax.grid(axis="x", visible=False)
 
 

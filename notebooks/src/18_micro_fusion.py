@@ -46,8 +46,8 @@ task = StressTask()
 clips = task.draw(20_000, torch.Generator().manual_seed(0))
 words, loud = clips.h["text"][..., 0], clips.h["audio"][..., 0]
 majority = (words.sum(1).sign() == clips.labels).float().mean()
-say(f"The majority is right in **{majority:.0%}**: one word of few weighs something. The voice alone says only *where*, "
-    f"and is right in half of the clips.")
+say(f"The majority is right in **{majority:.0%}**: one word of few weighs something. The voice alone "
+    "says only *where*, never *what*.")
 
 # %% [markdown]
 # No model of the form $f(\text{words}) + g(\text{voice})$ does better than the majority: the label needs one word *at* one moment. The macro stream
@@ -129,7 +129,8 @@ ax.plot(range(1, 11), back, "s-", label="back")
 ax.set(title="Twenty zeros behind a clip change what the backward pass says", xlabel="step of the clip",
        ylabel="largest change of an output (no unit)")
 ax.legend()
-show(fig, "Change of each of ten outputs when twenty steps of zeros stand behind the clip. Ahead: none. Back: most at the "
+show(fig, "Change of each of ten outputs when twenty steps of zeros stand behind the clip. Ahead: none. "
+     "Back: most at the "
      "last step, which is read first, and less and less towards the start.")
 
 # %% [markdown]
@@ -197,8 +198,10 @@ with torch.no_grad():
     bare = {s: gate(s * torch.randn(1, 30, 10, generator=torch.Generator().manual_seed(1)))[0].abs().max()
             for s in (1, 1000)}
 assert behind[1000] < 1 and bare[1000] > 1e4 * bare[1]
-say(f"Behind the LSTM no: the largest entry is {behind[1]:.2g}, then {behind[1000]:.2g}. The tanh of Eq. 8 holds "
-    "$H'$ in $(-1, 1)$. Without it, a thousandfold input makes a product more than ten thousand times as large.")
+say(f"Behind the LSTM no: the largest entry is {behind[1]:.2g}, then {behind[1000]:.2g}. The tanh of "
+    "Eq. 8 holds "
+    "$H'$ in $(-1, 1)$. Without it, a thousandfold input makes a product more than ten thousand times "
+    "as large.")
 
 # %% [markdown]
 # Does the sign matter? "Not good": words again, each perhaps with a "not" just before it, which turns it round. The label is the mean of what was meant. We
@@ -214,15 +217,18 @@ for kind in ("negation", "plain"):
 fig, ax = plt.subplots()
 figures_ch18.shares(ax, explained)
 ax.set(title="Both gates learn to hear a \"not\"; without a gate nobody can", ylabel="explained share (1: all)")
-show(fig, "Explained share of the label's variance, a dot a seed. Where words are turned by the word before, both gates are "
+show(fig, "Explained share of the label's variance, a dot a seed. Where words are turned by the word "
+     "before, both gates are "
      "near one and the open gate near zero; where no word is turned all three are near one.")
 
 # %%
 low = {key: min(values) for key, values in explained.items()}
 assert min(low["negation", "printed"], low["negation", "sigmoid"]) > 0.7 and max(explained["negation", "open"]) < 0.2
 assert min(low["plain", name] for name in ("printed", "sigmoid", "open")) > 0.7
-say("A sigmoid can, with two channels: a word that passes through one gate when it is turned and through another one "
-    "when it is not, read with opposite signs. The equations' letter is our default, and the sigmoid is an option: on "
+say("A sigmoid can, with two channels: a word that passes through one gate when it is turned and "
+    "through another one "
+    "when it is not, read with opposite signs. The equations' letter is our default, and the sigmoid is "
+    "an option: on "
     "this task they are equals.")
 
 # %% [markdown]
@@ -300,7 +306,8 @@ for (name, values), style in zip(spread.items(), ("s-", "o-"), strict=True):
 ax.set(title="Padding in the statistics: the scale depends on the rectangle", ylim=(0, None),
        xlabel="length of the rectangle (steps)", ylabel="deviation of the valid steps (1: as wanted)")
 ax.legend(loc="lower right")
-show(fig, "Deviation of the valid steps after the norm, over the length that the batch is padded to. With statistics over "
+show(fig, "Deviation of the valid steps after the norm, over the length that the batch is padded to. "
+     "With statistics over "
      "the whole rectangle it grows with the length; over valid steps alone it stays at one.")
 
 # %% [markdown]
@@ -365,7 +372,8 @@ from mgmr_lib.models.micro_fusion import MicroFusion
 def gated(net, m, x):
     """Eqs. 8 to 10 for one clip (l,d) -> (l,2k)."""
     two, g = net.context[m], net.gate[m]
-    context = torch.tanh(torch.cat([read(two.ahead[0], x[None]), read(two.back[0], x.flip(0)[None]).flip(1)], dim=-1))[0]
+    ahead, back = read(two.ahead[0], x[None]), read(two.back[0], x.flip(0)[None]).flip(1)
+    context = torch.tanh(torch.cat([ahead, back], dim=-1))[0]
     first, _, _, second = g.feed_forward
     return memory_gate(context, g.conv.weight, g.conv.bias, first.weight, first.bias, second.weight, second.bias)
 
@@ -431,14 +439,17 @@ assert right["micro, strangers"] < best_sum
 fig, ax = plt.subplots()
 figures_ch18.who_is_right(ax, right, majority.item())
 ax.set(title="Only the stream that keeps the moment finds the stressed word")
-show(fig, "Share of right answers of four streams on the stressed word, and of micro fusion with the voice of another clip. "
-     "The pooled stream, the code's and the control lie at the dashed line, the majority of the words; the hub stays far "
+show(fig, "Share of right answers of four streams on the stressed word, and of micro fusion with the "
+     "voice of another clip. "
+     "The pooled stream, the code's and the control lie at the dashed line, the majority of the words; "
+     "the hub stays far "
      "below micro fusion, which is near one.")
 
 # %%
 assert right["hub"] < right["micro"] - 0.08
 say("The additive streams stay at the majority, as they must. Micro fusion is right in more than "
-    f"{0.9:.0%}. The hub, with the same training, stays clearly behind. That is no proof that it cannot learn it: "
+    f"{0.9:.0%}. The hub, with the same training, stays clearly behind. That is no proof that it cannot "
+    f"learn it: "
     "longer training or more layers may help.")
 
 # %% [markdown]
@@ -449,13 +460,15 @@ say("The additive streams stay at the majority, as they must. Micro fusion is ri
 fig = plt.figure(figsize=(8.0, 3.2))
 maps = {name: word_influence(nets[name], task) for name in ("pooled", "micro")}
 figures_ch18.influence(fig, maps)
-show(fig, "Influence of each word (to the right) on the answer, by the stressed word (downwards), rows relative to their sum. "
+show(fig, "Influence of each word (to the right) on the answer, by the stressed word (downwards), rows "
+     "relative to their sum. "
      "Pooled: all words alike, whatever is stressed. Micro: the diagonal is brightest.")
 
 # %%
 share = {name: (m / m.sum(1, keepdim=True)).diagonal().mean().item() for name, m in maps.items()}
 assert share["pooled"] < 0.25 and share["micro"] > 1.5 * share["pooled"]
-say("The stressed word has an even share of the influence in the pooled stream, and more than 1.5 times of that "
+say("The stressed word has an even share of the influence in the pooled stream, and more than 1.5 times "
+    "of that "
     "in micro fusion.")
 
 # %% [markdown]
@@ -492,7 +505,8 @@ class Forgetful(nn.Module):
 
     def __init__(self, length, called):
         super().__init__()
-        self.mixer = nn.Sequential(nn.Linear(2 * length, 64), nn.ReLU(), nn.LayerNorm(64), nn.Linear(64, 4), nn.ReLU())
+        first, second = nn.Linear(2 * length, 64), nn.Linear(64, 4)
+        self.mixer = nn.Sequential(first, nn.ReLU(), nn.LayerNorm(64), second, nn.ReLU())
         self.out, self.called = nn.Linear(4, 1), called
 
     def forward(self, x):
