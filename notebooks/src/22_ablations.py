@@ -71,7 +71,7 @@ for model, parts in ABLATIONS.items():
 # A part takes its parameters along, and its training time. So "without S-1" is also "a smaller network". And all other settings, such as the learning rate, were chosen for the whole one: the rest gets
 # no second choice. An ablation changes at least three things at once.
 #
-# Now we flip each switch and train, on few clips and for a few epochs: a sketch that shows *how* it is done. Its numbers say nothing about the parts. We will see why.
+# Now we flip each switch and train, on few clips, for a few epochs, with a tiny random text encoder: a sketch that shows *how* it is done. Its numbers say nothing about the parts. We will see why.
 
 # %%
 from mgmr_lib.data.load import load_corpus

@@ -121,7 +121,7 @@ EXERCISES = [
                "gpu.run(work) and gpu.wait() return nothing, gpu.now is the clock; one call that is not timed, wait, clock, `rounds` calls, wait once, clock; the result is one number."),
         after="On a CUDA device the same lines are torch.cuda.synchronize().",
         wrong=(
-            Wrong("as found", lambda g, w, r: _timed(g, w, r, False, False, False), "handing over", "Only handing over is timed here: run returns at once. Wait before the clock is read."),
+            Wrong("as found", lambda g, w, r: _timed(g, w, r, False, False, False), "returns at once", "Only handing over is timed here: run returns at once. Wait before the clock is read."),
             Wrong("waits every round", _waits_every_round, "after every call", "This waits after every call, so that handing over is never hidden behind work: wait once, behind all rounds."),
             Wrong("no warm-up", lambda g, w, r: _timed(g, w, r, False, True, True), "preparation", "The first call's preparation is part of this time: make one call that does not count."),
             Wrong("no first wait", lambda g, w, r: _timed(g, w, r, True, False, True), "still in the queue", "When the clock starts, older work is still in the queue, the warm-up too: wait before the first reading."),
