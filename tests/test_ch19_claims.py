@@ -98,6 +98,13 @@ def test_recorded_costs_are_tabled():
     assert "| MFMB | 1.00 s, 100 MiB | 3.00 s, 200 MiB |" in text and "2026-01-01" in text
 
 
+def test_saved_bytes_counts_each_storage_once():
+    w = torch.randn(10, 10, requires_grad=True)
+    one, two = (figures_ch19.saved_bytes(lambda k=k: [w @ w for _ in range(k)]) for k in (1, 2))
+    assert one == two == 400  # the product saves w alone
+    assert figures_ch19.saved_bytes(lambda: (w * 2).exp()) == 400  # exp saves its result
+
+
 def test_figures_draw_what_they_are_given():
     fig, ax = plt.subplots()
     figures_ch19.curves(ax, [0.0, 1.0], {"MFMB-Net": [0.9, 1.3], "blind rival": [1.3, 1.3]})

@@ -1,16 +1,22 @@
 """Tables and drawings of notebook 19: equations and tests, curves, recorded runs, costs over length, stale gradients."""
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import torch
+
 import mgmr_lib.models
+from mgmr_lib.bench.measure import interleaved, one_thread
 from mgmr_lib.course import figures
 from mgmr_lib.errors import CourseError
 from mgmr_lib.evaluation import ledger
+from mgmr_lib.evaluation.complexity import network, random_batch, train_step
 
 EQUATIONS = Path(mgmr_lib.models.__file__).with_name("MFMB_EQUATIONS.md")
 COLOURS = {"MFMB-Net": figures.BLUE, "Concat": figures.ORANGE, "the code's reading": figures.GREEN, "Mamba twin": figures.PURPLE}
 NOT_YET = "**Not recorded yet.**"
+NAMES = ("mfmb", "mfmb_mamba")
 
 
 def equations(path: Path = EQUATIONS) -> str:
@@ -57,9 +63,36 @@ def comparisons(records: list[dict], pairs: Iterable[tuple[str, str]]) -> list[s
     return said
 
 
+def saved_bytes(call: Callable[[], object]) -> int:
+    """What autograd keeps for the backward pass of a call, each storage counted once; no profiler, the same on every machine."""
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def pack(x: torch.Tensor) -> torch.Tensor:
+        kept[x.untyped_storage().data_ptr()] = x.untyped_storage()  # held, so that no address is given twice
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        call()
+    return sum(storage.nbytes() for storage in kept.values())
+
+
+def step_costs(profile: str, frames: tuple[int, ...], batch: int = 2, rounds: int = 2, widths: tuple[int, int, int] = (384, 5, 20)) -> list[dict]:
+    """Records of one train step of MFMB-Net and its twin, fresh weights, at each length: processor seconds and saved bytes."""
+    models, records = {n: network(n, profile, widths) for n in NAMES}, []
+    with one_thread():
+        for length in frames:
+            data = random_batch(length, batch, widths)
+            calls = {n: functools.partial(train_step, m, data) for n, m in models.items()}
+            times = interleaved(calls, rounds, patience_s=20.0)
+            records += [{"name": n, "frames": length, "pass": "train step", "seconds": times[n]["median_s"],
+                         "bytes": saved_bytes(functools.partial(models[n].train(), data))} for n in NAMES]  # fmt: skip
+    return records
+
+
 def cost_curves(fig, costs: list[dict]) -> None:
-    """Processor seconds and peak memory of a train step over length, a curve a network."""
-    for ax, (field, scale, label) in zip(fig.subplots(1, 2), (("seconds", 1, "processor seconds"), ("bytes", 2**20, "peak memory (MiB)")), strict=True):
+    """Processor seconds and saved memory of a train step over length, a curve a network."""
+    fields = (("seconds", 1, "processor seconds"), ("bytes", 2**20, "kept for backward (MiB)"))
+    for ax, (field, scale, label) in zip(fig.subplots(1, 2), fields, strict=True):
         for (name, colour), marker in zip((("mfmb", figures.BLUE), ("mfmb_mamba", figures.PURPLE)), "os", strict=True):
             found = sorted((r["frames"], r[field] / scale) for r in costs if r["name"] == name and r["pass"] == "train step")
             ax.plot(*zip(*found, strict=True), marker + "-", color=colour, label="Mamba twin" if name == "mfmb_mamba" else "MFMB-Net")

@@ -373,19 +373,18 @@ say("\n".join(figures_ch19.comparisons(ledger.read_ledger(), pairs)))
 
 # %% [markdown]
 # ## 5 Twin and original
-# Attention compares all steps with all steps, a scan visits each once. We measure one training step and its memory, voice and face growing longer together, at this profile's width.
+# Attention compares all steps with all steps, a scan visits each once. We measure one training step, and what it keeps in memory for the backward pass, voice and face growing longer together, at this profile's width.
 #
-# **Predict, then run:** when the length doubles, by which factor does each cost grow? At which length do they cross?
+# **Predict, then run:** when the length doubles, by which factor does each cost grow?
 
 # %%
-from mgmr_lib.evaluation.complexity import Costs, costs_path, over_length, read_costs
+from mgmr_lib.evaluation.complexity import costs_path, read_costs
 
-costs = over_length(profile, Costs(frames=(64, 128, 256), batch=2, rounds=1), ("mfmb", "mfmb_mamba"))
+costs = figures_ch19.step_costs(profile, frames=(64, 128, 256))
 fig = plt.figure(figsize=(8.0, 3.0))
 figures_ch19.cost_curves(fig, costs)
-show(fig, "Processor seconds (left) and peak memory (right) of one training step over the length of "
-     "voice and face, both axes "
-     "logarithmic, for the original and its twin.")
+show(fig, "Processor seconds (left) and what the backward pass has to remember (right) of one training step "
+     "over the length of voice and face, both axes logarithmic, for the original and its twin.")
 
 # %% [markdown]
 # Each is only as steep as its largest part, and LSTMs, convolutions and linear layers take their time in both. What attention and scans do *between* steps we can count.

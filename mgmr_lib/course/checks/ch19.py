@@ -216,7 +216,7 @@ EXERCISES = [
                   "The sum is divided by the lost steps, not by the elements: wide modalities would weigh more."),
             Wrong("mask turned round", lambda *a: _joint(*a, one=_observed), "turned round",
                   "The mask is turned round: these are the steps that were not lost."),
-            Wrong("no alpha", lambda *a: _joint(*a, weigh=False), "alpha", "The weights alpha are missing."),
+            Wrong("no alpha", lambda *a: _joint(*a, weigh=False), "weights alpha are missing", "The weights alpha are missing."),
             Wrong("squared task", lambda *a: _joint(*a, task=F.mse_loss), "squared",
                   "The task loss is squared here; Eq. 17 takes the absolute difference."),
             Wrong("L1", lambda *a: _joint(*a, one=_plain_l1), "SmoothL1",
