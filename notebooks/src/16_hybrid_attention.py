@@ -527,15 +527,19 @@ show(fig, "Influence of words (left) and voice frames (right) on aligned words (
      "hears later words. The voice is heard whole in both.")
 
 # %% [markdown]
-# The causal mask makes the first words deaf for what follows. Across modalities it hides nothing: its offset is the difference of the longest lengths, 325
-# frames for words and voice, and hardly a clip has that many.
+# The causal mask makes the first words deaf for what follows. Across modalities it is moved by an offset, the difference of the longest lengths: step $i$ hears steps
+# up to $i$ + offset. That is 325 for words and voice, and 125 for voice and face.
+#
+# **Predict, then run:** in how many of the test clips does it hide anything from the *first* step that asks?
 
 # %%
-lengths = corpus["test"].audio.lengths
-print("voices longer than the offset of 325 frames:", int((lengths > 375 - 50).sum()), "of", len(lengths))
+audio, vision = corpus["test"].audio.lengths, corpus["test"].vision.lengths
+print("words asking a voice:", int((audio > 375 - 50 + 1).sum()), "of", len(audio))
+print("words asking a face: ", int((vision > 500 - 50 + 1).sum()))
+print("a voice asking a face:", int((vision > 500 - 375 + 1).sum()))
 
 # %% [markdown]
-# Now the padding mask. We put our clips into the file's rectangle of 50, 375 and 500 steps, once with the mask, once with all padding declared valid.
+# Words hear voice and face whole; but the first frame of a voice misses the end of every longer face. Now the padding mask. We put our clips into the file's rectangle of 50, 375 and 500 steps, once with the mask, once with all padding declared valid.
 
 # %%
 def widen(s, steps, masked):
