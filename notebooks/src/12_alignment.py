@@ -11,7 +11,7 @@
 #     minutes: 60
 #     budget_s: 45
 #     device: cpu
-#     requires: ["07", "08"]
+#     requires: ["07", "11"]
 #     introduces: [unaligned, stage 1, additive model]
 # ---
 # %% [markdown]
@@ -283,8 +283,8 @@ def gradient_to_voice(branch):
 print("shared:", gradient_to_voice(shared))
 
 # %% [markdown]
-# `None`: not a small derivative, no path. Sharing $A$ ties two layers' *weights*, and no value ever crosses. Such a stage is an additive
-# model by construction.
+# `None`: not a small derivative, no path. Sharing $A$ ties two layers' *weights*, and no value ever crosses. Read linearly, such a stage is an
+# additive model by construction.
 
 # %% [markdown]
 # > **Card: the paper is unclear.** Its words claim cross-modal interaction, its equations have none [@mgmr2025]. We build both readings.
@@ -299,7 +299,7 @@ print("shared:", gradient_to_voice(shared))
 # | symbol | what | shape |
 # |---|---|---|
 # | $\tilde x_t$, $p_t$ | own step (inner width $e$), the partner's step | $(b, e)$, $(b, d)$ |
-# | $\delta_t$, $B_t$, $C_t$ | seeds of the time step (rank $r$), write and read weights | $(b, r)$, $(b, n)$, $(b, n)$ |
+# | $\delta_t$, $B_t$, $C_t$ | the raw time step (rank $r$), write and read weights | $(b, r)$, $(b, n)$, $(b, n)$ |
 # | $W$, $U$ | `x_proj`, `partner_proj` | $(r + 2n, e)$, $(r + 2n, d)$ |
 
 # %% [markdown]
@@ -498,8 +498,8 @@ say("With stage 2 behind it, the shared branch explains more than half of irony:
     "modalities must meet, and it need not be in stage 1.")
 
 # %% [markdown]
-# That is what the two readings differ in: *where* words and voice can first be multiplied. It makes the paper's own ablation sharper, too. Without
-# stage 2, a network with `"shared"` cannot hear irony at all; with `"exchange"` it still can.
+# That is what the two readings differ in: *where* words and voice first meet. It matters for the paper's own ablation, too. Without stage 2, those of
+# a `"shared"` network first meet in one maximum over the whole clip, which has forgotten the moments. With `"exchange"` they have met before.
 
 # %% [markdown]
 # ## 6 Limits

@@ -32,8 +32,8 @@ task = MomentTask()
 clips, answers = task.draw(1000, torch.Generator().manual_seed(0))
 fig = plt.figure(figsize=(8.0, 2.4))
 figures_ch13.events(fig, clips, answers)
-show(fig, "Events of two clips, a row a modality. In the left one voice and words meet at one step, in the right one at "
-     "none; each row alone looks the same in both.")
+show(fig, "Events of two clips, a row a modality. In the left one voice and words meet at one step, in the right "
+     "one at none; each row alone looks the same in both.")
 
 # %% [markdown]
 # No single modality knows the answer: each has three events, wherever they are. And a maximum over time forgets *when*.
@@ -170,8 +170,8 @@ from mgmr_lib.evaluation.statistics import t_interval
 
 gain = [a - b for a, b in zip(scores["interleaved"], scores["concatenated"], strict=True)]
 assert t_interval(gain)["low"] > 0.2 and min(scores["interleaved"]) > 0.9 and max(scores["concatenated"]) < 0.65
-say("Interleaved is right more than 90 % of the time on each of three seeds, concatenated guesses. The 95 % interval of the "
-    "difference, over seeds, lies above 0.2 altogether.")
+say("Interleaved is right more than 90 % of the time on each of three seeds, concatenated guesses. Over seeds, the "
+    f"{0.95:.0%} interval of the difference lies above 0.2 altogether.")
 
 # %% [markdown]
 # And the order *within* a step? The paper's is audio, vision, text. Here is the reverse.
@@ -197,8 +197,8 @@ say("Both layouts hear the loud event, more than 90 % right: concatenating harms
 fig, ax = plt.subplots(figsize=(8.0, 3.4))
 figures_ch13.scores(ax, scores, controls)
 ax.set(title="The line must keep a moment together; its inner order does not matter")
-show(fig, "Share of right answers, a dot a seed. On the question of moments only the two interleaved layouts are near one, "
-     "the others near one half; on loudness interleaved and concatenated are both near one.")
+show(fig, "Share of right answers, a dot a seed. On the question of moments only the two interleaved layouts are "
+     "near one, the others nearer to one half; on loudness interleaved and concatenated are both near one.")
 
 # %% [markdown]
 # This is a toy in which moments are everything. It shows what each layout makes easy in a short training, not that a larger model could never learn
@@ -311,9 +311,9 @@ lost = (tokens[:, : kept.shape[1]] > 0) & ~kept
 tokens[:, : kept.shape[1]][lost] = great
 other_words = replace(eight, token_ids=tokens)
 scribbled = mask_split(other_words, keep, setup.encoder).batch(range(8))
-for m in ("text", "audio", "vision"):
-    part = scribbled[m]
-    part.x[~part.valid if m == "text" else ~part.keep] = 1000.0
+scribbled["text"].x[~scribbled["text"].valid] = 1000.0
+for part in (scribbled["audio"], scribbled["vision"]):
+    part.x[~part.keep] = 1000.0
     part.target[~part.keep] = -1000.0
 with torch.no_grad():
     assert torch.equal(net(scribbled).prediction, clean)
@@ -377,8 +377,8 @@ def cheaper_from(expand, d=128, n=12):
 
 
 crossings = {expand: cheaper_from(expand) for expand in (1, 2, 4)}
-say(f"With width 128, state 12 and expansion 4, Mamba is cheaper from **{crossings[4]} steps** on; with expansion 2 from "
-    f"{crossings[2]}, with expansion 1 from {crossings[1]}. The paper's line has 50 steps.")
+say(f"With width 128, state 12 and expansion 4, Mamba is cheaper from **{crossings[4]} steps** on; with expansion 2 "
+    f"from {crossings[2]}, with expansion 1 from {crossings[1]}. The paper's line has 50 steps.")
 
 # %%
 fig, ax = plt.subplots()
@@ -388,8 +388,8 @@ figures_ch13.costs(ax, lengths, {
     "Mamba, expansion 4": [mamba_multiplications(3 * t, 128, 4, 12) for t in lengths],
     "Mamba, expansion 2": [mamba_multiplications(3 * t, 128, 2, 12) for t in lengths]}, mark=50)
 ax.set(title="The square wins late: at 50 steps attention is the cheaper one")
-show(fig, "Multiplications of one layer against the number of steps, both axes logarithmic. Attention starts below both Mamba "
-     "lines and crosses them; at the paper's 50 steps it still needs fewer.")
+show(fig, "Multiplications of one layer against the number of steps, both axes logarithmic. Attention starts below "
+     "both Mamba lines and crosses them; at the paper's 50 steps it still needs fewer.")
 
 # %% [markdown]
 # So "linear" is a promise about long lines. It is kept at 500 frames; at 50 tokens, pooled as we do, the constant factor decides. Whoever quotes
@@ -406,8 +406,9 @@ weights = {name: sum(p.numel() for p in moment_model(make, 0).fusion.parameters(
            for name, make in (("scan", lambda: ArrangedFusion(24, 1, **small)), ("attention", lambda: AttentionFusion(24)))}
 assert max(found) < 0.65 and told > 0.75 and weights["attention"] > 0.8 * weights["scan"]
 print("weights of the toy layers:", weights)
-say("With the training that the scan got, attention guesses. Started so that each token looks at its own step, and with a "
-    "longer training at a smaller rate, it is right far more often than a guess. It can hold the answer; here it does not find it.")
+say("With the training that the scan got, attention guesses. Started so that each token looks at its own step, and "
+    "trained longer at a smaller rate, it is right far more often than a guess. It can hold the answer, and does not "
+    "find it here by itself.")
 
 # %% [markdown]
 # Fair words for both: the scan is *given* the moments by the layout, attention has to learn them from 80 small batches. With large data it does; our
@@ -455,10 +456,10 @@ assert ablations["S-1 shared, no S-2"] < 0.65 and ablations["S-1 exchange, no S-
 
 # %% [markdown]
 # ## 8 Summary
-# - Interleaved, the tokens of one moment stand side by side, and one causal layer finds what happens together.
-# - Concatenated, they stand a whole modality apart; in the same training the scan guesses.
+# - Interleaved, the tokens of one moment are neighbours, and one causal layer finds what happens together.
+# - Concatenated, they stand a modality apart, and the same training finds nothing.
 # - The order within a step matters to single tokens, not to a maximum over all of them.
-# - The maximum is the one place where padding can get in. Mask it with minus infinity, not with zeros.
+# - The maximum is where padding can get in: mask it with minus infinity, not with zeros.
 # - At 50 steps attention is cheaper than the paper's Mamba block; the square shows on long lines.
 
 # %%
