@@ -12,7 +12,7 @@
 #     minutes: 60
 #     budget_s: 75
 #     device: cpu
-#     requires: ["10", "12", "14", "16", "21"]
+#     requires: ["10", "12", "14", "16", "20", "21"]
 #     introduces: [ablation, multiple comparisons]
 # ---
 # %% [markdown]

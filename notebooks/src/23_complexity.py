@@ -12,7 +12,7 @@
 #     minutes: 55
 #     budget_s: 75
 #     device: cpu
-#     requires: ["04", "05", "11", "12", "16", "21"]
+#     requires: ["04", "05", "11", "12", "16", "20", "21"]
 #     introduces: [complexity]
 # ---
 # %% [markdown]
