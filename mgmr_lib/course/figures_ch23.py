@@ -4,10 +4,10 @@ import numpy as np
 
 from mgmr_lib.course import figures
 from mgmr_lib.evaluation.cost_tables import inference_markdown
-from mgmr_lib.evaluation.figures import colour
 
 NOT_RECORDED = "**Not recorded yet.** No costs lie in `data/results`: `python -m mgmr_lib experiment complexity` records them."
 MARKERS = "os^Dv"
+COLOURS = {"mgmr": figures.BLUE, "mfmb": figures.ORANGE, "mfmb_mamba": figures.ORANGE, "mult": figures.GREEN}
 
 
 def over_frames(fig, frames, panels: dict[str, dict[str, list[float]]], labels: dict[str, str]) -> None:
@@ -18,7 +18,8 @@ def over_frames(fig, frames, panels: dict[str, dict[str, list[float]]], labels: 
     axes = fig.subplots(1, len(panels), squeeze=False)[0]
     for ax, (label, curves) in zip(axes, panels.items(), strict=True):
         for (name, values), marker in zip(curves.items(), MARKERS, strict=False):
-            ax.loglog(frames[: len(values)], values, marker=marker, ms=5, color=colour(name), ls="--" if name == "mfmb_mamba" else "-", label=labels[name])
+            style = "--" if name == "mfmb_mamba" else "-"
+            ax.loglog(frames[: len(values)], values, marker=marker, ms=5, color=COLOURS.get(name, figures.PURPLE), ls=style, label=labels[name])
         low = max(min(v) for v in curves.values()) * 0.35
         for power, style in ((1, ":"), (2, "-.")):
             ax.loglog([frames[0], frames[-1]], [low, low * (frames[-1] / frames[0]) ** power], style, color=figures.GREY, lw=1,
@@ -36,7 +37,7 @@ def crossing(ax, lengths, curves: dict[str, list[float]], marks: dict[str, float
     for (name, x), style in zip(marks.items(), ("--", ":", "-."), strict=False):
         ax.axvline(x, color="black", lw=1, ls=style, label=name)
     ax.set(xlabel="length (steps)", ylabel="multiply-adds (millions)")
-    ax.legend(loc="upper left", fontsize=8)
+    ax.legend(loc="upper left", fontsize=8, frameon=True, framealpha=1.0, edgecolor="none")
 
 
 def times(ax, groups: dict[str, list[float]]) -> None:

@@ -166,13 +166,14 @@ fig, ax = plt.subplots(figsize=(8.0, 3.2))
 draw.crossing(ax, spans, {"attention and feed-forward": a * spans + b * spans**2, "Bi-Mamba": m * spans},
               {"50 tokens": 50, "they cross": cross, "500 frames": 500})
 ax.set_title("For a sentence the quadratic layer is the cheaper one")
-show(fig, "Multiply-adds of one layer against the length. The parabola of attention starts below the straight line of the "
-     "Bi-Mamba and crosses it at a few hundred steps; a sentence lies far to the left of the crossing.")
+show(fig, "Multiply-adds of one layer against the length. The parabola of attention starts below the straight "
+     "line of the Bi-Mamba and crosses it at a few hundred steps; a sentence lies far to the left.")
 
 # %% [markdown]
-# Both networks align voice and face to the text, or pool them, before much is computed; MGMR-Net's two stages run on at most 50 and three times 50 steps [@mgmr2025]. There the exponent decides nothing. Counts are not seconds, either: a scan has fewer
-# products to give to fast matrix units.
-#
+# MGMR-Net pools voice and face onto the text's steps before its two stages, which then run on at most 50 and three times 50 steps [@mgmr2025]. There the exponent decides nothing. Counts are not seconds, either: a scan gives less to
+# fast matrix units.
+
+# %% [markdown]
 # ## 2 Whole networks
 # Now both networks, MFMB-Net's Mamba twin, and MulT, which is attention between all modalities at native lengths [@tsai2019]. No pooling, 50 tokens, growing voice and face. The simple rival reads text only.
 #
@@ -237,19 +238,24 @@ for name, mix in (("with a table", table_attention), ("fused", scaled_dot_produc
 # So: time quadratic, memory linear. Now the clock. Processor time of a train step, one thread, two clips, up to 1000 frames, on the machine that runs this notebook; times are drawn and never printed, since yours differ.
 
 # %%
-timed = {n: [cpu_seconds(lambda model=model, batch=batch: train_step(model, batch), 1) * 1e3
-             for batch in (random_batch(l, 2, WIDTHS) for l in frames[:-1])] for n, model in networks.items() if n != "fc_t"}
+def step_ms(model, length):
+    batch = random_batch(length, 2, WIDTHS)
+    return 1e3 * cpu_seconds(lambda: train_step(model, batch), 1)
+
+
+timed = {n: [step_ms(networks[n], l) for l in frames[:-1]] for n in names if n != "fc_t"}
 
 # %% tags=["signature"]
 fig = plt.figure(figsize=(8.0, 4.0))
 mega = {n: [v / 1e6 for v in counted[n]] for n in timed}
 draw.over_frames(fig, frames, {"multiply-adds, one clip (millions)": mega, "processor time (ms), measured here": timed}, labels)
 fig.suptitle("Counts predict where curves bend, seconds say how high they lie", x=0.01, ha="left")
-show(fig, "Left counted multiply-adds of a forward pass, right measured processor time of a train step, against the frames, both axes "
-     "logarithmic. At short lengths every curve is flat, for fixed costs; MulT and MFMB-Net bend towards the quadratic line.")
+show(fig, "Left counted multiply-adds of a forward pass, right measured processor time of a train step, against "
+     "the frames, both axes logarithmic. At short lengths the curves are flatter than linear, for fixed "
+     "costs; on the left MulT and MFMB-Net bend towards the quadratic line.")
 
 # %% [markdown]
-# What was recorded with the `laptop` profile's sizes, up to 4000 frames? Nothing in the next figure is computed here.
+# What was recorded with the `laptop` profile's sizes, over longer inputs? Nothing in the next figure is computed here.
 
 # %%
 from mgmr_lib.evaluation.complexity import costs_path, read_costs
@@ -372,8 +378,8 @@ for round_number in range(13):
 fig, ax = plt.subplots(figsize=(8.0, 2.2))
 draw.times(ax, milliseconds)
 ax.set_title("What a missing half changes, beside what nothing changes")
-show(fig, "Processor time of MGMR-Net on one batch, twelve times each: complete, half missing, and the complete input again as a "
-     "control (grey). The same operations run in all three rows; their spread is the machine's.")
+show(fig, "Processor time of MGMR-Net on one batch, twelve times each: complete, half missing, and the complete "
+     "input again as a control (grey). The same operations run in all three rows; their spread is the machine's.")
 
 # %% [markdown]
 # Could a missing half be *made* to pay? Yes: drop the missing steps, and the network gets a sequence of half the length. None of the six networks does that, and a scan would then need to know how much time had passed.
@@ -407,7 +413,8 @@ check("23.4", times_faster)
 # %%
 common = np.linspace(0, 3.4, 60)
 mine = seconds.loc["MGMR-Net", "complete"]
-curves = {f"MGMR-Net against {n}": [times_faster(mine, seconds.loc[n, "complete"], c) for c in common] for n in ("LNLN", "Self_MM")}
+curves = {f"MGMR-Net against {n}": [times_faster(mine, seconds.loc[n, "complete"], c) for c in common]
+          for n in ("LNLN", "Self_MM")}
 fig, ax = plt.subplots(figsize=(8.0, 2.8))
 draw.left_over(ax, common, curves)
 ax.set_title("The same table means anything between a little and twice as fast")
@@ -422,7 +429,8 @@ show(fig, "How many times faster MGMR-Net's own part would be than two rivals', 
 # %%
 from transformers import BertConfig, BertModel
 
-minilm = BertConfig(vocab_size=100, hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536)
+minilm = BertConfig(vocab_size=100, hidden_size=384, num_hidden_layers=6, num_attention_heads=12,
+                    intermediate_size=1536)
 shapes_of = {"MiniLM": minilm, "BERT-base": BertConfig(vocab_size=100)}
 network_itself = multiply_adds(lambda: network("mgmr", "laptop", WIDTHS, pool=True)(random_batch(400, 1, WIDTHS)))
 for name, shape in shapes_of.items():
