@@ -125,7 +125,7 @@ EXERCISES = [
             Wrong("waits every round", _waits_every_round, "after every call", "This waits after every call, so that handing over is never hidden behind work: wait once, behind all rounds."),
             Wrong("no warm-up", lambda g, w, r: _timed(g, w, r, False, True, True), "preparation", "The first call's preparation is part of this time: make one call that does not count."),
             Wrong("no first wait", lambda g, w, r: _timed(g, w, r, True, False, True), "still in the queue", "When the clock starts, older work is still in the queue, the warm-up too: wait before the first reading."),
-            Wrong("not divided", _undivided, "all rounds", "This is the time of all rounds: divide by their number."),
+            Wrong("not divided", _undivided, "their number", "This is the time of all rounds: divide by their number."),
         ),
     ),
     Exercise(
