@@ -19,7 +19,7 @@ def events(fig, clips: dict, answers) -> None:
         ax.grid(False)
     axes[0].set_yticks(range(3), NAMES.values())
     axes[0].set_ylabel("modality")
-    fig.suptitle("Only both rows together tell the two clips apart", x=0.01, ha="left")
+    fig.suptitle("Only voice and words together tell the two clips apart", x=0.01, ha="left")
 
 
 def scores(ax, moments: dict, controls: dict) -> None:

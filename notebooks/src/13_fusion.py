@@ -191,7 +191,8 @@ loud = MomentTask("loud")
 controls = {layout: accuracies(lambda layout=layout: ArrangedFusion(24, 1, layout, **small), loud, (0, 1))
             for layout in ("interleaved", "concatenated")}
 assert min(min(v) for v in controls.values()) > 0.9
-say("Both layouts hear the loud event, more than 90 % right: concatenating harms where moments matter, and only there.")
+say("Both layouts hear the loud event, more than 90 % right: concatenating is not a poor layout as such, it separates "
+    "what belongs to one moment.")
 
 # %%
 fig, ax = plt.subplots(figsize=(8.0, 3.4))
@@ -359,7 +360,8 @@ check("13.4", attention_multiplications)
 
 # %% [markdown]
 # A Mamba block of inner width $e$ (expansion times $d$), state $n$, rank $r$ and $k$ taps: three linear maps $d \times e$, the small ones for $\Delta$, $B$, $C$, the
-# convolution, and about three multiplications for each of $e \times n$ state entries. All of it once a token.
+# convolution, and about three multiplications for each of $e \times n$ state entries. All of it once a token. (A Transformer layer has a feed-forward
+# part beside attention, also once a token; we leave it out.)
 #
 # **Predict, then run:** with the paper's sizes, from which length on is Mamba cheaper?
 
@@ -387,7 +389,7 @@ figures_ch13.costs(ax, lengths, {
     "attention": [attention_multiplications(3 * t, 128) for t in lengths],
     "Mamba, expansion 4": [mamba_multiplications(3 * t, 128, 4, 12) for t in lengths],
     "Mamba, expansion 2": [mamba_multiplications(3 * t, 128, 2, 12) for t in lengths]}, mark=50)
-ax.set(title="The square wins late: at 50 steps attention is the cheaper one")
+ax.set(title="The square shows late: at 50 steps attention is the cheaper one")
 show(fig, "Multiplications of one layer against the number of steps, both axes logarithmic. Attention starts below "
      "both Mamba lines and crosses them; at the paper's 50 steps it still needs fewer.")
 
@@ -400,10 +402,10 @@ show(fig, "Multiplications of one layer against the number of steps, both axes l
 # %%
 from mgmr_lib.models.toy_fusion import AttentionFusion
 
-found = accuracies(lambda: AttentionFusion(24), task, (0, 1))
+found = accuracies(lambda: AttentionFusion(24), task, (0, 1))  # a Transformer layer, feed-forward part included
 told = fit_moments(moment_model(lambda: AttentionFusion(24, told=True), 0), task, 0, steps=150, lr=5e-3)
-weights = {name: sum(p.numel() for p in moment_model(make, 0).fusion.parameters())
-           for name, make in (("scan", lambda: ArrangedFusion(24, 1, **small)), ("attention", lambda: AttentionFusion(24)))}
+makers = {"scan": lambda: ArrangedFusion(24, 1, **small), "attention": lambda: AttentionFusion(24)}
+weights = {name: sum(p.numel() for p in moment_model(make, 0).fusion.parameters()) for name, make in makers.items()}
 assert max(found) < 0.65 and told > 0.75 and weights["attention"] > 0.8 * weights["scan"]
 print("weights of the toy layers:", weights)
 say("With the training that the scan got, attention guesses. Started so that each token looks at its own step, and "
@@ -450,7 +452,8 @@ assert ablations["S-1 shared, no S-2"] < 0.65 and ablations["S-1 exchange, no S-
 # %% [markdown]
 # ## 7 Limits
 # Our question was made of moments, its clips had eight steps, its training was short. On real clips the maximum reads from a mixture of cues, and a
-# layout's effect may drown in noise; the ablations of Part V measure the stages on the corpus, with seeds and intervals.
+# layout's effect may drown in noise. We did not train the layouts on the corpus here: a difference that small needs many seeds. The ablations of Part V
+# measure the stages themselves, with intervals.
 #
 # Counted multiplications are not seconds: attention is one large matrix product, a scan is many small steps. Notebook 23 takes the time.
 
