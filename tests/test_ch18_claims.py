@@ -9,7 +9,15 @@ from torch import nn
 from torch.nn.functional import pad
 
 from mgmr_lib.course import figures_ch18
-from mgmr_lib.models.toy_stress import GateReader, NegationTask, StressTask, fit_gate, fit_stress, stress_model, word_influence
+from mgmr_lib.models.toy_stress import (
+    GateReader,
+    NegationTask,
+    StressTask,
+    fit_gate,
+    fit_stress,
+    stress_model,
+    word_influence,
+)
 
 SEED = int(os.environ.get("MGMR_TEST_SEED", "2027"))  # set MGMR_TEST_SEED to try another one
 

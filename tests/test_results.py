@@ -1,45 +1,52 @@
-"""The recorded results: every aggregate follows from its records, and every record says where it comes from."""
-
-import json
-import math
+"""What is recorded: every record is whole, names its configuration and machine, and every table shown follows from the records."""
 
 import pytest
 
-from mgmr_lib.evaluation.metrics import aggregate
+from mgmr_lib.course.pages import RESULTS_BEGIN, RESULTS_END
+from mgmr_lib.evaluation import ledger, results_page, tables
+from mgmr_lib.evaluation.plan import VARIANTS
 from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.training.config import TrainConfig
 
-FILES = sorted((REPOSITORY / "data" / "results").glob("*classroom*.json"))
-RUNS = [(f.name, run) for f in FILES for run in json.loads(f.read_text())["runs"]]
+FILES = sorted(ledger.RUNS.rglob("*.json"))
+TABLES = REPOSITORY / "data" / "results" / "tables"
+SHOWN = sorted((p.parent.parent.name, p.parent.name) for p in TABLES.glob("*/*/curves.csv"))
 
 
-def same(a, b):
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, list):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    if isinstance(a, float):
-        return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12) or (math.isnan(a) and math.isnan(b))
-    return a == b
+def test_there_are_records_and_tables():
+    assert FILES and SHOWN
 
 
-def test_there_are_recorded_results():
-    assert RUNS
+@pytest.mark.parametrize("path", FILES, ids=[f.stem for f in FILES])
+def test_a_record_is_whole_and_names_its_configuration_and_machine(path):
+    record = ledger.read_record(path)
+    assert path == ledger.record_path(ledger.RUNS, record)
+    assert {"python", "versions", "device", "date", "commit", "threads", "scan"} <= record["provenance"].keys()
+    assert "+" not in record["provenance"]["commit"], "recorded from files that no commit holds"
+    if record["config"] is None:
+        return
+    config = TrainConfig.from_dict(record["config"])
+    assert config.hash() == record["config_hash"] and config.seed == record["training_seed"] and record["seconds"] > 0
+    assert VARIANTS[record["name"]].model == config.model and VARIANTS[record["name"]].label == record["label"]
 
 
-@pytest.mark.parametrize("name, run", RUNS, ids=[f"{n}:{r['model']}:{r['training_seed']}" for n, r in RUNS])
-def test_aggregates_are_recomputed_from_the_records(name, run):
-    parts = [run, *run["references"].values()]
-    for part in parts:
-        fresh = json.loads(json.dumps(aggregate(part["records"])))
-        assert same(fresh, part["aggregates"]), f"{name}: the stored aggregates do not follow from the records"
-    changed = [dict(r) for r in run["records"]]
-    changed[0]["mae"] += 0.001
-    assert not same(json.loads(json.dumps(aggregate(changed))), run["aggregates"])
+def test_the_runs_of_a_name_differ_in_their_seed_alone():
+    for records in ledger.by_name(ledger.read_record(f) for f in FILES).values():
+        shared = {(r["profile"], r["protocol"], str({k: v for k, v in (r["config"] or {}).items() if k != "seed"})) for r in records}
+        places = {(r["profile"], r["protocol"], r["corpus"]) for r in records}
+        assert len(shared) == len(places)
+        assert len({(r["fingerprint"], r["corpus"]) for r in records}) == len({r["corpus"] for r in records})
 
 
-@pytest.mark.parametrize("name, run", RUNS, ids=[f"{n}:{r['model']}:{r['training_seed']}" for n, r in RUNS])
-def test_every_run_names_its_configuration_and_machine(name, run):
-    config = TrainConfig.from_dict(run["training"]["config"])
-    assert config.hash() == run["config_hash"] and config.seed == run["training_seed"]
-    assert {"python", "versions", "device", "date"} <= run["provenance"].keys() and run["training"]["seconds"] > 0
+@pytest.mark.parametrize("corpus, profile", SHOWN)
+def test_every_table_shown_is_recomputed_from_the_records(corpus, profile, tmp_path):
+    made = [p for kind in ("table", "curve", "ablation") for p in tables.report(kind, ledger.RUNS, corpus, profile, tmp_path)]
+    fresh = {p.name: p.read_text() for p in made if p.suffix != ".png"}
+    shown = {p.name: p.read_text() for p in (TABLES / corpus / profile).iterdir() if p.suffix in (".md", ".csv")}
+    costs = {"inference.md", "inference.csv", "over_length.csv"}
+    assert fresh == {n: t for n, t in shown.items() if n not in costs}, "run `python -m mgmr_lib experiment ... --report-only`"
+
+
+def test_readmes_results_are_recomputed_from_the_records():
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert text.split(RESULTS_BEGIN)[1].split(RESULTS_END)[0].strip() == results_page.results_section().strip()

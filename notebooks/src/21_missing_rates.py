@@ -37,7 +37,7 @@ corpus = load_corpus("classroom-mosi")
 
 # %% [markdown]
 # We start the training now and ask questions afterwards. All sizes come from a profile: `fast` trains on a part of the clips, in seconds,
-# and is a sketch; `laptop` takes minutes, and section 5 shows what was recorded with it. Voice and face are simulated, as everywhere in
+# and is a sketch; `laptop` takes minutes, and section 3 shows what was recorded with it. Voice and face are simulated, as everywhere in
 # this corpus.
 
 # %%
@@ -210,7 +210,7 @@ say(ledger.provenance_line(recorded))
 
 # %% [markdown]
 # A curve is now a mean over training seeds, and a mean of three or five numbers is itself a guess. How good a guess? With $s$ trainings
-# whose values are $x_1, \dots, x_s$ at some rate, the 95 % interval of Student's t is
+# whose values are $x_1, \dots, x_s$ at some rate, Student's interval, which nineteen times of twenty holds the true mean, is
 #
 # $$\bar x \pm t_s \cdot \frac{\text{sd}}{\sqrt{s}}, \qquad \text{sd}^2 = \frac{1}{s - 1} \sum_i (x_i - \bar x)^2$$
 
@@ -255,8 +255,8 @@ assert np.allclose(ours, (theirs["low"], theirs["high"]), atol=1e-4), "exercise 
 fig = plt.figure(figsize=(8.6, 3.6))
 draw21.bands(fig, recorded, ["mfmb", "mgmr", "concat", "fc_t", "mean"])
 fig.suptitle("Recorded: means over trainings, and how sure we are of them", x=0.01, ha="left")
-show(fig, "Error and correlation against the missing rate, with 95 % bands over training seeds. The networks lead while most is there; "
-     "FC(T), which has words alone, falls behind as they go. Nothing in this picture was computed by this notebook.")
+show(fig, "Error and correlation against the missing rate, with bands over training seeds. FC(T), which has words "
+     "alone, falls behind as they go. Nothing in this picture was computed by this notebook.")
 
 # %% [markdown]
 # ### Exercise 21.3 · find the bug (medium, 8 minutes)
@@ -273,7 +273,7 @@ def colleagues_values(table):
 # %%
 @exercise("21.3")
 def independent_values(table):
-    """table: s lists (trainings) of m numbers (mask seeds) -> the list of numbers that an interval over trainings is made of."""
+    """table: s lists (trainings) of m numbers (mask seeds) -> what an interval over trainings is made of."""
     # SOLUTION
     return [sum(row) / len(row) for row in table]
     # END SOLUTION
@@ -328,15 +328,17 @@ assert abs(sum(pairs) / len(pairs) - same["mean"]) < 1e-12, "exercise 21.4 is no
 say(draw21.verdicts(recorded))
 
 # %% [markdown]
-# **Predict, then run:** the area is a mean over rates in which all count the same. Whose microphone fails a tenth of the time should look near
-# 0.1. Does the order of the networks stay the same at every rate? Move the slider.
+# **Predict, then run:** the area is a mean over rates in which all count the same. Whose microphone rarely fails should look at the left
+# end. Does the order of the networks stay the same at every rate? Move the slider.
 
 # %%
 from mgmr_lib.course.widgets import explore
 
-explore(draw21.at_rate(recorded), "Networks in order of their recorded error at one missing rate, with 95 % intervals over training seeds. "
+explore(draw21.at_rate(recorded),
+        "Networks in order of a recorded metric at one missing rate, with intervals over training seeds. "
         "The order at complete data is not the order when little is left.",
-        title="The order changes with the rate", size=(4.6, 3.4), rate=[i / 10 for i in range(11)], metric=["mae", "corr"])
+        title="The order changes with the rate", size=(4.6, 3.4),
+        rate=[i / 10 for i in range(11)], metric=["mae", "corr"])
 
 # %% [markdown]
 # ## 5 Your own recordings
@@ -350,15 +352,15 @@ for name in own:
     fig = plt.figure(figsize=(8.6, 3.6))
     draw21.bands(fig, ledger.read_ledger(corpus=name), ["mfmb", "mgmr", "concat", "fc_t", "mean"])
     fig.suptitle(f"Recorded on {name}", x=0.01, ha="left")
-    show(fig, f"The recorded curves of {name}, with 95 % bands over training seeds.")
+    show(fig, f"The recorded curves of {name}, with bands over training seeds.")
 
 # %% [markdown]
 # ## Limits
-# - What we trained here is one training under one mask seed: another seed moves every point a little. The recorded bands say how much.
-# - An interval over training seeds says nothing of other clips: the test split is one draw of people and sentences (notebook 10).
-# - Steps get lost by independent coins. Real losses come in bursts and have reasons, and the reasons may know the label.
+# - What we trained here is one training under one mask seed: another seed moves every point a little.
+# - An interval over training seeds says nothing of other clips: the test split is one draw (notebook 10).
+# - Steps get lost by independent coins. Real losses come in bursts and have reasons.
 # - Voice and face are simulated: what they add here says nothing about people.
-# - The ridge was fitted on complete text, the network on broken text. A ridge could learn that, too.
+# - The ridge was fitted on complete text, the network on broken text.
 
 # %% [markdown]
 # ## Summary
