@@ -112,7 +112,10 @@ def hub_shares(layer: EncoderLayer, hub, x, valid):
     """Shares of the hub's tokens over [hub; sequence], (b,heads,k,k+l); hub (b,k,d), x (b,l,d), valid (b,l)."""
     k, n = hub.shape[1], layer.norm(torch.cat([hub, x], dim=1))
     mask = torch.cat([valid.new_ones(len(valid), k), valid], dim=1)
-    split = lambda t: t.unflatten(-1, (layer.mix.heads, -1)).transpose(1, 2)
+
+    def split(t):
+        return t.unflatten(-1, (layer.mix.heads, -1)).transpose(1, 2)
+
     Q, K = split(layer.mix.query(n[:, :k])), split(layer.mix.key_value(n).chunk(2, dim=-1)[0])
     scores = Q @ K.transpose(2, 3) / Q.shape[-1] ** 0.5
     return scores.masked_fill(~mask[:, None, None], float("-inf")).softmax(-1)

@@ -116,8 +116,8 @@ EXERCISES = [
                   "This is one number a mask seed, averaged over trainings: the other way round."),
             Wrong("first mask only", lambda table: [row[0] for row in table], "first mask seed",
                   "Only the first mask seed is used: one number a training is right, but take the mean over all its masks."),
-            Wrong("grand mean", lambda table: [sum(map(sum, table)) / sum(map(len, table))], "one number",
-                  "One number is left: an interval needs one a training."),
+            Wrong("grand mean", lambda table: [sum(map(sum, table)) / sum(map(len, table))], "Only a single number is left",
+                  "Only a single number is left: an interval needs one a training."),
         ),
     ),
     Exercise(
@@ -126,7 +126,7 @@ EXERCISES = [
                "first and second map s seeds to numbers; the result is a list with one number for each common seed."),
         after="What a seed does to both networks alike drops out of the difference: that is what pairs are for.",
         wrong=(
-            Wrong("in order of the dictionary", lambda first, second: [first[s] - second[s] for s in first if s in second], "order",
+            Wrong("in order of the dictionary", lambda first, second: [first[s] - second[s] for s in first if s in second], "sort the seeds",
                   "The pairs are right, but in the dictionary's order: sort the seeds."),
             Wrong("turned round", lambda first, second: [second[s] - first[s] for s in sorted(set(first) & set(second))], "sign",
                   "The sign is turned round: first minus second."),
