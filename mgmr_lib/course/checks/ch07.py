@@ -127,8 +127,10 @@ def _layer(x, delta, gamma, W, bias, lam=None, late=False, phi=F.relu, inside=Fa
 
 def _system_cases(rng):
     made = [Case((Offset(), *(_quarters(rng, 1, 3, 1) for _ in range(2))), "every deviation is below 0")]
-    return made + [(Power(2), _quarters(rng, 2, 3, 2), _quarters(rng, 2, 3, 2)) for _ in range(2)] + [
-        (Fading(0.5), _quarters(rng, 1, 4, 2), _quarters(rng, 1, 4, 2))]
+    x = _quarters(rng, 2, 3, 2)
+    made.append((Power(2), x, 3 * x))  # here the sum and a doubling never deviate alike, whatever was drawn
+    return made + [(Power(2), _quarters(rng, 2, 3, 2), _quarters(rng, 2, 3, 2)),
+                   (Fading(0.5), _quarters(rng, 1, 4, 2), _quarters(rng, 1, 4, 2))]
 
 
 def _gap(system, x1, x2):
