@@ -113,4 +113,4 @@ def test_the_drawings_show_what_they_are_given():
     draw.rows_and_ceiling(fig, {"t": frame}, {"non0": lambda a: a})
     assert fig.axes[0].lines[1].get_xydata().tolist() == [[70.0, 71.0]] and fig.axes[0].texts[0].get_text() == "w/o X"
     plt.close("all")
-    assert draw.sketch("fast")["epochs"] < 5 and draw.sketch("laptop") == {}
+    assert draw.sketch("fast")["max_clips"] < 100 and draw.sketch("laptop") == {}

@@ -248,7 +248,8 @@ timed = {n: [step_ms(networks[n], l) for l in frames[:-1]] for n in names if n !
 # %% tags=["signature"]
 fig = plt.figure(figsize=(8.0, 4.0))
 mega = {n: [v / 1e6 for v in counted[n]] for n in timed}
-draw.over_frames(fig, frames, {"multiply-adds, one clip (millions)": mega, "processor time (ms), measured here": timed}, labels)
+panels = {"multiply-adds, one clip (millions)": mega, "processor time (ms), measured here": timed}
+draw.over_frames(fig, frames, panels, labels)
 fig.suptitle("Counts predict where curves bend, seconds say how high they lie", x=0.01, ha="left")
 show(fig, "Left counted multiply-adds of a forward pass, right measured processor time of a train step, against "
      "the frames, both axes logarithmic. At short lengths the curves are flatter than linear, for fixed "
@@ -418,8 +419,8 @@ curves = {f"MGMR-Net against {n}": [times_faster(mine, seconds.loc[n, "complete"
 fig, ax = plt.subplots(figsize=(8.0, 2.8))
 draw.left_over(ax, common, curves)
 ax.set_title("The same table means anything between a little and twice as fast")
-show(fig, "How many times faster MGMR-Net's own part would be than two rivals', by the paper's totals, against the seconds "
-     "that all networks share. The unknown share decides whether the lead is small or large.")
+show(fig, "How many times faster MGMR-Net's own part would be than two rivals', by the paper's totals, against "
+     "the seconds that all networks share. The unknown share decides whether the lead is small or large.")
 
 # %% [markdown]
 # How large might that share be? We count: MiniLM, the frozen encoder of our profiles, and MGMR-Net with the `laptop` sizes, on one clip of 50 tokens.
@@ -434,12 +435,13 @@ minilm = BertConfig(vocab_size=100, hidden_size=384, num_hidden_layers=6, num_at
 shapes_of = {"MiniLM": minilm, "BERT-base": BertConfig(vocab_size=100)}
 network_itself = multiply_adds(lambda: network("mgmr", "laptop", WIDTHS, pool=True)(random_batch(400, 1, WIDTHS)))
 for name, shape in shapes_of.items():
-    encoder = BertModel(shape).eval()
-    share = multiply_adds(lambda encoder=encoder: encoder(torch.ones(1, 50, dtype=torch.long)))
+    with torch.device("meta"):  # shapes without numbers: nothing is computed
+        encoder, tokens = BertModel(shape).eval(), torch.ones(1, 50, dtype=torch.long)
+    share = multiply_adds(lambda encoder=encoder, tokens=tokens: encoder(tokens))
     print(f"{name:9} makes more than nine tenths of the products: {share / (share + network_itself) > 0.9}")
 
 # %% [markdown]
-# (Only shapes count here, so the encoders have fresh weights and a tiny vocabulary.) The part that the paper's argument is about, scan against attention, is a small share of the whole: "linear instead of quadratic" at 50 steps could not be seen in a
+# The part that the paper's argument is about, scan against attention, is a small share of the whole: "linear instead of quadratic" at 50 steps could not be seen in a
 # total, even if it were true there.
 
 # %% [markdown]
