@@ -119,7 +119,8 @@ def among_all(fig, errors: dict[str, np.ndarray], found: dict[str, int]) -> None
 
 
 def deletions(fig, found: dict[str, tuple[list[str], np.ndarray]], spread: float) -> None:
-    """A panel a case: how the prediction changes as each piece is hidden alone; the band holds what a typical other piece does.
+    """A panel a case: how the prediction changes as each piece is hidden alone (the twelve largest are named); the band holds what
+    a typical other piece does.
 
     found: {rule: (pieces, changes)}; spread: half the band's width, in points.
     """
@@ -127,7 +128,8 @@ def deletions(fig, found: dict[str, tuple[list[str], np.ndarray]], spread: float
     for ax, (rule, (pieces, change)) in zip(axes, found.items(), strict=True):
         ax.axhspan(-spread, spread, color="#EEEEEE")
         ax.bar(range(len(change)), change, color=[figures.GREEN if c > 0 else figures.RED for c in change])
-        ax.set_xticks(range(len(pieces)), pieces, rotation=90, fontsize=7 if len(pieces) < 16 else 5)
+        named = np.sort(np.argsort(-np.abs(change), kind="stable")[:12])  # more labels than that would overlap
+        ax.set_xticks(named, [pieces[i] for i in named], rotation=90, fontsize=7)
         ax.set(title=rule, xlabel="hidden token")
         ax.grid(False)
     axes[0].set_ylabel("change of the prediction (points)")
