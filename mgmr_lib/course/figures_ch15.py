@@ -30,9 +30,9 @@ def overfit(ax, losses: dict, constant: float) -> None:
     for (name, values), colour in zip(losses.items(), COLOURS, strict=False):
         ax.plot(range(1, len(values) + 1), values, color=colour, label=name)
     ax.axhline(constant, ls="--", color=figures.GREY, lw=1)
-    ax.text(1, constant, "best constant", va="bottom", fontsize=9)
+    ax.text(1, constant * 0.98, "best constant", va="top", fontsize=9)
     ax.set(xlabel="step", ylabel="error on the batch (points)", ylim=(0, None))
-    ax.legend()
+    ax.legend(loc="center right")
 
 
 def clip_bands(predictions: dict, labels, resamples: int = 300) -> dict:
@@ -64,12 +64,17 @@ def paired_clips(first, second, labels, resamples: int = 500) -> dict:
     return {"mean": found["mean"], "low": found["bootstrap_low"], "high": found["bootstrap_high"]}
 
 
-def weights_sweep(fig, alphas, guess: list, error: list) -> None:
-    """Left: the reconstruction loss on unseen clips for each weight; right: the error, [{"value", "low", "high"}]."""
+def weights_sweep(fig, alphas, guess: dict, error: list) -> None:
+    """Left: reconstruction loss as a share of what the mean would cost, {modality: [share at each weight]}; right: the error,
+    [{"value", "low", "high"}]."""
     left, right = fig.subplots(1, 2)
     at = range(len(alphas))
-    left.bar(at, guess, width=0.55, color=figures.GREEN)
-    left.set(title="how well it guesses", ylabel="reconstruction loss\n(SmoothL1, mean of three)", xlabel="weight α of all three terms")
+    for (name, shares), marker in zip(guess.items(), MARKERS, strict=False):
+        left.plot(at, shares, marker=marker, label=name)
+    left.axhline(1, ls="--", color=figures.GREY, lw=1)
+    left.text(len(alphas) - 1, 1.0, "say the mean", va="bottom", ha="right", fontsize=9)
+    left.set(title="how well it guesses", ylabel="loss (share of the mean's)", xlabel="weight α of all three terms")
+    left.legend(loc="lower left")
     for i, e in enumerate(error):
         right.plot([i, i], [e["low"], e["high"]], color=figures.BLUE, lw=2)
         right.plot(i, e["value"], "o", color=figures.BLUE, ms=7)
