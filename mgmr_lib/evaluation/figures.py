@@ -20,8 +20,9 @@ def colour(name: str) -> tuple:
     """A network's colour, the same in every figure; references are grey."""
     name = VARIANTS[name].model if name in VARIANTS else name
     order = (*TWO, *BASELINES, "text_ridge", "mean")
-    palette = sns.color_palette("colorblind", 10)
-    return (0.45, 0.45, 0.45) if name in ("mean", "text_ridge") else palette[order.index(name) % 10]
+    bright, dark = sns.color_palette("colorblind", 10), sns.color_palette("dark", 10)
+    palette = [*bright[:7], *bright[8:], dark[0], dark[2], dark[4]]  # the eighth bright one is grey, which references have
+    return (0.45, 0.45, 0.45) if name in ("mean", "text_ridge") else palette[order.index(name)]
 
 
 def band(frame: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -21,7 +21,9 @@ class HybridAttention(nn.Module):
         self, dims: dict[str, int], d: int, ffn: int, mixing: Mixing, dropout: float = 0.0, input_dropout: float = 0.0
     ):
         super().__init__()
-        self.input_dropout, self.dropout = nn.Dropout(input_dropout), nn.Dropout(dropout)
+        # Text alone drops inputs: its hundreds of features are what a small corpus lets a network learn by heart.
+        self.input_dropout = nn.ModuleDict({m: nn.Dropout(input_dropout if m == "text" else 0.0) for m in MODALITIES})
+        self.dropout = nn.Dropout(dropout)
         self.project = nn.ModuleDict({m: nn.Linear(dims[m], d) for m in MODALITIES})
         self.norm_within = nn.ModuleDict({m: nn.LayerNorm(d) for m in MODALITIES})
         self.within = nn.ModuleDict({m: mixing.within(d) for m in MODALITIES})
@@ -41,7 +43,7 @@ class HybridAttention(nn.Module):
 
     def encode(self, modality: str, sequence: Sequence) -> Tensor:
         """Eq. 1, and the positions: (b,l,d_m) -> (b,l,d)."""
-        h = self.project[modality](self.input_dropout(sequence.x))
+        h = self.project[modality](self.input_dropout[modality](sequence.x))
         return h + positions(h.shape[1], h.shape[2], h)
 
     def _ask(self, m: str, x: Tensor, n: dict[str, Tensor], valid: dict[str, Tensor]) -> Tensor:

@@ -32,6 +32,7 @@ class MFMBConfig:
     reading: "paper" (its equations) or "code" (the published architecture, see mfmb_code.py). encoder: "transformer", or
     "mamba" for the twin, in which Bi-Mamba of the same width replaces every Transformer encoder (d_state, expand and d_conv are
     its sizes). use_macro, use_micro, use_reconstruction switch F-1, F-2 and Recon off (the paper's Table 5).
+    input_dropout drops features of the encoded text, dropout what the layers give.
     gate: Eq. 9 "printed" or with a "sigmoid". classes: 1 regresses, more give logits (Eq. 17), class_step apart.
     text_length: the text's longest, where a linear layer runs over time. hub: k of Eqs. 4 to 7. d_lstm: each way, Eq. 8.
     d_mix, d_fine: widths behind W1 and W2 of Eq. 13. ffn, ffn_rebuild: hidden widths of the encoders' and Eq. 15's FFN.

@@ -80,7 +80,7 @@ _NETWORK = {
     ("fast", "mfmb"): {"d_model": 32, "heads": 4, "ffn": 64, "d_lstm": 16, "d_mix": 32, "d_state": 4, "expand": 1,
                        "code_d_model": 20, "code_heads": 4, "code_depth": 1, "code_depth_cross": 1, "code_steps": 16,
                        "code_macro_depth": 1, "code_gru_depth": 1},
-    ("laptop", "mfmb"): {"dropout": 0.3, "input_dropout": 0.2, "d_state": 8, "expand": 1,
+    ("laptop", "mfmb"): {"dropout": 0.3, "input_dropout": 0.2, "hub": 2, "d_lstm": 16, "d_mix": 16, "d_fine": 2, "d_state": 8, "expand": 1,
                          "code_depth": 1, "code_depth_cross": 1, "code_gru_depth": 1, "code_macro_depth": 2},
     **{("fast", m): {"d_model": 32} for m in ("fc_t", "fc_a", "fc_v", "concat", "early_lstm", "late_lstm")},
     **{("laptop", m): {"d_model": 64, "dropout": 0.2} for m in ("fc_t", "fc_a", "fc_v", "concat", "early_lstm", "late_lstm")},
