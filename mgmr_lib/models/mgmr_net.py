@@ -25,7 +25,7 @@ class MGMRConfig:
     it does not give, are ours.
 
     depth_align counts the layers of stage 1 and of the reconstruction, depth_fuse those of stage 2.
-    input_dropout drops features of the encoded text, dropout what the layers give.
+    input_dropout drops features of all three modalities, dropout what the layers give.
     use_alignment, use_fusion, use_reconstruction switch S-1, S-2 and Recon off (the paper's Table 6).
     """
 
@@ -72,10 +72,8 @@ class MGMRNet(nn.Module):
         self.inputs = inputs
         layer = {"d_state": c.d_state, "expand": c.expand, "d_conv": c.d_conv, "layer": c.layer, "dropout": c.dropout}
         kernels = {"text": c.kernel_text, "audio": c.kernel_audio, "vision": c.kernel_vision}
-        # Text alone drops inputs: its hundreds of features are what a small corpus lets a network learn by heart.
-        drops = {"text": c.input_dropout, "audio": 0.0, "vision": 0.0}
         self.encoders = nn.ModuleDict(
-            {m: UnimodalEncoder(inputs.dims[m], c.d_model, kernels[m], m != "text", drops[m]) for m in MODALITIES}
+            {m: UnimodalEncoder(inputs.dims[m], c.d_model, kernels[m], m != "text", c.input_dropout) for m in MODALITIES}
         )
         self.reconstruction = nn.ModuleDict({m: self._reconstruction(inputs.dims[m], layer) for m in MODALITIES})
         self.alignment = Alignment(c.d_model, c.depth_align, c.collaboration, **layer) if c.use_alignment else None
