@@ -14,6 +14,8 @@ from mgmr_lib.evaluation.ledger import curves
 from mgmr_lib.models.reconstruction import ReconstructionModule
 from mgmr_lib.training import filling
 
+from .notebook_code import definitions
+
 SEEDS = (int(os.environ.get("MGMR_TEST_SEED", "2027")),)  # set MGMR_TEST_SEED to try another one
 RATES = (0.1, 0.5, 0.9)
 
@@ -100,6 +102,19 @@ def test_a_causal_module_knows_nothing_before_the_first_frame(seed):
     blind = swing.test.abs().mean()
     assert each[False][: lost - 1].min() > 0.9 * blind and each[False][lost - 1] < 0.6 * blind
     assert each[True][lost - 3 : lost].max() < 0.7 * blind
+
+
+@pytest.mark.parametrize("options", [{}, {"gate": "channel"}, {"bidirectional": True}, {"layer": "simplified"}], ids=lambda o: ",".join(o) or "printed")
+def test_the_module_by_hand_is_the_librarys(options):
+    by_hand = definitions("14_reconstruction.py")["by_hand"]
+    for seed in SEEDS:
+        torch.manual_seed(seed)
+        sizes = {} if options.get("layer") else {"d_state": 3}
+        module = ReconstructionModule(8, 5, 3, **options, **sizes).eval()
+        x, valid = torch.randn(4, 12, 8), torch.arange(12) < torch.tensor([[12], [1], [7], [3]])
+        with torch.no_grad():
+            for ours, theirs in zip(by_hand(module, x, valid), module(x, valid)[:2], strict=True):
+                torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
 
 
 def test_the_gate_scales_a_correction():

@@ -117,7 +117,22 @@ for name, rule in (("colleague's", colleagues_last), ("ours", last_valid)):
     print(f"{name}: {'the same as' if same else 'different from'} the clip alone")
 
 # %% [markdown]
-# An LSTM reads right padding last, so its states up to a clip's end are sound; only the choice was wrong.
+# An LSTM reads right padding last, so its states up to a clip's end are sound; only the choice was wrong. A Conv1D looks both ways.
+#
+# **Predict, then run:** its kernel has three taps. We make the padding behind a clip loud. Which of the clip's own steps change?
+
+# %%
+conv = torch.nn.Conv1d(seen["audio"].x.shape[2], 4, kernel_size=3, padding=1)
+own = int(lengths[short])
+silent = seen["audio"].x[short : short + 1, : own + 2].transpose(1, 2)
+loud = silent.clone()
+loud[:, :, own:] = 5.0
+with torch.no_grad():
+    moved = (conv(silent) - conv(loud))[0, :, :own].abs().amax(0) > 1e-6
+print(f"a clip of {own} steps, numbered from 0; changed: {moved.nonzero().flatten().tolist()}")
+
+# %% [markdown]
+# The last one. So whatever stands in the padding is set to zero before every convolution of the library, and after it too: a bias has made it nonzero.
 #
 # **Predict, then run:** a mean over steps does not know their order. So can FC(T), which averages, tell *not bad, it is good* from *not good, it is bad*? Both
 # have the same words.

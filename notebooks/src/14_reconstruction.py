@@ -11,7 +11,7 @@
 #     minutes: 65
 #     budget_s: 45
 #     device: cpu
-#     requires: ["07", "08", "12"]
+#     requires: ["08", "13"]
 #     introduces: [reconstruction, interpolation, reconstruction gate, SmoothL1]
 # ---
 # %% [markdown]

@@ -1,0 +1,260 @@
+"""Exercises of 19 the whole MFMB-Net: lucky loaders, the composition, the joint loss, stale gradients, a clip's company."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from mgmr_lib.course.registry import Case, Exercise, Wrong
+
+
+def luckiest(right, n, dropped):
+    """The highest accuracy on n - dropped clips, if the dropped ones are wrong as far as there are any."""
+    return 1 - max(n - right - dropped, 0) / (n - dropped)
+
+
+def compose(align, macro, micro, rebuild, head, x):
+    """x {m: (b,l,d_m)} -> the prediction (b), and {m: rebuilt}."""
+    h = align(x)
+    found = torch.cat([macro(h), micro(h)], dim=-1)
+    return head(found), {m: f(h[m]) for m, f in rebuild.items()}
+
+
+def joint(prediction, labels, parts, alpha):
+    """prediction, labels (b), parts {m: (value, target (b,l,d_m), lost (b,l))}, alpha {m: number} -> a scalar tensor."""
+    total = (prediction - labels).abs().mean()
+    for m, (value, target, lost) in parts.items():
+        if lost.any():
+            total = total + alpha[m] * F.smooth_l1_loss(value[lost], target[lost])
+    return total
+
+
+def times_used(n, every):
+    """How often each of n batches' gradients enters a step, gradients cleared after every `every`-th batch."""
+    return [min((i // every + 1) * every, n) - i for i in range(n)]
+
+
+def company_matters(net, x):
+    """The largest difference between a row of net(x) and the same row alone."""
+    together = net(x)
+    return max((together[i : i + 1] - net(x[i : i + 1])).abs().max().item() for i in range(len(x)))
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """Multiplies every sequence, or one, by a number: readable in messages."""
+
+    by: float
+
+    def __call__(self, x):
+        """{m: (b,l,d)} or a tensor -> the same shape."""
+        return {m: self.by * v for m, v in x.items()} if isinstance(x, dict) else self.by * x
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Sums every modality over time, weighted by a number of its own; {m: (b,l,d)} -> (b, width)."""
+
+    weight: float
+    width: int
+
+    def __call__(self, h):
+        """(b, width)."""
+        total = sum((i + self.weight) * v.sum((1, 2)) for i, v in enumerate(h.values()))
+        return torch.stack([(k + 1) * total for k in range(self.width)], dim=1)
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A linear head that weighs its entries 1, 2, 3, ...: (b, width) -> (b,)."""
+
+    def __call__(self, found):
+        """(b,)."""
+        return found @ torch.arange(1.0, found.shape[1] + 1, dtype=found.dtype)
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """Pulls every clip towards the batch's mean, or a quarter down where it is not alone: a machine that looks at its company."""
+
+    share: float
+    push: float = 0.0
+
+    def __call__(self, x):
+        """(b,d) -> (b,d)."""
+        return (1 - self.share) * x + self.share * x.mean(0) + self.push * (len(x) > 1)
+
+
+def _quarters(rng, *shape):
+    """Multiples of a quarter without 0."""
+    flat = [rng.choice([-1, 1]) * rng.randint(1, 9) / 4 for _ in range(torch.Size(shape).numel())]
+    return torch.tensor(flat, dtype=torch.float64).reshape(shape)
+
+
+def _lucky_cases(rng):
+    made = [(rng.randint(60, 70), 100, rng.randint(4, 12)), (rng.randint(400, 500), 686, 14)]
+    return [*made, Case((95, 100, 8), "fewer wrong ones than are dropped")]
+
+
+def _parts_cases(rng):
+    made = []
+    for widths in ((2, 2), (2, 3), (3, 2)):
+        x = {m: _quarters(rng, 2, n, 2) for m, n in (("text", 2), ("audio", 3), ("vision", 4))}
+        rebuild = {m: Scaled(k + 3.0) for k, m in enumerate(x)}
+        made.append((Scaled(rng.choice([2.0, 0.5])), Summary(1.0, widths[0]), Summary(rng.choice([3.0, 5.0]), widths[1]), rebuild, Weighted(), x))
+    return made
+
+
+def _compose(align, macro, micro, rebuild, head, x, join="cat", first="macro", raw=False, chained=False):
+    h = align(x)
+    f = macro(h), micro(h)
+    if chained:
+        f = f[0], micro({m: v + f[0].mean() for m, v in h.items()})
+    if join == "sum":
+        k = min(f[0].shape[1], f[1].shape[1])
+        found = f[0][:, :k] + f[1][:, :k]
+    else:
+        found = torch.cat(f if first == "macro" else f[::-1], dim=-1)
+    return head(found), {m: g((x if raw else h)[m]) for m, g in rebuild.items()}
+
+
+def _loss_cases(rng):
+    made = []
+    for _ in range(3):
+        b, parts = rng.randint(2, 3), {}
+        for m, d in (("text", 3), ("audio", 2)):
+            lost = torch.zeros(b, 4, dtype=torch.bool)
+            lost[0, : rng.randint(1, 2)] = True
+            lost[-1, 2] = True
+            parts[m] = (_quarters(rng, b, 4, d), _quarters(rng, b, 4, d), lost)
+        made.append((_quarters(rng, b), _quarters(rng, b), parts, {"text": rng.choice([0.5, 2.0]), "audio": 5.0}))
+    nothing = {"audio": (_quarters(rng, 2, 3, 2), _quarters(rng, 2, 3, 2), torch.zeros(2, 3, dtype=torch.bool))}
+    return [*made, Case((_quarters(rng, 2), _quarters(rng, 2), nothing, {"audio": 2.0}), "nothing is lost")]
+
+
+def _joint(prediction, labels, parts, alpha, task=F.l1_loss, one=None, weigh=True):
+    one = one or (lambda v, x, lost: F.smooth_l1_loss(v[lost], x[lost]) if lost.any() else 0.0)
+    return task(prediction, labels) + sum((alpha[m] if weigh else 1.0) * one(*part) for m, part in parts.items())
+
+
+def _everything(v, x, lost):
+    return F.smooth_l1_loss(v * lost[..., None], x * lost[..., None])
+
+
+def _not_masked(v, x, lost):
+    return F.smooth_l1_loss(v, x)
+
+
+def _steps_only(v, x, lost):
+    return F.smooth_l1_loss(v[lost], x[lost], reduction="sum") / lost.sum().clamp(min=1)
+
+
+def _observed(v, x, lost):
+    return F.smooth_l1_loss(v[~lost], x[~lost])
+
+
+def _plain_l1(v, x, lost):
+    return F.l1_loss(v[lost], x[lost]) if lost.any() else 0.0
+
+
+def _used_cases(rng):
+    return [Case((8, 4), "two full rounds"), (rng.randint(9, 12), 4), (rng.randint(5, 7), 3), Case((3, 1), "cleared every time")]
+
+
+def _company_cases(rng):
+    made = [Case((Pulled(0.0), _quarters(rng, 3, 2)), "a network that minds its own clip")]
+    made += [(Pulled(share), _quarters(rng, rng.randint(3, 4), 2)) for share in (0.5, 0.25)]
+    return [*made, Case((Pulled(0.0, -0.75), _quarters(rng, 3, 2)), "every deviation is below 0")]
+
+
+EXERCISES = [
+    Exercise(
+        id="19.1", title="the luckiest accuracy", difficulty=1, minutes=5, reference=luckiest, cases=_lucky_cases,
+        hints=("The luckiest draw drops wrong clips only, as long as there are any.",
+               "wrong = n - right; wrong that stay = max(wrong - dropped, 0); accuracy = 1 - those / (n - dropped)."),
+        after="Two points at best; a table's lead is often less.",
+        wrong=(
+            Wrong("divided by all", lambda right, n, dropped: 1 - max(n - right - dropped, 0) / n, "clips that are left",
+                  "Divide by the clips that are left, n - dropped."),
+            Wrong("unluckiest", lambda right, n, dropped: (right - dropped) / (n - dropped), "unluckiest",
+                  "That is the unluckiest draw: it drops right clips."),
+            Wrong("nothing changes", lambda right, n, dropped: right / n, "before anything is dropped",
+                  "This is the accuracy before anything is dropped."),
+            Wrong("above one", lambda right, n, dropped: right / (n - dropped), "more than 1",
+                  "If fewer clips are wrong than dropped, this is more than 1: right ones must go, too."),
+        ),
+    ),
+    Exercise(
+        id="19.2", title="put MFMB-Net together", difficulty=1, minutes=6, reference=compose, cases=_parts_cases,
+        hints=("Align once. Both streams and every rebuild read the aligned sequences; the head reads both streams' vectors side by side.",
+               "macro(h) and micro(h) are (b,w1) and (b,w2); torch.cat([...], dim=-1) is (b,w1+w2); return (head(...), {m: ...})."),
+        after="The reconstructions go into the loss and nowhere else.",
+        wrong=(
+            Wrong("sum", lambda *a: _compose(*a, join="sum"), "side by side",
+                  "The streams are added here, as the printed sign has it; put them side by side."),
+            Wrong("micro first", lambda *a: _compose(*a, first="micro"), "macro stream comes first",
+                  "Both are there, in the wrong order: the macro stream comes first."),
+            Wrong("raw rebuilt", lambda *a: _compose(*a, raw=True), "aligned sequences, not",
+                  "The rebuilds read the aligned sequences, not the raw ones."),
+            Wrong("one after the other", lambda *a: _compose(*a, chained=True), "parallel",
+                  "Micro fusion reads what macro fusion found; the streams are parallel, both read h."),
+            Wrong("not aligned", lambda align, *a: _compose(Scaled(1.0), *a), "align is never called",
+                  "align is never called: every part reads the raw sequences."),
+        ),
+    ),
+    Exercise(
+        id="19.3", title="find the bug: the joint loss", difficulty=2, minutes=8, reference=joint, cases=_loss_cases,
+        hints=("Pick the lost steps out of both tensors first, then take the mean of SmoothL1 over what you picked.",
+               "value[lost] is (lost steps, d_m); F.smooth_l1_loss(value[lost], target[lost]) is a scalar; skip where lost.any() is False."),
+        after="Its size no longer depends on how much was lost.",
+        wrong=(
+            Wrong("the colleague's", lambda *a: _joint(*a, one=_everything), "mean over everything",
+                  "This is the colleague's mean over everything: the zeros of what was not lost are counted."),
+            Wrong("not masked", lambda *a: _joint(*a, one=_not_masked), "observed steps and padding",
+                  "Here observed steps and padding are rebuilt, too: only lost steps count."),
+            Wrong("divided by steps", lambda *a: _joint(*a, one=_steps_only), "not by the elements",
+                  "The sum is divided by the lost steps, not by the elements: wide modalities would weigh more."),
+            Wrong("mask turned round", lambda *a: _joint(*a, one=_observed), "turned round",
+                  "The mask is turned round: these are the steps that were not lost."),
+            Wrong("no alpha", lambda *a: _joint(*a, weigh=False), "weights alpha are missing", "The weights alpha are missing."),
+            Wrong("squared task", lambda *a: _joint(*a, task=F.mse_loss), "squared",
+                  "The task loss is squared here; Eq. 17 takes the absolute difference."),
+            Wrong("L1", lambda *a: _joint(*a, one=_plain_l1), "SmoothL1",
+                  "This is the plain distance; SmoothL1 is half the square below 1, and the distance less one half above."),
+        ),
+    ),
+    Exercise(
+        id="19.4", title="how often a batch counts", difficulty=1, minutes=6, reference=times_used, cases=_used_cases,
+        hints=("A gradient enters the step after its own batch, and every step until the next clearing.",
+               "Batch i (from 0) lies in round i // every, which ends before batch (i // every + 1) * every, or at n."),
+        after="The first batch of a round moves the weights four times, the last one once.",
+        wrong=(
+            Wrong("always every", lambda n, every: [every] * n, "from its own batch on",
+                  "Not every batch is used that often: its gradient counts from its own batch on."),
+            Wrong("once", lambda n, every: [1] * n, "cleared after every batch",
+                  "That would be so if gradients were cleared after every batch."),
+            Wrong("turned round", lambda n, every: [i % every + 1 for i in range(n)], "batches in each step",
+                  "This counts the batches in each step; asked is the steps of each batch."),
+            Wrong("end forgotten", lambda n, every: [every - i % every for i in range(n)], "training ends",
+                  "Right for full rounds; in the last one training ends before the clearing."),
+            Wrong("never cleared", lambda n, every: [n - i for i in range(n)], "never cleared",
+                  "Here gradients are never cleared."),
+        ),
+    ),
+    Exercise(
+        id="19.5", title="find the bug with a test", difficulty=2, minutes=7, reference=company_matters, cases=_company_cases,
+        hints=("Run the batch once, then every clip as a batch of one, and compare row by row.",
+               "x[i : i + 1] keeps the batch axis: (1, ...); the difference's .abs().max().item() is a number; take the largest over i."),
+        after="Put it into the tests of every network that you write.",
+        wrong=(
+            Wrong("first clip only", lambda net, x: (net(x)[:1] - net(x[:1])).abs().max().item(), "first clip",
+                  "This looks at the first clip only; another one may be the one that moves."),
+            Wrong("sign kept", lambda net, x: max((net(x)[i : i + 1] - net(x[i : i + 1])).max().item() for i in range(len(x))), "sign",
+                  "The sign is kept, so that a difference below 0 is lost: take abs first."),
+            Wrong("mean", lambda net, x: sum((net(x)[i : i + 1] - net(x[i : i + 1])).abs().mean().item() for i in range(len(x))) / len(x),
+                  "mean difference", "This is the mean difference: one clip among many would hardly show."),
+            Wrong("never alone", lambda net, x: (net(x) - net(x.flip(0)).flip(0)).abs().max().item(), "order",
+                  "This changes the order of the clips; a network that mixes all of them passes. Run each one alone."),
+        ),
+    ),
+]

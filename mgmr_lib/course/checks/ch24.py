@@ -1,0 +1,122 @@
+"""Exercises of 24 the case study: seconds to frames, gains on fresh masks, a fair control for the largest change."""
+
+import numpy as np
+
+from mgmr_lib.course.registry import Case, Exercise, Wrong
+
+
+def frames_hidden(frames, seconds, start, end):
+    """True where the middle of a frame lies in [start, end)."""
+    middles = [(i + 0.5) / frames * seconds for i in range(frames)]
+    return [start <= m < end for m in middles]
+
+
+def fresh_gain(gains, fresh, k):
+    """Mean fresh gain of the k clips whose first gain is largest."""
+    order = sorted(range(len(gains)), key=lambda i: gains[i], reverse=True)
+    return sum(fresh[i] for i in order[:k]) / k
+
+
+def as_large(changes, others):
+    """The share of other clips whose largest absolute change is at least this clip's."""
+    mine = max(abs(c) for c in changes)
+    return sum(max(abs(c) for c in other) >= mine for other in others) / len(others)
+
+
+def _frame_cases(rng):
+    made = [Case((4, 2.0, 0.0, 1.0), "the first half"), Case((4, 2.0, 0.25, 0.75), "the window starts in the middle of a frame, and ends in one")]
+    for _ in range(4):
+        frames = rng.randint(7, 12)
+        start = rng.randint(1, 6) / 4
+        made.append((frames, 4.0, start, start + rng.randint(3, 6) / 4))
+    return made
+
+
+def _gain_cases(rng):
+    """Gains in no order, some below zero; the fresh ones have their largest elsewhere, and k is less than half."""
+    made = []
+    for _ in range(5):
+        n = rng.randint(6, 9)
+        gains = rng.sample(range(-20, 40), n)
+        fresh = rng.sample(range(-20, 40), n)
+        best = max(range(n), key=lambda i: gains[i])
+        top = max(range(n), key=lambda i: fresh[i])
+        if best == top:
+            fresh[best] = -25
+        made.append(([g / 8 for g in gains], [f / 8 for f in fresh], rng.randint(2, 3)))
+    return made
+
+
+def _change_cases(rng):
+    """Every clip has a large change somewhere, mostly a negative one, and many small ones."""
+    made = [Case(([0.125, -0.5, 0.25], [[0.5, 0.0], [0.25, -0.25], [-0.75, 0.125]]), "one other clip ties")]
+    for _ in range(4):
+        others = []
+        for _ in range(6):
+            clip = [rng.randint(-2, 2) / 16 for _ in range(rng.randint(4, 7))]
+            clip[rng.randrange(len(clip))] = rng.choice([-1, -1, 1]) * rng.randint(4, 12) / 16
+            others.append(clip)
+        made.append(([rng.randint(-2, 2) / 16, -rng.randint(6, 8) / 16, 3 / 16, rng.randint(-2, 2) / 16], others))
+    return made
+
+
+def _all_singles(changes, others):
+    mine, singles = max(abs(c) for c in changes), [abs(c) for other in others for c in other]
+    return sum(s >= mine for s in singles) / len(singles)
+
+
+EXERCISES = [
+    Exercise(
+        id="24.1", title="seconds to frames", difficulty=1, minutes=5, reference=frames_hidden, cases=_frame_cases,
+        hints=("Each frame covers an equal share of the clip. Where, in seconds, is the middle of frame i?",
+               "A list of `frames` booleans comes out; the middle of frame i is (i + 0.5) / frames * seconds, one number."),
+        after="By the middles, two windows that meet never hide a frame twice and never leave one out.",
+        wrong=(
+            Wrong("by its start", lambda n, s, a, b: [a <= i / n * s < b for i in range(n)], "start of a frame",
+                  "This asks where the start of a frame lies: take its middle, so that it goes where most of it is."),
+            Wrong("any overlap", lambda n, s, a, b: [(i + 1) / n * s > a and i / n * s < b for i in range(n)], "touches",
+                  "This hides each frame that the window touches: two windows that meet then hide one frame twice."),
+            Wrong("kept for hidden", lambda n, s, a, b: [not a <= (i + 0.5) / n * s < b for i in range(n)], "turned round",
+                  "This is turned round: True means hidden here."),
+            Wrong("end included", lambda n, s, a, b: [a <= (i + 0.5) / n * s <= b for i in range(n)], "end of the window",
+                  "A middle exactly at the end of the window belongs to the next one."),
+            Wrong("shares for seconds", lambda n, s, a, b: [a <= (i + 0.5) / n < b for i in range(n)], "share of the clip",
+                  "(i + 0.5) / frames is a share of the clip: times `seconds` it becomes seconds."),
+        ),
+    ),
+    Exercise(
+        id="24.2", title="chosen, then measured again", difficulty=2, minutes=7, reference=fresh_gain, cases=_gain_cases,
+        hints=("One list chooses, the other one is reported. Sort clip numbers, and not gains.",
+               "gains and fresh are lists of n numbers in one order of clips; the result is a mean of k of the fresh ones."),
+        after="What a choice was made on flatters the chosen. The fresh measurement does not know of it.",
+        wrong=(
+            Wrong("reported on the choice", lambda g, f, k: sum(sorted(g, reverse=True)[:k]) / k, "same numbers that chose",
+                  "These are the same numbers that chose: luck that made a clip look good is still in them."),
+            Wrong("chosen on fresh", lambda g, f, k: sum(sorted(f, reverse=True)[:k]) / k, "chosen by the fresh",
+                  "Here the clips are chosen by the fresh gains: then they are no longer fresh."),
+            Wrong("smallest gains", lambda g, f, k: sum(f[i] for i in sorted(range(len(g)), key=lambda i: g[i])[:k]) / k, "smallest",
+                  "This takes the clips with the smallest gains: sort the other way."),
+            Wrong("all clips", lambda g, f, k: sum(f) / len(f), "all clips",
+                  "This is the mean over all clips: only the k chosen ones are asked for."),
+            Wrong("sum", lambda g, f, k: k * fresh_gain(g, f, k), "sum", "This is the sum of the k gains: divide by k."),
+        ),
+    ),
+    Exercise(
+        id="24.3", title="find the bug: a fair control", difficulty=3, minutes=9, reference=as_large, cases=_change_cases,
+        hints=("The clip's number is a maximum over its words. What must the number of each other clip be, so that like meets like?",
+               "changes: k numbers; others: a list of lists; from each list one number, its largest absolute value; the result is a share between 0 and 1."),
+        after="A maximum must be compared with maxima: the best of a dozen words is large in any clip.",
+        wrong=(
+            Wrong("all single changes", _all_singles, "maximum with single",
+                  "This is the colleague's: it compares a maximum with single words. The largest of many is large anywhere, so each other clip must send its own largest."),
+            Wrong("without the sign", lambda c, o: sum(max(x) >= max(c) for x in o) / len(o), "sign",
+                  "The sign matters here: a large change downwards is a large change. Take absolute values first."),
+            Wrong("means", lambda c, o: float(np.mean([np.mean(np.abs(x)) >= np.mean(np.abs(c)) for x in o])), "average",
+                  "These are average changes: the claim is about the largest one."),
+            Wrong("strictly more", lambda c, o: sum(max(map(abs, x)) > max(map(abs, c)) for x in o) / len(o), "tie",
+                  "A tie counts: at least as large was asked for."),
+            Wrong("share below", lambda c, o: 1 - as_large(c, o), "smaller",
+                  "This is the share of clips whose largest change is smaller: asked for is the other share."),
+        ),
+    ),
+]

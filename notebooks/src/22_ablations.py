@@ -1,0 +1,481 @@
+# ---
+# jupyter:
+#   mgmr:
+#     title: Ablations
+#     claim: "What a part is worth is a difference between two trainings, and two trainings differ even when nothing was removed."
+#     goals:
+#       - switch a part of either network off, and say what else changes with it
+#       - compute how often a useless change looks like a loss of a given size
+#       - compare networks seed by seed, with an interval that keeps its promise
+#       - judge many comparisons at once
+#       - read two published ablation tables, and say what they cannot show
+#     minutes: 60
+#     budget_s: 75
+#     device: cpu
+#     requires: ["10", "12", "14", "16", "20", "21"]
+#     introduces: [ablation, multiple comparisons]
+# ---
+# %% [markdown]
+# ## A sentence and its table
+# An [ablation](glossary.md#ablation) removes one part of a network and trains again: the loss is taken for what the part was worth. Without its reconstruction, says
+# the MFMB-Net paper, the network loses "1.4% for Acc-7 and a 0.7% degradation for Acc-5" [@mfmb2025].
+#
+# **Predict, then run:** below is the same comparison from the paper's own Table 5, a single number a cell. Does it say the same? And if it did, how would we know that 0.7 points are
+# more than luck?
+
+# %%
+import os
+
+import numpy as np
+from matplotlib import pyplot as plt
+from scipy import stats
+
+from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.course import figures_ch22 as draw
+from mgmr_lib.evaluation.tables import paper_rows
+
+use_style()
+table5, table4 = (paper_rows(("MFMB-Net", number), "mosi") for number in (5, 4))
+
+# %%
+whole = table5.loc["MFMB-Net"]
+loss = whole - table5.loc["MFMB-Net w/o Recon"]
+print(f"Table 5, without reconstruction: Acc-7 {loss['acc7']:.1f} lower, Acc-5 {loss['acc5']:.1f} lower")
+print(f"the whole network's Acc-5: {whole['acc5']} in Table 5, {table4.loc['MFMB-Net', 'acc5']} in Table 4")
+
+# %% [markdown]
+# > **Card: the paper is unclear.** The text's 0.7 is not the table's number, and the whole network's Acc-5 differs between the paper's two tables [@mfmb2025]. Both are small slips. But the
+# > slip between the tables is itself as large as some of the differences that Table 5 is read for.
+
+# %% [markdown]
+# ## 1 The switch
+# In our networks each ablation is one setting. MGMR-Net: S-1 is [stage 1](glossary.md#stage-1), the alignment, which becomes the identity; S-2 is the fusion, of which interleaving and maximum stay;
+# without Recon nothing is rebuilt and nothing is asked to be [@mgmr2025]. MFMB-Net: F-1 and F-2 are the macro and the micro stream, which leave the head; without Recon the loss has no
+# such term [@mfmb2025].
+#
+# **Predict, then run:** what else changes when a part goes?
+
+# %%
+from mgmr_lib.evaluation.complexity import network
+from mgmr_lib.evaluation.plan import ABLATIONS, VARIANTS
+
+WIDTHS = (384, 5, 20)  # features of text, voice and face
+for model, parts in ABLATIONS.items():
+    counts = {n: sum(p.numel() for p in network(n, "laptop", WIDTHS).parameters()) for n in (model, *parts)}
+    print(f"{VARIANTS[model].label}: {counts[model]} parameters")
+    for n in parts:
+        short = VARIANTS[n].label.split(" ", 1)[1]
+        print(f"   {short:10} {dict(VARIANTS[n].settings)}: {counts[n] / counts[model]:.0%} are left")
+
+# %% [markdown]
+# A part takes its parameters along, and its training time. So "without S-1" is also "a smaller network". And all other settings, such as the learning rate, were chosen for the whole one: the rest gets
+# no second choice. An ablation changes at least three things at once.
+#
+# Now we flip each switch and train, on few clips, for a few epochs, with a tiny random text encoder: a sketch that shows *how* it is done. Its numbers say nothing about the parts. We will see why.
+
+# %%
+from mgmr_lib.data.load import load_corpus
+from mgmr_lib.evaluation.plan import job
+from mgmr_lib.evaluation.references import mean_predictor
+from mgmr_lib.evaluation.sweep import shared_encoder
+from mgmr_lib.training.setup import prepare
+from mgmr_lib.training.trainer import Trainer, predict
+
+corpus, profile = load_corpus("classroom-mosi"), os.environ.get("MGMR_PROFILE", "fast")
+
+
+def run_of(name, seed):
+    return job(name, seed, profile, "mosi", corpus.name, **draw.sketch(profile))
+
+
+encoder = shared_encoder([run_of("mgmr", 1111)])
+
+# %%
+def error(answer, setup):
+    """Mean absolute error on the test clips, complete and half missing, averaged."""
+    tests = [setup.masked("test", rate, 1) for rate in (0.0, 0.5)]
+    return float(np.mean([np.abs(answer(masked) - masked.split.labels).mean() for masked in tests]))
+
+
+def trained(name, seed):
+    """Train one variant with one seed -> its error."""
+    setup = prepare(run_of(name, seed).config, corpus, encoder)
+    Trainer(setup, quiet=True).run()
+    return error(lambda masked: predict(setup.model, masked), setup)
+
+
+# %%
+found = {VARIANTS[n].label: [trained(n, 1111)] for n in ("mgmr", *ABLATIONS["mgmr"])}
+
+# %% [markdown]
+# The simple rival says the mean training label to everything. The [negative control](glossary.md#negative-control) is an ablation that removes *nothing*: the whole network again, with other seeds. A seed decides the
+# starting weights, the order of the clips and what goes missing in training.
+
+# %% tags=["baseline"]
+untrained = prepare(run_of("mgmr", 1111).config, corpus, encoder)
+blind = error(mean_predictor(untrained.splits["train"].labels), untrained)
+
+# %% tags=["control"]
+found["control: nothing removed"] = [trained("mgmr", seed) for seed in (1112, 1113)]
+assert len({*found["MGMR-Net"], *found["control: nothing removed"]}) == 3
+
+# %% [markdown]
+# **Predict, then run:** will the row where nothing was removed have a smaller spread than the gaps between the other rows?
+
+# %%
+fig, ax = plt.subplots(figsize=(8.0, 2.8))
+draw.one_run_each(ax, found, blind)
+ax.set_title("One run a row: a gap that no part explains comes free")
+ax.set_xlabel("mean absolute error, rates 0 and 0.5 averaged (points); a sketch, left is better")
+show(fig, "Error of MGMR-Net, of each ablation with the same seed, and of two runs with nothing removed (grey); "
+     "the dashed line is the blind rival. The same network under other seeds does not land on the same spot.")
+
+# %% [markdown]
+# Whoever sees the blue dots alone will tell a story about the parts. The grey dots tell none, and they are not in one place either. Published ablation tables have no grey dots.
+
+# %% [markdown]
+# ## 2 Losing nothing
+# We make the control exact. Take several runs of *one* network. Call any of them "whole" and any other one "without X".
+#
+# ### Exercise 22.1 · a network against itself (easy, 6 minutes)
+# In which share of all ordered pairs of two different runs is the second score lower than the first by at least `gap`?
+
+
+# %%
+@exercise("22.1")
+def false_alarms(scores, gap):
+    """scores: list of n >= 2 numbers; gap > 0 -> a share from 0 to 1."""
+    # SOLUTION
+    pairs = [(a, b) for i, a in enumerate(scores) for j, b in enumerate(scores) if i != j]
+    return sum(a - b >= gap for a, b in pairs) / len(pairs)
+    # END SOLUTION
+
+
+# %%
+check("22.1", false_alarms)
+
+# %% [markdown]
+# How large the share is depends on the spread $s$ from seed to seed, as a standard deviation. Two runs differ by $\sqrt2\,s$, since both of them wobble. We simulate runs of one network.
+#
+# **Predict, then run:** a spread of half a point, a gap of 0.7 points. How many useless changes in a hundred look like that loss?
+
+# %%
+runs = np.random.default_rng(22).normal(size=(400, 60))
+for spread in (0.25, 0.5, 1.0, 2.0):
+    share = np.mean([false_alarms((spread * r[:10]).tolist(), 0.7) for r in runs])
+    print(f"spread {spread:4} points: {share:.0%} of useless changes look like a loss of 0.7")
+    assert abs(share - stats.norm.sf(0.7 / (np.sqrt(2) * spread))) < 0.03
+
+# %% [markdown]
+# And our networks' spread? That is what several seeds are for. The course's ledger keeps every training of the `laptop` profile, all clips, protocol B. What follows is read from it.
+
+# %%
+from mgmr_lib.evaluation.ledger import provenance_line, read_ledger
+
+ledger = read_ledger()
+trained_runs = [r for r in ledger if r["config"] is not None]
+say(provenance_line(trained_runs))
+
+# %%
+spreads = draw.spreads(trained_runs, "acc5")
+if spreads:
+    middle = float(np.median(list(spreads.values())))
+    alarm = stats.norm.sf(0.7 / (np.sqrt(2) * middle))
+    say(f"Spread of the AUILC of Acc-5 over seeds, {len(spreads)} networks: from {min(spreads.values()):.2f} "
+        f"to {max(spreads.values()):.2f} points, in the middle **{middle:.2f}**. There, a useless change "
+        f"looks like a loss of 0.7 points in **{alarm:.0%}** of single comparisons.")
+else:
+    say(draw.NOT_RECORDED)
+
+# %%
+s = np.linspace(0.02, 2.0, 100)
+shares = {f"a loss of at least {gap} points": stats.norm.sf(gap / (np.sqrt(2) * s)) for gap in (0.3, 0.7, 1.4)}
+fig, ax = plt.subplots(figsize=(8.0, 3.0))
+draw.false_losses(ax, s, shares, spreads)
+ax.set_title("One run each: useless changes look harmful, the more often the larger the spread")
+show(fig, "Share of useless changes that look like a loss in one comparison of single runs, against the "
+     "spread over seeds. Every curve climbs towards a half. Black ticks at the bottom mark spreads in our "
+     "ledger, if recorded.")
+
+# %% [markdown]
+# The same without any formula: the recorded runs of MGMR-Net and of MFMB-Net, each against itself.
+
+# %%
+for name in ("mgmr", "mfmb"):
+    values = list(draw.scores(trained_runs, name, "acc5").values())
+    if len(values) < 2:
+        say(f"{VARIANTS[name].label}: not recorded yet with two seeds.")
+    else:
+        say(f"{VARIANTS[name].label}, {len(values)} recorded seeds: {false_alarms(values, 0.7):.0%} of its pairs "
+            f"of runs look like a loss of 0.7 points or more; the worst pair differs by "
+            f"{max(values) - min(values):.1f}.")
+
+# %% [markdown]
+# The MFMB-Net paper averages three seeds, MGMR-Net's reports the mean of five runs [@mfmb2025] [@mgmr2025]. That helps: a mean of $k$ runs spreads less by $\sqrt k$. But neither prints a
+# spread, so no reader can tell what is left of it.
+
+# %% [markdown]
+# ## 3 Seed by seed
+# Whole network and variant, trained with the same seed, meet the same clips in the same order, with the same steps missing. So we compare within a seed.
+#
+# ### Exercise 22.2 · pairs of seeds (easy, 5 minutes)
+# Two dictionaries hold {seed: score}. Return the list of changes, variant minus whole, for the seeds that both have, in increasing order of the seed.
+
+
+# %%
+@exercise("22.2")
+def paired_changes(whole, variant):
+    """whole, variant: {seed: score} -> list of changes, one for each common seed."""
+    # SOLUTION
+    return [variant[s] - whole[s] for s in sorted(whole.keys() & variant.keys())]
+    # END SOLUTION
+
+
+# %%
+check("22.2", paired_changes)
+
+# %% [markdown]
+# A few changes have a mean and a spread, and from both comes an interval: mean $\pm$ half width. A colleague computes the half width as she learned it for large samples. We test her promise: 95 in a hundred
+# of her intervals should hold the truth, which in a simulation we know.
+#
+# **Predict, then run:** how many do, with three seeds?
+
+# %%
+def colleagues_half_width(changes):
+    return 1.96 * np.std(changes) / np.sqrt(len(changes))
+
+
+def kept_promises(half_width, seeds):
+    """Share of simulated intervals from that many seeds that hold the true change, which is 0."""
+    samples = runs.reshape(-1)[: 2000 * seeds].reshape(2000, seeds)
+    return np.mean([abs(np.mean(x)) <= half_width(x.tolist()) for x in samples])
+
+
+print(f"three seeds: {kept_promises(colleagues_half_width, 3):.0%} hold the truth, 95 % were promised")
+
+# %% [markdown]
+# ### Exercise 22.3 · find the bug: an interval from three seeds (medium, 8 minutes)
+# Two things in her function are for large samples: `np.std` divides by $n$, and 1.96 is for a spread that is known. Student's t knows better:
+# `stats.t.ppf(0.975, degrees_of_freedom)`. Write the function for any $n \ge 2$.
+
+
+# %%
+@exercise("22.3")
+def half_width(changes):
+    """changes: list of n >= 2 numbers -> half of the 95 % interval of their mean."""
+    # SOLUTION
+    n = len(changes)
+    return float(stats.t.ppf(0.975, n - 1) * np.std(changes, ddof=1) / np.sqrt(n))
+    # END SOLUTION
+
+
+# %%
+check("22.3", half_width)
+
+# %%
+seeds = [2, 3, 5, 10]
+kept = {"with Student's t": [kept_promises(half_width, n) for n in seeds],
+        "the colleague's": [kept_promises(colleagues_half_width, n) for n in seeds]}
+assert all(abs(k - 0.95) < 0.03 for k in kept["with Student's t"]) and kept["the colleague's"][1] < 0.85
+fig, ax = plt.subplots(figsize=(8.0, 2.8))
+draw.coverage(ax, seeds, kept)
+ax.set_title("With few seeds the usual interval is far too sure of itself")
+show(fig, "Share of simulated intervals that hold the true change, against the number of seeds. Student's t "
+     "stays at the promised 95 % (dashed); the colleague's intervals fall far below it with few seeds.")
+
+# %%
+for n in (3, 5):
+    factor = stats.t.ppf(0.975, n - 1) / np.sqrt(n)
+    say(f"With {n} seeds the half width is {factor:.1f} times the spread of the changes.")
+
+# %% [markdown]
+# An interval that wide is no fault of Student's. It says what three seeds know. The library does the same: `paired` in `mgmr_lib.evaluation.ledger` finds the common seeds and computes the interval. If the ledger holds an
+# ablation of MGMR-Net, both must agree.
+
+# %%
+from mgmr_lib.evaluation.ledger import paired
+
+compared = 0
+for name in ABLATIONS["mgmr"]:
+    mine = paired_changes(*(draw.scores(trained_runs, n, "mae") for n in ("mgmr", name)))
+    if len(mine) > 1:
+        theirs, compared = paired(trained_runs, name, "mgmr", "mae"), compared + 1
+        assert abs(np.mean(mine) - theirs["mean"]) < 1e-9, "exercise 22.2 is not solved yet"
+        assert abs(theirs["high"] - theirs["mean"] - half_width(mine)) < 1e-9, "exercise 22.3 is not solved yet"
+print(f"by hand = the library's, for {compared} recorded ablations")
+
+# %% [markdown]
+# ## 4 The papers' tables
+# MGMR-Net's Table 6 is read as follows: S-1 has "the greatest impact on classification accuracy", Recon "is vital for robustness and precision in F1 and MAE" [@mgmr2025]. Its rows, as printed:
+
+# %%
+table6 = paper_rows(("MGMR-Net", 6), "mosi")
+for name, row in table6.iterrows():
+    cells = [row[m] for m in ("acc2_non0", "acc2_has0", "f1_non0", "f1_has0", "mae", "corr")]
+    print(f"{name:20}", "Acc-2 {:.2f}/{:.2f}  F1 {:.2f}/{:.2f}  MAE {:.3f}  Corr {:.3f}".format(*cells))
+
+# %% [markdown]
+# **Predict, then run:** without Recon Acc-2 hardly moves, and F1 falls by five points. Without S-1 F1 is *higher* than Acc-2 by two. Notebook 10 has a ceiling for the true weighted F1 at an accuracy $a$ with a share $q$ of positive
+# clips. It is straight in $a$, so it holds for means. CMU-MOSI's test clips are 379 negative, 30 neutral, 277 positive [@mfmb2025]. Which of the four rows can be true F1 scores?
+
+# %%
+SHARES = {"non0": 277 / (379 + 277), "has0": (30 + 277) / (379 + 30 + 277)}
+ceilings = {c: lambda a, q=q: 1 - (1 - a) * (0.5 + np.sqrt(q * (1 - q))) for c, q in SHARES.items()}
+for title, frame in {"MGMR-Net's Table 6": table6, "MFMB-Net's Table 5": table5}.items():
+    for name, row in frame.iterrows():
+        above = [row[f"f1_{c}"] - 100 * most(row[f"acc2_{c}"] / 100) for c, most in ceilings.items()]
+        said = " and ".join(f"{gap:.1f} points ({c})" for gap, c in zip(above, ceilings, strict=True) if gap > 0.2)
+        print(f"{title}, {name:20} {'above the ceiling by ' + said if said else 'below the ceiling'}")
+
+# %%
+fig = plt.figure(figsize=(8.0, 3.6))
+draw.rows_and_ceiling(fig, {"MGMR-Net, Table 6": table6, "MFMB-Net, Table 5": table5}, ceilings)
+fig.suptitle("Both ablation tables hold F1 scores that no predictions can have", x=0.01, ha="left")
+show(fig, "Weighted F1 against Acc-2 of the papers' ablations; a true F1 can only lie in the grey area. "
+     "MGMR-Net's rows without S-1 and, in one convention, without S-2 lie above the ceiling, its whole "
+     "network and the row without Recon below; all of MFMB-Net's rows lie above.")
+
+# %% [markdown]
+# > **Card: the table cannot be right.** The rows of MGMR-Net's Table 6 without S-1 and S-2 hold F1 scores above the ceiling, its whole network and the row without Recon do not [@mgmr2025]. So at least one column mixes two
+# > things: swapped F1 in some rows, or numbers of other runs. Then a difference down that column is not an effect of the part. MFMB-Net's Table 5 is above throughout, as its code explains (notebook 10) [@mfmb2025].
+
+# %% [markdown]
+# What does the fall of five points in F1 mean, if it is real? The one-sided answer "negative" to everything is a reader with a good accuracy and a bad F1. How much of it explains the row?
+
+# %%
+q = SHARES["non0"]
+one_sided = 100 * ((1 - q) - (1 - q) * 2 * (1 - q) / (2 - q))
+gap = table6.loc["MGMR-Net w/o Recon", "acc2_non0"] - table6.loc["MGMR-Net w/o Recon", "f1_non0"]
+say(f"Always \"negative\": F1 lies {one_sided:.1f} points below Acc-2. In the row without Recon it is "
+    f"{gap:.1f}: what a network shows that is one-sided at {10 * gap / one_sided:.0f} of the ten missing "
+    "rates. Moving its threshold might mend that, with nothing rebuilt.")
+
+# %% [markdown]
+# And the text calls S-1's losses "relative declines of over 5.2% and 3.2%" [@mgmr2025]. They are points, not relative:
+
+# %%
+fall = table6.loc["MGMR-Net"] - table6.loc["MGMR-Net w/o S-1"]
+for metric, word in (("acc2_non0", "Acc-2"), ("f1_non0", "F1")):
+    share = fall[metric] / table6.loc["MGMR-Net", metric]
+    print(f"{word}: {fall[metric]:.1f} points, {share:.1%} of the whole network's")
+
+# %% [markdown]
+# ## 5 Our tables, and the papers' beside them
+# Ours: simulated voice and face, real sentences, a frozen small encoder. Theirs: real recordings, larger encoders. The two blocks of each table stand together to be read, not to be compared.
+
+# %% tags=["signature"]
+say(draw.page("ablation-mgmr", ledger))
+
+# %%
+say(draw.page("ablation-mfmb", ledger))
+
+# %% [markdown]
+# Overlapping intervals of two rows do not mean that nothing differs: the pairs are sharper. Here are the paired changes of the AUILC of MAE, for these six ablations and the four other readings of section 7. The last column
+# is the subject of the next section.
+
+# %% [markdown]
+# ## 6 Ten comparisons at once
+# A test at 5 % gives a false alarm in one of twenty useless comparisons. Tables have many: with [multiple comparisons](glossary.md#multiple-comparisons) some alarm is nearly sure. Holm's procedure pays for that [@holm1979]: sort the $m$ p-values; the
+# smallest must be at most $0.05/m$, the next one $0.05/(m-1)$, and so on; stop at the first that fails.
+#
+# | symbol | what |
+# |---|---|
+# | $p$ | how often useless changes would look at least as large as this one |
+# | $m$ | number of comparisons |
+
+# %% [markdown]
+# ### Exercise 22.4 · Holm's procedure (hard, 10 minutes)
+# Return a boolean for each p, in the order given: True where the comparison passes. A p of exactly the bar passes.
+
+
+# %%
+@exercise("22.4")
+def holm(p):
+    """p: list of m numbers from 0 to 1 -> list of m booleans."""
+    # SOLUTION
+    order = sorted(range(len(p)), key=lambda i: p[i])
+    passed = [False] * len(p)
+    for rank, i in enumerate(order):
+        if p[i] > 0.05 / (len(p) - rank):
+            break
+        passed[i] = True
+    return passed
+    # END SOLUTION
+
+
+# %%
+check("22.4", holm)
+
+# %% [markdown]
+# **Predict, then run:** a table with 3 ablations and 6 metrics has 18 differences. All parts are useless; we take the cells as independent. How many such tables hold at least one "significant" cell, with and without Holm?
+
+# %%
+useless = np.random.default_rng(5).random((1000, 40))  # the p of a useless change is uniform
+tests = [1, 3, 6, 10, 18, 40]
+alarms = {"each for itself": [np.mean((useless[:, :m] <= 0.05).any(axis=1)) for m in tests],
+          "with Holm's procedure": [np.mean([any(holm(p)) for p in useless[:, :m].tolist()]) for m in tests]}
+print("18 cells: {:.0%} of useless tables alarm; with Holm {:.0%}".format(*(a[4] for a in alarms.values())))
+
+# %%
+fig, ax = plt.subplots(figsize=(8.0, 2.8))
+draw.any_alarm(ax, tests, alarms)
+ax.set_title("A large enough table always finds something")
+show(fig, "Share of experiments with at least one false alarm, against the number of comparisons, none of "
+     "which has anything to find. Judged each for itself it climbs to more than a half; with Holm's "
+     "procedure it stays near 5 % (dashed).")
+
+# %% [markdown]
+# Now our comparisons, ten when all are recorded: MAE, one metric chosen beforehand, so that we do not pick the best of eight afterwards.
+
+# %%
+verdicts = draw.verdicts(trained_runs, holm)
+say(draw.verdict_table(verdicts))
+
+# %%
+fig = plt.figure(figsize=(8.0, 3.6))
+draw.changes(fig, verdicts)
+fig.suptitle("Recorded: what each change does to the error, seed by seed", x=0.01, ha="left")
+show(fig, "Change of the AUILC of the mean absolute error against the whole network, with 95 % intervals over "
+     "common seeds; right of the dotted line is worse. Orange rows are told apart among all comparisons, "
+     "blue ones are not.")
+
+# %%
+if len(verdicts):
+    alone, together = (int(verdicts[k].sum()) for k in ("alone", "together"))
+    say(f"Of {len(verdicts)} recorded comparisons, {alone} are told apart from no change when judged alone, and "
+        f"**{together}** among all. For the other {len(verdicts) - together} the honest word is *not told "
+        "apart*: neither \"the part is useless\" nor \"the part matters\".")
+else:
+    say(draw.NOT_RECORDED)
+
+# %% [markdown]
+# *Not told apart* is no proof of nothing. Notebook 10's [power](glossary.md#power) says what three seeds can see, and the width of an interval says what size of effect is still possible.
+
+# %% [markdown]
+# ## 7 Other readings
+# The same tools judge our own decisions. Where a paper is unclear we chose one reading; here are the others: MGMR-Net with the collaboration and with the layer as its equations print them [@mgmr2025], MFMB-Net with its published code's architecture
+# [@mfmb2025], and with Mamba blocks in the place of attention, its Mamba twin.
+
+# %%
+say(draw.page("readings", ledger))
+
+# %% [markdown]
+# > **Card: our choice.** We took our default readings from what the papers say in words, before these numbers were there, and keep them whatever the table says. Choosing the reading with the best test score would be picking on test (notebook 10).
+
+# %% [markdown]
+# ## Limits
+# - Seeds are one source of luck, the 686 test clips another; more seeds do not help against the second.
+# - The ablated networks were not tuned anew, and they are smaller. A fair rival would get both.
+# - Student's t takes changes as normal; with three of them nobody can check.
+# - A part that does nothing on simulated voice and face may matter on real ones, and the other way round.
+
+# %% [markdown]
+# ## Summary
+# - An ablation is one setting, but it changes size and cost too.
+# - Two runs of one network differ by $\sqrt2$ spreads. A table without spread cannot be read.
+# - Compare within seeds; with three seeds use Student's t, and expect wide intervals.
+# - Many comparisons need Holm, or one that was chosen beforehand.
+# - Check printed numbers against each other first: some of the papers' cannot be true.
+
+# %%
+progress("22")

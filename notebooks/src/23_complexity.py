@@ -1,0 +1,471 @@
+# ---
+# jupyter:
+#   mgmr:
+#     title: Complexity
+#     claim: "How a cost grows is decided by what is computed; whether that matters is decided by the length, and a stopwatch sees neither without care."
+#     goals:
+#       - count what attention, a selective scan and an LSTM compute, before measuring anything
+#       - say at which length a linear layer becomes cheaper than a quadratic one
+#       - time a computation that runs behind the clock's back
+#       - explain why a missing half makes nothing faster or slower
+#       - read a table of inference times, and list what it leaves out
+#     minutes: 55
+#     budget_s: 75
+#     device: cpu
+#     requires: ["04", "05", "11", "12", "16", "20", "21"]
+#     introduces: [complexity]
+# ---
+# %% [markdown]
+# ## A table of seconds
+# MGMR-Net's Table 7 gives the inference time on CMU-MOSI, complete and with half of everything missing. The text says that the model is fast because it
+# reduces the [complexity](glossary.md#complexity) "from quadratic O(N²) to linear O(N)", and that the slight increase at missing rate 0.5 "highlights the model's robustness and computational efficiency" [@mgmr2025].
+#
+# **Predict, then run:** half of the input is missing. Should a network then be faster, slower, or neither?
+
+# %%
+import numpy as np
+import torch
+from matplotlib import pyplot as plt
+
+from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.course import figures_ch23 as draw
+from mgmr_lib.evaluation.tables import PAPERS
+
+use_style()
+torch.set_num_threads(1)
+
+# %%
+import pandas as pd
+
+printed = pd.read_csv(PAPERS).query("paper == 'MGMR-Net' and table == 7")
+seconds = printed.pivot_table(index="model", columns="area", values="value", sort=False)
+fig, ax = plt.subplots(figsize=(8.0, 2.8))
+draw.table_seven(ax, {n: (r["complete"], r["0.5 missing"]) for n, r in seconds.iterrows()})
+ax.set_title("The paper's Table 7 from zero: six networks, nearly one time")
+show(fig, "Seconds of six networks as the paper prints them, complete and half missing. All lie near four "
+     "seconds; four are slower with a missing half by a quarter to a half of a second, two are not.")
+
+# %%
+least, most = seconds["complete"].min(), seconds["complete"].max()
+say(f"From the fastest to the slowest it is {most / least - 1:.0%}. A missing half changes between "
+    f"{(seconds['0.5 missing'] - seconds['complete']).min():+.2f} and "
+    f"{(seconds['0.5 missing'] - seconds['complete']).max():+.2f} seconds.")
+
+# %% [markdown]
+# Three questions follow. What do we expect from counting? What do we measure? And what would Table 7 have to say before we could read it?
+#
+# ## 1 Count first
+# We count multiply-adds. In attention $l_q$ steps ask $l_k$ steps at width $d$: queries, keys, values and the result are each made by a $d \times d$ matrix; each score is a
+# sum of $d$ products, and the values are mixed with the scores.
+
+# %% [markdown]
+# | symbol | what | shape |
+# |---|---|---|
+# | $Q$ | queries | $(l_q, d)$ |
+# | $K$, $V$ | keys and values | $(l_k, d)$ |
+# | $QK^\top$ | scores | $(l_q, l_k)$ |
+# | $e$, $n$ | inner width and state size of a Mamba block | numbers |
+
+# %% [markdown]
+# ### Exercise 23.1 · count an attention (easy, 6 minutes)
+# Return the multiply-adds of one attention of `l_q` steps that ask `l_k` steps. Biases and the softmax do not count; the number of heads makes no difference.
+
+
+# %%
+@exercise("23.1")
+def attention_count(l_q, l_k, d):
+    """l_q, l_k, d: whole numbers -> multiply-adds."""
+    # SOLUTION
+    projections = 2 * l_q * d * d + 2 * l_k * d * d
+    scores_and_mixture = 2 * l_q * l_k * d
+    return projections + scores_and_mixture
+    # END SOLUTION
+
+
+# %%
+check("23.1", attention_count)
+
+# %% [markdown]
+# Does PyTorch count the same? It has a counter of its own. **Predict, then run:** we let it count a whole attention layer, and then the fused attention kernel alone.
+
+# %%
+from torch.nn.functional import scaled_dot_product_attention
+from torch.utils.flop_counter import FlopCounterMode
+
+from mgmr_lib.course.operations import multiply_adds
+
+layer = torch.nn.MultiheadAttention(64, 4, batch_first=True)
+asking, asked = torch.randn(1, 30, 64), torch.randn(1, 70, 64)
+count = multiply_adds(lambda: layer(asking, asked, asked, need_weights=False))
+assert count == attention_count(30, 70, 64), "exercise 23.1 is not solved yet"
+q = torch.randn(1, 4, 64, 16)
+with FlopCounterMode(display=False) as torchs:
+    scaled_dot_product_attention(q, q, q)
+print("fused kernel: PyTorch's counter finds less than ours:",
+      torchs.get_total_flops() // 2 < multiply_adds(lambda: scaled_dot_product_attention(q, q, q)))
+
+# %% [markdown]
+# On a CPU PyTorch's counter knows the matrix products, but not what the fused kernel does inside: there it finds nothing. A table of operations made with it shows attention as linear. Our
+# `multiply_adds` adds the kernel's share.
+#
+# The rivals, by hand: an LSTM of width $h$ makes four gates a step, a [Mamba block](glossary.md#mamba-block) a few projections and three products for each of its $e \cdot n$ states.
+
+# %%
+def lstm_count(l, d, h):
+    return l * 4 * h * (d + h)
+
+
+def mamba_count(l, d, e, n, taps=4):
+    r = -(-d // 16)  # rank of the time step
+    projections = 2 * d * e + e * (r + 2 * n) + r * e + e * d
+    return l * (projections + taps * e + 3 * e * n)
+
+
+lstm = torch.nn.LSTM(64, 32, batch_first=True)
+inside = sum(p.numel() for name, p in lstm.named_parameters() if "weight" in name)
+assert lstm_count(1, 64, 32) == inside  # each weight is used once a step
+for name, f in {"attention": lambda l: attention_count(l, l, 64), "Mamba block": lambda l: mamba_count(l, 64, 128, 16),
+                "LSTM": lambda l: lstm_count(l, 64, 64)}.items():
+    print(f"{name:12} 50 -> 100 steps: x {f(100) / f(50):.2f}   5000 -> 10000 steps: x {f(10_000) / f(5_000):.2f}")
+
+# %% [markdown]
+# "Quadratic" is what attention becomes, not what it is at 50 steps: there its projections weigh more. So the question is not *whether* a linear layer wins, but *where*.
+#
+# ### Exercise 23.2 · where two costs cross (medium, 6 minutes)
+# Attention costs $a\,l + b\,l^2$, a linear rival $m\,l$. Return the smallest whole length, at least 1, at which attention is the dearer one.
+
+
+# %%
+@exercise("23.2")
+def crossing(a, b, m):
+    """a, b, m: positive whole numbers -> the smallest l >= 1 with a l + b l^2 > m l."""
+    # SOLUTION
+    return max(1, int(np.floor((m - a) / b)) + 1)
+    # END SOLUTION
+
+
+# %%
+check("23.2", crossing)
+
+# %% [markdown]
+# **Predict, then run:** one attention layer with its feed-forward part (twice the width, as in our MFMB-Net) against a Bi-Mamba, that is two Mamba blocks, both at width 64. A sentence has at most 50
+# tokens, a face up to 500 frames. Where do they cross?
+
+# %%
+d, f = 64, 128
+a, b = attention_count(1, 1, d) - 2 * d + 2 * d * f, 2 * d
+m = 2 * mamba_count(1, d, 2 * d, 16)
+cross = crossing(a, b, m)
+assert a * 50 + b * 50**2 == attention_count(50, 50, d) + 50 * 2 * d * f
+say(f"Attention is the dearer one from **{cross} steps** on. At the 50 tokens of a sentence it makes "
+    f"{(a + 50 * b) / m:.0%} of the Bi-Mamba's multiply-adds, at the 500 frames of a face {(a + 500 * b) / m:.0%}.")
+
+# %%
+spans = np.arange(1, 601)
+fig, ax = plt.subplots(figsize=(8.0, 3.2))
+draw.crossing(ax, spans, {"attention and feed-forward": a * spans + b * spans**2, "Bi-Mamba": m * spans},
+              {"50 tokens": 50, "they cross": cross, "500 frames": 500})
+ax.set_title("For a sentence the quadratic layer is the cheaper one")
+show(fig, "Multiply-adds of one layer against the length. The parabola of attention starts below the straight "
+     "line of the Bi-Mamba and crosses it at a few hundred steps; a sentence lies far to the left.")
+
+# %% [markdown]
+# MGMR-Net pools voice and face onto the text's steps before its two stages, which then run on at most 50 and three times 50 steps [@mgmr2025]. There the exponent decides nothing. Counts are not seconds, either: a scan gives less to
+# fast matrix units.
+
+# %% [markdown]
+# ## 2 Whole networks
+# Now both networks, MFMB-Net's Mamba twin, and MulT, which is attention between all modalities at native lengths [@tsai2019]. No pooling, 50 tokens, growing voice and face. The simple rival reads text only.
+#
+# **Predict, then run:** how does each one's arithmetic grow when the frames double from 1000 to 2000?
+
+# %% tags=["baseline"]
+from mgmr_lib.evaluation.complexity import network, random_batch, train_step
+from mgmr_lib.evaluation.plan import VARIANTS
+
+WIDTHS = (384, 5, 20)  # features of text, voice and face
+names = ("mgmr", "mfmb", "mfmb_mamba", "mult", "fc_t")
+networks = {n: network(n, "fast", WIDTHS).train() for n in names}
+labels = {n: VARIANTS[n].label for n in names}
+frames = [125, 250, 500, 1000, 2000]
+counted = {n: [multiply_adds(lambda model=model, l=l: model(random_batch(l, 1, WIDTHS))) for l in frames]
+           for n, model in networks.items()}
+
+# %%
+for n, values in counted.items():
+    factor = values[-1] / values[-2]
+    word = "does not grow" if factor < 1.1 else "at most linear" if factor <= 2.05 else "more than linear"
+    print(f"{labels[n]:24} {word}")
+assert counted["mult"][-1] / counted["mult"][-2] > 2.3 and counted["mgmr"][-1] / counted["mgmr"][-2] < 2.05
+
+# %% [markdown]
+# MGMR-Net's claim of linear cost holds for its arithmetic. Two things are in it: no attention, and stages that only ever see the text's steps. And memory? `kept_for_backward` counts what must
+# be kept until the gradients arrive (notebook 04).
+#
+# **Predict, then run:** attention kept a table of $l_q \times l_k$ numbers when it was introduced. Whose memory grows with the square?
+
+# %%
+from mgmr_lib.course.counting import cpu_seconds, kept_for_backward
+from mgmr_lib.training.losses import LossWeights, joint_loss
+
+
+def loss_of(model, batch):
+    return joint_loss(model(batch), batch.labels, LossWeights())["total"]
+
+
+kept = {n: [kept_for_backward(lambda model=model, l=l: loss_of(model, random_batch(l, 1, WIDTHS))) for l in frames]
+        for n, model in networks.items()}
+assert all(values[-1] / values[-2] < 2.2 for values in kept.values())
+print("kept for the backward, 1000 -> 2000 frames: at most linear in all", len(kept), "networks")
+
+# %% [markdown]
+# Nobody's. The fused kernel computes the table piece by piece and never stores it [@dao2022]; the price is more arithmetic in the backward. One table, made by hand, shows what it saves.
+
+# %%
+def table_attention(q, k, v):
+    """Attention with its table of shares, which autograd must keep: (b, h, l, d)."""
+    return torch.softmax(q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5, dim=-1) @ v
+
+
+for name, mix in (("with a table", table_attention), ("fused", scaled_dot_product_attention)):
+    held = []
+    for l in (512, 1024):
+        q = torch.randn(1, 4, l, 16, requires_grad=True)
+        held.append(kept_for_backward(lambda mix=mix, q=q: mix(2 * q, 3 * q, 4 * q)))
+    print(f"attention {name:13} 512 -> 1024 steps: memory x {held[1] / held[0]:.1f}")
+
+# %% [markdown]
+# So: time quadratic, memory linear. Now the clock. Processor time of a train step, one thread, two clips, up to 1000 frames, on the machine that runs this notebook; times are drawn and never printed, since yours differ.
+
+# %%
+def step_ms(model, length):
+    batch = random_batch(length, 2, WIDTHS)
+    return 1e3 * cpu_seconds(lambda: train_step(model, batch), 1)
+
+
+timed = {n: [step_ms(networks[n], l) for l in frames[:-1]] for n in names if n != "fc_t"}
+
+# %% tags=["signature"]
+fig = plt.figure(figsize=(8.0, 4.0))
+mega = {n: [v / 1e6 for v in counted[n]] for n in timed}
+panels = {"multiply-adds, one clip (millions)": mega, "processor time (ms), measured here": timed}
+draw.over_frames(fig, frames, panels, labels)
+fig.suptitle("Counts predict where curves bend, seconds say how high they lie", x=0.01, ha="left")
+show(fig, "Left counted multiply-adds of a forward pass, right measured processor time of a train step, against "
+     "the frames, both axes logarithmic. At short lengths the curves are flatter than linear, for fixed "
+     "costs; on the left MulT and MFMB-Net bend towards the quadratic line.")
+
+# %% [markdown]
+# What was recorded with the `laptop` profile's sizes, over longer inputs? Nothing in the next figure is computed here.
+
+# %%
+from mgmr_lib.evaluation.complexity import costs_path, read_costs
+
+recorded = read_costs(costs_path("classroom-mosi", "laptop"))
+fig = plt.figure(figsize=(8.0, 4.0))
+draw.recorded_lengths(fig, recorded)
+fig.suptitle("Recorded: a train step of the laptop profile's networks, no pooling", x=0.01, ha="left")
+show(fig, "Recorded processor time and peak memory of a train step against the frames of voice and face, both axes "
+     "logarithmic, with a linear and a quadratic line in grey; or a note that nothing is recorded yet.")
+
+# %% [markdown]
+# ## 3 A stopwatch is an instrument
+# On a GPU a call returns at once: the work stands in a queue and runs behind the clock's back. And the first call prepares, which takes long. We have no GPU here, so we simulate one, with a clock that never wobbles. A colleague
+# times work of half a second.
+
+# %%
+from mgmr_lib.course.operations import SimulatedGPU
+
+
+def colleagues_seconds(gpu, work, rounds):
+    begun = gpu.now
+    for _ in range(rounds):
+        gpu.run(work)
+    return (gpu.now - begun) / rounds
+
+
+gpu = SimulatedGPU(first=4.0, handing=0.0625, pending=3.0)
+print(f"work of 0.5 s, she finds {colleagues_seconds(gpu, 0.5, 8)} s a call")
+
+# %% [markdown]
+# ### Exercise 23.3 · find the bug: time what runs in a queue (medium, 10 minutes)
+# `gpu.run(work)` hands over and returns, `gpu.wait()` returns when the queue is empty, `gpu.now` is the clock. The queue may hold other people's work. Make one call that does not count, then return the mean time of `rounds` calls, with
+# a single wait behind all of them.
+
+
+# %%
+@exercise("23.3")
+def seconds_a_call(gpu, work, rounds):
+    """gpu: a SimulatedGPU; work: seconds; rounds: calls to average -> seconds a call."""
+    # SOLUTION
+    gpu.run(work)
+    gpu.wait()
+    begun = gpu.now
+    for _ in range(rounds):
+        gpu.run(work)
+    gpu.wait()
+    return (gpu.now - begun) / rounds
+    # END SOLUTION
+
+
+# %%
+check("23.3", seconds_a_call)
+
+# %%
+for rounds in (1, 8, 64):
+    found = seconds_a_call(SimulatedGPU(pending=3.0), 0.5, rounds)
+    print(f"{rounds:2} rounds: {found:.3f} s a call")
+
+# %% [markdown]
+# What is left above half a second is handing over, which many rounds share. One more trap needs no GPU: who times two networks must give both the same batches. Short clips in a batch are padded to its longest.
+#
+# **Predict, then run:** the classroom's 686 test clips in batches of 64. How many frames are computed in the order of the file, and how many if clips of like length share a batch?
+
+# %%
+from mgmr_lib.data.load import load_corpus
+
+lengths = load_corpus("classroom-mosi")["test"].audio.lengths
+
+
+def computed_frames(order):
+    batches = [lengths[order[i : i + 64]] for i in range(0, len(order), 64)]
+    return sum(len(b) * b.max() for b in batches)
+
+
+orders = {"order of the file": np.arange(len(lengths)), "like lengths": np.argsort(lengths, kind="stable")}
+for name, order in orders.items():
+    print(f"{name:18} {computed_frames(order) / lengths.sum():.2f} frames computed for each frame of voice")
+
+# %% [markdown]
+# The same network on the same clips: a difference larger than the whole range of Table 7, from the order alone.
+#
+# ## 4 Half missing
+# In our data a missing step is a zero vector, and a missing word another token. Shapes stay, lengths stay, and no `if` in either network looks at the mask before it computes: MGMR-Net rebuilds every step and its gate
+# chooses afterwards. So counts must be equal. We check that, every element that is written included.
+
+# %%
+from mgmr_lib.course.counting import Written
+from mgmr_lib.evaluation.complexity import forward
+
+pooled = {n: network(n, "fast", WIDTHS, pool=True) for n in names}
+inputs = {rate: random_batch(400, 8, WIDTHS, rate) for rate in (0.0, 0.5)}
+for n, model in pooled.items():
+    written = {}
+    for rate, batch in inputs.items():
+        with Written() as w:
+            forward(model, batch)
+        written[rate] = (w.elements, multiply_adds(lambda model=model, batch=batch: forward(model, batch)))
+    assert written[0.0] == written[0.5]
+    print(f"{labels[n]:24} the same operations on both inputs")
+
+# %% [markdown]
+# And the clock? The negative control is the complete input *again*: between it and the complete input nothing differs at all. We take turns, so that a slow moment of the machine meets all three.
+#
+# **Predict, then run:** will the three rows be told apart?
+
+# %% tags=["control"]
+import time
+
+turns = {"complete": inputs[0.0], "half missing": inputs[0.5], "complete again": inputs[0.0]}
+milliseconds = {name: [] for name in turns}
+for round_number in range(13):
+    for name, batch in turns.items():
+        begun = time.process_time()
+        forward(pooled["mgmr"], batch)
+        if round_number:  # the first round warms up
+            milliseconds[name].append(1e3 * (time.process_time() - begun))
+
+# %%
+fig, ax = plt.subplots(figsize=(8.0, 2.2))
+draw.times(ax, milliseconds)
+ax.set_title("What a missing half changes, beside what nothing changes")
+show(fig, "Processor time of MGMR-Net on one batch, twelve times each: complete, half missing, and the complete "
+     "input again as a control (grey). The same operations run in all three rows; their spread is the machine's.")
+
+# %% [markdown]
+# Could a missing half be *made* to pay? Yes: drop the missing steps, and the network gets a sequence of half the length. None of the six networks does that, and a scan would then need to know how much time had passed.
+#
+# So the paper's increase from 3.65 to 3.93 seconds [@mgmr2025] is not something that the network's equations explain, neither as a cost nor as robustness. What is left: masking the data inside the timed part, and noise.
+
+# %% [markdown]
+# > **Card: the paper is unclear.** Table 7 does not say what was timed: which clips, whether loading, masking and the text encoder are in it, batch size, warm-up, number of repetitions, spread [@mgmr2025]. Two of its rivals do not slow down, three do. With no spread in
+# > the table, a step of a quarter of a second cannot be told from nothing.
+
+# %% [markdown]
+# ## 5 What all networks share
+# All six networks read text through the same BERT-like encoder. Suppose Table 7 has it inside. Then the totals hide how fast the networks themselves are.
+#
+# ### Exercise 23.4 · what all networks share (easy, 5 minutes)
+# Two totals and the seconds common to both. How many times faster is the first network's own part?
+
+
+# %%
+@exercise("23.4")
+def times_faster(fast, slow, common):
+    """fast, slow: total seconds; common: seconds that both share, below either -> a ratio."""
+    # SOLUTION
+    return (slow - common) / (fast - common)
+    # END SOLUTION
+
+
+# %%
+check("23.4", times_faster)
+
+# %%
+common = np.linspace(0, 3.4, 60)
+mine = seconds.loc["MGMR-Net", "complete"]
+curves = {f"MGMR-Net against {n}": [times_faster(mine, seconds.loc[n, "complete"], c) for c in common]
+          for n in ("LNLN", "Self_MM")}
+fig, ax = plt.subplots(figsize=(8.0, 2.8))
+draw.left_over(ax, common, curves)
+ax.set_title("The same table means anything between a little and twice as fast")
+show(fig, "How many times faster MGMR-Net's own part would be than two rivals', by the paper's totals, against "
+     "the seconds that all networks share. The unknown share decides whether the lead is small or large.")
+
+# %% [markdown]
+# How large might that share be? We count: MiniLM, the frozen encoder of our profiles, and MGMR-Net with the `laptop` sizes, on one clip of 50 tokens.
+#
+# **Predict, then run:** which part of all multiply-adds is the encoder's?
+
+# %%
+from transformers import BertConfig, BertModel
+
+minilm = BertConfig(vocab_size=100, hidden_size=384, num_hidden_layers=6, num_attention_heads=12,
+                    intermediate_size=1536)
+shapes_of = {"MiniLM": minilm, "BERT-base": BertConfig(vocab_size=100)}
+network_itself = multiply_adds(lambda: network("mgmr", "laptop", WIDTHS, pool=True)(random_batch(400, 1, WIDTHS)))
+for name, shape in shapes_of.items():
+    with torch.device("meta"):  # shapes without numbers: nothing is computed
+        encoder, tokens = BertModel(shape).eval(), torch.ones(1, 50, dtype=torch.long)
+    share = multiply_adds(lambda encoder=encoder, tokens=tokens: encoder(tokens))
+    print(f"{name:9} makes more than nine tenths of the products: {share / (share + network_itself) > 0.9}")
+
+# %% [markdown]
+# The part that the paper's argument is about, scan against attention, is a small share of the whole: "linear instead of quadratic" at 50 steps could not be seen in a
+# total, even if it were true there.
+
+# %% [markdown]
+# ## 6 What was recorded
+# Our counterpart of Table 7: all test clips in batches of 64, text features given, one thread, processor time, every network in turn. The paper's rows stand below, to be read and not to be compared.
+
+# %%
+say(draw.recorded_inference(recorded))
+
+# %% [markdown]
+# ## Limits
+# - Multiply-adds leave out memory traffic, which decides on a GPU (notebook 06).
+# - One thread of one processor: other machines have other crossings.
+# - The `fast` profile's sizes are small; fixed costs weigh more in them.
+# - Inference in batches is not streaming: there a scan needs a state, attention all that it has read.
+
+# %% [markdown]
+# ## Summary
+# - Attention is $4\,l\,d^2 + 2\,l^2 d$: quadratic only where $l$ is well above $d$.
+# - The fused kernel makes memory linear, and leaves the arithmetic quadratic; PyTorch's counter may not see it.
+# - Sentences are on the cheap side of the crossing.
+# - Warm up, wait, repeat, take turns, and use the same batches.
+# - Nothing in these networks' cost depends on what is missing.
+# - A time without its share of common work, spread and setting is no result.
+
+# %%
+progress("23")
