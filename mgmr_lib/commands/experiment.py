@@ -61,11 +61,15 @@ def main(args: argparse.Namespace) -> int:
     for name in ("seeds", "mask_seeds", "jobs"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise CourseError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(args, name)}")
+    from ..data.load import corpus_name
     from ..evaluation.tables import report
 
     if not args.report_only:
         _compute(args)
-    for path in report(args.experiment, args.ledger, args.data, args.profile, args.out):
+    files = report(args.experiment, args.ledger, corpus_name(args.data), args.profile, args.out)
+    if not files:
+        raise CourseError(f"{args.ledger} holds no run of {args.data} in the {args.profile} profile: leave --report-only out to train")
+    for path in files:
         print(path)
     return 0
 

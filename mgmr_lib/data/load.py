@@ -32,7 +32,18 @@ def load_corpus(name_or_path: str | Path, family: str | None = None) -> Corpus:
         )
     from mgmr_lib.data.mmsa import load_mmsa
 
-    return load_mmsa(path, dataset=family)
+    return load_mmsa(path, dataset=family, name=corpus_name(name_or_path))
+
+
+def corpus_name(name_or_path: str | Path) -> str:
+    """What records and tables call a corpus: its name, or its file's without the ending.
+
+    A file that is called like a classroom corpus gets "-file" behind it: its records must not replace the course's.
+    """
+    if str(name_or_path) in classroom.SPECS:
+        return str(name_or_path)
+    stem = Path(name_or_path).stem
+    return f"{stem}-file" if stem in classroom.SPECS else stem
 
 
 def prepare(names: list[str], wait: bool = False, say=print) -> None:
