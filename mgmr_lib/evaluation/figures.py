@@ -36,7 +36,7 @@ def curve_figure(records: Iterable[dict], title: str, names: tuple[str, ...] = S
     records = list(records)
     metrics = metrics or (F1[records[0]["dataset"]], "mae")
     frame = curves(records)
-    figure = matplotlib.figure.Figure(figsize=(5.2 * len(metrics), 3.9), layout="constrained", dpi=120)
+    figure = matplotlib.figure.Figure(figsize=(4.6 * len(metrics) + 2, 3.7), layout="constrained", dpi=120)
     axes = figure.subplots(1, len(metrics), squeeze=False)[0]
     for ax, metric in zip(axes, metrics, strict=True):
         for name in [n for n in names if n in set(frame["name"])]:
@@ -47,7 +47,7 @@ def curve_figure(records: Iterable[dict], title: str, names: tuple[str, ...] = S
             ax.fill_between(line.index, line["low"], line["high"], color=colour(name), alpha=0.15, lw=0)
         ax.set(xlabel="missing rate (share of steps lost)", ylabel=LABELS.get(metric, {"f1_non0": "F1 (negative / positive)", "f1": "F1"}.get(metric, metric)))
         ax.spines[["top", "right"]].set_visible(False)
-    axes[-1].legend(frameon=False, fontsize=8)
+    axes[-1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.suptitle(f"{title}: what is left as more goes missing")
     return figure
 
