@@ -137,6 +137,6 @@ def changes(fig, frame: pd.DataFrame) -> None:
     labels = frame["label"].tolist() if len(frame) else []
     ax.set_yticks([-i for i in range(len(labels))], labels)
     ax.axvline(0, color="black", lw=1, ls=":")
-    ax.set(xlabel="change in AUILC of the mean absolute error (points); right is worse", ylabel="variant")
+    ax.set(xlabel="change in AUILC of MAE (points); right is worse", ylabel="variant")
     if not len(frame):
         ax.set_title("not recorded yet")
