@@ -12,6 +12,7 @@ from torch import nn
 
 from mgmr_lib.course import figures_ch19
 from mgmr_lib.course.checks.ch19 import company_matters, luckiest, times_used
+from mgmr_lib.evaluation import ledger
 
 SEED = int(os.environ.get("MGMR_TEST_SEED", "2027"))  # set MGMR_TEST_SEED to try another one
 
@@ -89,6 +90,12 @@ def test_absent_records_are_said_to_be_absent():
     assert "Not recorded yet" in figures_ch19.recorded_table([], ["mfmb"])
     assert "Not recorded yet" in figures_ch19.comparisons([], [("mfmb", "concat")])[0]
     assert "Not recorded yet" in figures_ch19.recorded_costs(None)
+
+
+def test_one_seed_gives_no_verdict():
+    records = [r for r in ledger.read_ledger() if r["name"] in ("mfmb", "concat") and r["training_seed"] == 1111]
+    (line,) = figures_ch19.comparisons(records, [("mfmb", "concat")])
+    assert "no interval" in line and "nan" not in line
 
 
 def test_recorded_costs_are_tabled():

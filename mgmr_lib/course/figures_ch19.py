@@ -57,6 +57,9 @@ def comparisons(records: list[dict], pairs: Iterable[tuple[str, str]]) -> list[s
         except CourseError:
             said.append(f"- {NOT_YET} {first} against {second}.")
             continue
+        if len(found["seeds"]) == 1:
+            said.append(f"- {labels[first]} against {labels[second]}, error over all rates: {found['mean']:+.3f} points in one seed: no interval, no verdict.")
+            continue
         ends = f"{found['mean']:+.3f} points (95 % interval {found['low']:+.3f} to {found['high']:+.3f}, {len(found['seeds'])} seeds)"
         verdict = "lower" if found["high"] < 0 else "higher" if found["low"] > 0 else "not told apart"
         said.append(f"- {labels[first]} against {labels[second]}, error over all rates: {ends}: {verdict}.")
@@ -123,7 +126,7 @@ def recorded_costs(found: dict | None) -> str:
 def stale(fig, paths: dict) -> None:
     """{(every, lr): distances}: one panel a learning rate, logarithmic."""
     rates = sorted({lr for _, lr in paths})
-    for ax, lr in zip(fig.subplots(1, len(rates)), rates, strict=True):
+    for ax, lr in zip(fig.subplots(1, len(rates), squeeze=False)[0], rates, strict=True):
         for every, colour in ((1, figures.BLUE), (4, figures.RED)):
             values = [v if v < 1e9 else float("nan") for v in paths[every, lr]]
             ax.plot(range(1, len(values) + 1), values, color=colour, label=f"cleared after {'every batch' if every == 1 else 'every 4th'}")
