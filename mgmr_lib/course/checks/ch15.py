@@ -108,6 +108,7 @@ def _gradient_test(fn, rng):
     if p.grad is not None:
         return "it leaves a gradient in `.grad`: the next call, or the next training step, would add to it. Use torch.autograd.grad."
     try:
+        ask(p)  # a backward pass frees only what it went through, so it is the same path that fails again
         got = ask(q)
     except RuntimeError:
         return "the second call on the same loss fails: the first one threw the graph away. Keep it with retain_graph=True."
@@ -137,6 +138,12 @@ def _tensors(rng, b):
     return torch.randint(-12, 13, (b, 1), generator=g) / 4, torch.randint(-12, 13, (b,), generator=g) / 4
 
 
+def _mixed(rng):
+    """Four clips, predicted too high and too low in turn: no wrong formula meets the right value by chance."""
+    labels = _tensors(rng, 4)[1]
+    return (labels + torch.tensor([1.0, -2.0, 1.0, -3.0]))[:, None], labels
+
+
 EXERCISES = [
     Exercise(
         id="15.1", title="the order of modules", difficulty=2, minutes=8, reference=whole, cases=_clips,
@@ -164,7 +171,7 @@ EXERCISES = [
         wrong=(
             Wrong("unweighted", lambda task, rec, alpha: task + sum(rec.values()), "without their weights",
                   "The reconstruction losses are added without their weights."),
-            Wrong("task weighted too", lambda task, rec, alpha: sum(alpha[m] * (task + v) for m, v in rec.items()), "task's loss once",
+            Wrong("task weighted too", lambda task, rec, alpha: sum(alpha[m] * (task + v) for m, v in rec.items()), "comes once, with weight 1",
                   "The weights reach the task's loss as well: it comes once, with weight 1."),
             Wrong("mean of terms", lambda task, rec, alpha: task + sum(alpha[m] * v for m, v in rec.items()) / max(len(rec), 1), "number of modalities",
                   "The sum is divided by the number of modalities: the paper adds the terms."),
@@ -192,7 +199,7 @@ EXERCISES = [
     ),
     Exercise(
         id="15.4", title="find the bug: a loss that cannot be overfitted", difficulty=2, minutes=8, reference=task_loss,
-        cases=lambda rng: [Case(_tensors(rng, 4), "four clips"), Case(_tensors(rng, 3), "three clips"), Case(_tensors(rng, 1), "one clip")],
+        cases=lambda rng: [Case(_mixed(rng), "four clips"), Case(_tensors(rng, 3), "three clips"), Case(_tensors(rng, 1), "one clip")],
         rtol=1e-5, atol=1e-7,
         hints=("Print the shape of the difference. How many numbers should it have for b clips?",
                "(b,1) - (b,) broadcasts to (b,b): bring both to (b,) first."),

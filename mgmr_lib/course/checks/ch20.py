@@ -109,7 +109,7 @@ EXERCISES = [
                   "The squared deviations are divided by n: with n - 1 below the line the standard deviation of few numbers is not too small."),
             Wrong("not of the mean", _not_of_the_mean, "single difference",
                   "This is where a single difference falls: the mean of n of them varies less, by the square root of n."),
-            Wrong("divided by n", _divided_by_n, "square root",
+            Wrong("divided by n", _divided_by_n, "divide by the square root",
                   "The standard deviation is divided by n: divide by the square root of n."),
             Wrong("turned round", lambda a, b, t: paired_interval(b, a, t), "second minus first",
                   "This is second minus first: the interval has the other sign."),

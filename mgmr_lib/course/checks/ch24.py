@@ -113,7 +113,7 @@ EXERCISES = [
                   "The sign matters here: a large change downwards is a large change. Take absolute values first."),
             Wrong("means", lambda c, o: float(np.mean([np.mean(np.abs(x)) >= np.mean(np.abs(c)) for x in o])), "average",
                   "These are average changes: the claim is about the largest one."),
-            Wrong("strictly more", lambda c, o: sum(max(map(abs, x)) > max(map(abs, c)) for x in o) / len(o), "tie",
+            Wrong("strictly more", lambda c, o: sum(max(map(abs, x)) > max(map(abs, c)) for x in o) / len(o), "A tie counts",
                   "A tie counts: at least as large was asked for."),
             Wrong("share below", lambda c, o: 1 - as_large(c, o), "smaller",
                   "This is the share of clips whose largest change is smaller: asked for is the other share."),
