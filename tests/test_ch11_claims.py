@@ -21,7 +21,7 @@ from mgmr_lib.training.setup import prepare
 from mgmr_lib.training.trainer import Trainer, predict
 
 SEED = int(os.environ.get("MGMR_TEST_SEED", "2027"))  # set MGMR_TEST_SEED to try another one
-COMPLETE = {"protocol": "A", "rate": 0.0, "epochs": 6, "lr": 3e-3}
+COMPLETE = {"protocol": "A", "rate": 0.0, "epochs": 6, "lr": 3e-3, "batch_size": 32, "max_clips": 320}
 
 
 @pytest.fixture(scope="module")

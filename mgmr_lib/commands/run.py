@@ -43,7 +43,7 @@ def configuration(model: str, args: argparse.Namespace, family: str):
     from ..training.config import make_config
 
     # The fast profile is cut down for notebooks; here there are minutes, not seconds.
-    more = {"max_clips": None, "epochs": 8} if args.profile == "fast" else {}
+    more = {"max_clips": None, "epochs": 8, "batch_size": 32, "lr": 1e-3} if args.profile == "fast" else {}
     return make_config(model, args.profile, family, seed=args.seed, data=args.data, **more)
 
 

@@ -26,6 +26,8 @@ def learning_curves(fig, histories: dict[str, list[dict]]) -> None:
         right.plot(epochs, [h["valid_mae"] for h in history], marker=marker, label=label)
     left.set(title="clips that it learns from", xlabel="epoch", ylabel="mean absolute error (points)")
     right.set(title="valid clips", xlabel="epoch")
+    for ax in (left, right):
+        ax.xaxis.get_major_locator().set_params(integer=True)
     right.legend()
 
 

@@ -13,7 +13,7 @@ NOT_RECORDED = "**Not recorded yet.** The ledger holds no such run: `python -m m
 
 def sketch(profile: str) -> dict:
     """Settings that make the fast profile a sketch of seconds; the other profiles are left as they are."""
-    return {"epochs": 4, "max_clips": 96, "batch_size": 8, "text_encoder": "tiny"} if profile == "fast" else {}
+    return {"epochs": 4, "max_clips": 96, "batch_size": 8, "lr": 1e-3, "text_encoder": "tiny"} if profile == "fast" else {}
 
 
 def page(key: str, records: list[dict], family: str = "mosi") -> str:

@@ -49,7 +49,7 @@ from mgmr_lib.training.setup import prepare
 from mgmr_lib.training.trainer import Trainer, predict
 
 corpus = load_corpus("classroom-mosi")
-COMPLETE = {"protocol": "A", "rate": 0.0, "epochs": 6, "lr": 3e-3}
+COMPLETE = {"protocol": "A", "rate": 0.0, "epochs": 6, "lr": 3e-3, "batch_size": 32, "max_clips": 320}
 
 
 def trained(name, seed=1111, corpus=corpus, **more):

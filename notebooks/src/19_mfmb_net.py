@@ -43,7 +43,7 @@ from mgmr_lib.training.trainer import Trainer, predict
 use_style()
 corpus = load_corpus("classroom-mosi")
 # A sketch, on few clips: protocol A, one missing rate in training, as the paper trains.
-short = {"max_clips": 160, "epochs": 8, "protocol": "A", "rate": 0.3, "lr": 2e-3}
+short = {"max_clips": 160, "epochs": 4, "protocol": "A", "rate": 0.3, "batch_size": 20, "lr": 3e-3}
 profile = os.environ.get("MGMR_PROFILE", "fast")
 config = make_config("mfmb", profile, **short)
 encoder = load_encoder(config.text_encoder)

@@ -19,7 +19,7 @@
 # Figure 4 of the MGMR-Net paper shows "three representative samples": one that MGMR-Net gets right and its rivals wrong, an easy one, and one
 # where nearly all is lost and all fail [@mgmr2025]. Such a page is a [case study](glossary.md#case-study). The paper does not say how the three were found.
 #
-# **Predict:** take a reader that knows *nothing* and says the same number to each of 320 clips. How small is its smallest error? In section 3 we look.
+# **Predict:** take a reader that knows *nothing* and says the same number to each of some hundred clips. How small is its smallest error? In section 3 we look.
 
 # %%
 from pathlib import Path
@@ -117,7 +117,7 @@ explore(draw.panel(networks, test, tokenizer),
 # Nice pictures, and they explain nothing yet: for each we can make up a story. So, rules.
 #
 # ## 2 Three cases by a rule
-# We write the rule down before we look, and the looking is then done by code. All 320 test clips at missing rate 0.5, one mask seed:
+# We write the rule down before we look, and the looking is then done by code. All test clips of the profile at missing rate 0.5, one mask seed:
 #
 # | case | rule |
 # |---|---|
@@ -164,12 +164,12 @@ places = [dashboard.standing(errors[1]["MGMR-Net"], i) for i in found.values()]
 assert places[0] == 0.0 and places[2] == 1.0
 
 # %% [markdown]
-# Nothing typical is in A and C: a best and a worst of 320. The negative control is the reader that knows nothing. If its case A is as good as the network's, a good case proves nothing.
+# Nothing typical is in A and C: a best and a worst of hundreds. The negative control is the reader that knows nothing. If its case A is as good as the network's, a good case proves nothing.
 
 # %% tags=["control"]
 blind_cases = dashboard.choose_cases(blind, errors[1]["text ridge"])
 best, gain = (list(blind_cases.values())[i] for i in (0, 1))
-assert blind[best] < 0.02 and errors[1]["text ridge"][gain] - blind[gain] > 0.5
+assert blind[best] < 0.03 and errors[1]["text ridge"][gain] - blind[gain] > 0.5
 say(f"The mean label's best clip has an error of **{blind[best]:.3f}** points, and on its best-looking case it "
     "beats the text ridge by more than half a point. A convincing case study, of a reader that cannot read.")
 
@@ -414,7 +414,7 @@ show(fig, "MGMR-Net's predictions for three typed sentences, words only. The won
 # %% [markdown]
 # ## Summary
 # - A case study is chosen by a rule, holds the failure, and says where its cases stand among all.
-# - Even a blind reader has perfect cases.
+# - Even a blind reader has nearly perfect cases.
 # - What was chosen for being extreme shrinks when it is measured again.
 # - Predictions crowd in the middle, so strong labels fail. Voice and face that contradict the words mislead a network that listens to them.
 # - Compare a deletion with other deletions, and a largest with largests.
