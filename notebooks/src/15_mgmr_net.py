@@ -44,7 +44,8 @@ use_style()
 # %%
 PROFILE = os.environ.get("MGMR_PROFILE", "fast")
 corpus = load_corpus("classroom-mosi")
-config = make_config("mgmr", PROFILE)
+few = {"max_clips": 192} if PROFILE == "fast" else {}  # this notebook trains ten networks
+config = make_config("mgmr", PROFILE, **few)
 encoder = load_encoder(config.text_encoder)
 encoder.memo = EncodingMemo()  # all our networks read the same masked sentences
 setup = prepare(config, corpus, encoder)
@@ -375,7 +376,7 @@ from mgmr_lib.training.trainer import Trainer, predict
 
 def trained(model="mgmr", **settings):
     """A network trained in this notebook's profile."""
-    setup = prepare(make_config(model, PROFILE, **settings), corpus, encoder)
+    setup = prepare(make_config(model, PROFILE, **few | settings), corpus, encoder)
     Trainer(setup, quiet=True).run()
     return setup.model
 
@@ -395,7 +396,7 @@ readers["text ridge"] = text_ridge(setup.complete_text("train"), train.labels)
 readers["blind rival"] = mean_predictor(train.labels)
 
 # %% tags=["control"]
-quick = {"max_clips": 128, "epochs": 2, "lr": 4e-3, "batch_size": 16, "valid_rates": (0.0,)}
+quick = {"max_clips": 96, "epochs": 2, "lr": 5e-3, "batch_size": 16, "valid_rates": (0.0,)}
 study = quick if PROFILE == "fast" else {}  # fewer clips, larger steps: seconds a training
 readers["control: shuffled labels"] = partial(predict, trained(shuffle_labels=True, **study))
 
@@ -442,9 +443,9 @@ for rival in ("Concat", "text ridge", "blind rival"):
 # **Predict, then run:** what will a tenfold weight do to the guesses, and to the predictions?
 
 # %%
-def over_rates(network):
-    """Predictions on the test clips at rates 0 and 0.5."""
-    return [predict(network, masked, batch_size=160) for masked in tests[:2]]
+def half_missing(network):
+    """Predictions on the test clips at rate 0.5."""
+    return [predict(network, tests[1], batch_size=160)]
 
 
 alphas = [0.0, 1.0, 10.0]
@@ -463,18 +464,16 @@ def shares(network):
 # %%
 found = [shares(network) for network in weighted.values()]
 guess = {m: [f[m] for f in found] for m in MODALITIES}
-error = []
-for network in weighted.values():
-    apart = np.mean([np.abs(p - labels) for p in over_rates(network)], axis=0)
-    error.append(figures_ch15.bootstrap_interval(np.mean, apart, n_resamples=300))
+answers = {a: half_missing(network) for a, network in weighted.items()}
+error = [figures_ch15.bootstrap_interval(np.mean, np.abs(p - labels), n_resamples=300) for (p,) in answers.values()]
 
 # %%
 fig = plt.figure(figsize=(8.0, 3.0))
 figures_ch15.weights_sweep(fig, alphas, guess, error)
 fig.suptitle("More weight buys better guesses; the predictions hardly notice", x=0.01, ha="left")
 show(fig, "Left: reconstruction loss on unseen clips as a share of the mean's; it falls with the weight for "
-     "all modalities and stays close to one. Right: prediction error averaged over two missing rates, with "
-     "intervals over clips that overlap widely.")
+     "all modalities and stays close to one. Right: prediction error at missing rate 0.5, with intervals "
+     "over clips that overlap widely.")
 
 # %%
 assert all(low < high for high, _, low in guess.values()) and min(guess["text"]) > 0.97
@@ -491,23 +490,23 @@ say("All guesses improve with the weight. Yet after seconds of training **no gue
 # **Predict, then run:** which part is missed most? And the trap: we also train the *whole* network once more, with another seed.
 
 # %%
-full = over_rates(weighted[1.0])
+full = answers[1.0]
 switches = {"w/o stage 1": {"use_alignment": False}, "w/o stage 2": {"use_fusion": False},
             "w/o reconstruction": {"use_reconstruction": False}, "whole, another seed": {"seed": 1112}}
 changes = {}
 for name, settings in switches.items():
-    changes[name] = paired(over_rates(trained(**study, **settings)), full)
+    changes[name] = paired(half_missing(trained(**study, **settings)), full)
 
 # %%
 fig, ax = plt.subplots(figsize=(8.0, 2.6))
 figures_ch15.differences(ax, changes)
 ax.set_title("A switch changes the error; so does another seed")
-show(fig, "Change of the error, averaged over missing rates, against the whole network with the first seed; "
+show(fig, "Change of the error at missing rate 0.5 against the whole network with the first seed; "
      "intervals over test clips. The last line, in grey, is the same whole network with another seed.")
 
 # %%
 sizes = {name: abs(d["mean"]) for name, d in changes.items()}
-assert max(sizes.values()) < 0.3 and sizes["whole, another seed"] > 0.005
+assert max(sizes.values()) < 0.3 and sizes["whole, another seed"] > 0.003
 say("No change is as large as 0.3 points, and **the same network with another seed changes too**. The "
     "intervals ask how a difference would look on *other clips*. How it would look after another training "
     "they do not ask.")
