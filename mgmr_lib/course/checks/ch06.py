@@ -144,7 +144,7 @@ def _strayed(memory, e: int, length: int, n: int) -> str | None:
 
 def _traffic_cases(rng):
     return [Case((1, 1, 1, 1), "one number of each")] + [
-        (rng.randint(1, 4), rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 5)) for _ in range(4)]
+        (rng.randint(2, 4), rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 5)) for _ in range(4)]
 
 
 EXERCISES = [

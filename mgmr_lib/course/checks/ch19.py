@@ -158,12 +158,14 @@ def _plain_l1(v, x, lost):
 
 
 def _used_cases(rng):
-    return [Case((8, 4), "two full rounds"), (rng.randint(9, 12), 4), (rng.randint(5, 7), 3), Case((3, 1), "cleared every time")]
+    # The two drawn ones end within a round: whoever forgets the end must not get through.
+    return [Case((8, 4), "two full rounds"), (rng.randint(9, 11), 4), (rng.choice([5, 7]), 3), Case((3, 1), "cleared every time")]
 
 
 def _company_cases(rng):
     made = [Case((Pulled(0.0), _quarters(rng, 3, 2)), "a network that minds its own clip")]
     made += [(Pulled(share), _quarters(rng, rng.randint(3, 4), 2)) for share in (0.5, 0.25)]
+    made[-1][1][-1] += 20.0  # the last clip moves most, so that looking at the first one does not do
     return [*made, Case((Pulled(0.0, -0.75), _quarters(rng, 3, 2)), "every deviation is below 0")]
 
 
