@@ -159,7 +159,8 @@ def _plain_l1(v, x, lost):
 
 def _used_cases(rng):
     # The two drawn ones end within a round: whoever forgets the end must not get through.
-    return [Case((8, 4), "two full rounds"), (rng.randint(9, 11), 4), (rng.choice([5, 7]), 3), Case((3, 1), "cleared every time")]
+    drawn = [(every * rng.randint(1, 4) + rng.randint(1, every - 1), every) for every in (4, 3)]
+    return [Case((8, 4), "two full rounds"), *drawn, Case((3, 1), "cleared every time")]
 
 
 def _company_cases(rng):
