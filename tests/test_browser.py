@@ -54,7 +54,7 @@ def lab(tmp_path):
     tracker.write_text(json.dumps({"windowingMode": "none"}))  # cells outside the window are in the page too
     port = free_port()
     command = working_copies.lab_command(
-        "learner", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token=",
+        "learner", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token=",
         "--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True", root=root)
     log = open(root / "server.log", "w")  # noqa: SIM115 - it lives as long as the server
     server = subprocess.Popen(command, cwd=root, env=os.environ | env, stdout=log, stderr=log)

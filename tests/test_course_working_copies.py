@@ -118,6 +118,12 @@ def test_jupyterlab_opens_the_copy_without_news(course, learner):
     assert str(found[0]).startswith(settings) and json.loads(found[0].read_text())["fetchNews"] == "false"
 
 
+@pytest.mark.parametrize(("user", "told"), [(0, True), (1000, False)])
+def test_root_in_a_container_is_let_in(course, monkeypatch, user, told):
+    monkeypatch.setattr(copies.os, "geteuid", lambda: user, raising=False)
+    assert ("--allow-root" in copies.lab_command("learner", root=course)) == told
+
+
 def test_the_command_line_says_what_it_cannot_do(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("MGMR_LEARNER", str(tmp_path))
     assert main(["reset", "98"]) == 2

@@ -123,8 +123,13 @@ def lab_environment(folder: Path) -> dict[str, str]:
 
 
 def lab_command(start: str, *options: str, root: Path = REPOSITORY) -> list[str]:
-    """The command that opens JupyterLab on `start`, a path below `root`."""
-    return [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{start}", *options]
+    """The command that opens JupyterLab on `start`, a path below `root`.
+
+    A container's only user is often root, whom JupyterLab turns away unless told not to.
+    """
+    as_root = ["--allow-root"] if getattr(os, "geteuid", lambda: -1)() == 0 else []
+    where = [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{start}"]
+    return [sys.executable, "-m", "jupyterlab", *where, *as_root, *options]
 
 
 def open_lab(options: list[str], root: Path = REPOSITORY) -> int:
