@@ -50,9 +50,9 @@ def _gain_cases(rng):
 def _change_cases(rng):
     """Every clip has a large change somewhere, mostly a negative one, and many small ones."""
     made = [Case(([0.125, -0.5, 0.25], [[0.5, 0.0], [0.25, -0.25], [-0.75, 0.125]]), "one other clip ties")]
-    for _ in range(4):
+    for count in (4, 5, 6, 7):  # shares of different wholes: no constant is right for all
         others = []
-        for _ in range(6):
+        for _ in range(count):
             clip = [rng.randint(-2, 2) / 16 for _ in range(rng.randint(4, 7))]
             clip[rng.randrange(len(clip))] = rng.choice([-1, -1, 1]) * rng.randint(4, 12) / 16
             others.append(clip)
