@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mgmr_lib.models.output import Output, Reconstruction, class_index, class_values, expected_value
+from mgmr_lib.models.output import Output, Reconstruction, class_index, class_shares, class_values, expected_value
 from mgmr_lib.training.losses import LossWeights, joint_loss, loss_counts
 
 
@@ -84,6 +84,36 @@ def test_classification_costs_minus_log_of_the_true_classs_probability():
         total -= np.log(np.exp(row[true]) / np.exp(row).sum())
     losses = joint_loss(output, labels, LossWeights())
     assert losses["task"].item() == losses["total"].item() == pytest.approx(total / len(labels), abs=1e-12)
+
+
+def two_hot(y, values):
+    """One label's shares among the classes' values, slowly: the nearer of its two neighbours gets the more."""
+    y = min(max(y, values[0]), values[-1])
+    return [max(0.0, 1 - abs(y - v) / (values[1] - values[0])) for v in values]
+
+
+@pytest.mark.parametrize("classes, step", [(7, 1.0), (2, 1.0), (5, 0.5), (4, 1.5), (3, 0.2)])
+def test_two_hot_classes_share_a_label_so_that_their_mean_is_the_label(classes, step):
+    values = [(i - (classes - 1) / 2) * step for i in range(classes)]
+    labels = torch.cat([torch.linspace(-4, 4, 81, dtype=torch.float64), torch.tensor(values, dtype=torch.float64)])
+    shares = class_shares(labels, classes, step)
+    assert torch.allclose(shares, torch.tensor([two_hot(y, values) for y in labels.tolist()], dtype=torch.float64), atol=1e-12)
+    means = shares @ class_values(classes, step, labels)
+    assert torch.allclose(means, labels.clamp(values[0], values[-1]), atol=1e-12)
+
+
+def test_two_hot_classification_costs_each_of_the_two_classes_its_share():
+    output, labels = classifier(7)
+    total = 0.0
+    for row, y in zip(output.logits.tolist(), labels.tolist(), strict=True):
+        log_all = np.log(np.exp(row).sum())
+        total -= sum(share * (x - log_all) for share, x in zip(two_hot(y, range(-3, 4)), row, strict=True))
+    output.class_targets = "two-hot"
+    losses = joint_loss(output, labels, LossWeights())
+    assert losses["task"].item() == pytest.approx(total / len(labels), abs=1e-12)
+    losses["task"].backward()  # the slope of cross-entropy: what is said minus what was asked, over the clips
+    want = (output.logits.detach().softmax(-1) - class_shares(labels, 7)) / len(labels)
+    assert torch.allclose(output.logits.grad, want, atol=1e-12)
 
 
 def test_with_global_counts_the_classification_loss_of_a_divided_batch_adds_up():

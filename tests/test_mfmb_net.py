@@ -241,6 +241,7 @@ def test_switched_off_parts_are_not_built():
         ({"reading": "both"}, "--reading must be paper or code"),
         ({"encoder": "lstm"}, "--encoder must be transformer or mamba"),
         ({"gate": "tanh"}, "--gate must be printed or sigmoid"),
+        ({"class_targets": "soft"}, "--class-targets must be one-hot or two-hot"),
         ({"heads": 3}, "--heads must divide d-model"),
         ({"reading": "code", "code_heads": 7}, "--code-heads must divide code-d-model"),
         ({"dropout": 1.0}, "--dropout must be at least 0 and below 1"),
@@ -267,7 +268,12 @@ def small(**changes):
     return make_config("mfmb", "fast", **fixed | longest | {"ema": 0.0, "max_clips": None} | changes)
 
 
-@pytest.mark.parametrize("changes", [{}, {"encoder": "mamba"}, {"reading": "code"}], ids=["paper", "twin", "code"])
+TWO_HOT = {"classes": 7, "class_targets": "two-hot"}
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"encoder": "mamba"}, {"reading": "code"}, TWO_HOT], ids=["paper", "twin", "code", "two-hot classes"]
+)
 def test_it_overfits_thirty_two_clips(changes, no_vocabulary):
     setup = prepare(small(**changes), toy_corpus(sizes=(32, 4, 4)))
     data = setup.masked("train", 0.0, 1)

@@ -23,6 +23,7 @@ from .micro_fusion import GATES, MicroFusion
 from .output import Output, Reconstruction, expected_value
 
 READINGS = ("paper", "code")
+TARGETS = ("one-hot", "two-hot")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class MFMBConfig:
     "mamba" for the twin, in which Bi-Mamba of the same width replaces every Transformer encoder (d_state, expand and d_conv are
     its sizes). use_macro, use_micro, use_reconstruction switch F-1, F-2 and Recon off (the paper's Table 5).
     input_dropout drops features of the encoded text, dropout what the layers give.
-    gate: Eq. 9 "printed" or with a "sigmoid". classes: 1 regresses, more give logits (Eq. 17), class_step apart.
+    gate: Eq. 9 "printed" or with a "sigmoid". classes: 1 regresses, more give logits (Eq. 17), class_step apart; class_targets:
+    the y_i of Eq. 17, the nearest class ("one-hot") or the two that a label lies between ("two-hot").
     text_length: the text's longest, where a linear layer runs over time. hub: k of Eqs. 4 to 7. d_lstm: each way, Eq. 8.
     d_mix, d_fine: widths behind W1 and W2 of Eq. 13. ffn, ffn_rebuild: hidden widths of the encoders' and Eq. 15's FFN.
     code_steps_audio, code_steps_vision: the corpus's longest, before pooling. code_steps: what they are brought to.
@@ -46,6 +48,7 @@ class MFMBConfig:
     use_reconstruction: bool = True
     classes: int = 1
     class_step: float = 1.0
+    class_targets: str = "one-hot"
     dropout: float = 0.1
     input_dropout: float = 0.0
     d_state: int = 16
@@ -79,10 +82,10 @@ class MFMBConfig:
     code_rebuild_heads: int = 25
 
     def __post_init__(self):
-        choices = {"reading": READINGS, "encoder": ENCODERS, "gate": GATES}
+        choices = {"reading": READINGS, "encoder": ENCODERS, "gate": GATES, "class_targets": TARGETS}
         for name, known in choices.items():
             if getattr(self, name) not in known:
-                raise CourseError(f"--{name} must be {' or '.join(known)}, not {getattr(self, name)!r}")
+                raise CourseError(f"--{name.replace('_', '-')} must be {' or '.join(known)}, not {getattr(self, name)!r}")
         for field in dataclasses.fields(self):
             value, option = getattr(self, field.name), "--" + field.name.replace("_", "-")
             if field.type is int and value < 1:
@@ -145,7 +148,7 @@ class MFMBNet(nn.Module):
         if self.config.classes == 1:
             return Output(y.squeeze(-1), rebuilt, gates)
         step = self.config.class_step
-        return Output(expected_value(y, step), rebuilt, gates, y, step)
+        return Output(expected_value(y, step), rebuilt, gates, y, step, self.config.class_targets)
 
 
 def paper_parts(c: MFMBConfig, inputs: Inputs) -> tuple:

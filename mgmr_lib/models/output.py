@@ -22,13 +22,14 @@ class Reconstruction:
 class Output:
     """prediction: (b,) sentiment; reconstruction: one entry a modality, or empty where a network does not reconstruct;
     gates: {modality: (b, l) or (b, l, d)}, for drawings (in (0, 1), but for MFMB-Net's printed one, which is not bounded);
-    logits: (b, classes) where the network classifies, or None; class_step: see `class_index`."""
+    logits: (b, classes) where the network classifies, or None; class_step, class_targets: see `class_index`, `class_shares`."""
 
     prediction: Tensor
     reconstruction: dict[str, Reconstruction] = field(default_factory=dict)
     gates: dict[str, Tensor] = field(default_factory=dict)
     logits: Tensor | None = None
     class_step: float = 1.0
+    class_targets: str = "one-hot"
 
 
 def class_values(classes: int, step: float = 1.0, like: Tensor | None = None) -> Tensor:
@@ -46,6 +47,19 @@ def class_index(labels: Tensor, classes: int, step: float = 1.0) -> Tensor:
     labels, half = labels / step, (classes - 1) / 2
     nearest = labels.round() if classes % 2 else labels.floor() + 0.5
     return (nearest.clamp(-half, half) + half).long()
+
+
+def class_shares(labels: Tensor, classes: int, step: float = 1.0) -> Tensor:
+    """(b, classes): each label as "two-hot" probabilities, shared by the two classes that it lies between.
+
+    1.25 is three quarters of class 1 and one quarter of class 2, so that the classes' mean is the label itself, which rounding
+    would lose (Schrittwieser et al. 2020, MuZero, appendix F). Beyond the last class it is that class's alone.
+    """
+    half = (classes - 1) / 2
+    place = (labels / step).clamp(-half, half) + half
+    below = place.floor().clamp(max=classes - 2)
+    shares = labels.new_zeros(len(labels), classes).scatter_(1, below.long()[:, None], (1 - (place - below))[:, None])
+    return shares.scatter_(1, below.long()[:, None] + 1, (place - below)[:, None])
 
 
 def expected_value(logits: Tensor, step: float = 1.0) -> Tensor:

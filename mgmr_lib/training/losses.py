@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.corpus import MODALITIES
-from ..models.output import Output, class_index
+from ..models.output import Output, class_index, class_shares
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,9 @@ def joint_loss(output: Output, labels: Tensor, weights: LossWeights, counts: Ten
 
 
 def _task(output: Output, labels: Tensor) -> Tensor:
-    """Summed over the clips: |prediction - label|, or -log of the probability of the label's class."""
+    """Summed over the clips: |prediction - label|, or -sum of y log(probability) over the classes, y one-hot or two-hot."""
     if output.logits is None:
         return (output.prediction - labels).abs().sum()
-    classes = class_index(labels, output.logits.shape[-1], output.class_step)
-    return nn.functional.cross_entropy(output.logits, classes, reduction="sum")
+    find = class_shares if output.class_targets == "two-hot" else class_index
+    targets = find(labels, output.logits.shape[-1], output.class_step)
+    return nn.functional.cross_entropy(output.logits, targets, reduction="sum")
