@@ -100,6 +100,16 @@ def test_the_provenance_says_recorded_and_counts_runs_not_references():
     assert "Not recorded yet" in ledger.provenance_line([])
 
 
+def test_the_provenance_says_who_classified():
+    two_hot = made("mfmb")
+    two_hot["config"]["network"] = {"classes": 7, "class_targets": "two-hot"}
+    end = "MFMB on 7 two-hot classes (MFMB-Net's Eq. 17)"
+    assert ledger.provenance_line([two_hot, two_hot]).endswith(f"Trained {end}.")
+    assert ledger.provenance_line([made(), two_hot]).endswith(f"Trained {end}, all else on the absolute error.")
+    two_hot["config"]["network"]["classes"] = 1
+    assert "Trained" not in ledger.provenance_line([made(), two_hot])
+
+
 def test_a_record_is_readable_one_rate_a_line(tmp_path):
     text = ledger.write_record(tmp_path, made()).read_text()
     assert sum('"rate"' in line for line in text.splitlines()) == 22 and json.loads(text)["name"] == "mgmr"

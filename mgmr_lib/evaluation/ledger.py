@@ -163,4 +163,17 @@ def provenance_line(records: Iterable[dict]) -> str:
         f"protocol {several(r['protocol'] for r in records)}, {len(trained)} training runs (seeds {seeds}; mask seeds {masks[0]} to {masks[-1]}), "
         f"{minutes:.0f} minutes of training on {several(f['device'] for f in facts)}, torch {several(f['versions']['torch'] for f in facts)}, "
         f"commit {several(f['commit'] for f in facts)}, {several(f['date'] for f in facts)}."
+        f"{_objectives(trained)}"
     )
+
+
+def _objectives(trained: list[dict]) -> str:
+    """Which of the trainings classified, so that nobody takes a difference for the architecture's alone; "" for none."""
+    kinds: dict[str, list[str]] = {}
+    for r in trained:
+        network = r["config"].get("network") or {}
+        if network.get("classes", 1) > 1:
+            kinds.setdefault(f"{network['classes']} {network['class_targets']} classes", []).append(r["label"])
+    told = [f"{', '.join(dict.fromkeys(labels))} on {kind}" for kind, labels in kinds.items()]
+    rest = sum(map(len, kinds.values())) < len(trained)
+    return f" Trained {'; '.join(told)} (MFMB-Net's Eq. 17){', all else on the absolute error' if rest else ''}." if told else ""
