@@ -10,24 +10,29 @@ from mgmr_lib.evaluation.ledger import write_record
 from .test_tables import record
 
 
-def fill(root, concat):
+def fill(root, concat, side=1):
     ledger = root / "data" / "results" / "ledger"
     for i, seed in enumerate((1111, 1112, 1113)):
         wobble = 0.01 * i
         for name, shift in (("mgmr", 0.0), ("concat", concat + 0.1 * wobble)):
             r = record(name, seed, shift + wobble)
-            r["records"] = [{**row, "corr": row["corr"] - shift / 2} for row in r["records"]]
+            r["records"] = [{**row, "corr": row["corr"] - side * shift / 2} for row in r["records"]]
             write_record(ledger, r)
     figures = root / "data" / "results" / "tables" / "classroom-mosi" / "laptop"
     figures.mkdir(parents=True, exist_ok=True)
     (figures / "curve.png").write_bytes(b"")
 
 
-@pytest.mark.parametrize("concat, word", [(0.2, "beats"), (0.0, "is not told apart from"), (-0.2, "loses to")])
-def test_the_verdict_is_what_the_paired_intervals_say(tmp_path, concat, word):
-    fill(tmp_path, concat)
+@pytest.mark.parametrize("concat, side, words", [
+    (0.2, 1, ("**better**", "**better**")), (0.0, 1, ("not told apart", "not told apart")), (-0.2, 1, ("**worse**", "**worse**")),
+    (0.2, -1, ("**better**", "**worse**")),
+])  # fmt: skip
+def test_the_verdict_is_what_the_paired_intervals_say_of_each_measure(tmp_path, concat, side, words):
+    fill(tmp_path, concat, side)
     text = results_page.results_section(tmp_path)
-    assert f"mgmr {word} concat" in text and "(3 seeds)" in text and "simulated" in text
+    line = next(line for line in text.splitlines() if line.startswith("- mgmr against concat: "))
+    mae, corr = line.split("; of Corr ")
+    assert f"], {words[0]}" in mae and f"], {words[1]} (3 seeds)" in corr and "simulated" in text
 
 
 def test_rows_are_ordered_by_error_and_the_numbers_are_the_records(tmp_path):

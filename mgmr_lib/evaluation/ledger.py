@@ -174,6 +174,6 @@ def _objectives(trained: list[dict]) -> str:
         network = r["config"].get("network") or {}
         if network.get("classes", 1) > 1:
             kinds.setdefault(f"{network['classes']} {network['class_targets']} classes", []).append(r["label"])
-    told = [f"{', '.join(dict.fromkeys(labels))} on {kind}" for kind, labels in kinds.items()]
+    told = [f"{' and '.join(dict.fromkeys(labels))} on {kind}" for kind, labels in kinds.items()]
     rest = sum(map(len, kinds.values())) < len(trained)
     return f" Trained {'; '.join(told)} (MFMB-Net's Eq. 17){', all else on the absolute error' if rest else ''}." if told else ""

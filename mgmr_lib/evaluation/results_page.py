@@ -28,19 +28,21 @@ def headline_table(records: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def _word(difference: dict, metric: str) -> str:
+    """What a paired difference's interval allows to say: an error is better lower, a correlation higher."""
+    low, high = (-difference["high"], -difference["low"]) if metric == "mae" else (difference["low"], difference["high"])
+    return "**better**" if low > 0 else "**worse**" if high < 0 else "not told apart"
+
+
 def verdicts(records: list[dict]) -> list[str]:
     """What the paired differences say of the two networks against simple rivals, computed, one sentence each."""
     names, out = by_name(records), []
     for network in [n for n in TWO if n in names]:
         for rival in [r for r in RIVALS if r in names]:
             found = {m: paired(records, network, rival, m) for m in ("mae", "corr")}
-            better = found["mae"]["high"] < 0 and found["corr"]["low"] > 0
-            worse = found["mae"]["low"] > 0 or found["corr"]["high"] < 0
-            word = "beats" if better else "loses to" if worse else "is not told apart from"
-            mae, corr = found["mae"], found["corr"]
-            out.append(f"- {names[network][0]['label']} {word} {names[rival][0]['label']}: AUILC of MAE {mae['mean']:+.3f} "
-                       f"[{mae['low']:+.3f}, {mae['high']:+.3f}], of Corr {corr['mean']:+.3f} [{corr['low']:+.3f}, {corr['high']:+.3f}] "
-                       f"({len(mae['seeds'])} seeds).")  # fmt: skip
+            mae, corr = (f"{f['mean']:+.3f} [{f['low']:+.3f}, {f['high']:+.3f}], {_word(f, m)}" for m, f in found.items())
+            out.append(f"- {names[network][0]['label']} against {names[rival][0]['label']}: AUILC of MAE {mae}; of Corr {corr} "
+                       f"({len(found['mae']['seeds'])} seeds).")  # fmt: skip
     return out
 
 
