@@ -457,9 +457,8 @@ say(draw.against_rivals(recorded))
 # %% [markdown]
 # ## Limits
 # - Voice and face of this corpus are simulated; a verdict here is one about these data.
-# - Both networks use settings of ours where the papers print none, chosen on clips outside of the test split: more trials went into MFMB-Net, whose objective was chosen too (notebook 19), hardly any into the
-#   baselines. A rival that had as much care might come closer.
-# - Intervals over seeds say how training varies. The test clips stay the same: other clips are another source of luck, which notebook 10 measures.
+# - Settings that the papers do not print are ours, after many trials for MFMB-Net, objective included (notebook 19), and hardly any for the baselines.
+# - Intervals over seeds say how training varies. Other test clips are another source of luck, which notebook 10 measures.
 # - Many comparisons, each with its own small risk, together raise false alarms. That is what the primary metric is for.
 
 # %% [markdown]
