@@ -14,6 +14,7 @@ from mgmr_lib.data.text import load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.models.inputs import Inputs
 from mgmr_lib.models.mfmb_net import MFMBConfig, MFMBNet
+from mgmr_lib.models.output import class_values
 from mgmr_lib.training import setup as preparation
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.losses import LossWeights, joint_loss
@@ -266,6 +267,15 @@ def small(**changes):
     fixed = {"text_encoder": "tiny", "pool_audio": 4, "pool_vision": 4, "dropout": 0.0, "input_dropout": 0.0}
     longest = {"text_length": 16, "code_steps_audio": 40, "code_steps_vision": 60}
     return make_config("mfmb", "fast", **fixed | longest | {"ema": 0.0, "max_clips": None} | changes)
+
+
+@pytest.mark.parametrize(("family", "largest"), [("mosi", 3.0), ("mosei", 3.0), ("sims", 1.0)])
+@pytest.mark.parametrize("reading", ["paper", "code"])
+def test_the_laptop_profiles_classes_span_the_labels_and_full_regresses(family, largest, reading):
+    laptop, full = (make_config("mfmb", profile, family, reading=reading).network for profile in ("laptop", "full"))
+    values = class_values(laptop.classes, laptop.class_step)
+    assert values[-1].item() == pytest.approx(largest) and values[0].item() == pytest.approx(-largest)
+    assert laptop.class_targets == "two-hot" and full.classes == 1
 
 
 TWO_HOT = {"classes": 7, "class_targets": "two-hot"}

@@ -53,7 +53,7 @@ def class_shares(labels: Tensor, classes: int, step: float = 1.0) -> Tensor:
     """(b, classes): each label as "two-hot" probabilities, shared by the two classes that it lies between.
 
     1.25 is three quarters of class 1 and one quarter of class 2, so that the classes' mean is the label itself, which rounding
-    would lose (Schrittwieser et al. 2020, MuZero, appendix F). Beyond the last class it is that class's alone.
+    would lose (Schrittwieser et al. 2020, MuZero). Beyond the last class it is that class's alone.
     """
     half = (classes - 1) / 2
     place = (labels / step).clamp(-half, half) + half

@@ -75,8 +75,9 @@ _TRAIN = {
     "laptop": {"pool_audio": 32, "pool_vision": 40, "epochs": 12, "patience": 8, "ema": 0.99, "weight_decay": 0.01},
     "full": {"text_encoder": "bert-base-uncased", "encoder_lr": 1e-5},
 }
-# MFMB-Net learns a small corpus by heart within some epochs; chosen on the valid split. Its sizes and its objective (Eq. 17's
-# classes, two-hot) were chosen on 1500 more clips, made like the corpus's of sentences that none of its splits holds.
+# MFMB-Net learns a small corpus by heart within some epochs; chosen on the valid split, like most sizes. Its objective (Eq. 17's
+# classes, two-hot), hub and micro stream were chosen on 1500 more clips, made like the corpus's of sentences that none of its splits
+# holds.
 _TRAIN_NETWORK = {("laptop", "mfmb"): {"epochs": 8}}
 _NETWORK = {
     ("fast", "mgmr"): {"d_model": 32, "d_state": 4, "expand": 1},
