@@ -53,7 +53,9 @@ def install() -> None:
     pip = [str(python()), "-m", "pip", "install", "--disable-pip-version-check", "-q"]
     command = [*pip, "-c", "constraints.txt", "-e", ".[dev]"]
     if subprocess.run(command, cwd=HERE).returncode:
-        stop("the installation failed (the lines above say why): check the network and the disk, then run the same command again")
+        stop(
+            "the installation failed (the lines above say why): check the network and the disk, then run the same command again"
+        )
     STAMP.write_text(wanted())
 
 
@@ -70,12 +72,16 @@ def call(*arguments: str, **environment: str) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog="everything else: python -m mgmr_lib --help")
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], epilog="everything else: python -m mgmr_lib --help"
+    )
     parser.add_argument("command", choices=COMMANDS, help="; ".join(f"{k}: {v}" for k, v in COMMANDS.items()))
     parser.add_argument("rest", nargs=argparse.REMAINDER, help="further arguments of that command")
     args = parser.parse_args()
     if sys.version_info < OLDEST:
-        stop(f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed, and this is {sys.version.split()[0]}: start me with a newer one")
+        stop(
+            f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed, and this is {sys.version.split()[0]}: start me with a newer one"
+        )
     try:
         install()
         if args.command == "reset":

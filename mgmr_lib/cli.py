@@ -1,4 +1,5 @@
-"""The command line. Heavy modules are imported by the command that needs them, so that a typing error answers at once."""
+"""The command line. Heavy modules are imported by the command that needs them, so that a typing error answers at
+once."""
 
 import argparse
 import importlib

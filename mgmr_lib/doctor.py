@@ -13,8 +13,13 @@ from .paths import REPOSITORY, cache_dir, corpora_dir, data_root
 NEEDS_PYTHON = (3, 11)
 NEEDS_FREE_GB = 3.0
 PACKAGES = ("torch", "transformers", "accelerate", "safetensors", "numpy", "pandas", "scikit-learn", "jupyterlab")
-OPTIONAL = {"triton": "our GPU kernels", "mamba-ssm": "mamba_ssm's GPU kernel", "causal-conv1d": "needed by mamba-ssm",
-            "mambapy": "a peer in the benchmark", "playwright": "the browser test"}
+OPTIONAL = {
+    "triton": "our GPU kernels",
+    "mamba-ssm": "mamba_ssm's GPU kernel",
+    "causal-conv1d": "needed by mamba-ssm",
+    "mambapy": "a peer in the benchmark",
+    "playwright": "the browser test",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,10 +46,15 @@ def machine() -> list[tuple[str, str, str | None]]:
     """Rows (name, what we found, what to do or None) about the computer."""
     version = platform.python_version()
     old = sys.version_info[:2] < NEEDS_PYTHON
-    rows = [("python", f"{version}, {sys.executable}",
-             f"the course needs Python {'.'.join(map(str, NEEDS_PYTHON))} or newer" if old else None),
-            ("system", f"{platform.system()} {platform.release()} {platform.machine()}", None),
-            ("cores", f"{os.cpu_count()}{_limited_cores()}", None)]
+    rows = [
+        (
+            "python",
+            f"{version}, {sys.executable}",
+            f"the course needs Python {'.'.join(map(str, NEEDS_PYTHON))} or newer" if old else None,
+        ),
+        ("system", f"{platform.system()} {platform.release()} {platform.machine()}", None),
+        ("cores", f"{os.cpu_count()}{_limited_cores()}", None),
+    ]
     if memory := memory_gb():
         rows.append(("memory", f"{memory[1]:.1f} of {memory[0]:.1f} GB free", None))
     folder = existing(data_root())
@@ -83,7 +93,9 @@ def packages() -> list[tuple[str, str, str | None]]:
         try:
             rows.append((name, metadata.version(name), None))
         except metadata.PackageNotFoundError:
-            rows.append((name, "missing", f"install the course's packages: {sys.executable} -m pip install -e {REPOSITORY}"))
+            rows.append(
+                (name, "missing", f"install the course's packages: {sys.executable} -m pip install -e {REPOSITORY}")
+            )
     for name, purpose in OPTIONAL.items():
         try:
             rows.append((name, metadata.version(name), None))
@@ -100,7 +112,9 @@ def device() -> str:
         return "unknown without torch"
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
-    return f"CPU, {torch.get_num_threads()} threads" + ("" if torch.version.cuda is None else f" (torch has CUDA {torch.version.cuda})")
+    return f"CPU, {torch.get_num_threads()} threads" + (
+        "" if torch.version.cuda is None else f" (torch has CUDA {torch.version.cuda})"
+    )
 
 
 def data() -> list[tuple[str, str, str | None]]:
@@ -123,7 +137,7 @@ def backends() -> list[tuple[str, str, str | None]]:
     status = available_backends()
     rows = [(name, reason, None) for name, reason in status.items()]
     if status["cuda"] != "ok":
-        rows.append(("to get \"cuda\"", install_advice(), None))
+        rows.append(('to get "cuda"', install_advice(), None))
     return [*rows, ("auto takes", automatic(), None)]
 
 

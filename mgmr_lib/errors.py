@@ -1,6 +1,7 @@
 """The one kind of error that a user causes and can mend.
 
-The command line prints such an error as one sentence and exits with code 2; nothing else is ever shown without a traceback.
+The command line prints such an error as one sentence and exits with code 2; nothing else is ever shown without a
+traceback.
 """
 
 

@@ -58,7 +58,8 @@ def slow_encoder_layer(layer, x, memory=None, sees=lambda i, j: True):
 
 
 def ragged(lengths, d, seed=0, junk=None):
-    """Clips of these lengths as one padded tensor: x (b, l, d) float64, valid (b, l). junk: what stands in the padding."""
+    """Clips of these lengths as one padded tensor: x (b, l, d) float64, valid (b, l). junk: what stands in the
+    padding."""
     g = torch.Generator().manual_seed(seed)
     longest = max(lengths)
     x = torch.randn(len(lengths), longest, d, generator=g, dtype=torch.float64)

@@ -1,4 +1,5 @@
-"""The functions that a notebook's source defines, in the solved edition, so that tests can try its claims on other inputs."""
+"""The functions that a notebook's source defines, in the solved edition, so that tests can try its claims on other
+inputs."""
 
 import ast
 

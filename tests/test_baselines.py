@@ -219,7 +219,9 @@ def test_a_multimodal_network_reads_all_three(name):
 
 def vectors(seed=0, b=3, widths=(4, 3, 2)):
     torch.manual_seed(seed)
-    return {m: torch.randn(b, d, dtype=torch.float64, requires_grad=True) for m, d in zip(MODALITIES, widths, strict=True)}
+    return {
+        m: torch.randn(b, d, dtype=torch.float64, requires_grad=True) for m, d in zip(MODALITIES, widths, strict=True)
+    }
 
 
 def test_the_fusion_tensor_is_every_product_of_entries_and_ones():
@@ -286,7 +288,9 @@ def test_attention_is_softmax_over_the_valid_steps_of_the_memory():
     layer = AttentionStack(8, 2, 1, 0.0, 0.0, crossmodal=True).eval().layers[0]
     got = layer(x, memory, memory_valid)
     q, m = layer.norm(x), layer.norm_memory(memory)
-    parts = torch.nn.functional.linear(torch.cat([q, m], 1), layer.attention.in_proj_weight, layer.attention.in_proj_bias)
+    parts = torch.nn.functional.linear(
+        torch.cat([q, m], 1), layer.attention.in_proj_weight, layer.attention.in_proj_bias
+    )
     want = torch.zeros_like(q)
     for i, h in itertools.product(range(3), range(2)):
         one = slice(4 * h, 4 * h + 4)

@@ -1,4 +1,5 @@
-"""The benchmark measures what it says: memory, interleaving, peers that compute the same scan, files with provenance."""
+"""The benchmark measures what it says: memory, interleaving, peers that compute the same scan, files with
+provenance."""
 
 import argparse
 import dataclasses
@@ -17,8 +18,16 @@ from mgmr_lib.ssm import available_backends
 
 from .ssm_cases import worst_error
 
-TINY = settings.Settings(scan_shapes=((2, 8, 4, 2), (2, 12, 4, 2)), memory_shape=(2, 8, 4, 2), lengths=(4, 8), layer_batch=1,
-                         layer_width=8, cuda_shape=(1, 8, 4, 2), rounds=2, patience_s=5.0)
+TINY = settings.Settings(
+    scan_shapes=((2, 8, 4, 2), (2, 12, 4, 2)),
+    memory_shape=(2, 8, 4, 2),
+    lengths=(4, 8),
+    layer_batch=1,
+    layer_width=8,
+    cuda_shape=(1, 8, 4, 2),
+    rounds=2,
+    patience_s=5.0,
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +68,21 @@ def test_the_text_names_what_was_not_measured_and_why(folder):
 
 def test_ratios_are_multiples_of_our_times():
     seconds = {"ours, native": 0.001, "ours, chunked": 0.002, "slow": 0.05}
-    records = [{"shape": [1, 1, 1, 1], "dtype": "float32", "pass": p, "name": name, "median_s": s, "error": 0.0, "rounds": 1}
-               for p in ("forward", "forward+backward") for name, s in seconds.items()]
+    records = [
+        {"shape": [1, 1, 1, 1], "dtype": "float32", "pass": p, "name": name, "median_s": s, "error": 0.0, "rounds": 1}
+        for p in ("forward", "forward+backward")
+        for name, s in seconds.items()
+    ]
     line = report.scan_table(records, {"exp2_ns": 1.0}).splitlines()[-1]
     assert line.split()[:7] == ["slow", "50.0", "50.0", "25.0", "50.0", "50.0", "25.0"]
     records = [r for r in records if r["name"] != "ours, native"]
-    assert report.scan_table(records, {"exp2_ns": 1.0}).splitlines()[-1].split()[:5] == ["slow", "50.0", "25.0", "50.0", "25.0"]
+    assert report.scan_table(records, {"exp2_ns": 1.0}).splitlines()[-1].split()[:5] == [
+        "slow",
+        "50.0",
+        "25.0",
+        "50.0",
+        "25.0",
+    ]
 
 
 def test_every_round_runs_every_call_once_and_the_slow_one_only_once():

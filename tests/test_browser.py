@@ -17,11 +17,20 @@ from mgmr_lib.course.source import LEARNER, SOLUTION, read_sources
 from mgmr_lib.paths import REPOSITORY
 
 BROWSER = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome")) if p), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 RUN_TIMEOUT = 120_000  # milliseconds
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on the PATH: `apt-get install chromium` brings one")
+pytestmark = pytest.mark.skipif(
+    BROWSER is None, reason="no Chromium or Chrome on the PATH: `apt-get install chromium` brings one"
+)
 
 
 def codes(edition, file):
@@ -31,7 +40,9 @@ def codes(edition, file):
 def with_slider():
     """The first notebook that explores: 00 if it does."""
     explores = re.compile(r"^explore\(", re.MULTILINE)
-    return next(s.meta.file_name for _, s in sorted(read_sources().items()) if any(explores.search(c.source) for c in s.cells))
+    return next(
+        s.meta.file_name for _, s in sorted(read_sources().items()) if any(explores.search(c.source) for c in s.cells)
+    )
 
 
 def free_port():
@@ -47,15 +58,27 @@ def lab(tmp_path):
     learner = root / "learner"
     working_copies.prepare(REPOSITORY, learner)
     env = working_copies.lab_environment(learner) | {
-        "JUPYTER_CONFIG_DIR": str(root / "config"), "JUPYTER_RUNTIME_DIR": str(root / "runtime"), "MGMR_LEARNER": str(learner),
-        "MGMR_PROFILE": "fast", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        "JUPYTER_CONFIG_DIR": str(root / "config"),
+        "JUPYTER_RUNTIME_DIR": str(root / "runtime"),
+        "MGMR_LEARNER": str(learner),
+        "MGMR_PROFILE": "fast",
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
     tracker = learner / ".jupyter/settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
     tracker.parent.mkdir(parents=True)
     tracker.write_text(json.dumps({"windowingMode": "none"}))  # cells outside the window are in the page too
     port = free_port()
     command = working_copies.lab_command(
-        "learner", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token=",
-        "--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True", root=root)
+        "learner",
+        "--no-browser",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--IdentityProvider.token=",
+        "--ServerApp.port_retries=0",
+        "--LabApp.expose_app_in_browser=True",
+        root=root,
+    )
     log = open(root / "server.log", "w")  # noqa: SIM115 - it lives as long as the server
     server = subprocess.Popen(command, cwd=root, env=os.environ | env, stdout=log, stderr=log)
     try:
@@ -92,7 +115,8 @@ def page(lab):
 def open_notebook(page, lab, file):
     page.goto(f"{lab[0]}/lab/tree/learner/{file}?reset")
     page.wait_for_function("() => window.jupyterapp && window.jupyterapp.shell")
-    page.evaluate("""async (file) => {
+    page.evaluate(
+        """async (file) => {
         const app = window.jupyterapp;
         await app.restored;
         for (let i = 0; i < 300 && app.shell.currentWidget?.context?.path !== 'learner/' + file; i++)
@@ -100,7 +124,9 @@ def open_notebook(page, lab, file):
         const widget = app.shell.currentWidget;
         await widget.context.ready;
         await widget.sessionContext.ready;
-    }""", file)
+    }""",
+        file,
+    )
 
 
 def run_all(page):
@@ -109,10 +135,13 @@ def run_all(page):
 
 def run_above(page, index):
     """Run the cells above the one at `index`."""
-    page.evaluate("""async (index) => {
+    page.evaluate(
+        """async (index) => {
         window.jupyterapp.shell.currentWidget.content.activeCellIndex = index;
         await window.jupyterapp.commands.execute('notebook:run-all-above');
-    }""", index)
+    }""",
+        index,
+    )
 
 
 def outputs(page):
@@ -125,8 +154,11 @@ def outputs(page):
 
 def cell_index(page, start):
     """Where the cell is whose text starts so."""
-    return page.evaluate("""(start) => window.jupyterapp.shell.currentWidget.content.widgets
-        .findIndex(c => c.model.sharedModel.getSource().startsWith(start))""", start)
+    return page.evaluate(
+        """(start) => window.jupyterapp.shell.currentWidget.content.widgets
+        .findIndex(c => c.model.sharedModel.getSource().startsWith(start))""",
+        start,
+    )
 
 
 def test_a_learners_first_lesson(page, lab):
@@ -177,5 +209,8 @@ def type_a_solution_and_see_passed(page, lab):
     assert "NotImplementedError" not in cell.inner_text()
     for _ in range(answer - task + 1):
         page.keyboard.press("Shift+Enter")
-    page.wait_for_function("""(i) => document.querySelectorAll('.jp-Notebook .jp-Cell')[i].innerText.includes('01.1  passed')""", arg=answer)
+    page.wait_for_function(
+        """(i) => document.querySelectorAll('.jp-Notebook .jp-Cell')[i].innerText.includes('01.1  passed')""",
+        arg=answer,
+    )
     assert json.loads((lab[1] / "score.json").read_text())["01.1"] == "passed"

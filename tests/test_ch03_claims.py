@@ -20,7 +20,10 @@ def test_the_best_sum_over_steps_is_a_guess():
     table = torch.linalg.lstsq(x, wanted, driver="gelsd").solution
     right = ((z @ table).unflatten(1, (3, 4)).argmax(-1) == answers).float().mean()
     assert right <= 1.1 * TASK.chance, f"seed {SEED}"
-    products = (inputs[..., :4] * inputs[..., 4:]).flatten(1).double(), (fresh[..., :4] * fresh[..., 4:]).flatten(1).double()
+    products = (
+        (inputs[..., :4] * inputs[..., 4:]).flatten(1).double(),
+        (fresh[..., :4] * fresh[..., 4:]).flatten(1).double(),
+    )
     table = torch.linalg.lstsq(products[0], wanted, driver="gelsd").solution
     right = ((products[1] @ table).unflatten(1, (3, 4)).argmax(-1) == answers).float().mean()
     assert right > 2 * TASK.chance, f"seed {SEED}: products of letter and bell do help a sum"

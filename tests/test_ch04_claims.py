@@ -41,7 +41,10 @@ def test_work_and_depth(length):
 @pytest.mark.parametrize("T", [1, 3, 8, 64])
 def test_the_chunked_and_the_doubling_scan_of_tensors_equal_the_loop(T):
     made = torch.Generator().manual_seed(T)
-    a, x = torch.rand(3, 2, 41, generator=made, dtype=torch.float64), torch.randn(3, 2, 41, generator=made, dtype=torch.float64)
+    a, x = (
+        torch.rand(3, 2, 41, generator=made, dtype=torch.float64),
+        torch.randn(3, 2, 41, generator=made, dtype=torch.float64),
+    )
     want = NB["linear_loop"](a, x)
     assert torch.allclose(NB["chunked_torch"](a, x, T), want, atol=1e-12)
     assert torch.allclose(NB["doubling_torch"](a, x), want, atol=1e-12)
@@ -55,7 +58,9 @@ def test_the_indexed_loop_alone_is_quadratic(shape):
 
     indexed = [per_element(NB["indexed_loop"], n) for n in (50, 100, 200)]
     unbound = [per_element(NB["unbound_loop"], n) for n in (50, 100, 200)]
-    assert indexed[2] / indexed[1] == pytest.approx(2, rel=0.05) and indexed[1] / indexed[0] == pytest.approx(2, rel=0.05)
+    assert indexed[2] / indexed[1] == pytest.approx(2, rel=0.05) and indexed[1] / indexed[0] == pytest.approx(
+        2, rel=0.05
+    )
     assert max(unbound) < 6
 
 
@@ -83,6 +88,6 @@ def test_the_closed_form_breaks_where_it_is_predicted_to_and_folding_does_not(de
     T = NB["steps_before_overflow"](decay)
     x = torch.ones(T + 20)
     states = NB["closed_form"](torch.full((T + 20,), -decay), x)
-    assert states[:T - 1].isfinite().all() and not states[T:].isfinite().any()
+    assert states[: T - 1].isfinite().all() and not states[T:].isfinite().any()
     folded = NB["doubling_torch"](torch.full((T + 20,), math.exp(-decay)), x)
     assert torch.allclose(folded, NB["linear_loop"](torch.full((T + 20,), math.exp(-decay)), x))

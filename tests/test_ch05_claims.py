@@ -15,7 +15,9 @@ SEEDS = (11, int(os.environ.get("MGMR_TEST_SEED", "2027")))  # set MGMR_TEST_SEE
 
 
 def errors(task, left_out: dict, seed: int, train: dict, **both) -> tuple[float, float]:
-    return tuple(train_parts(parts_model(task, seed, **both, **parts), task, seed=seed, **train) for parts in ({}, left_out))
+    return tuple(
+        train_parts(parts_model(task, seed, **both, **parts), task, seed=seed, **train) for parts in ({}, left_out)
+    )
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -51,7 +53,10 @@ def test_the_echo_is_learned_faster_with_the_skip(seed):
 
 
 def test_the_start_of_the_time_steps_decides_a_long_memory():
-    pairs = [errors(SlowAverage(), {"time_scales": False}, seed, {"steps": 45, "batch": 16}) for seed in (*SEEDS, SEEDS[1] + 1)]
+    pairs = [
+        errors(SlowAverage(), {"time_scales": False}, seed, {"steps": 45, "batch": 16})
+        for seed in (*SEEDS, SEEDS[1] + 1)
+    ]
     assert sum(without for _, without in pairs) > 1.25 * sum(whole for whole, _ in pairs)
 
 

@@ -51,8 +51,11 @@ def test_without_a_mask_the_next_row_is_written_over_and_with_it_nothing_is(e, t
 
 
 def test_fusion_gains_with_the_state_size_and_not_with_the_length():
-    gain = {(length, n): unfused_traffic(8, 256, length, n) / least_traffic(8, 256, length, n) for length in (100, 1000)
-            for n in (1, 8, 32)}
+    gain = {
+        (length, n): unfused_traffic(8, 256, length, n) / least_traffic(8, 256, length, n)
+        for length in (100, 1000)
+        for n in (1, 8, 32)
+    }
     assert gain[100, 32] > 2 * gain[100, 8] > 4 * gain[100, 1]
     assert gain[1000, 8] == pytest.approx(gain[100, 8], rel=0.1)
 
@@ -67,11 +70,17 @@ def test_the_model_puts_the_scan_under_the_slope_and_the_product_under_the_flat_
     assert apart.intensity < fused.intensity < device.balance < matmul_cost("m", 4096).intensity
     assert modelled_seconds(apart, device) > 10 * modelled_seconds(fused, device)
     assert modelled_seconds(twice, device) > 1.5 * modelled_seconds(fused, device)
-    assert modelled_seconds(matmul_cost("m", 4096, passes=2), device) == modelled_seconds(matmul_cost("m", 4096), device)
+    assert modelled_seconds(matmul_cost("m", 4096, passes=2), device) == modelled_seconds(
+        matmul_cost("m", 4096), device
+    )
 
 
 def test_every_note_in_the_margin_still_finds_its_line_of_the_kernel():
-    cells = [c.source for c in read_source(REPOSITORY / "notebooks" / "src" / "06_gpu_kernels.py").cells if c.source.startswith("notes =")]
+    cells = [
+        c.source
+        for c in read_source(REPOSITORY / "notebooks" / "src" / "06_gpu_kernels.py").cells
+        if c.source.startswith("notes =")
+    ]
     notes = ast.literal_eval(ast.parse(cells[0]).body[0].value)
     lines = listing.source_lines(REPOSITORY / "mgmr_lib" / "ssm" / "triton_scan.py", "scan_forward")
     assert len(notes) >= 8 and listing.missing(lines, notes) == []

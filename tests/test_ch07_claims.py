@@ -98,7 +98,9 @@ def test_the_simplified_layer_cannot_choose(seed):
 def test_two_simplified_layers_can_choose_a_little():
     task, shares = CopyTask(), []
     for seed in (0, 11):
-        two = seeded(seed, lambda: nn.Sequential(*(SimplifiedMambaLayer(32, time_scales=task.length) for _ in range(2))))
+        two = seeded(
+            seed, lambda: nn.Sequential(*(SimplifiedMambaLayer(32, time_scales=task.length) for _ in range(2)))
+        )
         model = seeded(seed, lambda two=two: ToyModel(task, two, 32))
         train(model, task, seed=seed)
         shares.append(accuracy(model, task, seed=seed).mean().item())
@@ -108,5 +110,7 @@ def test_two_simplified_layers_can_choose_a_little():
 @pytest.mark.parametrize("seed", SEEDS)
 def test_both_layers_keep_a_slow_average(seed):
     for width, make in ((32, lambda: SimplifiedMambaLayer(32, time_scales=100)), (16, lambda: MambaBlock(16, 8))):
-        net = seeded(seed, lambda width=width, make=make: nn.Sequential(nn.Linear(4, width), make(), nn.Linear(width, 4)))
+        net = seeded(
+            seed, lambda width=width, make=make: nn.Sequential(nn.Linear(4, width), make(), nn.Linear(width, 4))
+        )
         assert train_parts(net, SlowAverage(), steps=60, batch=16, seed=seed) < 0.5

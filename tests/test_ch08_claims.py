@@ -1,4 +1,5 @@
-"""What notebook 08 claims holds for seeds that it does not show; its sound and its drawings show what they are given."""
+"""What notebook 08 claims holds for seeds that it does not show; its sound and its drawings show what they are
+given."""
 
 import io
 import os
@@ -52,7 +53,8 @@ def fig():
     plt.close(made)
 
 
-# --- the sound ------------------------------------------------------------------------------------------------------------
+# --- the sound
+# ------------------------------------------------------------------------------------------------------------
 
 
 def test_the_tone_has_the_pitch_and_the_loudness_that_it_is_given():
@@ -81,7 +83,12 @@ def test_the_same_clip_gives_the_same_small_file(clip):
 
 @pytest.mark.parametrize(
     ("pitch", "energy", "says"),
-    [([100.0], [1.0, 2.0], "one number a frame"), ([], [], "one number a frame"), ([100.0], [-np.inf], "finite"), ([3000.0], [1.0], "3000 Hz")],
+    [
+        ([100.0], [1.0, 2.0], "one number a frame"),
+        ([], [], "one number a frame"),
+        ([100.0], [-np.inf], "finite"),
+        ([3000.0], [1.0], "3000 Hz"),
+    ],
 )
 def test_a_tone_of_bad_values_is_refused(pitch, energy, says):
     with pytest.raises(CourseError, match=says):
@@ -97,13 +104,16 @@ def test_the_player_never_starts_by_itself(monkeypatch, capsys):
     assert shown[0]["text/html"].startswith("<audio") and "a short tone" in shown[1]["text/markdown"]
 
 
-# --- clocks, lengths, files -----------------------------------------------------------------------------------------------
+# --- clocks, lengths, files
+# -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_same_moment_lies_within_the_others_frame(seed):
     rng = np.random.default_rng(seed)
-    for frame, rate, other in zip(rng.integers(0, 400, 50), rng.uniform(5, 40, 50), rng.uniform(5, 40, 50), strict=True):
+    for frame, rate, other in zip(
+        rng.integers(0, 400, 50), rng.uniform(5, 40, 50), rng.uniform(5, 40, 50), strict=True
+    ):
         found = same_moment(int(frame), rate, other)
         assert found / other <= (frame + 0.5) / rate < (found + 1) / other
 
@@ -143,7 +153,8 @@ def test_the_first_zero_frame_cuts_most_of_a_lossy_clip(corpus, seed):
     assert sum(first) < 0.5 * vision.lengths.sum() < 0.98 * vision.lengths.sum() < sum(map(clip_length, lossy))
 
 
-# --- chance ---------------------------------------------------------------------------------------------------------------
+# --- chance
+# ---------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -169,7 +180,8 @@ def test_a_control_by_correlation_spreads_as_far_as_the_real_thing_and_by_error_
     assert np.median(runs[:, 2]) < 0.01 * test.labels.std()
 
 
-# --- fingerprints ---------------------------------------------------------------------------------------------------------
+# --- fingerprints
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_negations_and_good_words(corpus, lexicon, clip):
@@ -212,7 +224,9 @@ def performed(request, corpus, lexicon):
         valence = np.array([word_valence(w, lexicon) for w in text.split()]) / 2
         sign = -1.0 if rng.random() < 0.1 else 1.0
         spans = features.word_spans(text, float(seconds))
-        shown = features.Performance(float(seconds), float(label) / 0.75 / 2, rng.standard_normal(), sign, valence, spans)
+        shown = features.Performance(
+            float(seconds), float(label) / 0.75 / 2, rng.standard_normal(), sign, valence, spans
+        )
         steps = features.simulate(STREAMS["vision"], shown, rng.standard_normal(20), rng)
         frames.append(features.decode(steps, STREAMS["vision"]))
     return replace(train, vision=Ragged(np.concatenate(frames), np.array([len(f) for f in frames]), 500))
@@ -229,7 +243,8 @@ def test_the_face_smiles_at_negated_good_words_and_people_do_not(performed, lexi
     assert smile[False][1] > 0.2 and smile[True][1] < -0.2
 
 
-# --- drawings -------------------------------------------------------------------------------------------------------------
+# --- drawings
+# -------------------------------------------------------------------------------------------------------------
 
 
 def test_voice_and_strips_show_the_clips_values_under_its_words(fig, clip):
@@ -265,7 +280,9 @@ def test_rectangles_and_profile_count_what_is_there(fig, corpus):
 
 
 def test_a_file_of_another_shape_can_be_drawn(fig, corpus):
-    sims = Corpus("own", "sims", "", {s: replace(corpus[s].select(range(20)), labels=corpus[s].labels[:20] / 3) for s in SPLITS})
+    sims = Corpus(
+        "own", "sims", "", {s: replace(corpus[s].select(range(20)), labels=corpus[s].labels[:20] / 3) for s in SPLITS}
+    )
     draw.profile(fig, sims)
     assert fig.axes[0].get_xlim()[1] < 1.2
 
@@ -273,11 +290,17 @@ def test_a_file_of_another_shape_can_be_drawn(fig, corpus):
 def test_bars_lines_and_dots_show_what_they_are_given(fig):
     parts = fig.subfigures(4, 1)
     draw.chance(parts[0], {"voice": 0.3}, {"voice": np.zeros(7)}, {"voice": "rare"})
-    assert parts[0].axes[0].lines[0].get_xdata()[0] == 0.3 and sum(p.get_height() for p in parts[0].axes[0].patches) == 7
+    assert (
+        parts[0].axes[0].lines[0].get_xdata()[0] == 0.3 and sum(p.get_height() for p in parts[0].axes[0].patches) == 7
+    )
     draw.control(parts[1], {"error": ([0.0, 0.1, 0.1], 0.5)})
     assert sum(p.get_height() for p in parts[1].axes[0].patches) == 3
-    draw.negation(parts[2], np.arange(3), {"plain": np.ones((4, 3)), "negated": np.zeros((2, 3))},
-                  {"plain": np.ones(4), "negated": -np.ones(2)})
+    draw.negation(
+        parts[2],
+        np.arange(3),
+        {"plain": np.ones((4, 3)), "negated": np.zeros((2, 3))},
+        {"plain": np.ones(4), "negated": -np.ones(2)},
+    )
     assert [p.get_height() for p in parts[2].axes[1].patches] == [1, -1]
     draw.doors(parts[3], ["pitch"], np.array([0.2]), np.array([0.0]), (0.7, 0.5))
     assert [list(line.get_xdata()) for line in parts[3].axes[0].lines[:2]] == [[0.7, 0.2], [0.5, 0.0]]

@@ -20,12 +20,18 @@ N = definitions("09_break_the_data.py")
 
 @pytest.fixture(scope="module")
 def splits():
-    """(train, test) in standard units, put where the notebook's functions look for them, with the voice reader and the blind error."""
+    """(train, test) in standard units, put where the notebook's functions look for them, with the voice reader and the
+    blind error."""
     corpus = load_corpus("classroom-mosi")
     train, test = (N["standardised"](corpus[name], corpus["train"]) for name in ("train", "test"))
     raw = corpus["test"].audio
-    N.update(train=train, test=test, raw=raw, voice=fit_ridge(mean_pool(train.audio), train.labels),
-             raw_voice=fit_ridge(mean_pool(corpus["train"].audio), train.labels))
+    N.update(
+        train=train,
+        test=test,
+        raw=raw,
+        voice=fit_ridge(mean_pool(train.audio), train.labels),
+        raw_voice=fit_ridge(mean_pool(corpus["train"].audio), train.labels),
+    )
     return train, test, N["error"](np.full(len(test), train.labels.mean()), test.labels)
 
 
@@ -133,7 +139,8 @@ def test_the_test_splits_own_statistics_undo_the_shrinking(splits, seed):
     assert paired_difference(honest, stolen)["low"] > 0.02
 
 
-# --- drawings -------------------------------------------------------------------------------------------------------------
+# --- drawings
+# -------------------------------------------------------------------------------------------------------------
 
 
 def test_the_grid_tells_kept_missing_and_padding_apart(splits):
@@ -143,7 +150,11 @@ def test_the_grid_tells_kept_missing_and_padding_apart(splits):
     for ax, m in zip(fig.axes, MODALITIES, strict=True):
         cells = np.asarray(ax.images[0].get_array())
         valid = missing.valid_steps(few)[m]
-        assert np.array_equal(cells == 2, keep[m]) and np.array_equal(cells == 0, ~valid) and np.array_equal(cells == 1, valid & ~keep[m])
+        assert (
+            np.array_equal(cells == 2, keep[m])
+            and np.array_equal(cells == 0, ~valid)
+            and np.array_equal(cells == 1, valid & ~keep[m])
+        )
 
 
 def test_curves_and_rows_lie_where_the_numbers_say():
@@ -155,7 +166,9 @@ def test_curves_and_rows_lie_where_the_numbers_say():
     draw.error_curves(ax, [0, 1], {"a": [1.0, 2.0], "b": [3.0, 4.0]}, blind=1.5)
     assert [list(line.get_ydata()) for line in ax.lines[:2]] == [[1, 2], [3, 4]] and ax.lines[2].get_ydata()[0] == 1.5
     ax = Figure().subplots()
-    draw.intervals(ax, {"first": {"value": 2, "low": 1, "high": 3}, "second": {"value": 5, "low": 4, "high": 6}}, blind=0)
+    draw.intervals(
+        ax, {"first": {"value": 2, "low": 1, "high": 3}, "second": {"value": 5, "low": 4, "high": 6}}, blind=0
+    )
     assert [t.get_text() for t in ax.get_yticklabels()] == ["second", "first"]
     assert list(ax.lines[0].get_xdata()) == [4, 6] and list(ax.lines[2].get_xdata()) == [1, 3]
 
@@ -165,7 +178,9 @@ def test_means_are_marked():
     draw.lucky_draws(ax, np.array([0.1, 0.2, 0.3]), best=0.3)
     assert [line.get_xdata()[0] for line in ax.lines] == pytest.approx([0.2, 0.3])
     fig = Figure()
-    draw.shared_seed(fig, {"own seeds": [1.0, 3.0], "one seed": [2.0, 4.0]}, [0, 1], {"one seed": [1, 0.5], "own seeds": [1, 0.2]})
+    draw.shared_seed(
+        fig, {"own seeds": [1.0, 3.0], "one seed": [2.0, 4.0]}, [0, 1], {"one seed": [1, 0.5], "own seeds": [1, 0.2]}
+    )
     left, right = fig.axes
     assert [left.lines[i].get_xdata()[0] for i in (1, 3)] == [2.0, 3.0]
     assert [list(line.get_ydata()) for line in right.lines] == [[1, 0.5], [1, 0.2]]

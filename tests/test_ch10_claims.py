@@ -143,5 +143,8 @@ def test_the_drawings_show_what_they_are_given(notebook):
     draw.staircases(ax, {"down": np.floor})
     assert np.allclose(ax.lines[1].get_ydata() - ax.lines[1].get_ydata()[0], range(6))
     draw.power_over_seeds(ax, {"x": ([3, 5], [0.25, 0.5])})
-    assert [25.0, 50.0] in [line.get_ydata().tolist() if hasattr(line.get_ydata(), "tolist") else list(line.get_ydata()) for line in ax.lines]
+    assert [25.0, 50.0] in [
+        line.get_ydata().tolist() if hasattr(line.get_ydata(), "tolist") else list(line.get_ydata())
+        for line in ax.lines
+    ]
     plt.close("all")

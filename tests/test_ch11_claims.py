@@ -43,7 +43,11 @@ def test_concat_leads_by_what_voice_and_face_say(corpus):
     rng = np.random.default_rng(SEED)
 
     def strangers(split):
-        return replace(split, audio=split.audio.select(rng.permutation(len(split))), vision=split.vision.select(rng.permutation(len(split))))
+        return replace(
+            split,
+            audio=split.audio.select(rng.permutation(len(split))),
+            vision=split.vision.select(rng.permutation(len(split))),
+        )
 
     dealt = replace(corpus, splits={n: strangers(s) for n, s in corpus.splits.items()})
     runs = {"text": trained("fc_t", corpus), "concat": trained("concat", corpus), "control": trained("concat", dealt)}
@@ -57,7 +61,10 @@ def test_late_fusion_keeps_more_without_the_text_and_loses_more_without_the_voic
     one = runs["late_lstm"]
     test = one.splits["test"]
     kept, lost = draw_masks(test, 0.0, 1), draw_masks(test, 1.0, 1)
-    cases = {m: mask_split(test, kept | {m: lost[m]}, one.encoder, one.complete_text("test"), False) for m in ("audio", "text")}
+    cases = {
+        m: mask_split(test, kept | {m: lost[m]}, one.encoder, one.complete_text("test"), False)
+        for m in ("audio", "text")
+    }
     cases["nothing"] = one.masked("test", 0.0, 1)
     corr = {name: {case: metrics(run, masked)["corr"] for case, masked in cases.items()} for name, run in runs.items()}
     early, late = corr.values()
@@ -107,7 +114,9 @@ def test_the_figures_draw_what_they_are_given(figure):
     scores = {"FC(T)": [{"mae": 1.0}, {"mae": 1.2}], "a control": [{"mae": 1.3}]}
     draw.readers_over_seeds(figure, scores, {"blind": {"mae": 1.5}}, metrics=("mae",))
     lines = figure.axes[0].get_lines()
-    assert list(lines[0].get_xdata()) == [1.0, 1.2] and lines[1].get_xdata()[0] < 1.0 and lines[-1].get_xdata()[0] == 1.5
+    assert (
+        list(lines[0].get_xdata()) == [1.0, 1.2] and lines[1].get_xdata()[0] < 1.0 and lines[-1].get_xdata()[0] == 1.5
+    )
     assert lines[2].get_color() == draw.figures.GREY
 
 
@@ -115,24 +124,43 @@ def test_missing_cases_and_lengths_are_drawn_in_order(figure):
     top, bottom = figure.subfigures(2, 1)
     draw.errors_against_length(top, {"one": {"mean": [0.5, 0.7]}}, [5, 20])
     assert list(top.axes[0].get_lines()[0].get_ydata()) == [0.5, 0.7]
-    draw.without_a_modality(bottom, {"late": {"nothing": {"mae": 1.0, "corr": 0.5}, "text": {"mae": 1.2, "corr": 0.3}}}, {"mae": 1.3, "corr": 0.0})
+    draw.without_a_modality(
+        bottom,
+        {"late": {"nothing": {"mae": 1.0, "corr": 0.5}, "text": {"mae": 1.2, "corr": 0.3}}},
+        {"mae": 1.3, "corr": 0.0},
+    )
     assert list(bottom.axes[0].get_lines()[0].get_xdata()) == [1.0, 1.2]
     assert [t.get_text() for t in bottom.axes[0].get_yticklabels()] == ["nothing", "text"]
 
 
 def run(name, seed, mae):
     rows = [{"rate": r, "seed": 1, "mae": mae + r / 10, "corr": 0.5} for r in (0.0, 0.5, 0.9, 1.0)]
-    return {"name": name, "label": name.upper(), "training_seed": seed, "records": rows, "config": None if name == "mean" else {}}
+    return {
+        "name": name,
+        "label": name.upper(),
+        "training_seed": seed,
+        "records": rows,
+        "config": None if name == "mean" else {},
+    }
 
 
 def test_the_recorded_table_says_what_is_there_and_what_is_not(figure):
-    records = [run("mean", 0, 1.3), *(run("tfn", s, 1.0 + s / 100) for s in (1, 2, 3)), *(run("concat", s, 1.2) for s in (1, 2, 3))]
+    records = [
+        run("mean", 0, 1.3),
+        *(run("tfn", s, 1.0 + s / 100) for s in (1, 2, 3)),
+        *(run("concat", s, 1.2) for s in (1, 2, 3)),
+    ]
     names = ("mean", "tfn", "lmf", "concat")
     table = draw.recorded_table(records, names)
     text = draw.recorded_rows(table, names)
     rows = {line.split(" | ")[0].strip("| "): line for line in text.split("\n")[2:]}
     assert list(rows) == ["MEAN", "TFN", "lmf", "CONCAT"]
-    assert "none yet" in rows["lmf"] and "| 3 |" in rows["TFN"] and "1.020 [0.995, 1.045]" in rows["TFN"] and "| none |" in rows["MEAN"]
+    assert (
+        "none yet" in rows["lmf"]
+        and "| 3 |" in rows["TFN"]
+        and "1.020 [0.995, 1.045]" in rows["TFN"]
+        and "| none |" in rows["MEAN"]
+    )
     verdict = draw.against(records, names, "concat")
     assert "better than CONCAT: TFN" in verdict and "Not recorded yet" in draw.against(records[:4], names, "concat")
     draw.recorded_forest(figure, table)

@@ -56,6 +56,7 @@ def test_a_shared_model_is_additive():
     clips = IronyTask().draw(16, torch.Generator().manual_seed(1))
     full = torch.ones_like(clips.valid)
     with torch.no_grad():
+
         def said(words, tones):
             return model(SimpleNamespace(words=words, tones=tones, valid=full))
 
@@ -108,14 +109,25 @@ class Words:
 
     def encode(self, text, add_special_tokens):
         ends = np.cumsum([len(w) + 1 for w in text.split()])
-        return SimpleNamespace(tokens=text.split(), offsets=[(int(e) - len(w) - 1, int(e) - 1) for w, e in zip(text.split(), ends, strict=True)])
+        return SimpleNamespace(
+            tokens=text.split(),
+            offsets=[(int(e) - len(w) - 1, int(e) - 1) for w, e in zip(text.split(), ends, strict=True)],
+        )
 
 
 def one_clip(text, seconds):
     tokens = len(text.split()) + 2
     frames = Ragged(np.zeros((4, 5), np.float32), np.array([4]), 4)
-    return Split(("a",), (text,), np.ones((1, tokens), np.int64), np.array([tokens]), frames, frames, np.zeros(1, np.float32),
-                 {"seconds": np.array([seconds])})
+    return Split(
+        ("a",),
+        (text,),
+        np.ones((1, tokens), np.int64),
+        np.array([tokens]),
+        frames,
+        frames,
+        np.zeros(1, np.float32),
+        {"seconds": np.array([seconds])},
+    )
 
 
 def test_the_clock_puts_even_bins_beside_the_spoken_times():

@@ -1,4 +1,5 @@
-"""What notebook 13 claims holds for seeds that it does not show; its toy clips, rivals and drawings do what they say."""
+"""What notebook 13 claims holds for seeds that it does not show; its toy clips, rivals and drawings do what they
+say."""
 
 import os
 
@@ -60,7 +61,9 @@ def test_layouts_are_orders_of_the_same_tokens():
     assert arrange("interleaved", 2).tolist() == [0, 1, 2, 3, 4, 5]
     assert arrange("interleaved", 2, ("text", "vision", "audio")).tolist() == [2, 1, 0, 5, 4, 3]
     assert arrange("concatenated", 2).tolist() == [0, 3, 1, 4, 2, 5]
-    assert arrange("shuffled", 9).sort().values.tolist() == list(range(27)) and arrange("shuffled", 9).tolist() != list(range(27))
+    assert arrange("shuffled", 9).sort().values.tolist() == list(range(27)) and arrange("shuffled", 9).tolist() != list(
+        range(27)
+    )
     with pytest.raises(ValueError, match="braided"):
         arrange("braided", 2)
 
@@ -115,8 +118,12 @@ def test_a_masked_maximum_of_negative_values():
 
 
 def test_moments_are_found_interleaved_and_not_concatenated():
-    found = {layout: fit_moments(moment_model(lambda layout=layout: ArrangedFusion(24, 1, layout, **SMALL), SEED), MomentTask(), SEED)
-             for layout in ("interleaved", "concatenated")}
+    found = {
+        layout: fit_moments(
+            moment_model(lambda layout=layout: ArrangedFusion(24, 1, layout, **SMALL), SEED), MomentTask(), SEED
+        )
+        for layout in ("interleaved", "concatenated")
+    }
     assert found["interleaved"] > 0.9 and found["concatenated"] < 0.65
 
 

@@ -22,7 +22,11 @@ RATES = (0.1, 0.5, 0.9)
 
 @functools.cache
 def signals():
-    return {"face": filling.face(load_corpus("classroom-mosi"), [8, 2]), "swing": filling.swing(), "noise": filling.white_noise()}
+    return {
+        "face": filling.face(load_corpus("classroom-mosi"), [8, 2]),
+        "swing": filling.swing(),
+        "noise": filling.white_noise(),
+    }
 
 
 def mean(x, keep):
@@ -104,7 +108,11 @@ def test_a_causal_module_knows_nothing_before_the_first_frame(seed):
     assert each[True][lost - 3 : lost].max() < 0.7 * blind
 
 
-@pytest.mark.parametrize("options", [{}, {"gate": "channel"}, {"bidirectional": True}, {"layer": "simplified"}], ids=lambda o: ",".join(o) or "printed")
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"gate": "channel"}, {"bidirectional": True}, {"layer": "simplified"}],
+    ids=lambda o: ",".join(o) or "printed",
+)
 def test_the_module_by_hand_is_the_librarys(options):
     by_hand = definitions("14_reconstruction.py")["by_hand"]
     for seed in SEEDS:

@@ -1,4 +1,5 @@
-"""What notebook 15 claims holds for networks and seeds that it does not show; and its drawings draw what they are given."""
+"""What notebook 15 claims holds for networks and seeds that it does not show; and its drawings draw what they are
+given."""
 
 import dataclasses
 import functools
@@ -37,7 +38,9 @@ def notebook():
 def network_and_batch(seed, **changes):
     torch.manual_seed(seed)
     encoder = load_encoder("tiny")
-    net = MGMRNet(dataclasses.replace(SMALL, **changes), Inputs({"text": encoder.dim, "audio": 5, "vision": 7}, None, encoder))
+    net = MGMRNet(
+        dataclasses.replace(SMALL, **changes), Inputs({"text": encoder.dim, "audio": 5, "vision": 7}, None, encoder)
+    )
     split = toy_corpus(seed, sizes=(4, 4, 9))["test"]
     return net.eval(), MaskedSplit(split, draw_masks(split, 0.5, seed)).batch(range(9))
 

@@ -93,7 +93,11 @@ def ask(m, x, z, valid):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_hybrid_attention_by_hand_is_the_librarys_with_its_gradients(seed):
-    m = seeded(seed, lambda: HybridAttention({"text": 6, "audio": 5, "vision": 7}, 8, 12, Mixing(heads=2))).double().eval()
+    m = (
+        seeded(seed, lambda: HybridAttention({"text": 6, "audio": 5, "vision": 7}, 8, 12, Mixing(heads=2)))
+        .double()
+        .eval()
+    )
     g = torch.Generator().manual_seed(seed)
     sequences = {}
     for name, longest, width in (("text", 6, 6), ("audio", 11, 5), ("vision", 9, 7)):
@@ -111,13 +115,20 @@ def test_hybrid_attention_by_hand_is_the_librarys_with_its_gradients(seed):
     for k in h:
         mine = ours[k].masked_fill(~valid[k][..., None], 0.0)
         torch.testing.assert_close(mine, theirs[k], atol=1e-10, rtol=1e-10)
-        pair = [torch.autograd.grad(y.square().sum(), sequences["audio"].x, retain_graph=True)[0] for y in (mine, theirs[k])]
+        pair = [
+            torch.autograd.grad(y.square().sum(), sequences["audio"].x, retain_graph=True)[0] for y in (mine, theirs[k])
+        ]
         torch.testing.assert_close(*pair, atol=1e-9, rtol=1e-9)
 
 
 def test_the_drawings_show_what_they_are_given():
     fig = plt.figure()
-    figures_ch16.lookups(fig, torch.eye(4)[None, None].repeat(2, 1, 1, 1), torch.ones(2, 4, dtype=torch.bool), torch.arange(4).repeat(2, 1))
+    figures_ch16.lookups(
+        fig,
+        torch.eye(4)[None, None].repeat(2, 1, 1, 1),
+        torch.ones(2, 4, dtype=torch.bool),
+        torch.arange(4).repeat(2, 1),
+    )
     assert fig.axes[0].images[0].get_array()[2, 2] == 1 and not figures.problems(fig)
     fig, ax = plt.subplots()
     figures_ch16.strengths(ax, {"attention": 0.5, "scan": 0.9}, {4: {"mean tone": 0.7}})

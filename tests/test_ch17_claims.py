@@ -74,6 +74,7 @@ def test_macro_fusion_by_hand_is_the_librarys_with_its_gradients(seed):
         def run(x, mask):
             x = x + part.mix(part.norm(x), mask)
             return x + part.feed_forward(part.norm_between(x))
+
         return run
 
     encoded = {k: layer(m.encode[k])(x, valid[k]) for k, x in h.items()}

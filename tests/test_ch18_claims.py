@@ -31,7 +31,9 @@ def test_labels_are_what_the_task_says(kind):
     heard = (words * loud[:, ::2]).sum(1)
     agree = (heard == drawn.labels).float().mean().item()
     assert agree == 1 if kind == "stress" else agree < 0.85
-    assert (words.sum(1).sign() == drawn.labels).float().mean().item() == pytest.approx(1 if kind == "majority" else 0.69, abs=0.04)
+    assert (words.sum(1).sign() == drawn.labels).float().mean().item() == pytest.approx(
+        1 if kind == "majority" else 0.69, abs=0.04
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))

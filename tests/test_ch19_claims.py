@@ -51,7 +51,11 @@ def test_how_often_a_batch_counts_is_what_an_optimiser_does():
 def test_a_target_that_moves_shrinks(seed):
     left = {}
     for detach in (False, True):
-        g, w, r = torch.Generator().manual_seed(seed), torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)
+        g, w, r = (
+            torch.Generator().manual_seed(seed),
+            torch.ones(1, requires_grad=True),
+            torch.ones(1, requires_grad=True),
+        )
         optimizer = torch.optim.SGD([w, r], lr=0.1)
         for _ in range(300):
             x = torch.randn(64, generator=g)
@@ -99,9 +103,13 @@ def test_one_seed_gives_no_verdict():
 
 
 def test_recorded_costs_are_tabled():
-    rows = [{"name": n, "label": n.upper(), "frames": f, "pass": "train step", "seconds": s, "bytes": 2**20 * f}
-            for n, f, s in (("mfmb", 100, 1.0), ("mfmb", 200, 3.0), ("mfmb_mamba", 100, 2.0), ("mfmb_mamba", 200, 4.0))]
-    text = figures_ch19.recorded_costs({"profile": "laptop", "batch": 4, "provenance": {"date": "2026-01-01"}, "over_length": rows})
+    rows = [
+        {"name": n, "label": n.upper(), "frames": f, "pass": "train step", "seconds": s, "bytes": 2**20 * f}
+        for n, f, s in (("mfmb", 100, 1.0), ("mfmb", 200, 3.0), ("mfmb_mamba", 100, 2.0), ("mfmb_mamba", 200, 4.0))
+    ]
+    text = figures_ch19.recorded_costs(
+        {"profile": "laptop", "batch": 4, "provenance": {"date": "2026-01-01"}, "over_length": rows}
+    )
     assert "| MFMB | 1.00 s, 100 MiB | 3.00 s, 200 MiB |" in text and "2026-01-01" in text
 
 
@@ -116,10 +124,17 @@ def test_figures_draw_what_they_are_given():
     fig, ax = plt.subplots()
     figures_ch19.curves(ax, [0.0, 1.0], {"MFMB-Net": [0.9, 1.3], "blind rival": [1.3, 1.3]})
     assert [line.get_ydata().tolist() for line in ax.lines] == [[0.9, 1.3], [1.3, 1.3]]
-    costs = [{"name": n, "frames": f, "pass": "train step", "seconds": f / 100, "bytes": f * 2**20} for n in ("mfmb", "mfmb_mamba") for f in (100, 200)]
+    costs = [
+        {"name": n, "frames": f, "pass": "train step", "seconds": f / 100, "bytes": f * 2**20}
+        for n in ("mfmb", "mfmb_mamba")
+        for f in (100, 200)
+    ]
     fig = plt.figure()
     figures_ch19.cost_curves(fig, costs)
-    assert list(fig.axes[0].lines[0].get_ydata()) == [1.0, 2.0] and list(fig.axes[1].lines[1].get_ydata()) == [100.0, 200.0]
+    assert list(fig.axes[0].lines[0].get_ydata()) == [1.0, 2.0] and list(fig.axes[1].lines[1].get_ydata()) == [
+        100.0,
+        200.0,
+    ]
     fig = plt.figure()
     figures_ch19.stale(fig, {(1, 0.1): [3.0, 2.0], (4, 0.1): [3.0, 1e12]})
     assert list(fig.axes[0].lines[0].get_ydata()) == [3.0, 2.0] and np.isnan(fig.axes[0].lines[1].get_ydata()[1])

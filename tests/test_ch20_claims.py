@@ -1,4 +1,5 @@
-"""What notebook 20 claims holds for seeds that it does not show, and its drawings and sentences say what the records say."""
+"""What notebook 20 claims holds for seeds that it does not show, and its drawings and sentences say what the records
+say."""
 
 import os
 
@@ -20,13 +21,26 @@ def record(name: str, seed: int, mae: float, label: str | None = None) -> dict:
     """A record with the same error at all rates, so that its area is that error."""
     rows = [{"rate": r / 10, "seed": 1, "mae": mae, "corr": 0.5} for r in range(11)]
     facts = {"device": "cpu", "versions": {"torch": "2"}, "commit": "abc", "date": "2026-01-01"}
-    made = {"name": name, "label": label or name.upper(), "corpus": "toy", "dataset": "mosi", "protocol": "B", "profile": "laptop",
-            "training_seed": seed, "config": None if name == "mean" else {}, "seconds": 60.0, "provenance": facts, "records": rows}
+    made = {
+        "name": name,
+        "label": label or name.upper(),
+        "corpus": "toy",
+        "dataset": "mosi",
+        "protocol": "B",
+        "profile": "laptop",
+        "training_seed": seed,
+        "config": None if name == "mean" else {},
+        "seconds": 60.0,
+        "provenance": facts,
+        "records": rows,
+    }
     return made | {"digest": digest(made)}
 
 
 def ledger(first, second) -> list[dict]:
-    pairs = [(record("mgmr", 1 + i, a), record("mfmb", 1 + i, b)) for i, (a, b) in enumerate(zip(first, second, strict=True))]
+    pairs = [
+        (record("mgmr", 1 + i, a), record("mfmb", 1 + i, b)) for i, (a, b) in enumerate(zip(first, second, strict=True))
+    ]
     return [r for pair in pairs for r in pair] + [record("mean", 0, 1.2)]
 
 
@@ -66,7 +80,9 @@ def test_the_interval_is_the_librarys_and_the_seeds_needed_give_the_power(simula
 
     a, b = simulated(1, 6, rng=seed)
     found = paired_difference(a[0], b[0])
-    assert paired_interval(list(a[0]), list(b[0]), stats.t.ppf(0.975, 5)) == pytest.approx((found["low"], found["high"]))
+    assert paired_interval(list(a[0]), list(b[0]), stats.t.ppf(0.975, 5)) == pytest.approx(
+        (found["low"], found["high"])
+    )
     n = seeds_needed(list(np.subtract(*simulated(1, 2000, rng=seed))[0]), 0.004)
     x, y = simulated(300, n, gain=0.004, rng=seed + 1)
     seen = [t_interval(p - q) for p, q in zip(x, y, strict=True)]
@@ -75,7 +91,9 @@ def test_the_interval_is_the_librarys_and_the_seeds_needed_give_the_power(simula
 
 def test_verdicts_follow_the_interval():
     apart = ledger([0.80, 0.81, 0.82], [0.90, 0.91, 0.93])
-    assert "**MGMR is better**" in draw.verdict(apart, "mgmr", "mfmb") and "-0.103" in draw.verdict(apart, "mgmr", "mfmb")
+    assert "**MGMR is better**" in draw.verdict(apart, "mgmr", "mfmb") and "-0.103" in draw.verdict(
+        apart, "mgmr", "mfmb"
+    )
     turned = ledger([0.90, 0.91, 0.93], [0.80, 0.81, 0.82])
     assert "**MFMB is better**" in draw.verdict(turned, "mgmr", "mfmb")
     assert "not told apart" in draw.verdict(ledger([0.8, 0.9, 0.8], [0.9, 0.8, 0.8]), "mgmr", "mfmb")

@@ -12,7 +12,11 @@ from .test_ledger import RATES, made
 
 def records():
     # mgmr is better than concat by 0.1 with every seed; seeds differ by 0.2; mask seed 2 adds 0.1.
-    return [made(name, seed, shift + 0.2 * i) for i, seed in enumerate((1, 2, 3)) for name, shift in (("mgmr", 0.0), ("concat", 0.1))]
+    return [
+        made(name, seed, shift + 0.2 * i)
+        for i, seed in enumerate((1, 2, 3))
+        for name, shift in (("mgmr", 0.0), ("concat", 0.1))
+    ]
 
 
 def test_a_band_is_the_mean_and_its_interval_over_trainings():
@@ -42,7 +46,11 @@ def test_pooling_masks_makes_a_narrower_interval_than_trainings_do():
 
 def test_the_verdict_is_the_paired_one():
     assert "AUILC of MAE -0.100" in draw.verdicts(records())
-    assert "Not recorded" in draw.verdicts([]) and "Not recorded" in draw.area_table([]) and "Not recorded" in draw.widths_said([], [], [])
+    assert (
+        "Not recorded" in draw.verdicts([])
+        and "Not recorded" in draw.area_table([])
+        and "Not recorded" in draw.widths_said([], [], [])
+    )
     fig = Figure()
     draw.bands(fig, [], ["mgmr"])
     assert fig.axes[0].get_title() == "not recorded yet"

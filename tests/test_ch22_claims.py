@@ -1,4 +1,5 @@
-"""What notebook 22 claims about few seeds and many comparisons holds for seeds that it does not show; its drawings show what they are given."""
+"""What notebook 22 claims about few seeds and many comparisons holds for seeds that it does not show; its drawings show
+what they are given."""
 
 import os
 
@@ -54,7 +55,11 @@ def test_holm_holds_five_per_cent_and_is_the_stepwise_rule(seed):
 
 def test_pairs_by_hand_are_the_ledgers():
     rng = np.random.default_rng(SEEDS[1])
-    runs = [record(n, s, float(rng.normal(1, 0.1))) for n, seeds in (("mgmr", range(5)), ("mgmr_no_s1", (3, 0, 4))) for s in seeds]
+    runs = [
+        record(n, s, float(rng.normal(1, 0.1)))
+        for n, seeds in (("mgmr", range(5)), ("mgmr_no_s1", (3, 0, 4)))
+        for s in seeds
+    ]
     mine = paired_changes(*(draw.scores(runs, n, "mae") for n in ("mgmr", "mgmr_no_s1")))
     theirs = paired(runs, "mgmr_no_s1", "mgmr", "mae")
     assert len(mine) == 3 and np.mean(mine) == pytest.approx(theirs["mean"])
@@ -66,12 +71,18 @@ def test_the_slips_of_the_papers_are_in_their_tables():
     assert five.loc["MFMB-Net", "acc5"] - five.loc["MFMB-Net w/o Recon", "acc5"] == pytest.approx(1.3)
     assert (five.loc["MFMB-Net", "acc5"], four.loc["MFMB-Net", "acc5"]) == (30.3, 30.5)
     q = {"non0": 277 / 656, "has0": 307 / 686}
-    above = {n: [r[f"f1_{c}"] > 100 * (1 - (1 - r[f"acc2_{c}"] / 100) * (0.5 + np.sqrt(s * (1 - s)))) for c, s in q.items()] for n, r in six.iterrows()}
+    above = {
+        n: [r[f"f1_{c}"] > 100 * (1 - (1 - r[f"acc2_{c}"] / 100) * (0.5 + np.sqrt(s * (1 - s)))) for c, s in q.items()]
+        for n, r in six.iterrows()
+    }
     assert list(above.values()) == [[False, False], [True, True], [True, False], [False, False]]
 
 
 def test_an_empty_ledger_is_said_to_be_empty():
-    assert draw.page("readings", []) == draw.NOT_RECORDED and draw.verdict_table(draw.verdicts([], holm)) == draw.NOT_RECORDED
+    assert (
+        draw.page("readings", []) == draw.NOT_RECORDED
+        and draw.verdict_table(draw.verdicts([], holm)) == draw.NOT_RECORDED
+    )
     text = draw.page("ablation-mgmr", [])
     assert draw.NOT_RECORDED in text and "68.28" in text and not text.startswith("#")
     assert draw.spreads([], "acc5") == {} and draw.scores([], "mgmr", "mae") == {}
@@ -87,10 +98,16 @@ def test_verdicts_name_what_is_told_apart():
     runs.append(record("mgmr_no_recon", 0, 2.0))  # one seed: no interval, no verdict
     frame = draw.verdicts(runs, holm)
     assert frame["label"].tolist() == ["MGMR-Net w/o S-1", "MGMR-Net w/o S-2"]
-    assert frame["together"].tolist() == [True, False] and frame.loc["mgmr_no_s1", "mean"] == pytest.approx(0.5033, abs=1e-3)
+    assert frame["together"].tolist() == [True, False] and frame.loc["mgmr_no_s1", "mean"] == pytest.approx(
+        0.5033, abs=1e-3
+    )
     table = draw.verdict_table(frame)
     assert "| MGMR-Net w/o S-1 | 3 | +0.503 |" in table and table.endswith("no | no |")
-    assert draw.spreads(runs, "mae") == {"MGMR": pytest.approx(0.1), "MGMR_NO_S1": pytest.approx(0.105, abs=1e-3), "MGMR_NO_S2": pytest.approx(0.0764, abs=1e-3)}
+    assert draw.spreads(runs, "mae") == {
+        "MGMR": pytest.approx(0.1),
+        "MGMR_NO_S1": pytest.approx(0.105, abs=1e-3),
+        "MGMR_NO_S2": pytest.approx(0.0764, abs=1e-3),
+    }
     fig = plt.figure()
     draw.changes(fig, frame)
     assert fig.axes[0].lines[1].get_xdata()[0] == pytest.approx(0.5033, abs=1e-3)

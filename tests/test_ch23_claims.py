@@ -1,4 +1,5 @@
-"""What notebook 23 claims about counts, crossings and clocks holds for inputs that it does not show; drawings show what they are given."""
+"""What notebook 23 claims about counts, crossings and clocks holds for inputs that it does not show; drawings show what
+they are given."""
 
 import os
 
@@ -97,7 +98,9 @@ def test_an_absent_record_is_said_to_be_absent_and_a_present_one_is_drawn():
     draw.recorded_lengths(fig, found)
     assert [list(ax.lines[0].get_ydata()) for ax in fig.axes] == [[1.0, 2.0], [10.0, 20.0]]
     text = draw.recorded_inference(found)
-    assert "| MGMR-Net | 5 | 1.00 | 1.50 |" in text and "| MGMR-Net | 3.65 | 3.93 |" in text and not text.startswith("#")
+    assert (
+        "| MGMR-Net | 5 | 1.00 | 1.50 |" in text and "| MGMR-Net | 3.65 | 3.93 |" in text and not text.startswith("#")
+    )
     plt.close("all")
 
 

@@ -48,7 +48,10 @@ def test_a_reader_that_knows_nothing_has_a_perfect_case(seed):
     error = np.abs(truth)
     found = dashboard.choose_cases(error, np.abs(truth - 1))
     assert error[found["smallest error"]] < 0.03
-    assert dashboard.standing(error, found["smallest error"]) == 0 and dashboard.standing(error, found["largest error"]) >= 0.9
+    assert (
+        dashboard.standing(error, found["smallest error"]) == 0
+        and dashboard.standing(error, found["largest error"]) >= 0.9
+    )
 
 
 def test_hidden_words_are_dots_and_predictions_stand_where_they_are():
@@ -61,7 +64,10 @@ def test_hidden_words_are_dots_and_predictions_stand_where_they_are():
 
 
 def test_cases_and_chosen_clips_are_marked():
-    errors, found = {"a": np.array([0.1, 0.5, 2.0]), "b": np.array([1.0, 1.0, 1.5])}, dict(zip(dashboard.CASES, (0, 1, 2), strict=True))
+    errors, found = (
+        {"a": np.array([0.1, 0.5, 2.0]), "b": np.array([1.0, 1.0, 1.5])},
+        dict(zip(dashboard.CASES, (0, 1, 2), strict=True)),
+    )
     fig = plt.figure(layout="constrained")
     draw.among_all(fig, errors, found)
     assert [line.get_xdata()[0] for line in fig.axes[0].lines] == [0.1, 0.5, 2.0, 0.5]  # three cases and the median

@@ -16,7 +16,9 @@ from mgmr_lib.data import export_mmsa
 from tests.toy import toy_corpus
 
 ROOT = Path(__file__).resolve().parent.parent
-SETTINGS = "--profile fast --text-encoder tiny --epochs 2 --d-model 8 --d-state 2 --expand 1 --batch-size 16 --quiet".split()
+SETTINGS = (
+    "--profile fast --text-encoder tiny --epochs 2 --d-model 8 --d-state 2 --expand 1 --batch-size 16 --quiet".split()
+)
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +45,10 @@ def run(file, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(setup, "vocabulary_mismatch", lambda *_: None)
         patch.setattr(setup, "load_tokenizer", lambda *_: None)
-        assert cli.main(["train", "--model", "mgmr", "--data", str(file), "--out", str(folder), "--seed", "7", *SETTINGS]) == 0
+        assert (
+            cli.main(["train", "--model", "mgmr", "--data", str(file), "--out", str(folder), "--seed", "7", *SETTINGS])
+            == 0
+        )
     return folder
 
 
@@ -155,6 +160,8 @@ def test_a_mistake_is_one_sentence_and_exit_code_two(arguments, words, tmp_path,
 def test_the_module_answers_from_a_shell_without_a_traceback(tmp_path):
     (tmp_path / "broken.pkl").write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
     command = [sys.executable, "-m", "mgmr_lib", "train", "--data", "broken.pkl", "--out", "x"]
-    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    found = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
     assert found.returncode == 2 and "Traceback" not in found.stderr and "broken.pkl" in found.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["broken.pkl"]

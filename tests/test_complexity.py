@@ -1,4 +1,5 @@
-"""Costs: what is measured belongs to the network and length named; a record survives the disk; tables show the record's numbers."""
+"""Costs: what is measured belongs to the network and length named; a record survives the disk; tables show the record's
+numbers."""
 
 import pytest
 
@@ -49,7 +50,11 @@ def test_tables_and_figure_show_the_record(rows, tmp_path):
     files = cost_tables.write_costs(complexity.read_costs(path), tmp_path / "out")
     assert {f.name for f in files} == {"inference.md", "inference.csv", "over_length.csv", "over_length.png"}
     text = files[0].read_text()
-    assert "| MGMR | 12,345 | 1.00 | 1.50 | 150.00 |" in text and "| MGMR-Net | 3.65 | 3.93 |" in text and "Recorded, not computed" in text
+    assert (
+        "| MGMR | 12,345 | 1.00 | 1.50 | 150.00 |" in text
+        and "| MGMR-Net | 3.65 | 3.93 |" in text
+        and "Recorded, not computed" in text
+    )
     write_json(path, {"records": []})
     with pytest.raises(CourseError, match="no record of costs"):
         complexity.read_costs(path)

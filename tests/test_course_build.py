@@ -52,7 +52,8 @@ def write_root(root):
     (source / "01_tiny.py").write_text(TINY)
     (source / "glossary.yml").write_text("state:\n  symbol: $h$\n  text: What a recurrence carries along.\n")
     (source / "bibliography.yml").write_text(
-        "kalman1960:\n  short: Kalman 1960\n  authors: R. E. Kalman\n  year: 1960\n  title: Filtering\n  text: Our source.\n")
+        "kalman1960:\n  short: Kalman 1960\n  authors: R. E. Kalman\n  year: 1960\n  title: Filtering\n  text: Our source.\n"
+    )
     (root / "README.md").write_text(README)
     return root
 
@@ -133,9 +134,13 @@ TAMPERINGS = {
     "the claim": lambda r: change(r / "notebooks/src/01_tiny.py", "A small notebook", "A big notebook"),
     "a deleted output": lambda r: spoil(r / LEARNER / "01_tiny.ipynb", lambda nb: last(nb).update(outputs=[])),
     "a wrong number": lambda r: change(r / SOLUTION / "01_tiny.ipynb", "half of it: 3.5", "half of it: 3.6"),
-    "an execution count": lambda r: change(r / LEARNER / "01_tiny.ipynb", '"execution_count": 3', '"execution_count": 7'),
-    "all outputs cleared": lambda r: spoil(r / LEARNER / "01_tiny.ipynb", lambda nb: [
-        c.update(outputs=[], execution_count=None) for c in nb.cells if c.cell_type == "code"]),
+    "an execution count": lambda r: change(
+        r / LEARNER / "01_tiny.ipynb", '"execution_count": 3', '"execution_count": 7'
+    ),
+    "all outputs cleared": lambda r: spoil(
+        r / LEARNER / "01_tiny.ipynb",
+        lambda nb: [c.update(outputs=[], execution_count=None) for c in nb.cells if c.cell_type == "code"],
+    ),
     "a code cell": lambda r: change(r / LEARNER / "01_tiny.ipynb", "your code here", "your code"),
     "a text cell": lambda r: change(r / SOLUTION / "01_tiny.ipynb", "A small notebook", "A nice notebook"),
     "a tag": lambda r: spoil(r / LEARNER / "01_tiny.ipynb", lambda nb: last(nb).metadata.update(tags=["nbval-skip"])),
@@ -192,7 +197,7 @@ def test_outputs_that_were_tampered_with_are_not_kept(course, monkeypatch):
 
 def test_a_failing_cell_writes_nothing(course):
     before = (course / LEARNER / "01_tiny.ipynb").read_bytes()
-    change(course / "notebooks/src/01_tiny.py", 'print("half', "1 / 0\nprint(\"half")
+    change(course / "notebooks/src/01_tiny.py", 'print("half', '1 / 0\nprint("half')
     with pytest.raises(CourseError, match="nothing was written"):
         build.build(["01"], course)
     assert (course / LEARNER / "01_tiny.ipynb").read_bytes() == before
@@ -202,20 +207,24 @@ def test_a_failing_cell_writes_nothing(course):
 def test_regions_keep_their_indentation():
     code = "def f():\n    for i in x:\n        # SOLUTION\n        a = 1\n\n        b = 2\n        # END SOLUTION\n    return 1\n"
     assert edition_code(code, LEARNER) == (
-        "def f():\n    for i in x:\n        raise NotImplementedError  # your code here\n    return 1\n")
+        "def f():\n    for i in x:\n        raise NotImplementedError  # your code here\n    return 1\n"
+    )
     assert edition_code(code, SOLUTION) == "def f():\n    for i in x:\n        a = 1\n\n        b = 2\n    return 1\n"
     with pytest.raises(CourseError, match="END SOLUTION"):
         edition_code("def f():\n    # SOLUTION\n    return 1\n", LEARNER)
 
 
-@pytest.mark.parametrize(("name", "text", "says"), [
-    ("1_tiny.py", TINY, "NN_slug.py"),
-    ("01_tiny.py", TINY.replace("#     minutes: 10\n", ""), "minutes"),
-    ("01_tiny.py", TINY.replace("minutes: 10", "minutes: ten"), "minutes must be a int"),
-    ("01_tiny.py", TINY.replace("#     device: cpu\n", "#     device: cpu\n#     colour: red\n"), "colour"),
-    ("01_tiny.py", "# %%\nprint(1)\n", "mgmr"),
-    ("01_tiny.py", "# ---\n# jupyter:\n#   mgmr: [\n# ---\n# %%\n1\n", "01_tiny.py"),
-])
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("1_tiny.py", TINY, "NN_slug.py"),
+        ("01_tiny.py", TINY.replace("#     minutes: 10\n", ""), "minutes"),
+        ("01_tiny.py", TINY.replace("minutes: 10", "minutes: ten"), "minutes must be a int"),
+        ("01_tiny.py", TINY.replace("#     device: cpu\n", "#     device: cpu\n#     colour: red\n"), "colour"),
+        ("01_tiny.py", "# %%\nprint(1)\n", "mgmr"),
+        ("01_tiny.py", "# ---\n# jupyter:\n#   mgmr: [\n# ---\n# %%\n1\n", "01_tiny.py"),
+    ],
+)
 def test_a_bad_header_is_named(name, text, says, tmp_path):
     path = tmp_path / name
     path.write_text(text)

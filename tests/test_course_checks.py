@@ -1,4 +1,5 @@
-"""Every exercise of the course: its reference passes, each wrong answer is rejected with its own words, constants fail."""
+"""Every exercise of the course: its reference passes, each wrong answer is rejected with its own words, constants
+fail."""
 
 import copy
 import functools

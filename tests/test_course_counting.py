@@ -23,8 +23,11 @@ def test_fresh_and_changed_tensors_are_written_and_views_are_not():
 def test_a_backward_is_seen():
     x = torch.ones(6, requires_grad=True)
     assert written_in_backward(x * 2) == 6  # the sum's gradient is a view, the product's is written
-    indexed = [written_in_backward(torch.stack([y[t] for t in range(n)])) for n in (32, 64)
-               for y in [torch.ones(n, requires_grad=True) * 1]]
+    indexed = [
+        written_in_backward(torch.stack([y[t] for t in range(n)]))
+        for n in (32, 64)
+        for y in [torch.ones(n, requires_grad=True) * 1]
+    ]
     assert indexed[1] / indexed[0] > 3.5
 
 
@@ -33,7 +36,7 @@ def test_kept_blocks_count_once():
     assert kept_for_backward(lambda: x * 2) == 0
     assert kept_for_backward(lambda: x * x) == 10
     assert kept_for_backward(lambda: x.exp()) == 10
-    y = (x * 1)
+    y = x * 1
     assert kept_for_backward(lambda: torch.stack([p * p for p in y.unbind(0)])) == 10
 
 

@@ -36,7 +36,12 @@ def clip(corpus):
 
 def test_seconds_become_frames_by_their_middle():
     assert d.frames_hidden(4, 2.0, 0.0, 1.0).tolist() == [True, True, False, False]
-    assert d.frames_hidden(4, 2.0, 0.25, 0.75).tolist() == [True, False, False, False]  # its middle is at 0.25 s; the next at 0.75
+    assert d.frames_hidden(4, 2.0, 0.25, 0.75).tolist() == [
+        True,
+        False,
+        False,
+        False,
+    ]  # its middle is at 0.25 s; the next at 0.75
     assert not d.frames_hidden(4, 2.0, 1.0, 1.0).any()
     halves = d.frames_hidden(7, 3.0, 0.0, 1.5).astype(int) + d.frames_hidden(7, 3.0, 1.5, 3.0)
     assert (halves == 1).all()
@@ -67,7 +72,11 @@ def test_what_a_clip_does_not_have_cannot_be_hidden(clip, bad):
 
 
 def test_two_clips_or_unknown_parts_are_refused(corpus, clip):
-    for call in (lambda: d.hide(corpus["test"]), lambda: d.hide_parts(clip, text="middle"), lambda: d.one_at_a_time(clip, "smell")):
+    for call in (
+        lambda: d.hide(corpus["test"]),
+        lambda: d.hide_parts(clip, text="middle"),
+        lambda: d.one_at_a_time(clip, "smell"),
+    ):
         with pytest.raises(CourseError):
             call()
 
@@ -98,7 +107,9 @@ def test_what_is_hidden_already_cannot_change_anything(readers, clip):
     everything = d.hide_parts(clip, "all", "all", "all")
     for reader in readers.values():
         loud = replace(clip, audio=replace(clip.audio, values=clip.audio.values + 50))
-        assert d.look(reader, loud, everything).prediction == pytest.approx(d.look(reader, clip, everything).prediction, abs=1e-5)
+        assert d.look(reader, loud, everything).prediction == pytest.approx(
+            d.look(reader, clip, everything).prediction, abs=1e-5
+        )
 
 
 @pytest.mark.parametrize("modality", ["text", "audio", "vision"])

@@ -36,8 +36,22 @@ def counts(cls, rng):
 
 HINTS = ("Add it to every one of the values.", "A number and a list go in, a list comes out.")
 SPECS = [
-    Exercise("98.1", "add to all", 1, 5, add, HINTS, limit_s=0.3, cases=cases, after="Well added.", wrong=(
-        Wrong("first only", lambda a, v: [a + v[0], *v[1:]], "only the first", "You added it to only the first value."),)),
+    Exercise(
+        "98.1",
+        "add to all",
+        1,
+        5,
+        add,
+        HINTS,
+        limit_s=0.3,
+        cases=cases,
+        after="Well added.",
+        wrong=(
+            Wrong(
+                "first only", lambda a, v: [a + v[0], *v[1:]], "only the first", "You added it to only the first value."
+            ),
+        ),
+    ),
     Exercise("98.2", "a counter", 1, 5, Counter, HINTS, test=counts, wrong=()),
 ]
 
@@ -149,24 +163,27 @@ def printing(a, values):
     return [a + v for v in values]
 
 
-@pytest.mark.parametrize(("fn", "words"), [
-    (endless, "calls itself without end"),
-    (looping, "does not come to an end"),
-    (swallowing, "does not come to an end"),
-    (lambda a, v: sys.exit(3), "SystemExit"),
-    (lambda a, v: 1 / 0, "ZeroDivisionError"),
-    (lambda a: a, "TypeError"),
-    (lambda a, v: None, "return"),
-    (lambda a, v: 7, "we expect a list of 3"),
-    (lambda a, v: [a + x for x in v][:2], "you have 2 values, we expect 3"),
-    (lambda a, v: [str(a + x) for x in v], "you have a str at [0]"),
-    (lambda a, v: [float("nan")] * 3, "nan"),
-    (lambda a, v: [a + x + 1 for x in v], "(three numbers), you have"),
-    (lambda a, v: [a + v[0], *v[1:]], "You added it to only the first value. For a ="),
-    (changing, "changes its input"),
-    (5, "leave out the call"),
-    (None, "leave out the call"),
-])
+@pytest.mark.parametrize(
+    ("fn", "words"),
+    [
+        (endless, "calls itself without end"),
+        (looping, "does not come to an end"),
+        (swallowing, "does not come to an end"),
+        (lambda a, v: sys.exit(3), "SystemExit"),
+        (lambda a, v: 1 / 0, "ZeroDivisionError"),
+        (lambda a: a, "TypeError"),
+        (lambda a, v: None, "return"),
+        (lambda a, v: 7, "we expect a list of 3"),
+        (lambda a, v: [a + x for x in v][:2], "you have 2 values, we expect 3"),
+        (lambda a, v: [str(a + x) for x in v], "you have a str at [0]"),
+        (lambda a, v: [float("nan")] * 3, "nan"),
+        (lambda a, v: [a + x + 1 for x in v], "(three numbers), you have"),
+        (lambda a, v: [a + v[0], *v[1:]], "You added it to only the first value. For a ="),
+        (changing, "changes its input"),
+        (5, "leave out the call"),
+        (None, "leave out the call"),
+    ],
+)
 def test_check_teaches_and_never_raises(fn, words, capsys):
     out = said(capsys, fn)
     assert out.startswith("98.1  not yet: ") and words in out

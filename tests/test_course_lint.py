@@ -9,7 +9,15 @@ from mgmr_lib.course import build, lint, lint_course, lint_outputs, lint_source
 from mgmr_lib.course.registry import Exercise
 from mgmr_lib.course.source import Cell, Meta, Source
 
-META = {"slug": "good", "title": "Good", "claim": "It is.", "goals": ("see",), "minutes": 20, "budget_s": 20, "device": "cpu"}
+META = {
+    "slug": "good",
+    "title": "Good",
+    "claim": "It is.",
+    "goals": ("see",),
+    "minutes": 20,
+    "budget_s": 20,
+    "device": "cpu",
+}
 ANSWER = '@exercise("50.1")\ndef f(x):\n    # SOLUTION\n    return x\n    # END SOLUTION'
 GOOD = (
     Cell("markdown", "The [gizmo](glossary.md#gizmo) turns; gizmos are everywhere."),
@@ -17,7 +25,10 @@ GOOD = (
     Cell("markdown", "### Exercise 50.1 · f (easy, 5 minutes)"),
     Cell("code", ANSWER),
     Cell("code", 'check("50.1", f)', ("control",)),
-    Cell("markdown", "## Limits\nWith a rate of 0.35 (see exercise 50.1) it stops; 35 % is our choice, and 2025 is a year."),
+    Cell(
+        "markdown",
+        "## Limits\nWith a rate of 0.35 (see exercise 50.1) it stops; 35 % is our choice, and 2025 is a year.",
+    ),
     Cell("markdown", "## Summary\nA paper has 75.8 [@someone].\n\nIt turns `1.234` times, $2.5$ a step."),
 )
 KNOWN = (Exercise("50.1", "f", 1, 5, lambda x: x, ("a", "b"), (), cases=lambda rng: [(1,)]),)
@@ -106,7 +117,12 @@ def built(*cells):
     return nb
 
 
-FINE = built(("print(1)", [stream("1.234\n")]), ("show(fig, CAPTION)", [FIGURE, BELOW]), ("x = 1", []), ("1 / 0", [ERROR], "raises-exception"))
+FINE = built(
+    ("print(1)", [stream("1.234\n")]),
+    ("show(fig, CAPTION)", [FIGURE, BELOW]),
+    ("x = 1", []),
+    ("1 / 0", [ERROR], "raises-exception"),
+)
 
 
 @pytest.mark.parametrize("rule", lint.RULES["outputs"], ids=lambda r: r.__name__)
@@ -178,18 +194,40 @@ BAD_COURSES = [
     (lint_course.glossary_complete, course(), {}, "not in notebooks/src/glossary.yml"),
     (lint_course.glossary_complete, course(n51=source(number="51")), GLOSSARY, "does so already"),
     (lint_course.glossary_complete, course(n50=source(text("The gizmo turns."))), GLOSSARY, "never links it"),
-    (lint_course.glossary_complete, course(), GLOSSARY | {"widget": {"text": "Some thing that we never came to."}}, "no notebook introduces"),
+    (
+        lint_course.glossary_complete,
+        course(),
+        GLOSSARY | {"widget": {"text": "Some thing that we never came to."}},
+        "no notebook introduces",
+    ),
     (lint_course.glossary_complete, course(), {"gizmo": {"text": "A thing."}}, "no explanation"),
-    (lint_course.introduced_before_use, course(n51=source(text("A gizmo."), number="51", introduces=())), GLOSSARY, "which only 50"),
-    (lint_course.introduced_before_use, course(n50=source(text("Gizmos!"), LINKED)), GLOSSARY, "before it is introduced"),
-    (lint_course.links, course(n51=source(text("[x](glossary.md#nothing)"), number="51")), GLOSSARY, "glossary.md#nothing"),
+    (
+        lint_course.introduced_before_use,
+        course(n51=source(text("A gizmo."), number="51", introduces=())),
+        GLOSSARY,
+        "which only 50",
+    ),
+    (
+        lint_course.introduced_before_use,
+        course(n50=source(text("Gizmos!"), LINKED)),
+        GLOSSARY,
+        "before it is introduced",
+    ),
+    (
+        lint_course.links,
+        course(n51=source(text("[x](glossary.md#nothing)"), number="51")),
+        GLOSSARY,
+        "glossary.md#nothing",
+    ),
     (lint_course.links, course(n51=source(text("[x](77_lost.ipynb)"), number="51")), GLOSSARY, "77_lost"),
     (lint_course.budgets, course(n50=source(budget_s=76)), GLOSSARY, "budget_s 76"),
     (lint_course.budgets, course(n50=source(minutes=90)), GLOSSARY, "90 minutes"),
 ]
 
 
-@pytest.mark.parametrize(("rule", "sources", "glossary", "says"), BAD_COURSES, ids=[f"{r.__name__}: {s}" for r, _, _, s in BAD_COURSES])
+@pytest.mark.parametrize(
+    ("rule", "sources", "glossary", "says"), BAD_COURSES, ids=[f"{r.__name__}: {s}" for r, _, _, s in BAD_COURSES]
+)
 def test_a_bad_course_is_named(rule, sources, glossary, says):
     assert any(says in m for _, m in rule(sources, glossary))
 

@@ -28,7 +28,14 @@ def test_explore_outside_a_notebook_says_its_caption(capsys):
 
 def test_small_multiples_show_the_ends_and_the_middle():
     grid = widgets._grid({"height": [1, 2, 3, 4, 5], "width": [1, 2, 3], "third": [7, 8, 9]})
-    assert [(g["height"], g["width"], g["third"]) for g in grid] == [(1, 1, 8), (1, 3, 8), (3, 1, 8), (3, 3, 8), (5, 1, 8), (5, 3, 8)]
+    assert [(g["height"], g["width"], g["third"]) for g in grid] == [
+        (1, 1, 8),
+        (1, 3, 8),
+        (3, 1, 8),
+        (3, 3, 8),
+        (5, 1, 8),
+        (5, 3, 8),
+    ]
 
 
 @pytest.mark.parametrize("values", [{}, {"height": 3}, {"height": [1]}])
@@ -52,8 +59,11 @@ def test_a_slider_redraws_the_picture_and_says_the_values():
 
 def test_a_figure_needs_a_finding_labels_and_a_caption():
     caption = "The line rises from left to right."
-    for settings, lacking in (({"xlabel": "x", "ylabel": "y"}, "title"), ({"title": "It rises", "ylabel": "y"}, "x axis"),
-                              ({"title": "It rises", "xlabel": "x"}, "y axis")):
+    for settings, lacking in (
+        ({"xlabel": "x", "ylabel": "y"}, "title"),
+        ({"title": "It rises", "ylabel": "y"}, "x axis"),
+        ({"title": "It rises", "xlabel": "x"}, "y axis"),
+    ):
         fig, ax = plt.subplots()
         ax.set(**settings)
         with pytest.raises(CourseError, match=lacking):
@@ -88,7 +98,9 @@ def test_the_drawn_impulse_response_is_the_poles_power():
     fig = plt.figure()
     widgets.pole_and_impulse(fig, radius=0.8, angle=60, steps=5)
     plane, response = fig.axes
-    assert response.containers[0].markerline.get_ydata() == pytest.approx([0.8**t * math.cos(t * math.pi / 3) for t in range(5)])
+    assert response.containers[0].markerline.get_ydata() == pytest.approx(
+        [0.8**t * math.cos(t * math.pi / 3) for t in range(5)]
+    )
     assert sum(line.get_marker() == "x" for line in plane.lines) == 2
     plt.close(fig)
 

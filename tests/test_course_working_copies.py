@@ -111,7 +111,9 @@ def test_no_notebooks_and_no_folder_are_one_sentence(tmp_path, course):
 
 def test_jupyterlab_opens_the_copy_without_news(course, learner):
     command = copies.lab_command("learner/01_a.ipynb", "--no-browser", root=course)
-    assert f"--ServerApp.root_dir={course}" in command and "--LabApp.default_url=/lab/tree/learner/01_a.ipynb" in command
+    assert (
+        f"--ServerApp.root_dir={course}" in command and "--LabApp.default_url=/lab/tree/learner/01_a.ipynb" in command
+    )
     assert command[-1] == "--no-browser"
     settings = copies.lab_environment(learner)["JUPYTERLAB_SETTINGS_DIR"]
     found = list((learner / ".jupyter").rglob("notification.jupyterlab-settings"))

@@ -18,7 +18,8 @@ from mgmr_lib.training.config import make_config
 from mgmr_lib.training.run import train_run
 
 setup.vocabulary_mismatch = setup.load_tokenizer = lambda *_: None
-# 49 clips in batches of 16: the last batch holds one clip, so one of two processes has none. No dropout: it is drawn by process.
+# 49 clips in batches of 16: the last batch holds one clip, so one of two processes has none. No dropout: it is drawn by
+# process.
 config = make_config("mgmr", "laptop", text_encoder="tiny", d_model=8, d_state=2, expand=1, batch_size=16, pool_audio=4,
                      pool_vision=4, epochs=2, dropout=0.0, input_dropout=0.0)
 train_run(config, sys.argv[1], toy_corpus(sizes=(49, 16, 24)), quiet=True)
@@ -49,4 +50,6 @@ def test_two_processes_give_the_losses_of_one(tmp_path):
     assert {"train_task", "train_total", "train_text", "train_audio", "train_vision", "valid_mae"} <= one[0].keys()
     for a, b in zip(one, two, strict=True):
         assert a == pytest.approx(b, abs=1e-4)
-    assert abs(one[0]["train_total"] - one[1]["train_total"]) > 1e-3, "the losses do not move: the comparison would say nothing"
+    assert abs(one[0]["train_total"] - one[1]["train_total"]) > 1e-3, (
+        "the losses do not move: the comparison would say nothing"
+    )

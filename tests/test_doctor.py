@@ -24,7 +24,9 @@ def test_it_names_versions_backends_and_reasons(capsys):
     assert re.search(rf"torch +{re.escape(torch.__version__)}", text)
     for name, reason in available_backends().items():
         assert re.search(rf"^  {name} +{re.escape(reason)}$", text, re.MULTILINE), name
-    assert "--no-build-isolation --no-deps einops causal-conv1d mamba-ssm" in text or available_backends()["cuda"] == "ok"
+    assert (
+        "--no-build-isolation --no-deps einops causal-conv1d mamba-ssm" in text or available_backends()["cuda"] == "ok"
+    )
     assert re.search(r"auto takes +((native|chunked) on cpu|(cuda|triton) on cuda)", text)
     assert re.search(r"cores +\d+", text) and re.search(r"GB free", text)
 
@@ -61,12 +63,15 @@ def test_a_full_disk_is_a_trouble(capsys, monkeypatch):
     assert code == 1 and "make room, or set MGMR_DATA" in text
 
 
-@pytest.mark.parametrize(("gpu", "cuda", "nvcc", "says"), [
-    (False, None, None, "nothing to install on this machine"),
-    (True, "13.0", "13.0", "install it with CUDA_HOME="),
-    (True, "13.0", "12.4", "nvcc is 12.4 but torch was built with CUDA 13.0"),
-    (True, "12.8", None, "install the CUDA toolkit 12.8"),
-])
+@pytest.mark.parametrize(
+    ("gpu", "cuda", "nvcc", "says"),
+    [
+        (False, None, None, "nothing to install on this machine"),
+        (True, "13.0", "13.0", "install it with CUDA_HOME="),
+        (True, "13.0", "12.4", "nvcc is 12.4 but torch was built with CUDA 13.0"),
+        (True, "12.8", None, "install the CUDA toolkit 12.8"),
+    ],
+)
 def test_advice_for_each_kind_of_machine(monkeypatch, gpu, cuda, nvcc, says):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     monkeypatch.setattr(torch.version, "cuda", cuda)
@@ -75,4 +80,6 @@ def test_advice_for_each_kind_of_machine(monkeypatch, gpu, cuda, nvcc, says):
     monkeypatch.setattr(subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 0, stdout=output))
     advice = mamba_cuda.install_advice()
     assert says in advice
-    assert re.search(r"CUDA_HOME=\S+ MAX_JOBS=\d+ .*MAMBA_FORCE_BUILD=TRUE \S+ -m pip install --no-build-isolation", advice)
+    assert re.search(
+        r"CUDA_HOME=\S+ MAX_JOBS=\d+ .*MAMBA_FORCE_BUILD=TRUE \S+ -m pip install --no-build-isolation", advice
+    )

@@ -104,11 +104,18 @@ def test_the_table_and_the_figure_show_seed_means():
 
 def test_two_networks_and_the_references_of_one_stand_side_by_side():
     def measured(offset):
-        records = [{"rate": r, "seed": s, "mae": offset + r + s, "corr": 1 - r} for r in (0.0, 0.5, 1.0) for s in (1, 3)]
+        records = [
+            {"rate": r, "seed": s, "mae": offset + r + s, "corr": 1 - r} for r in (0.0, 0.5, 1.0) for s in (1, 3)
+        ]
         return {"records": records, "aggregates": aggregate(records)}
 
-    results = [{"model": "mgmr", **measured(0), "references": {"mean": measured(5)}}, {"model": "mfmb", **measured(1), "references": {}}]
+    results = [
+        {"model": "mgmr", **measured(0), "references": {"mean": measured(5)}},
+        {"model": "mfmb", **measured(1), "references": {}},
+    ]
     found = side_by_side(results)
     assert list(found) == ["mgmr mae", "mgmr corr", "mean mae", "mean corr", "mfmb mae", "mfmb corr"]
     assert found["mfmb mae"].to_dict() == {"0": 3.0, "0.5": 3.5, "1": 4.0, "AUILC": pytest.approx(3.5)}
-    assert found["mean mae"].tolist() == pytest.approx([7.0, 7.5, 8.0, 7.5]) and found["mgmr corr"]["AUILC"] == pytest.approx(0.5)
+    assert found["mean mae"].tolist() == pytest.approx([7.0, 7.5, 8.0, 7.5]) and found["mgmr corr"][
+        "AUILC"
+    ] == pytest.approx(0.5)

@@ -1,4 +1,5 @@
-"""`experiment` on a learner's own MMSA file: trained, recorded under the file's name, tabled, and found by notebook 21."""
+"""`experiment` on a learner's own MMSA file: trained, recorded under the file's name, tabled, and found by notebook
+21."""
 
 import pytest
 
@@ -18,11 +19,37 @@ def words(tmp_path):
     """A file of one's own, and where its results go."""
     path = tmp_path / "my clips.pkl"
     export_mmsa(toy_corpus(), path)
-    return ["--data", str(path), "--ledger", str(tmp_path / "ledger"), "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "tables")]
+    return [
+        "--data",
+        str(path),
+        "--ledger",
+        str(tmp_path / "ledger"),
+        "--runs",
+        str(tmp_path / "runs"),
+        "--out",
+        str(tmp_path / "tables"),
+    ]
 
 
 def test_a_file_of_ones_own_goes_through_the_same_command(words, tmp_path, capsys):
-    assert cli.main(["experiment", "curve", *words, "--models", "mgmr,fc_t", "--seeds", "1", "--mask-seeds", "1", "--quiet", *SMALL]) == 0
+    assert (
+        cli.main(
+            [
+                "experiment",
+                "curve",
+                *words,
+                "--models",
+                "mgmr,fc_t",
+                "--seeds",
+                "1",
+                "--mask-seeds",
+                "1",
+                "--quiet",
+                *SMALL,
+            ]
+        )
+        == 0
+    )
     printed = capsys.readouterr().out
     folder = tmp_path / "tables" / "my clips" / "laptop"
     assert str(folder / "curves.csv") in printed and (folder / "curve.png").exists()

@@ -20,10 +20,21 @@ class Encoding:
 @pytest.fixture
 def clip():
     rng = np.random.default_rng(0)
-    frames = {m: Ragged(rng.random((n, width), dtype=np.float32), np.array([n]), n) for m, n, width in (("audio", 30, 5), ("vision", 40, 20))}
+    frames = {
+        m: Ragged(rng.random((n, width), dtype=np.float32), np.array([n]), n)
+        for m, n, width in (("audio", 30, 5), ("vision", 40, 20))
+    }
     ids = np.array([[101, *range(2000, 2007), 102]])
-    return Split(("video1$_$1",), ("there is nothing funny in it.",), ids, np.array([9]), frames["audio"], frames["vision"],
-                 np.zeros(1, np.float32), {"seconds": np.array([3.0])})
+    return Split(
+        ("video1$_$1",),
+        ("there is nothing funny in it.",),
+        ids,
+        np.array([9]),
+        frames["audio"],
+        frames["vision"],
+        np.zeros(1, np.float32),
+        {"seconds": np.array([3.0])},
+    )
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.3, 0.5, 1.0])
@@ -32,11 +43,15 @@ def test_a_lost_clip_shows_exactly_what_the_masks_keep(clip, rate):
     fx.lost_clip(clip, Encoding, {rate: -0.5})(fig, rate)
     keep = draw_masks(clip, rate, seed=1)
     words, voice, face = fig.axes
-    assert [t.get_text() for t in words.texts] == [t if k else "•" for t, k in zip(TOKENS, keep["text"][0][1:-1], strict=True)]
+    assert [t.get_text() for t in words.texts] == [
+        t if k else "•" for t, k in zip(TOKENS, keep["text"][0][1:-1], strict=True)
+    ]
     assert "-0.50" in words.get_title("left") + words.get_title()
     for ax, modality in ((voice, "audio"), (face, "vision")):
         dots, line = ax.lines
-        assert len(dots.get_xdata()) == keep[modality].sum() and np.array_equal(~np.isnan(line.get_ydata()), keep[modality][0])
+        assert len(dots.get_xdata()) == keep[modality].sum() and np.array_equal(
+            ~np.isnan(line.get_ydata()), keep[modality][0]
+        )
 
 
 def test_the_curves_show_the_named_channels():

@@ -13,12 +13,23 @@ RATES = [round(i / 10, 1) for i in range(11)]
 
 def made(name="mgmr", seed=1111, shift=0.0, config=True, rates=RATES):
     """MAE = 1 + rate + shift (+0.1 for mask seed 2), Corr = 0.8 - rate / 2."""
-    rows = [{"rate": r, "seed": s, "mae": 1 + r + shift + 0.1 * (s == 2), "corr": 0.8 - r / 2} for r in rates for s in (1, 2)]
+    rows = [
+        {"rate": r, "seed": s, "mae": 1 + r + shift + 0.1 * (s == 2), "corr": 0.8 - r / 2}
+        for r in rates
+        for s in (1, 2)
+    ]
     record = {"name": name, "label": name.upper(), "corpus": "toy", "dataset": "mosi", "split": "test", "protocol": "B",
               "profile": "laptop", "training_seed": seed, "fingerprint": "f", "records": rows, "config": None,
               "provenance": {"device": "cpu", "commit": "abc", "date": "2026-01-01", "versions": {"torch": "2"}}}  # fmt: skip
     if config:
-        record |= {"config": {"seed": seed}, "config_hash": "h", "parameters": 5, "seconds": 60.0, "best_epoch": 1, "epochs": 2}
+        record |= {
+            "config": {"seed": seed},
+            "config_hash": "h",
+            "parameters": 5,
+            "seconds": 60.0,
+            "best_epoch": 1,
+            "epochs": 2,
+        }
     return record
 
 

@@ -63,7 +63,9 @@ def test_with_global_counts_the_parts_of_a_divided_batch_add_up():
     counts = loss_counts(output, labels)
 
     def part(rows):
-        rebuilt = {m: Reconstruction(r.value[rows], r.target[rows], r.missing[rows]) for m, r in output.reconstruction.items()}
+        rebuilt = {
+            m: Reconstruction(r.value[rows], r.target[rows], r.missing[rows]) for m, r in output.reconstruction.items()
+        }
         return joint_loss(Output(output.prediction[rows], rebuilt), labels[rows], LossWeights(), counts)["total"]
 
     assert (part(slice(0, 3)) + part(slice(3, 4))).item() == pytest.approx(whole.item(), abs=1e-12)
@@ -97,7 +99,9 @@ def test_two_hot_classes_share_a_label_so_that_their_mean_is_the_label(classes, 
     values = [(i - (classes - 1) / 2) * step for i in range(classes)]
     labels = torch.cat([torch.linspace(-4, 4, 81, dtype=torch.float64), torch.tensor(values, dtype=torch.float64)])
     shares = class_shares(labels, classes, step)
-    assert torch.allclose(shares, torch.tensor([two_hot(y, values) for y in labels.tolist()], dtype=torch.float64), atol=1e-12)
+    assert torch.allclose(
+        shares, torch.tensor([two_hot(y, values) for y in labels.tolist()], dtype=torch.float64), atol=1e-12
+    )
     means = shares @ class_values(classes, step, labels)
     assert torch.allclose(means, labels.clamp(values[0], values[-1]), atol=1e-12)
 
@@ -120,7 +124,9 @@ def test_with_global_counts_the_classification_loss_of_a_divided_batch_adds_up()
     output, labels = classifier(3)
     counts = loss_counts(output, labels)
     parts = [
-        joint_loss(Output(output.prediction[rows], logits=output.logits[rows]), labels[rows], LossWeights(), counts)["total"]
+        joint_loss(Output(output.prediction[rows], logits=output.logits[rows]), labels[rows], LossWeights(), counts)[
+            "total"
+        ]
         for rows in (slice(0, 4), slice(4, 6))
     ]
     assert sum(parts).item() == pytest.approx(joint_loss(output, labels, LossWeights())["total"].item(), abs=1e-12)

@@ -10,7 +10,8 @@ import pytest
 from mgmr_lib.evaluation.metrics import KEYS, aggregate, auilc, evaluate, mean_over_rates, notes
 from mgmr_lib.evaluation.statistics import bootstrap_interval, paired_difference, t_interval
 
-# ---- the definitions, one clip at a time -------------------------------------------------------------------------------
+# ---- the definitions, one clip at a time
+# -------------------------------------------------------------------------------
 
 
 def clip(x, top):
@@ -227,7 +228,8 @@ def test_notes():
     assert "every prediction is 1" in notes([3.0, 2.0], [0.0, 1.0], "sims")[0]
 
 
-# ---- over rates and seeds ----------------------------------------------------------------------------------------------
+# ---- over rates and seeds
+# ----------------------------------------------------------------------------------------------
 
 
 def test_auilc():

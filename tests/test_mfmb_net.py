@@ -25,7 +25,17 @@ from tests.toy import toy_corpus
 
 D_TEXT, D_AUDIO, D_VISION = 64, 5, 7  # the tiny encoder's width, and the toy corpus's
 TWIN = {"d_state": 3, "expand": 1, "d_conv": 3}
-PAPER = {"d_model": 8, "heads": 2, "ffn": 12, "hub": 2, "d_lstm": 3, "d_mix": 5, "d_fine": 2, "ffn_rebuild": 9, "text_length": 16}
+PAPER = {
+    "d_model": 8,
+    "heads": 2,
+    "ffn": 12,
+    "hub": 2,
+    "d_lstm": 3,
+    "d_mix": 5,
+    "d_fine": 2,
+    "ffn_rebuild": 9,
+    "text_length": 16,
+}
 CODE = {
     "reading": "code", "hub": 2, "text_length": 16, "code_d_model": 4, "code_heads": 2, "code_depth": 1, "code_depth_cross": 2,
     "code_steps_audio": 40, "code_steps_vision": 60, "code_steps": 6, "code_macro_heads": 3, "code_macro_depth": 1,
@@ -91,7 +101,8 @@ POOLED = (("audio", 4), ("vision", 6))
 
 @pytest.mark.parametrize(
     "config, pool",
-    [(c, ()) for c in VARIANTS] + [(c, POOLED) for c in VARIANTS if c.use_macro and c.use_micro and c.use_reconstruction],
+    [(c, ()) for c in VARIANTS]
+    + [(c, POOLED) for c in VARIANTS if c.use_macro and c.use_micro and c.use_reconstruction],
     ids=[variant(c) for c in VARIANTS] + [f"pooled-{i}" for i in range(7)],
 )
 def test_a_prediction_depends_on_its_clip_alone(config, pool):
@@ -282,7 +293,9 @@ TWO_HOT = {"classes": 7, "class_targets": "two-hot"}
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"encoder": "mamba"}, {"reading": "code"}, TWO_HOT], ids=["paper", "twin", "code", "two-hot classes"]
+    "changes",
+    [{}, {"encoder": "mamba"}, {"reading": "code"}, TWO_HOT],
+    ids=["paper", "twin", "code", "two-hot classes"],
 )
 def test_it_overfits_thirty_two_clips(changes, no_vocabulary):
     setup = prepare(small(**changes), toy_corpus(sizes=(32, 4, 4)))
@@ -311,7 +324,9 @@ class OneEpoch(Trainer):
         raise KilledError
 
 
-@pytest.mark.parametrize("changes", [{}, {"reading": "code"}, {"encoder": "mamba", "classes": 7}], ids=["paper", "code", "twin"])
+@pytest.mark.parametrize(
+    "changes", [{}, {"reading": "code"}, {"encoder": "mamba", "classes": 7}], ids=["paper", "code", "twin"]
+)
 def test_it_trains_by_the_same_loop_resumes_and_is_read_back_whole(changes, no_vocabulary, tmp_path):
     corpus, config = toy_corpus(sizes=(16, 8, 8)), small(epochs=2, batch_size=5, **changes)  # 16 = 5 + 5 + 5 + 1
     run = train_run(config, tmp_path / "run", corpus, quiet=True)

@@ -19,7 +19,9 @@ def module(encoder="transformer"):
 def slow_single_head(attend, h):
     """Eq. 14 for one clip (l, d)."""
     q, k, v = (slow_linear(w, h) for w in (attend.query, attend.key, attend.value))
-    return torch.stack([softmax_mean([(q[i] * k[j]).sum() / math.sqrt(D) for j in range(len(h))], v) for i in range(len(h))])
+    return torch.stack(
+        [softmax_mean([(q[i] * k[j]).sum() / math.sqrt(D) for j in range(len(h))], v) for i in range(len(h))]
+    )
 
 
 def test_equation_14_is_one_head_over_the_clips_own_steps():

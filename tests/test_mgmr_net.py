@@ -109,7 +109,10 @@ def test_an_unpacked_lstm_says_the_same_as_a_packed_one():
 
 
 def test_interleaving_puts_audio_vision_text_of_each_step_side_by_side():
-    x = {m: torch.full((1, 3, 1), 10.0 * k) + torch.arange(3.0)[None, :, None] for k, m in enumerate(("audio", "vision", "text"))}
+    x = {
+        m: torch.full((1, 3, 1), 10.0 * k) + torch.arange(3.0)[None, :, None]
+        for k, m in enumerate(("audio", "vision", "text"))
+    }
     assert interleave(x).flatten().tolist() == [0, 10, 20, 1, 11, 21, 2, 12, 22]
 
 

@@ -33,7 +33,8 @@ def inputs(junk=None):
 
 
 def slow_lstm(lstm, x):
-    """One direction over a clip (l, d) -> (l, hidden), gate by gate (Hochreiter and Schmidhuber; torch's order i, f, g, o)."""
+    """One direction over a clip (l, d) -> (l, hidden), gate by gate (Hochreiter and Schmidhuber; torch's order i, f, g,
+    o)."""
     h = c = torch.zeros(lstm.hidden_size, dtype=x.dtype)
     out = []
     for row in x:
@@ -107,7 +108,9 @@ def test_equation_9_is_a_convolution_and_two_layers_on_each_step():
     gate, (x, _) = MemoryGate(D).double(), ragged([4, 2], D)
     got = gate(x)[1]
     for i, l in enumerate((4, 2)):
-        torch.testing.assert_close(got[i, :l], slow_ffn(gate.feed_forward, slow_conv(gate.conv, x[i, :l])), atol=1e-12, rtol=0)
+        torch.testing.assert_close(
+            got[i, :l], slow_ffn(gate.feed_forward, slow_conv(gate.conv, x[i, :l])), atol=1e-12, rtol=0
+        )
 
 
 def test_equation_10_multiplies_every_channel_by_its_gate():
@@ -153,11 +156,15 @@ def test_equation_12_normalises_each_channel_over_valid_steps_of_the_batch():
         mean = sum(seen) / len(seen)
         variance = sum((s - mean) ** 2 for s in seen) / len(seen)
         assert fine.norm.running_mean[c].item() == pytest.approx(0.1 * mean, abs=1e-12)
-        assert fine.norm.running_var[c].item() == pytest.approx(0.9 + 0.1 * variance * len(seen) / (len(seen) - 1), abs=1e-12)
+        assert fine.norm.running_var[c].item() == pytest.approx(
+            0.9 + 0.1 * variance * len(seen) / (len(seen) - 1), abs=1e-12
+        )
         for x, offset in ((text, 0), (other, LONGEST)):
             for i in range(3):
                 for t in range(LONGEST):
-                    z = (x[i, t, c].item() - mean) / math.sqrt(variance + 1e-5) * fine.norm.weight[c] + fine.norm.bias[c]
+                    z = (x[i, t, c].item() - mean) / math.sqrt(variance + 1e-5) * fine.norm.weight[c] + fine.norm.bias[
+                        c
+                    ]
                     want = z.item() if valid[i, t] else 0.0
                     assert got[i, c, offset + t].item() == pytest.approx(want, abs=1e-10)
 
@@ -197,7 +204,9 @@ def test_a_text_beyond_the_limit_is_averaged_onto_it():
     net, (h, valid) = module(length=3), inputs()
     steps, lengths = net._on_text(h, valid)
     assert lengths.tolist() == [3, 1, 3] and all(x.shape == (3, 3, D) for x in steps.values())
-    torch.testing.assert_close(steps["text"][0], torch.stack([h["text"][0, a:b].mean(0) for a, b in ((0, 2), (1, 3), (2, 4))]))
+    torch.testing.assert_close(
+        steps["text"][0], torch.stack([h["text"][0, a:b].mean(0) for a, b in ((0, 2), (1, 3), (2, 4))])
+    )
     torch.testing.assert_close(steps["audio"], pool_to_length(h["audio"], valid["audio"], lengths, 3))
     assert net(h, valid)[0].shape == (3, net.width)
 

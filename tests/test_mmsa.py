@@ -71,7 +71,8 @@ def refused(path, *words, **options):
     return said
 
 
-# ---- files that load ---------------------------------------------------------------------------------------------------
+# ---- files that load
+# ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("protocol", range(6))
@@ -237,7 +238,8 @@ def test_sims_labels(tmp_path):
     assert corpus["train"].extra["speaker"].tolist() == list(range(N["train"]))
 
 
-# ---- the family --------------------------------------------------------------------------------------------------------
+# ---- the family
+# --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("place, key, dataset, family, word", [
@@ -269,7 +271,8 @@ def test_labels_outside_the_family(tmp_path):
         load_mmsa(write(tmp_path, make_data()), dataset="imdb")
 
 
-# ---- broken files ------------------------------------------------------------------------------------------------------
+# ---- broken files
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_files_that_are_no_pickles(tmp_path):
@@ -397,7 +400,8 @@ def test_one_modality_labels_are_checked(tmp_path):
     refused(write(tmp_path, data), "train/regression_labels_A", "NaN")
 
 
-# ---- hostile files -----------------------------------------------------------------------------------------------------
+# ---- hostile files
+# -----------------------------------------------------------------------------------------------------
 
 
 class Call:
@@ -571,7 +575,8 @@ def test_large_arrays_stay_in_the_file(tmp_path):
     assert path.stat().st_size > 25e6 and peak < 5e6
 
 
-# ---- writing -----------------------------------------------------------------------------------------------------------
+# ---- writing
+# -----------------------------------------------------------------------------------------------------------
 
 
 def make_corpus(n=6, family="sims"):

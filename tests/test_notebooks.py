@@ -17,7 +17,8 @@ SANITIZE = REPOSITORY / "mgmr_lib" / "course" / "sanitize.cfg"
 
 
 def write(path, *cells, budget=1000):
-    """A notebook of (code, printed) cells, with right digests: only running it can tell whether its outputs are true."""
+    """A notebook of (code, printed) cells, with right digests: only running it can tell whether its outputs are
+    true."""
     nb = nbformat.v4.new_notebook(metadata={"mgmr": {"budget_s": budget}})
     for i, (code, printed) in enumerate(cells):
         outputs = [nbformat.v4.new_output("stream", text=printed)] if printed else []
@@ -27,14 +28,32 @@ def write(path, *cells, budget=1000):
 
 def run(folder, *options):
     """pytest's exit code and text on the notebooks of a folder, with the options of the real test run."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "mgmr_lib.course.pytest_budget", "--nbval", "--nbval-current-env",
-               "--nbval-sanitize-with", str(SANITIZE), "-p", "no:cacheprovider", *options, str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "mgmr_lib.course.pytest_budget",
+        "--nbval",
+        "--nbval-current-env",
+        "--nbval-sanitize-with",
+        str(SANITIZE),
+        "-p",
+        "no:cacheprovider",
+        *options,
+        str(folder),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=build.kernel_environment())
     return done.returncode, done.stdout + done.stderr
 
 
 def test_only_true_outputs_within_budget_pass(tmp_path):
-    write(tmp_path / "a_true.ipynb", ("print(2 + 2)", "4\n"), ("print(f'took {1.5} s at {0x7f001122:#x}')", "took 9.9 s at 0x7fffffff\n"))
+    write(
+        tmp_path / "a_true.ipynb",
+        ("print(2 + 2)", "4\n"),
+        ("print(f'took {1.5} s at {0x7f001122:#x}')", "took 9.9 s at 0x7fffffff\n"),
+    )
     write(tmp_path / "b_wrong.ipynb", ("print(2 + 2)", "5\n"))
     write(tmp_path / "c_deleted.ipynb", ("print(2 + 2)", ""))
     write(tmp_path / "d_slow.ipynb", ("import time; time.sleep(0.5)", ""), budget=0.01)
@@ -64,7 +83,9 @@ def test_budgets_stretch_on_a_busy_machine_only(monkeypatch):
 def test_every_edition_is_there_and_says_what_it_is():
     for number, source in read_sources().items():
         for edition in EDITIONS:
-            meta = json.loads((REPOSITORY / edition / source.meta.file_name).read_text(encoding="utf-8"))["metadata"]["mgmr"]
+            meta = json.loads((REPOSITORY / edition / source.meta.file_name).read_text(encoding="utf-8"))["metadata"][
+                "mgmr"
+            ]
             assert (meta["number"], meta["edition"], meta["source"]) == (number, edition, source.digest)
 
 

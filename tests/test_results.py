@@ -1,4 +1,5 @@
-"""What is recorded: every record is whole, names its configuration and machine, and every table shown follows from the records."""
+"""What is recorded: every record is whole, names its configuration and machine, and every table shown follows from the
+records."""
 
 import pytest
 
@@ -32,7 +33,10 @@ def test_a_record_is_whole_and_names_its_configuration_and_machine(path):
 
 def test_the_runs_of_a_name_differ_in_their_seed_alone():
     for records in ledger.by_name(ledger.read_record(f) for f in FILES).values():
-        shared = {(r["profile"], r["protocol"], str({k: v for k, v in (r["config"] or {}).items() if k != "seed"})) for r in records}
+        shared = {
+            (r["profile"], r["protocol"], str({k: v for k, v in (r["config"] or {}).items() if k != "seed"}))
+            for r in records
+        }
         places = {(r["profile"], r["protocol"], r["corpus"]) for r in records}
         assert len(shared) == len(places)
         assert len({(r["fingerprint"], r["corpus"]) for r in records}) == len({r["corpus"] for r in records})
@@ -40,11 +44,17 @@ def test_the_runs_of_a_name_differ_in_their_seed_alone():
 
 @pytest.mark.parametrize("corpus, profile", SHOWN)
 def test_every_table_shown_is_recomputed_from_the_records(corpus, profile, tmp_path):
-    made = [p for kind in ("table", "curve", "ablation") for p in tables.report(kind, ledger.RUNS, corpus, profile, tmp_path)]
+    made = [
+        p
+        for kind in ("table", "curve", "ablation")
+        for p in tables.report(kind, ledger.RUNS, corpus, profile, tmp_path)
+    ]
     fresh = {p.name: p.read_text() for p in made if p.suffix != ".png"}
     shown = {p.name: p.read_text() for p in (TABLES / corpus / profile).iterdir() if p.suffix in (".md", ".csv")}
     costs = {"inference.md", "inference.csv", "over_length.csv"}
-    assert fresh == {n: t for n, t in shown.items() if n not in costs}, "run `python -m mgmr_lib experiment ... --report-only`"
+    assert fresh == {n: t for n, t in shown.items() if n not in costs}, (
+        "run `python -m mgmr_lib experiment ... --report-only`"
+    )
 
 
 def test_readmes_results_are_recomputed_from_the_records():

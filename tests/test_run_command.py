@@ -33,7 +33,10 @@ def test_run_lays_both_networks_and_the_references_side_by_side(toy, tmp_path, c
     assert set(found[0]["references"]) == {"mean", "text ridge"} and found[1]["references"] == {}
     assert (tmp_path / "missing_rates.png").stat().st_size > 10_000
     again = tmp_path / "again.png"
-    assert cli.main(["report", "--results", str(tmp_path / "missing_rates.json"), "--out", str(again)]) == 0 and again.exists()
+    assert (
+        cli.main(["report", "--results", str(tmp_path / "missing_rates.json"), "--out", str(again)]) == 0
+        and again.exists()
+    )
 
 
 def test_both_networks_share_one_encoder_that_remembers(toy, tmp_path):

@@ -12,8 +12,17 @@ from mgmr_lib.bench import peers
 from mgmr_lib.paths import cache_dir
 from mgmr_lib.ssm import BiMamba, MambaBlock, MambaLayer, SimplifiedMambaLayer, flip_valid, selective_scan, zero_padding
 
-OFFICIAL = {"in_proj.weight", "conv1d.weight", "conv1d.bias", "x_proj.weight", "dt_proj.weight", "dt_proj.bias", "A_log", "D",
-            "out_proj.weight"}
+OFFICIAL = {
+    "in_proj.weight",
+    "conv1d.weight",
+    "conv1d.bias",
+    "x_proj.weight",
+    "dt_proj.weight",
+    "dt_proj.bias",
+    "A_log",
+    "D",
+    "out_proj.weight",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +52,9 @@ def layers(d=8):
 
 @pytest.mark.parametrize(("d", "n", "taps", "expand"), [(16, 16, 4, 2), (20, 5, 3, 1), (32, 12, 4, 4)])
 def test_weights_of_huggingface_give_the_same_outputs_and_load_both_ways(d, n, taps, expand):
-    config = MambaConfig(hidden_size=d, state_size=n, conv_kernel=taps, expand=expand, num_hidden_layers=1, vocab_size=8)
+    config = MambaConfig(
+        hidden_size=d, state_size=n, conv_kernel=taps, expand=expand, num_hidden_layers=1, vocab_size=8
+    )
     theirs = shaken(MambaMixer(config, layer_idx=0))
     ours = MambaBlock(d, n, taps, expand)
     assert set(ours.state_dict()) == OFFICIAL
@@ -92,8 +103,14 @@ def test_an_unknown_initialisation_or_a_wrong_shared_matrix_is_refused():
         MambaBlock(8, d_state=4, A_log=MambaBlock(8, d_state=5).A_log)
 
 
-@pytest.mark.parametrize("make", [lambda: MambaBlock(8, d_state=4), lambda: SimplifiedMambaLayer(8),
-                                  lambda: MambaBlock(8, d_state=4, d_conv=1, conv_bias=False)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: MambaBlock(8, d_state=4),
+        lambda: SimplifiedMambaLayer(8),
+        lambda: MambaBlock(8, d_state=4, d_conv=1, conv_bias=False),
+    ],
+)
 def test_step_by_step_equals_the_whole_sequence(make):
     layer = shaken(make())
     x = torch.randn(3, 11, 8)
@@ -275,8 +292,14 @@ def test_a_residual_layer_is_x_plus_the_mixer_of_the_norm():
     assert torch.equal(dropped.train()(x), x)
 
 
-@pytest.mark.parametrize(("options", "says"), [({"layer": "mamba"}, "selective"), ({"norm": "batch"}, "layer"),
-                                               ({"layer": "simplified", "activation": "elu"}, "relu")])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"layer": "mamba"}, "selective"),
+        ({"norm": "batch"}, "layer"),
+        ({"layer": "simplified", "activation": "elu"}, "relu"),
+    ],
+)
 def test_unknown_options_are_refused(options, says):
     with pytest.raises(ValueError, match=says):
         MambaLayer(8, **options)
@@ -292,8 +315,17 @@ def test_the_block_is_the_equations_of_the_paper():
     inner = inner * torch.sigmoid(inner)
     low, B, C = (inner @ block.x_proj.weight.T).split([block.dt_rank, 3, 3], -1)
     delta = low @ block.dt_proj.weight.T
-    y = selective_scan(*(t.transpose(1, 2) for t in (inner, delta)), -torch.exp(block.A_log), B.transpose(1, 2), C.transpose(1, 2),
-                       block.D, z.transpose(1, 2), block.dt_proj.bias, True, backend="reference")
+    y = selective_scan(
+        *(t.transpose(1, 2) for t in (inner, delta)),
+        -torch.exp(block.A_log),
+        B.transpose(1, 2),
+        C.transpose(1, 2),
+        block.D,
+        z.transpose(1, 2),
+        block.dt_proj.bias,
+        True,
+        backend="reference",
+    )
     torch.testing.assert_close(block(x), y.transpose(1, 2) @ block.out_proj.weight.T, rtol=1e-10, atol=1e-10)
 
 

@@ -11,8 +11,10 @@ torch.manual_seed(0)
 L = 40
 SYSTEMS = {
     "legs": lambda: linear.hippo_legs(5),
-    "dense": lambda: (torch.randn(4, 4, dtype=torch.float64) - 3 * torch.eye(4, dtype=torch.float64),
-                      torch.randn(4, dtype=torch.float64)),
+    "dense": lambda: (
+        torch.randn(4, 4, dtype=torch.float64) - 3 * torch.eye(4, dtype=torch.float64),
+        torch.randn(4, dtype=torch.float64),
+    ),
     "real": lambda: (linear.s4d_real(6), torch.ones(6, dtype=torch.float64)),
     "lin": lambda: (linear.s4d_lin(6), torch.ones(6, dtype=torch.complex128)),
     "one": lambda: (torch.tensor([-0.3], dtype=torch.float64), torch.tensor([2.0], dtype=torch.float64)),
@@ -29,7 +31,11 @@ def test_three_views_agree(name, method):
     lists = [linear.recurrence_lists(Ab.tolist(), Bb.tolist(), C.tolist(), row, D=0.7) for row in u.tolist()]
     stepped = linear.recurrence(Ab, Bb, C, u, D=0.7)
     K = linear.kernel(Ab, Bb, C, L)
-    for other in (torch.tensor(lists, dtype=A.dtype), linear.convolve(u, K, D=0.7), linear.convolve_directly(u, K, D=0.7)):
+    for other in (
+        torch.tensor(lists, dtype=A.dtype),
+        linear.convolve(u, K, D=0.7),
+        linear.convolve_directly(u, K, D=0.7),
+    ):
         torch.testing.assert_close(other, stepped, rtol=1e-10, atol=1e-10)
 
 
@@ -59,7 +65,8 @@ def test_zero_order_hold_where_A_has_no_inverse():
 
 @pytest.mark.parametrize(("method", "order"), [("euler", 1), ("mamba", 1), ("bilinear", 2)])
 def test_error_shrinks_with_the_order_of_the_method(method, order):
-    """Halving the step divides the error of the step response by 2^order (zoh itself has none: it is the truth here)."""
+    """Halving the step divides the error of the step response by 2^order (zoh itself has none: it is the truth
+    here)."""
     A, B = linear.hippo_legs(3)
     C = torch.tensor([1.0, -0.5, 0.25]).double()
 
@@ -100,9 +107,14 @@ def test_gradients_flow_through_kernel_and_convolution():
     assert torch.autograd.gradcheck(loss, A)
 
 
-@pytest.mark.parametrize(("A", "B", "method", "says"), [
-    (torch.eye(2), torch.ones(3), "zoh", "A must be"), (torch.ones(2, 3), torch.ones(2), "zoh", "A must be"),
-    (torch.eye(2), torch.ones(2), "magic", "zoh, bilinear, euler, mamba")])
+@pytest.mark.parametrize(
+    ("A", "B", "method", "says"),
+    [
+        (torch.eye(2), torch.ones(3), "zoh", "A must be"),
+        (torch.ones(2, 3), torch.ones(2), "zoh", "A must be"),
+        (torch.eye(2), torch.ones(2), "magic", "zoh, bilinear, euler, mamba"),
+    ],
+)
 def test_bad_input_says_what_was_expected(A, B, method, says):
     with pytest.raises(ValueError, match=says):
         linear.discretise(A, B, 0.1, method)

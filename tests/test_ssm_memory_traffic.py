@@ -1,4 +1,5 @@
-"""The memory toy counts what was moved, serves what a GPU would serve, and its formulas are what kernels really move."""
+"""The memory toy counts what was moved, serves what a GPU would serve, and its formulas are what kernels really
+move."""
 
 import numpy as np
 import pytest

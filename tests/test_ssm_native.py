@@ -1,4 +1,5 @@
-"""The compiled scan: its own edges (tiles, chunks, threads, its exponential), and what happens where it cannot be compiled."""
+"""The compiled scan: its own edges (tiles, chunks, threads, its exponential), and what happens where it cannot be
+compiled."""
 
 import ctypes
 import subprocess
@@ -17,6 +18,7 @@ needs_native = pytest.mark.skipif(backends.status("native") != "ok", reason=f"na
 @pytest.fixture
 def fresh():
     """Forget what was compiled and tried, before and after."""
+
     def forget():
         native.library.cache_clear()
         backends.status.cache_clear()
@@ -33,7 +35,9 @@ def copy_of_sources(monkeypatch, folder):
 
 
 def compare(args, softplus=True):
-    truth = outputs_and_gradients({k: t.detach().double().requires_grad_() for k, t in args.items()}, "reference", softplus)
+    truth = outputs_and_gradients(
+        {k: t.detach().double().requires_grad_() for k, t in args.items()}, "reference", softplus
+    )
     for name, got in outputs_and_gradients(args, "native", softplus).items():
         assert worst_error(got, truth[name]) < 1e-5, name
 
@@ -69,7 +73,9 @@ def test_decays_are_exact_to_rounding_over_the_whole_range():
     x = -torch.cat([torch.logspace(-8, 2.5, 4000), torch.zeros(1)])
     n = len(x)
     state, zero = torch.ones(1, n, 1), torch.zeros(1, n, 1)
-    y = selective_scan(zero, torch.ones(1, n, 1), x[:, None], torch.ones(n, 1), torch.ones(n, 1), initial_state=state, backend="native")
+    y = selective_scan(
+        zero, torch.ones(1, n, 1), x[:, None], torch.ones(n, 1), torch.ones(n, 1), initial_state=state, backend="native"
+    )
     truth = torch.exp(x.double())
     normal = truth > torch.finfo(torch.float32).tiny
     # the product dt A log2(e) is rounded before it is raised: half a unit in the last place of up to 126
@@ -83,8 +89,15 @@ def test_time_steps_from_tiny_to_huge():
     """softplus(v) over the whole range, where a careless log(1 + exp(v)) gives 0 or infinity."""
     v = torch.linspace(-60, 90, 1501).view(1, 1, -1)
     n = v.shape[2]
-    y = selective_scan(torch.ones(1, 1, n), v, torch.full((1, 1), -1e30), torch.ones(1, 1), torch.ones(1, 1), delta_softplus=True,
-                       backend="native")
+    y = selective_scan(
+        torch.ones(1, 1, n),
+        v,
+        torch.full((1, 1), -1e30),
+        torch.ones(1, 1),
+        torch.ones(1, 1),
+        delta_softplus=True,
+        backend="native",
+    )
     truth = torch.nn.functional.softplus(v.double(), threshold=1e9)
     assert ((y.double() - truth).abs() / truth).max() < 5e-6
     near = v.abs() < 5
@@ -98,7 +111,9 @@ def test_growth_and_nan_are_shown_not_hidden():
     growing = selective_scan(u, 10 * u, 4 * one, one, one, initial_state=one[None], backend="native")
     assert torch.isinf(growing[0, 0, 2])
     u[0, 0, 1] = float("nan")
-    assert selective_scan(u, torch.ones_like(u), -one, one, one, backend="native").isnan().tolist() == [[[False, True, True]]]
+    assert selective_scan(u, torch.ones_like(u), -one, one, one, backend="native").isnan().tolist() == [
+        [[False, True, True]]
+    ]
 
 
 @needs_native
@@ -210,8 +225,19 @@ def test_a_compiler_that_hangs_is_given_up(monkeypatch, tmp_path):
 
 
 @needs_native
-@pytest.mark.parametrize(("b", "e", "length", "taps"), [(2, 5, 9, 4), (1, 16, 64, 1), (3, 33, 63, 3), (2, 17, 130, 4), (1, 1, 1, 4),
-                                                        (1, 4, 62, 64), (2, 16, 128, 64), (2, 3, 2, 7)])
+@pytest.mark.parametrize(
+    ("b", "e", "length", "taps"),
+    [
+        (2, 5, 9, 4),
+        (1, 16, 64, 1),
+        (3, 33, 63, 3),
+        (2, 17, 130, 4),
+        (1, 1, 1, 4),
+        (1, 4, 62, 64),
+        (2, 16, 128, 64),
+        (2, 3, 2, 7),
+    ],
+)
 @pytest.mark.parametrize("bias", [True, False])
 def test_the_convolution_equals_torch(monkeypatch, b, e, length, taps, bias):
     monkeypatch.setattr(native_call, "WORK_PER_THREAD", 1)

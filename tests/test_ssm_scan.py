@@ -1,4 +1,5 @@
-"""Every rung of the ladder equals the float64 oracle, values and gradients; what the scan promises about its arguments."""
+"""Every rung of the ladder equals the float64 oracle, values and gradients; what the scan promises about its
+arguments."""
 
 import itertools
 import threading
@@ -16,7 +17,16 @@ NATIVE = pytest.param("native", marks=needs_native)
 EXACT = ("python", "loop", "chunked")  # float64 too
 RUNGS = (*EXACT, NATIVE)
 SHAPES = [(1, 1, 1, 1), (2, 1, 5, 1), (1, 6, 1, 3), (3, 5, 7, 1), (2, 6, 37, 5), (5, 12, 13, 3)]
-MIXES = [("var", "var"), ("const", "const"), ("const", "var"), ("var", "const"), (1, "var"), (2, 3), (3, "const"), (6, 2)]
+MIXES = [
+    ("var", "var"),
+    ("const", "const"),
+    ("const", "var"),
+    ("var", "const"),
+    (1, "var"),
+    (2, 3),
+    (3, "const"),
+    (6, 2),
+]
 
 
 @pytest.fixture
@@ -27,7 +37,9 @@ def small_chunks(monkeypatch):
 
 
 def compare(args, backend, softplus=True, forward=1e-5, backward=1e-4):
-    truth = outputs_and_gradients({k: t.detach().double().requires_grad_() for k, t in args.items()}, "reference", softplus)
+    truth = outputs_and_gradients(
+        {k: t.detach().double().requires_grad_() for k, t in args.items()}, "reference", softplus
+    )
     for name, got in outputs_and_gradients(args, backend, softplus).items():
         limit = forward if name in ("y", "last") else backward
         assert worst_error(got, truth[name]) < limit, f"{backend}: {name} is off by {worst_error(got, truth[name]):.1e}"
@@ -92,8 +104,9 @@ def test_gradcheck(backend, small_chunks):
         args = problem(2, 2, 4, 2, B, C, dtype=torch.float64)
 
         def scan(*tensors, names=tuple(args)):
-            return selective_scan(**dict(zip(names, tensors, strict=True)), delta_softplus=True, return_last_state=True,
-                                  backend=backend)
+            return selective_scan(
+                **dict(zip(names, tensors, strict=True)), delta_softplus=True, return_last_state=True, backend=backend
+            )
 
         assert torch.autograd.gradcheck(scan, tuple(args.values()), atol=1e-6)
 
@@ -103,8 +116,12 @@ def test_gradcheck(backend, small_chunks):
 def test_when_only_some_inputs_want_a_gradient(wanted, backend):
     args = problem(2, 4, 9, 3)
     frozen = {k: t.detach().requires_grad_(k in wanted) for k, t in args.items()}
-    results = [torch.autograd.grad(selective_scan(**frozen, delta_softplus=True, backend=name).square().sum(),
-                                   [frozen[k] for k in wanted]) for name in (backend, "reference")]
+    results = [
+        torch.autograd.grad(
+            selective_scan(**frozen, delta_softplus=True, backend=name).square().sum(), [frozen[k] for k in wanted]
+        )
+        for name in (backend, "reference")
+    ]
     for got, truth in zip(*results, strict=True):
         assert worst_error(got, truth) < 1e-4
 
@@ -186,7 +203,9 @@ def test_two_halves_joined_by_the_state_are_the_whole(backend):
     state, ys = args.pop("initial_state"), []
     for part in (slice(0, 4), slice(4, 10)):
         piece = {k: t[..., part] if t.dim() == 3 else t for k, t in args.items()}
-        y, state = selective_scan(**piece, delta_softplus=True, return_last_state=True, initial_state=state, backend=backend)
+        y, state = selective_scan(
+            **piece, delta_softplus=True, return_last_state=True, initial_state=state, backend=backend
+        )
         ys.append(y)
     torch.testing.assert_close(torch.cat(ys, -1), whole)
     torch.testing.assert_close(state, last)
@@ -248,8 +267,9 @@ def test_inputs_are_never_written_to(backend):
 @pytest.mark.parametrize("backend", ["chunked", NATIVE])
 def test_a_second_derivative_is_refused_not_wrong(backend):
     args = problem(1, 2, 3, 2)
-    (gradient,) = torch.autograd.grad(selective_scan(**args, backend=backend).square().sum(), args["u"],
-                                      create_graph=True)
+    (gradient,) = torch.autograd.grad(
+        selective_scan(**args, backend=backend).square().sum(), args["u"], create_graph=True
+    )
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
 
@@ -275,8 +295,13 @@ WRONG = {
 
 @pytest.mark.parametrize("says", WRONG)
 def test_wrong_arguments_say_what_was_expected(says):
-    good = dict(u=torch.ones(2, 4, 6), delta=torch.ones(2, 4, 6), A=-torch.ones(4, 3), B=torch.ones(2, 3, 6),
-                C=torch.ones(2, 3, 6))
+    good = dict(
+        u=torch.ones(2, 4, 6),
+        delta=torch.ones(2, 4, 6),
+        A=-torch.ones(4, 3),
+        B=torch.ones(2, 3, 6),
+        C=torch.ones(2, 3, 6),
+    )
     selective_scan(**good)
     with pytest.raises(ValueError, match=says):
         selective_scan(**good | WRONG[says])

@@ -52,7 +52,8 @@ def test_the_answer_of_induction_follows_the_first_mark():
 
 @pytest.mark.parametrize("task", [COPY, INDUCTION], ids=["copying", "induction"])
 def test_no_single_step_says_anything_about_the_answer(task):
-    """P(letter of step t = answer) is 1/letters, and marks say nothing about letters: the premise of "LTI is at chance"."""
+    """P(letter of step t = answer) is 1/letters, and marks say nothing about letters: the premise of "LTI is at
+    chance"."""
     inputs, targets = task.draw(40_000, generator(5))
     for place in range(task.keep):
         for letter in range(task.letters):

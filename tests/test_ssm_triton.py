@@ -1,4 +1,5 @@
-"""Our Triton kernels: under the interpreter on any machine, compiled for a GPU without having one, and on a GPU where there is one.
+"""Our Triton kernels: under the interpreter on any machine, compiled for a GPU without having one, and on a GPU where
+there is one.
 
 Triton decides at import whether it interprets, so those tests run in a process of their own.
 """
@@ -52,8 +53,14 @@ def errors_of_every_case() -> dict[str, dict[str, float]]:
 
 
 def in_a_process_of_its_own(script: str, **environment) -> str:
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, cwd=REPOSITORY,
-                          env=os.environ | {"OMP_NUM_THREADS": "1"} | environment)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=REPOSITORY,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -113,8 +120,15 @@ def on_gpu(args: dict) -> dict:
 @needs_gpu
 @pytest.mark.parametrize("backend", ["triton", "cuda"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize(("shape", "B", "C"), [((2, 64, 257, 16), "var", "var"), ((3, 96, 100, 12), 3, 3), ((2, 40, 65, 5), "const", "const"),
-                                               ((1, 1, 1, 1), "var", "var")])
+@pytest.mark.parametrize(
+    ("shape", "B", "C"),
+    [
+        ((2, 64, 257, 16), "var", "var"),
+        ((3, 96, 100, 12), 3, 3),
+        ((2, 40, 65, 5), "const", "const"),
+        ((1, 1, 1, 1), "var", "var"),
+    ],
+)
 def test_gpu_backends_equal_the_oracle(backend, dtype, shape, B, C):
     if available_backends()[backend] != "ok":
         pytest.skip(available_backends()[backend])

@@ -1,4 +1,5 @@
-"""Sweeps on a toy corpus: nothing is run twice, damaged records are named and repeated, a record reproduces its numbers."""
+"""Sweeps on a toy corpus: nothing is run twice, damaged records are named and repeated, a record reproduces its
+numbers."""
 
 import json
 

@@ -1,4 +1,5 @@
-"""Tables and figures from made-up records: the numbers shown are those that the records give, the papers' rows are marked."""
+"""Tables and figures from made-up records: the numbers shown are those that the records give, the papers' rows are
+marked."""
 
 import pandas as pd
 import pytest
@@ -29,8 +30,14 @@ def folder(tmp_path):
 
 def test_the_papers_numbers_are_all_there_and_as_printed():
     theirs = tables.paper_rows(("MGMR-Net", 3), "mosi")
-    assert len(theirs) == 9 and theirs.loc["MGMR-Net", "acc2_non0"] == 73.50 and theirs.loc["MGMR-Net", "acc2_has0"] == 72.37
-    assert theirs.loc["TFR-Net", "mae"] == 1.200 and tables.paper_rows(("MGMR-Net", 5), "sims").loc["LNLN", "f1"] == 79.43
+    assert (
+        len(theirs) == 9
+        and theirs.loc["MGMR-Net", "acc2_non0"] == 73.50
+        and theirs.loc["MGMR-Net", "acc2_has0"] == 72.37
+    )
+    assert (
+        theirs.loc["TFR-Net", "mae"] == 1.200 and tables.paper_rows(("MGMR-Net", 5), "sims").loc["LNLN", "f1"] == 79.43
+    )
     area = tables.paper_rows(("MFMB-Net", 4), "mosi")
     assert area.loc["MFMB-Net", "mae"] == 1.115 and area.loc["MFMB-Net", "f1_non0"] == 69.8 and len(area) == 8
     assert tables.paper_rows(("MFMB-Net", 5), "mosi").loc["MFMB-Net w/o Recon", "corr"] == 0.422
@@ -54,7 +61,11 @@ def test_a_report_holds_what_the_records_say_and_one_edited_number_changes_it(fo
     assert {"overall.md", "overall.csv", "auilc.md", "complete.md", "unimodal.md", "table.png"} <= files.keys()
     text = files["auilc.md"].read_text()
     assert "| mgmr | 2 | 51.0 [38.3, 63.7]" in text and "1.560 [1.433, 1.687]" in text
-    assert "**The paper's numbers** (MFMB-Net's Table 4" in text and "simulated" in text and "Recorded, not computed here" in text
+    assert (
+        "**The paper's numbers** (MFMB-Net's Table 4" in text
+        and "simulated" in text
+        and "Recorded, not computed here" in text
+    )
     assert pd.read_csv(files["overall.csv"]).loc[0, "label"] == "text_ridge"
     write_record(folder, record("mgmr", 1111, 0.3))
     tables.report("table", folder, "classroom-mosi", "laptop", out)
@@ -63,7 +74,9 @@ def test_a_report_holds_what_the_records_say_and_one_edited_number_changes_it(fo
 
 def test_curves_and_ablations_are_drawn_from_the_records(folder, tmp_path):
     for experiment, wanted in (("curve", "curve.png"), ("ablation", "ablation-mgmr.md")):
-        assert wanted in {f.name for f in tables.report(experiment, folder, "classroom-mosi", "laptop", tmp_path / "out")}
+        assert wanted in {
+            f.name for f in tables.report(experiment, folder, "classroom-mosi", "laptop", tmp_path / "out")
+        }
     records = tables.read_ledger(folder)
     frame = figures.differences(records)
     assert list(frame.index) == ["mgmr_no_s1"] and frame.loc["mgmr_no_s1", "mean"] == pytest.approx(0.1)

@@ -1,4 +1,5 @@
-"""The training loop: it learns, it is a function of its configuration, and a killed run ends as an uninterrupted one."""
+"""The training loop: it learns, it is a function of its configuration, and a killed run ends as an uninterrupted
+one."""
 
 import dataclasses
 import json
@@ -21,7 +22,15 @@ from mgmr_lib.training.setup import prepare
 from mgmr_lib.training.trainer import Trainer, like_length_batches, predict
 from tests.toy import toy_corpus
 
-TINY = {"text_encoder": "tiny", "d_model": 8, "d_state": 2, "expand": 1, "batch_size": 16, "pool_audio": 4, "pool_vision": 4}
+TINY = {
+    "text_encoder": "tiny",
+    "d_model": 8,
+    "d_state": 2,
+    "expand": 1,
+    "batch_size": 16,
+    "pool_audio": 4,
+    "pool_vision": 4,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -41,12 +50,24 @@ def test_batches_cover_every_clip_once_and_hold_clips_of_like_length():
     assert sorted(np.concatenate(batches)) == list(range(1000))
     spread = np.mean([np.ptp(lengths[b]) for b in batches])
     assert spread < 0.3 * np.ptp(lengths)
-    assert any((a != b).any() for a, b in zip(batches, like_length_batches(lengths, 32, seed=2), strict=True) if len(a) == len(b))
+    assert any(
+        (a != b).any()
+        for a, b in zip(batches, like_length_batches(lengths, 32, seed=2), strict=True)
+        if len(a) == len(b)
+    )
 
 
 def test_it_overfits_what_the_audio_says():
     corpus = toy_corpus(sizes=(32, 8, 8))
-    settings = {"protocol": "A", "rate": 0.0, "epochs": 60, "patience": 60, "lr": 1e-2, "dropout": 0.0, "weight_decay": 0.0}
+    settings = {
+        "protocol": "A",
+        "rate": 0.0,
+        "epochs": 60,
+        "patience": 60,
+        "lr": 1e-2,
+        "dropout": 0.0,
+        "weight_decay": 0.0,
+    }
     setup = prepare(config(**settings), corpus)
     Trainer(setup, quiet=True).run()
     error = np.abs(predict(setup.model, setup.masked("train", 0.0, 1)) - corpus["train"].labels).mean()

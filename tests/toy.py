@@ -27,4 +27,6 @@ def toy_split(rng, n, name, widths=(5, 7), longest=(40, 60), text=16) -> Split:
 def toy_corpus(seed=0, sizes=(48, 16, 24), **kw) -> Corpus:
     rng = np.random.default_rng(seed)
     names = ("train", "valid", "test")
-    return Corpus("toy", "mosi", "made for a test", {n: toy_split(rng, k, n, **kw) for n, k in zip(names, sizes, strict=True)})
+    return Corpus(
+        "toy", "mosi", "made for a test", {n: toy_split(rng, k, n, **kw) for n, k in zip(names, sizes, strict=True)}
+    )

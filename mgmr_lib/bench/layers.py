@@ -44,8 +44,13 @@ class BiLSTM(nn.Module):
 def build(width: int) -> dict[str, nn.Module]:
     """The layers, by the name that tables and figures show."""
     torch.manual_seed(0)
-    return {"Mamba": MambaBlock(width), "Bi-Mamba": BiMamba(width), "BiLSTM": BiLSTM(width),
-            "attention, fused": SelfAttention(width), "attention, written out": SelfAttention(width, fused=False)}
+    return {
+        "Mamba": MambaBlock(width),
+        "Bi-Mamba": BiMamba(width),
+        "BiLSTM": BiLSTM(width),
+        "attention, fused": SelfAttention(width),
+        "attention, written out": SelfAttention(width, fused=False),
+    }
 
 
 def train_step(layer: nn.Module, x: Tensor) -> None:

@@ -1,4 +1,5 @@
-"""How we measure: interleaved rounds, processor time, medians; memory from the allocator's own events; limits of the machine."""
+"""How we measure: interleaved rounds, processor time, medians; memory from the allocator's own events; limits of the
+machine."""
 
 import contextlib
 import statistics
@@ -37,8 +38,11 @@ def cuda_seconds(call: Callable[[], object]) -> float:
     return start.elapsed_time(stop) / 1e3
 
 
-def interleaved(calls: dict[str, Callable], rounds: int, patience_s: float, clock: Callable = cpu_seconds) -> dict[str, dict]:
-    """{name: {"median_s", "min_s", "rounds"}}: each round times every call once, so that a slow minute hits all of them.
+def interleaved(
+    calls: dict[str, Callable], rounds: int, patience_s: float, clock: Callable = cpu_seconds
+) -> dict[str, dict]:
+    """{name: {"median_s", "min_s", "rounds"}}: each round times every call once, so that a slow minute hits all of
+    them.
 
     A first, uncounted call warms up; one that takes longer than `patience_s` is itself the only measurement.
     """
@@ -75,12 +79,16 @@ def limits() -> dict[str, float]:
     x, out = -10 * torch.rand(1 << 15), torch.empty(1 << 15)
     big, target = torch.rand(1 << 25), torch.empty(1 << 25)
     fresh_elements = 1 << 24
-    calls = {"exp": lambda: [torch.exp(x, out=out) for _ in range(32)],
-             "exp2": lambda: [torch.exp2(x, out=out) for _ in range(32)],
-             "multiply": lambda: [torch.mul(x, x, out=out) for _ in range(32)],
-             "copy": lambda: target.copy_(big),
-             "fresh": lambda: torch.empty(fresh_elements).fill_(1.0)}
+    calls = {
+        "exp": lambda: [torch.exp(x, out=out) for _ in range(32)],
+        "exp2": lambda: [torch.exp2(x, out=out) for _ in range(32)],
+        "multiply": lambda: [torch.mul(x, x, out=out) for _ in range(32)],
+        "copy": lambda: target.copy_(big),
+        "fresh": lambda: torch.empty(fresh_elements).fill_(1.0),
+    }
     seconds = {name: t["min_s"] for name, t in interleaved(calls, rounds=7, patience_s=60.0).items()}
     in_cache = {f"{name}_ns": 1e9 * seconds[name] / (32 * len(x)) for name in ("exp", "exp2", "multiply")}
-    return in_cache | {"bandwidth_bytes_per_s": 2 * 4 * len(big) / seconds["copy"],
-                       "fresh_memory_bytes_per_s": 4 * fresh_elements / seconds["fresh"]}
+    return in_cache | {
+        "bandwidth_bytes_per_s": 2 * 4 * len(big) / seconds["copy"],
+        "fresh_memory_bytes_per_s": 4 * fresh_elements / seconds["fresh"],
+    }

@@ -1,4 +1,5 @@
-"""Other people's selective scans, to time beside ours. Each is called as published; none is part of the course's own code.
+"""Other people's selective scans, to time beside ours. Each is called as published; none is part of the course's own
+code.
 
 All take u, delta (b,e,l), A (e,n), B, C (b,n,l), D (e) and give y (b,e,l) = the scan of softplus(delta).
 """
@@ -40,12 +41,29 @@ def _download(folder: Path) -> None:
     """pip refuses a file with another hash, and does so before it runs the archive's own set-up code."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = folder / "requirements.txt"
-    wanted.write_text(f"mamba-ssm=={SDIST.removeprefix('mamba_ssm-').removesuffix('.tar.gz')} --hash=sha256:{SDIST_SHA256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--no-build-isolation",
-               "--require-hashes", "-r", str(wanted), "-d", str(folder)]
+    wanted.write_text(
+        f"mamba-ssm=={SDIST.removeprefix('mamba_ssm-').removesuffix('.tar.gz')} --hash=sha256:{SDIST_SHA256}\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-binary",
+        ":all:",
+        "--no-build-isolation",
+        "--require-hashes",
+        "-r",
+        str(wanted),
+        "-d",
+        str(folder),
+    ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=180,
-                              env=os.environ | {"MAMBA_SKIP_CUDA_BUILD": "TRUE"})
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=180, env=os.environ | {"MAMBA_SKIP_CUDA_BUILD": "TRUE"}
+        )
     except subprocess.TimeoutExpired:
         raise CourseError("pip gave no answer in 180 seconds when asked for mamba-ssm's source archive") from None
     if done.returncode != 0 or not (folder / SDIST).exists():
@@ -70,9 +88,15 @@ def mamba_ssm_module(member: str, offline: bool = True, **replace) -> types.Modu
 
 def _stand_ins(replace: dict) -> dict[str, types.ModuleType]:
     contents = {
-        "mamba_ssm": {}, "mamba_ssm.utils": {}, "mamba_ssm.ops": {}, "mamba_ssm.ops.triton": {}, "selective_scan_cuda": {},
+        "mamba_ssm": {},
+        "mamba_ssm.utils": {},
+        "mamba_ssm.ops": {},
+        "mamba_ssm.ops.triton": {},
+        "selective_scan_cuda": {},
         "mamba_ssm.utils.torch": {"custom_fwd": lambda f: f, "custom_bwd": lambda f: f},
-        "mamba_ssm.ops.triton.layer_norm": {name: None for name in ("_layer_norm_fwd", "RMSNorm", "layer_norm_fn", "rms_norm_fn")},
+        "mamba_ssm.ops.triton.layer_norm": {
+            name: None for name in ("_layer_norm_fwd", "RMSNorm", "layer_norm_fn", "rms_norm_fn")
+        },
         "mamba_ssm.ops.triton.selective_state_update": {"selective_state_update": None},
         "mamba_ssm.ops.selective_scan_interface": replace,
     }
@@ -122,8 +146,11 @@ def mambapy_pscan(offline: bool) -> Callable:
     return scan
 
 
-PEERS = {"mamba_ssm selective_scan_ref": mamba_ssm_reference, "transformers, default": huggingface,
-         "mambapy pscan": mambapy_pscan}
+PEERS = {
+    "mamba_ssm selective_scan_ref": mamba_ssm_reference,
+    "transformers, default": huggingface,
+    "mambapy pscan": mambapy_pscan,
+}
 
 
 def load(offline: bool) -> tuple[dict[str, Callable], dict[str, str]]:

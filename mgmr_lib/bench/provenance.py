@@ -40,6 +40,7 @@ def version(package: str) -> str | None:
 
 def commit() -> str | None:
     """The commit of the repository, with "+" where files differ from it; None outside a repository."""
+
     def git(*arguments):
         done = subprocess.run(["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True, timeout=20)
         return done.stdout.strip() if done.returncode == 0 else None

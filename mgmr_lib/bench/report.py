@@ -11,17 +11,21 @@ from ..errors import CourseError
 def text(result: dict) -> str:
     """All tables as one text."""
     facts, limits = result["provenance"], result["limits"]
-    parts = [f"{facts['processor']}, {facts['cores']} cores, one thread used; torch {facts['versions']['torch']}; "
-             f"load {facts['load']}; commit {facts['commit']}; {facts['date']}",
-             "limits on one thread: " + ", ".join(f"{k.removesuffix('_ns')} {v:.2f} ns an element" for k, v in limits.items()
-                                                  if k.endswith("_ns"))
-             + f"; memory {limits['bandwidth_bytes_per_s'] / 1e9:.1f} GB/s, fresh memory "
-             f"{limits['fresh_memory_bytes_per_s'] / 1e9:.1f} GB/s"]
+    parts = [
+        f"{facts['processor']}, {facts['cores']} cores, one thread used; torch {facts['versions']['torch']}; "
+        f"load {facts['load']}; commit {facts['commit']}; {facts['date']}",
+        "limits on one thread: "
+        + ", ".join(f"{k.removesuffix('_ns')} {v:.2f} ns an element" for k, v in limits.items() if k.endswith("_ns"))
+        + f"; memory {limits['bandwidth_bytes_per_s'] / 1e9:.1f} GB/s, fresh memory "
+        f"{limits['fresh_memory_bytes_per_s'] / 1e9:.1f} GB/s",
+    ]
     for shape in unique(tuple(r["shape"]) for r in result["scan"]):
         parts.append(scan_table([r for r in result["scan"] if tuple(r["shape"]) == shape], limits))
     parts += [f"not measured: {name}: {reason}" for name, reason in result["missing_peers"].items()]
-    parts.append("memory of forward+backward, in (b,e,l,n) tensors: "
-                 + ", ".join(f"{r['name']} {r['tensors']:.2f}" for r in result["memory"]))
+    parts.append(
+        "memory of forward+backward, in (b,e,l,n) tensors: "
+        + ", ".join(f"{r['name']} {r['tensors']:.2f}" for r in result["memory"])
+    )
     parts.append(layer_table(result["layers"]))
     if "cuda" in result:
         parts.append(cuda_text(result))
@@ -41,15 +45,21 @@ def scan_table(records: list[dict], limits: dict) -> str:
     names = unique(r["name"] for r in records)
     yardsticks = [name for name in ("ours, native", "ours, chunked") if name in names]
     ratios = "".join(f"{'x ' + name.removeprefix('ours, '):>10}" for name in yardsticks)
-    lines = [f"selective scan, (b, l, e, n) = ({b}, {length}, {e}, {n}), {records[0]['dtype']}; median ms of processor time; "
-             f"torch's exponentials alone take {exps:.1f} ms in each direction",
-             f"  {'':30}{'forward':>10}{ratios}{'forward+backward':>20}{ratios}{'error':>9}{'rounds':>8}"]
+    lines = [
+        f"selective scan, (b, l, e, n) = ({b}, {length}, {e}, {n}), {records[0]['dtype']}; median ms of processor time; "
+        f"torch's exponentials alone take {exps:.1f} ms in each direction",
+        f"  {'':30}{'forward':>10}{ratios}{'forward+backward':>20}{ratios}{'error':>9}{'rounds':>8}",
+    ]
     for name in names:
         cells = ""
         for width, what in ((10, "forward"), (20, "forward+backward")):
             time = table[name, what]["median_s"]
-            cells += f"{1e3 * time:{width}.1f}" + "".join(f"{time / table[y, what]['median_s']:10.1f}" for y in yardsticks)
-        lines.append(f"  {name:30}{cells}{table[name, 'forward']['error']:9.0e}{table[name, 'forward+backward']['rounds']:8d}")
+            cells += f"{1e3 * time:{width}.1f}" + "".join(
+                f"{time / table[y, what]['median_s']:10.1f}" for y in yardsticks
+            )
+        lines.append(
+            f"  {name:30}{cells}{table[name, 'forward']['error']:9.0e}{table[name, 'forward+backward']['rounds']:8d}"
+        )
     return "\n".join(lines)
 
 
@@ -57,8 +67,10 @@ def layer_table(records: list[dict]) -> str:
     """Milliseconds of a train step over length, and how much each doubling of the length costs at the end."""
     lengths, names = unique(r["length"] for r in records), unique(r["name"] for r in records)
     time = {(r["name"], r["length"]): 1e3 * r["median_s"] for r in records}
-    lines = ["train step of one layer over length, median ms of processor time",
-             f"  {'':24}" + "".join(f"{length:>10}" for length in lengths) + "   last doubling"]
+    lines = [
+        "train step of one layer over length, median ms of processor time",
+        f"  {'':24}" + "".join(f"{length:>10}" for length in lengths) + "   last doubling",
+    ]
     for name in names:
         cells = [f"{time[name, length]:10.1f}" if (name, length) in time else f"{'-':>10}" for length in lengths]
         known = [length for length in lengths if (name, length) in time]
@@ -70,10 +82,15 @@ def layer_table(records: list[dict]) -> str:
 def cuda_text(result: dict) -> str:
     """Times of the GPU kernels, or why one is not there."""
     lines = [f"GPU: {result['provenance']['gpu']}; median ms"]
-    lines += [f"  not measured: {name}: {result['backends'][name]}" for name in ("triton", "cuda")
-              if result["backends"][name] != "ok"]
-    lines += [f"  {r['name']:24}{r['dtype']:>10}{r['pass']:>20}{1e3 * r['median_s']:10.3f}   error {r['error']:.0e}"
-              for r in result["cuda"]]
+    lines += [
+        f"  not measured: {name}: {result['backends'][name]}"
+        for name in ("triton", "cuda")
+        if result["backends"][name] != "ok"
+    ]
+    lines += [
+        f"  {r['name']:24}{r['dtype']:>10}{r['pass']:>20}{1e3 * r['median_s']:10.3f}   error {r['error']:.0e}"
+        for r in result["cuda"]
+    ]
     return "\n".join(lines)
 
 
@@ -106,16 +123,26 @@ def figure(result: dict):
     bars.sort(key=lambda r: r["median_s"], reverse=True)
     best = min(r["median_s"] for r in bars if r["name"].startswith("ours"))
     times = [1e3 * r["median_s"] for r in bars]
-    left.barh([r["name"] for r in bars], times, color=[colours[0] if r["name"].startswith("ours") else "0.7" for r in bars])
+    left.barh(
+        [r["name"] for r in bars], times, color=[colours[0] if r["name"].startswith("ours") else "0.7" for r in bars]
+    )
     left.set_xscale("log")
     left.set_xlim(right=6 * max(times))
     for i, r in enumerate(bars):
         left.annotate(f" {times[i]:.0f} ms ({r['median_s'] / best:.1f}x)", (times[i], i), va="center", fontsize=8)
-    left.set(xlabel="processor time, forward + backward (ms, log scale)", title=f"One selective scan, (b, l, e, n) = {tuple(shape)}")
+    left.set(
+        xlabel="processor time, forward + backward (ms, log scale)",
+        title=f"One selective scan, (b, l, e, n) = {tuple(shape)}",
+    )
     for colour, name in zip(colours, unique(r["name"] for r in result["layers"]), strict=False):
         mine = [r for r in result["layers"] if r["name"] == name]
         right.plot([r["length"] for r in mine], [1e3 * r["median_s"] for r in mine], "o-", color=colour, label=name)
-    right.set(xscale="log", yscale="log", xlabel="length l (time steps)", ylabel="train step (ms of processor time)",
-              title="Mamba's time grows with l, attention's with its square")
+    right.set(
+        xscale="log",
+        yscale="log",
+        xlabel="length l (time steps)",
+        ylabel="train step (ms of processor time)",
+        title="Mamba's time grows with l, attention's with its square",
+    )
     right.legend(fontsize=8)
     return canvas

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 class Settings:
     """Shapes are (b, l, e, n): batch, length, inner width, state size.
 
-    patience_s: a contender that takes longer a call runs once, and not at larger sizes. room_bytes: a layer that needs more
-    memory is left out.
+    patience_s: a contender that takes longer a call runs once, and not at larger sizes. room_bytes: a layer that needs
+    more memory is left out.
     """
 
     scan_shapes: tuple[tuple[int, int, int, int], ...]
@@ -25,8 +25,23 @@ class Settings:
         return asdict(self)
 
 
-FULL = Settings(scan_shapes=((32, 150, 128, 16), (24, 500, 128, 12)), memory_shape=(24, 500, 128, 12),
-                lengths=(125, 250, 500, 1000, 2000, 4000), layer_batch=8, layer_width=64, cuda_shape=(32, 2048, 1024, 16),
-                rounds=7, patience_s=8.0)
-QUICK = Settings(scan_shapes=((4, 40, 32, 8), (8, 80, 32, 8)), memory_shape=(8, 80, 32, 8), lengths=(32, 64, 128),
-                 layer_batch=2, layer_width=32, cuda_shape=(4, 512, 256, 16), rounds=3, patience_s=2.0)
+FULL = Settings(
+    scan_shapes=((32, 150, 128, 16), (24, 500, 128, 12)),
+    memory_shape=(24, 500, 128, 12),
+    lengths=(125, 250, 500, 1000, 2000, 4000),
+    layer_batch=8,
+    layer_width=64,
+    cuda_shape=(32, 2048, 1024, 16),
+    rounds=7,
+    patience_s=8.0,
+)
+QUICK = Settings(
+    scan_shapes=((4, 40, 32, 8), (8, 80, 32, 8)),
+    memory_shape=(8, 80, 32, 8),
+    lengths=(32, 64, 128),
+    layer_batch=2,
+    layer_width=32,
+    cuda_shape=(4, 512, 256, 16),
+    rounds=3,
+    patience_s=2.0,
+)

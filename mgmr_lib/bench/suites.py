@@ -39,13 +39,16 @@ def run(settings: Settings, device: str, offline: bool, say: Callable[[str], Non
 
 def ours(backend: str) -> Callable:
     """One of our backends, with the signature of the peers."""
+
     def scan(u, delta, A, B, C, D):
         return selective_scan(u, delta, A, B, C, D, delta_softplus=True, backend=backend)
 
     return scan
 
 
-def arguments(shape: tuple[int, int, int, int], device: str = "cpu", dtype: torch.dtype = torch.float32) -> list[Tensor]:
+def arguments(
+    shape: tuple[int, int, int, int], device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> list[Tensor]:
     """u, delta, A, B, C, D as a block just initialised would pass them: A = -1..-n, time steps from 0.001 to 0.1."""
     b, length, e, n = shape
     make = torch.Generator().manual_seed(0)
@@ -68,38 +71,68 @@ def forward_backward(scan: Callable, inputs: list[Tensor]) -> None:
     torch.autograd.grad(scan(*inputs).float().square().sum(), inputs)
 
 
-def scan_suite(contenders: dict[str, Callable], shape, settings: Settings, clock=None, device: str = "cpu",
-               dtype: torch.dtype = torch.float32) -> list[dict]:
-    """A record a contender and pass. `error` is its output's largest distance to ours, relative to the largest output."""
+def scan_suite(
+    contenders: dict[str, Callable],
+    shape,
+    settings: Settings,
+    clock=None,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> list[dict]:
+    """A record a contender and pass. `error` is its output's largest distance to ours, relative to the largest
+    output."""
     inputs = arguments(shape, device, dtype)
     clock = {} if clock is None else {"clock": clock}
     records, truth = [], forward(ours("chunked"), [t.float() for t in inputs])
-    errors = {name: ((forward(scan, inputs).float() - truth).abs().max() / truth.abs().max()).item()
-              for name, scan in contenders.items()}
+    errors = {
+        name: ((forward(scan, inputs).float() - truth).abs().max() / truth.abs().max()).item()
+        for name, scan in contenders.items()
+    }
     for what, run_pass in (("forward", forward), ("forward+backward", forward_backward)):
         calls = {name: functools.partial(run_pass, scan, inputs) for name, scan in contenders.items()}
         for name, times in interleaved(calls, settings.rounds, settings.patience_s, **clock).items():
-            records.append({"shape": list(shape), "dtype": str(dtype).removeprefix("torch."), "pass": what, "name": name,
-                            "error": errors[name], **times})
+            records.append(
+                {
+                    "shape": list(shape),
+                    "dtype": str(dtype).removeprefix("torch."),
+                    "pass": what,
+                    "name": name,
+                    "error": errors[name],
+                    **times,
+                }
+            )
     return records
 
 
 def memory_suite(contenders: dict[str, Callable], shape) -> list[dict]:
     """The most memory of forward+backward beyond the inputs, in units of one (b,e,l,n) float32 tensor."""
     inputs, one = arguments(shape), 4 * math.prod(shape)
-    return [{"shape": list(shape), "name": name, "tensors": peak_bytes(functools.partial(forward_backward, scan, inputs)) / one}
-            for name, scan in contenders.items() if name in ("ours, native", "ours, chunked", "mambapy pscan")]
+    return [
+        {
+            "shape": list(shape),
+            "name": name,
+            "tensors": peak_bytes(functools.partial(forward_backward, scan, inputs)) / one,
+        }
+        for name, scan in contenders.items()
+        if name in ("ours, native", "ours, chunked", "mambapy pscan")
+    ]
 
 
 def layer_suite(settings: Settings) -> list[dict]:
-    """Time of forward+backward of whole layers over length; a layer that became too slow or too large is left out from there on."""
+    """Time of forward+backward of whole layers over length; a layer that became too slow or too large is left out from
+    there on."""
     records, slow = [], set()
     for length in settings.lengths:
         x = torch.randn(settings.layer_batch, length, settings.layer_width)
         every = layers.build(settings.layer_width)
-        slow |= {name for name, layer in every.items() if hasattr(layer, "working_bytes")
-                 and layer.working_bytes(x) > settings.room_bytes}
-        calls = {name: functools.partial(layers.train_step, layer, x) for name, layer in every.items() if name not in slow}
+        slow |= {
+            name
+            for name, layer in every.items()
+            if hasattr(layer, "working_bytes") and layer.working_bytes(x) > settings.room_bytes
+        }
+        calls = {
+            name: functools.partial(layers.train_step, layer, x) for name, layer in every.items() if name not in slow
+        }
         times = interleaved(calls, max(3, settings.rounds // 2), settings.patience_s / 2)
         slow |= {name for name, t in times.items() if t["median_s"] > settings.patience_s / 4}
         records += [{"length": length, "name": name, **t} for name, t in times.items()]
@@ -107,11 +140,11 @@ def layer_suite(settings: Settings) -> list[dict]:
 
 
 def cuda_suite(settings: Settings) -> list[dict]:
-    """Our Triton kernels and mamba_ssm's, float32 and bfloat16; one that does not work here is left out (see backends)."""
+    """Our Triton kernels and mamba_ssm's, float32 and bfloat16; one that does not work here is left out (see
+    backends)."""
     working = [name for name in ("triton", "cuda") if available_backends()[name] == "ok"]
     contenders = {f"ours, {name}" if name == "triton" else "mamba_ssm's kernel": ours(name) for name in working}
     records = []
     for dtype in (torch.float32, torch.bfloat16):
         records += scan_suite(contenders, settings.cuda_shape, settings, cuda_seconds, "cuda", dtype)
     return records
-

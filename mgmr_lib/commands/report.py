@@ -30,7 +30,9 @@ def main(args: argparse.Namespace) -> int:
     metrics = tuple(args.metrics.split(","))
     unknown = [m for m in metrics if m not in frame]
     if unknown:
-        raise CourseError(f"--metrics {','.join(unknown)} is not in these files: they hold {', '.join(frame.columns[3:])}")
+        raise CourseError(
+            f"--metrics {','.join(unknown)} is not in these files: they hold {', '.join(frame.columns[3:])}"
+        )
     data = ", ".join(sorted({r["data"] for r in results}))
     save_figure(missing_rate_figure(frame, metrics, f"{data}: what is left as more goes missing"), args.out)
     print(f"figure in {args.out}")

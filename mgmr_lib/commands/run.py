@@ -1,4 +1,5 @@
-"""`run`: the whole story without notebooks. Train both networks on the default corpus, then one table and one figure."""
+"""`run`: the whole story without notebooks. Train both networks on the default corpus, then one table and one
+figure."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +11,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="classroom-mosi", help="a corpus's name or an MMSA file")
     parser.add_argument("--profile", default="fast", help="fast, laptop or full")
     parser.add_argument("--seed", type=int, default=1111)
-    parser.add_argument("--out", type=Path, default=REPOSITORY / "runs" / "first", help="folder for weights, table and figure")
+    parser.add_argument(
+        "--out", type=Path, default=REPOSITORY / "runs" / "first", help="folder for weights, table and figure"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
@@ -48,7 +51,8 @@ def configuration(model: str, args: argparse.Namespace, family: str):
 
 
 def shared_encoder(config):
-    """A frozen text encoder that remembers: both networks meet the same masked text. None where each fine-tunes its own."""
+    """A frozen text encoder that remembers: both networks meet the same masked text. None where each fine-tunes its
+    own."""
     from ..data.encoding_memo import EncodingMemo
     from ..data.text import load_encoder
 

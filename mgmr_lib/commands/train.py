@@ -52,8 +52,12 @@ def _add_fields(parser, kind: type) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="mgmr", help="|".join(NETWORKS))
-    parser.add_argument("--data", default="classroom-mosi", help="a classroom corpus's name, or the path of an MMSA file")
-    parser.add_argument("--dataset", choices=("mosi", "mosei", "sims"), help="metric family (default: found out, and said)")
+    parser.add_argument(
+        "--data", default="classroom-mosi", help="a classroom corpus's name, or the path of an MMSA file"
+    )
+    parser.add_argument(
+        "--dataset", choices=("mosi", "mosei", "sims"), help="metric family (default: found out, and said)"
+    )
     parser.add_argument("--profile", default="laptop", help="|".join(PROFILES))
     parser.add_argument("--seed", type=int, default=1111)
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; an interrupted one is resumed")
@@ -94,5 +98,7 @@ def main(args: argparse.Namespace) -> int:
         print(f"repaired {place}: {count}")
     run = train_run(config, args.out, corpus, args.quiet)
     parameters = sum(p.numel() for p in run.model.parameters())
-    print(f"{config.model}, {parameters:,} parameters, configuration {config.hash()}, weights in {args.out}/model.safetensors")
+    print(
+        f"{config.model}, {parameters:,} parameters, configuration {config.hash()}, weights in {args.out}/model.safetensors"
+    )
     return 0

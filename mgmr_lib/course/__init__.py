@@ -1,6 +1,6 @@
 """What every notebook imports: exercises, figures with captions, sentences with computed numbers.
 
-    from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
 """
 
 from mgmr_lib.course.display import say

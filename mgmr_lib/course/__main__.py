@@ -7,10 +7,14 @@ from mgmr_lib.errors import CourseError
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m mgmr_lib.course", description="Build, check and open the course's notebooks.")
+    parser = argparse.ArgumentParser(
+        prog="python -m mgmr_lib.course", description="Build, check and open the course's notebooks."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="build notebooks from notebooks/src")
-    build.add_argument("numbers", nargs="*", metavar="NN", help="execute and build these; without any, all that changed")
+    build.add_argument(
+        "numbers", nargs="*", metavar="NN", help="execute and build these; without any, all that changed"
+    )
     build.add_argument("--check", action="store_true", help="only say whether all is built, without executing anything")
     build.add_argument("--force", action="store_true", help="execute all of them")
     lint = commands.add_parser("lint", help="check the rules of CONTRIBUTING.md")

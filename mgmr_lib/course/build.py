@@ -1,8 +1,10 @@
-"""Build notebooks from their sources, and check without executing that every built notebook is the one its source makes.
+"""Build notebooks from their sources, and check without executing that every built notebook is the one its source
+makes.
 
-A built notebook's metadata keeps two digests: of its source's text, and of its stored outputs. The rest needs none: the check
-makes the cells again from the source. So a changed source line, a changed cell, a deleted output and a changed number in an
-output each fail the check. Whether the outputs are still what the library computes is nbval's question, in the tests.
+A built notebook's metadata keeps two digests: of its source's text, and of its stored outputs. The rest needs none: the
+check makes the cells again from the source. So a changed source line, a changed cell, a deleted output and a changed
+number in an output each fail the check. Whether the outputs are still what the library computes is nbval's question, in
+the tests.
 """
 
 import hashlib
@@ -51,7 +53,11 @@ def skeleton(source: Source, edition: str, sources: dict[str, Source], root: Pat
     for kind, text, tags, extra, cell_id in cells:
         base = cell_id or hashlib.sha256(text.encode()).hexdigest()[:10]
         seen[base] = seen.get(base, 0) + 1
-        made = edition_code(text, edition, where) if kind == "code" else pages.expand(text, edition, sources, bibliography, where)
+        made = (
+            edition_code(text, edition, where)
+            if kind == "code"
+            else pages.expand(text, edition, sources, bibliography, where)
+        )
         cell = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}[kind](made)
         cell.id = base if seen[base] == 1 else f"{base}-{seen[base]}"
         cell.metadata.update(extra | ({"tags": list(tags)} if tags else {}))
@@ -59,9 +65,17 @@ def skeleton(source: Source, edition: str, sources: dict[str, Source], root: Pat
     notebook.metadata.update(
         kernelspec={"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
         language_info={"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
-        mgmr={"number": meta.number, "edition": edition, "title": meta.title, "minutes": meta.minutes, "budget_s": meta.budget_s,
-              "device": meta.device, "requires": list(meta.requires), "introduces": list(meta.introduces),
-              "source": source.digest},
+        mgmr={
+            "number": meta.number,
+            "edition": edition,
+            "title": meta.title,
+            "minutes": meta.minutes,
+            "budget_s": meta.budget_s,
+            "device": meta.device,
+            "requires": list(meta.requires),
+            "introduces": list(meta.introduces),
+            "source": source.digest,
+        },
     )
     return notebook
 
@@ -87,8 +101,16 @@ def execute(notebook, folder: Path, timeout: float = 600):
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-    client = NotebookClient(notebook, timeout=timeout, kernel_name="python3", record_timing=False, store_widget_state=False,
-                            coalesce_streams=True, extra_arguments=["--IPKernelApp.log_level=40"], resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        kernel_name="python3",
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+        extra_arguments=["--IPKernelApp.log_level=40"],
+        resources={"metadata": {"path": str(folder)}},
+    )
     name = f"{notebook.metadata.mgmr.edition}/{notebook.metadata.mgmr.number}"
     try:
         client.execute(env=kernel_environment())
@@ -141,8 +163,11 @@ def _kept(notebook, path: Path):
     return _with_outputs(notebook, stored) if sound else None
 
 
-def build_one(source: Source, edition: str, sources: dict, root: Path = REPOSITORY, reuse: bool = False, run: bool = True) -> str:
-    """Build one edition; returns what was done. `reuse`: keep sound outputs if no code cell changed; not `run`: do only that."""
+def build_one(
+    source: Source, edition: str, sources: dict, root: Path = REPOSITORY, reuse: bool = False, run: bool = True
+) -> str:
+    """Build one edition; returns what was done. `reuse`: keep sound outputs if no code cell changed; not `run`: do only
+    that."""
     path = root / edition / source.meta.file_name
     notebook, done = skeleton(source, edition, sources, root), "outputs kept"
     kept = _kept(notebook, path) if reuse else None
@@ -161,8 +186,10 @@ def build_one(source: Source, edition: str, sources: dict, root: Path = REPOSITO
 
 def generated_files(sources: dict, root: Path = REPOSITORY) -> dict[Path, str]:
     """The generated pages and README, with the text that they should have."""
-    made = {root / LEARNER / "glossary.md": pages.glossary_page(sources, pages.load_yaml("glossary.yml", root)),
-            root / LEARNER / "bibliography.md": pages.bibliography_page(pages.load_yaml("bibliography.yml", root))}
+    made = {
+        root / LEARNER / "glossary.md": pages.glossary_page(sources, pages.load_yaml("glossary.yml", root)),
+        root / LEARNER / "bibliography.md": pages.bibliography_page(pages.load_yaml("bibliography.yml", root)),
+    }
     readme = root / "README.md"
     if readme.exists():
         table = pages.readme_table(sources, pages.measured_seconds(root))
@@ -180,13 +207,15 @@ def _results(root: Path) -> str:
 def build(numbers: list[str], root: Path = REPOSITORY, force: bool = False) -> None:
     """Build the notebooks of `numbers` (all where empty) and the generated pages.
 
-    Named notebooks are executed; in the others, links to them are brought up to date. Without names, all that changed is executed:
-    a notebook whose code cells are as they were keeps its outputs, unless `force`.
+    Named notebooks are executed; in the others, links to them are brought up to date. Without names, all that changed
+    is executed: a notebook whose code cells are as they were keeps its outputs, unless `force`.
     """
     sources = read_sources(root)
     unknown = sorted(set(numbers) - set(sources))
     if unknown:
-        raise CourseError(f"there is no source for notebook {', '.join(unknown)} in notebooks/src (there are: {', '.join(sources)})")
+        raise CourseError(
+            f"there is no source for notebook {', '.join(unknown)} in notebooks/src (there are: {', '.join(sources)})"
+        )
     jobs = [(sources[n], e) for n in (numbers or sorted(sources)) for e in EDITIONS]
     for edition in EDITIONS:
         (root / edition).mkdir(exist_ok=True)
@@ -221,14 +250,21 @@ def differences(root: Path = REPOSITORY) -> list[str]:
             except CourseError as e:
                 found.append(str(e))
                 continue
-            found += [f"{name} {what}: {fix}" for what in _differences(stored, skeleton(source, edition, sources, root), path)]
+            found += [
+                f"{name} {what}: {fix}" for what in _differences(stored, skeleton(source, edition, sources, root), path)
+            ]
     for edition in EDITIONS:
         known = {s.meta.file_name for s in sources.values()}
-        found += [f"{edition}/{p.name} has no source in notebooks/src: delete it or write its source"
-                  for p in sorted((root / edition).glob("*.ipynb")) if p.name not in known]
-    found += [f"{p.relative_to(root)} differs from its sources: run `python -m mgmr_lib.course build`"
-              for p, text in generated_files(sources, root).items()
-              if not p.exists() or p.read_text(encoding="utf-8") != text]
+        found += [
+            f"{edition}/{p.name} has no source in notebooks/src: delete it or write its source"
+            for p in sorted((root / edition).glob("*.ipynb"))
+            if p.name not in known
+        ]
+    found += [
+        f"{p.relative_to(root)} differs from its sources: run `python -m mgmr_lib.course build`"
+        for p, text in generated_files(sources, root).items()
+        if not p.exists() or p.read_text(encoding="utf-8") != text
+    ]
     return found
 
 
@@ -251,5 +287,8 @@ def _differences(stored, fresh, path: Path):
 def check() -> int:
     """Print the differences; the exit code."""
     found = differences()
-    print("\n".join(found) if found else "every built notebook and page is what its source makes", file=sys.stderr if found else None)
+    print(
+        "\n".join(found) if found else "every built notebook and page is what its source makes",
+        file=sys.stderr if found else None,
+    )
     return 1 if found else 0

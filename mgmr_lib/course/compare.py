@@ -68,14 +68,18 @@ def difference(got, want, rtol: float = 1e-6, atol: float = 1e-9, where: str = "
             return f"we expect the keys {sorted(map(str, want))}{place}, you have {have}"
         return next((d for k in want if (d := difference(got[k], want[k], rtol, atol, f"{where}[{k!r}]"))), None)
     if type(got) is not type(want):
-        return f"you have a {type(got).__name__}{place} ({short(got)}), we expect a {type(want).__name__} ({short(want)})"
+        return (
+            f"you have a {type(got).__name__}{place} ({short(got)}), we expect a {type(want).__name__} ({short(want)})"
+        )
     return None if got == want else f"you have {short(got)}{place}, we expect {short(want)}"
 
 
 def _list_difference(got, want, rtol, atol, where) -> str | None:
     place = f" at {where}" if where else ""
     if not isinstance(got, (list, tuple)):
-        return f"you have a {type(got).__name__}{place} ({short(got)}), we expect a {type(want).__name__} of {len(want)}"
+        return (
+            f"you have a {type(got).__name__}{place} ({short(got)}), we expect a {type(want).__name__} of {len(want)}"
+        )
     if len(got) != len(want):
         return f"you have {len(got)} values{place}, we expect {len(want)} ({short(want)})"
     pairs = enumerate(zip(got, want, strict=True))

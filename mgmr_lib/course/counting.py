@@ -12,9 +12,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class Written(TorchDispatchMode):
-    """`with Written() as w: ...` adds up in `w.elements` the size of every tensor that torch writes; views write nothing.
+    """`with Written() as w: ...` adds up in `w.elements` the size of every tensor that torch writes; views write
+    nothing.
 
-    It sees one entry for each of torch's operations, backward passes included; what a fused kernel writes inside stays hidden.
+    It sees one entry for each of torch's operations, backward passes included; what a fused kernel writes inside stays
+    hidden.
     """
 
     def __init__(self):
@@ -40,7 +42,8 @@ def written_in_backward(output: torch.Tensor) -> int:
 
 
 def kept_for_backward(fn: Callable[[], torch.Tensor]) -> int:
-    """Elements of memory that autograd keeps between fn() and its backward; a memory block that several tensors share counts once."""
+    """Elements of memory that autograd keeps between fn() and its backward; a memory block that several tensors share
+    counts once."""
     kept = {}
 
     def pack(t: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,8 @@
-"""The logic of notebook 24: hide chosen parts of one clip, look into a network, delete one piece at a time, choose cases by a rule.
+"""The logic of notebook 24: hide chosen parts of one clip, look into a network, delete one piece at a time, choose
+cases by a rule.
 
-A network and its text encoder come as a `training.setup.Setup` or a `training.run.Run`; both have `model` and a frozen encoder.
+A network and its text encoder come as a `training.setup.Setup` or a `training.run.Run`; both have `model` and a frozen
+encoder.
 """
 
 from dataclasses import dataclass
@@ -21,9 +23,9 @@ PARTS = {"nothing": (0.0, 0.0), "first half": (0.0, 0.5), "second half": (0.5, 1
 class Look:
     """What a network makes of one clip.
 
-    prediction: in points; keep: {modality: (l_m,) bool} at the clip's own steps. At the network's steps (k_m, some frames
-    each): gates {modality: (k_m,)}, averaged over channels, or empty; guess, truth {modality: (k_m, d_m)} in standard
-    deviations; missing {modality: (k_m,) bool}, where nothing of a step was seen.
+    prediction: in points; keep: {modality: (l_m,) bool} at the clip's own steps. At the network's steps (k_m, some
+    frames each): gates {modality: (k_m,)}, averaged over channels, or empty; guess, truth {modality: (k_m, d_m)} in
+    standard deviations; missing {modality: (k_m,) bool}, where nothing of a step was seen.
     """
 
     prediction: float
@@ -54,8 +56,8 @@ def frames_hidden(frames: int, seconds: float, start: float, end: float) -> np.n
 def hide(clip: Split, words=(), audio=(), vision=()) -> dict[str, np.ndarray]:
     """Masks of one clip, as `mask_split` takes them: {modality: (1, l_m) bool}, True where a step stays.
 
-    words: numbers of tokens, 0 the first behind [CLS]; audio, vision: (start, end) pairs in seconds. [CLS] and [SEP] always stay.
-    Raises CourseError for a token that the sentence does not have, or a window that ends before it starts.
+    words: numbers of tokens, 0 the first behind [CLS]; audio, vision: (start, end) pairs in seconds. [CLS] and [SEP]
+    always stay. Raises CourseError for a token that the sentence does not have, or a window that ends before it starts.
     """
     keep = {m: v.copy() for m, v in valid_steps(_one(clip)).items()}
     inner = int(clip.token_lengths[0]) - 2
@@ -77,7 +79,9 @@ def seconds_of(clip: Split) -> float:
     return float(clip.extra["seconds"][0]) if "seconds" in clip.extra else 1.0
 
 
-def hide_parts(clip: Split, text: str = "nothing", audio: str = "nothing", vision: str = "nothing") -> dict[str, np.ndarray]:
+def hide_parts(
+    clip: Split, text: str = "nothing", audio: str = "nothing", vision: str = "nothing"
+) -> dict[str, np.ndarray]:
     """`hide` by name: each modality loses "nothing", its "first half", its "second half" or "all"."""
     for part in (text, audio, vision):
         if part not in PARTS:
@@ -134,7 +138,8 @@ def one_at_a_time(clip: Split, modality: str = "text") -> list[dict[str, np.ndar
 
 
 def changes(reader, clip: Split, modality: str = "text") -> np.ndarray:
-    """(k,) how the prediction on the complete clip changes, in points, as each piece of `one_at_a_time` is hidden alone."""
+    """(k,) how the prediction on the complete clip changes, in points, as each piece of `one_at_a_time` is hidden
+    alone."""
     found = predictions(reader, clip, [hide(clip), *one_at_a_time(clip, modality)])
     return found[1:] - found[0]
 

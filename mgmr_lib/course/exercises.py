@@ -1,7 +1,7 @@
 """`@exercise`, `check` and `hint`: what a learner's notebook calls.
 
-An exercise cell holds a function whose body raises NotImplementedError until the learner writes it. The decorator lets such a
-function fall through to the reference, so that "Run All" works on an untouched notebook.
+An exercise cell holds a function whose body raises NotImplementedError until the learner writes it. The decorator lets
+such a function fall through to the reference, so that "Run All" works on an untouched notebook.
 """
 
 import functools
@@ -29,7 +29,8 @@ def _codes(obj) -> set:
 
 
 def is_unsolved(error: BaseException, obj) -> bool:
-    """Whether `error` is the bare NotImplementedError that stands in the body of `obj`, not one of a library it calls."""
+    """Whether `error` is the bare NotImplementedError that stands in the body of `obj`, not one of a library it
+    calls."""
     if type(error) is not NotImplementedError or error.args:
         return False
     tb = error.__traceback__
@@ -45,8 +46,8 @@ def _class_is_unsolved(cls: type) -> bool:
 def exercise(exercise_id: str):
     """Mark a function (or class) as the learner's answer to `exercise_id`.
 
-    A function that reaches its `raise NotImplementedError` gives the reference's result instead; a class with one in any method
-    is replaced by the reference class. `check` always sees the learner's own.
+    A function that reaches its `raise NotImplementedError` gives the reference's result instead; a class with one in
+    any method is replaced by the reference class. `check` always sees the learner's own.
     """
     spec = registry.find(exercise_id)
 
@@ -79,7 +80,9 @@ def verdict(exercise_id: str, fn) -> Verdict:
         return Verdict("wrong", f"this is the function of exercise {theirs}: check({theirs!r}, ...) looks at that one.")
     learner = getattr(fn, "learner", fn)
     if not callable(learner):
-        return Verdict("wrong", f"check wants the function itself, you gave it a {type(learner).__name__}: leave out the call.")
+        return Verdict(
+            "wrong", f"check wants the function itself, you gave it a {type(learner).__name__}: leave out the call."
+        )
     if inspect.isclass(learner):
         return Verdict("not attempted") if _class_is_unsolved(learner) else grade(spec, learner, lambda e: False)
     return grade(spec, learner, lambda e: is_unsolved(e, learner))

@@ -9,7 +9,14 @@ from mgmr_lib.errors import CourseError
 
 # Okabe and Ito's palette: distinct for all common forms of colour blindness.
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#777777",
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#F0E442",
+    "#777777",
 )
 PALETTE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY)
 
@@ -65,8 +72,8 @@ def png(fig) -> bytes:
 def show(fig, caption: str) -> None:
     """Show `fig` with `caption` below it, and close it.
 
-    caption: one or two full sentences that say what is to be seen, for readers who cannot see the figure too; numbers in it
-    should be computed (an f-string). Raises CourseError where the title, an axis label or the caption is missing.
+    caption: one or two full sentences that say what is to be seen, for readers who cannot see the figure too; numbers
+    in it should be computed (an f-string). Raises CourseError where the title, an axis label or the caption is missing.
     """
     import base64
 

@@ -1,4 +1,5 @@
-"""Drawings of 08 meet the data: one clip's voice and face beside its words, rectangles with padding, fingerprints of a simulation."""
+"""Drawings of 08 meet the data: one clip's voice and face beside its words, rectangles with padding, fingerprints of a
+simulation."""
 
 from collections.abc import Callable
 
@@ -36,7 +37,9 @@ def voice(fig, clip: Split) -> None:
     """Pitch and energy of one clip over time, its words above."""
     axes, values = fig.subplots(2, 1, sharex=True), clip.audio[0]
     time = times(len(values), "audio")
-    for ax, column, label, colour in zip(axes, (0, 1), ("pitch (Hz)", "energy (dB)"), (figures.BLUE, figures.RED), strict=True):
+    for ax, column, label, colour in zip(
+        axes, (0, 1), ("pitch (Hz)", "energy (dB)"), (figures.BLUE, figures.RED), strict=True
+    ):
         ax.plot(time, values[:, column], ".-", lw=1.4, color=colour)
         ax.set(ylabel=label)
     for _, start, _ in words_of(clip):
@@ -51,8 +54,15 @@ def strips(fig, clip: Split, names, unit_of: Callable[[str], bool] = lambda name
     rows = [k for k, name in enumerate(names) if unit_of(name)]
     shown = (values[:, rows] - values[:, rows].mean(axis=0)).T
     end = len(values) / SPECS["classroom-mosi"].modalities()["vision"].frame_rate
-    image = ax.imshow(shown, aspect="auto", interpolation="nearest", cmap="PuOr", vmin=-1, vmax=1,
-                      extent=(0, end, len(rows) - 0.5, -0.5))
+    image = ax.imshow(
+        shown,
+        aspect="auto",
+        interpolation="nearest",
+        cmap="PuOr",
+        vmin=-1,
+        vmax=1,
+        extent=(0, end, len(rows) - 0.5, -0.5),
+    )
     ax.grid(False)
     _words_above(ax, clip)
     ax.set(yticks=range(len(rows)), yticklabels=[names[k] for k in rows], xlabel="time (s)", ylabel="action unit")
@@ -71,7 +81,10 @@ def face(clip: Split, names) -> Callable:
         _features(ax, unit)
         word = next((w for w, start, end in words_of(clip) if start <= second < end), "(silence)")
         ax.set(xlim=(-4, 4), ylim=(-5, 5), aspect="equal")
-        ax.set_title(f"{second:g} s: {word}\nAU12 {frame[column['AU12']]:.1f}, AU04 {frame[column['AU04']]:.1f} (of 5)", fontsize=10)
+        ax.set_title(
+            f"{second:g} s: {word}\nAU12 {frame[column['AU12']]:.1f}, AU04 {frame[column['AU04']]:.1f} (of 5)",
+            fontsize=10,
+        )
         ax.set_axis_off()
 
     return draw
@@ -103,7 +116,11 @@ def rectangles(fig, split: Split, most: int = 14) -> None:
         rows = np.arange(min(most, len(split)))
         ax.barh(rows, longest, height=0.8, color="#DDDDDD")
         ax.barh(rows, lengths[rows], height=0.8, color=COLOURS[name])
-        ax.set(title=f"{name}: {1 - lengths.mean() / longest:.0%} padding", xlabel=f"{unit} (of {longest})", xlim=(0, longest))
+        ax.set(
+            title=f"{name}: {1 - lengths.mean() / longest:.0%} padding",
+            xlabel=f"{unit} (of {longest})",
+            xlim=(0, longest),
+        )
         ax.grid(False)
     axes[0].set(ylabel="clip", yticks=rows[:: max(1, len(rows) // 6)])
     axes[0].invert_yaxis()
@@ -117,7 +134,9 @@ def profile(fig, corpus: Corpus) -> None:
     for name in ("text", "audio", "vision"):
         lengths = [corpus[s].token_lengths if name == "text" else getattr(corpus[s], name).lengths for s in SPLITS]
         longest = max(x.max() for x in lengths)
-        columns.append((f"{name} ({'tokens' if name == 'text' else 'frames'})", lengths, np.linspace(0, longest + 1, 13)))
+        columns.append(
+            (f"{name} ({'tokens' if name == 'text' else 'frames'})", lengths, np.linspace(0, longest + 1, 13))
+        )
     for ax, (label, values, edges) in zip(axes, columns, strict=True):
         for split, found in zip(SPLITS, values, strict=True):
             share = np.histogram(np.clip(found, edges[0], edges[-1]), edges)[0] / len(found)
@@ -139,7 +158,8 @@ def chance(fig, found: dict[str, float], shuffled: dict[str, np.ndarray], says: 
 
 
 def control(fig, judged: dict[str, tuple]) -> None:
-    """What a control reaches (bars) and what the real thing reaches (a line), judged in several ways: {label: (values, real)}."""
+    """What a control reaches (bars) and what the real thing reaches (a line), judged in several ways: {label: (values,
+    real)}."""
     axes = fig.subplots(1, len(judged), sharey=True, squeeze=False)[0]
     for ax, (label, (values, real)) in zip(axes, judged.items(), strict=True):
         ax.hist(values, 15, color="#BBBBBB", label="control: shuffled training labels")
@@ -150,7 +170,8 @@ def control(fig, judged: dict[str, tuple]) -> None:
 
 
 def negation(fig, lags: np.ndarray, curves: dict[str, np.ndarray], labels: dict[str, np.ndarray]) -> None:
-    """The smile around good words, plain and negated (curves: (words, lags)), beside the labels of their clips (labels: (words,))."""
+    """The smile around good words, plain and negated (curves: (words, lags)), beside the labels of their clips (labels:
+    (words,))."""
     left, right = fig.subplots(1, 2, width_ratios=[2, 1])
     for (name, rows), colour in zip(curves.items(), (figures.BLUE, figures.RED), strict=True):
         mean = np.nanmean(rows, axis=0)
@@ -168,13 +189,16 @@ def negation(fig, lags: np.ndarray, curves: dict[str, np.ndarray], labels: dict[
 
 
 def doors(fig, names, before: np.ndarray, after: np.ndarray, label: tuple[float, float]) -> None:
-    """How well the text tells each feature, and what is left of that without the known causes; the label at the top, as (before, after)."""
+    """How well the text tells each feature, and what is left of that without the known causes; the label at the top, as
+    (before, after)."""
     ax = fig.subplots()
     rows = np.arange(len(names) + 1)
     ax.plot([label[0], *before], rows, "o", color="#999999", label="the feature itself")
     ax.plot([label[1], *after], rows, "s", color=figures.RED, label="what the known causes leave of it")
     ax.axvline(0, color="black", lw=0.8)
-    ax.set(yticks=rows, yticklabels=["LABEL (real)", *names], xlabel="correlation of the text's prediction on test clips")
+    ax.set(
+        yticks=rows, yticklabels=["LABEL (real)", *names], xlabel="correlation of the text's prediction on test clips"
+    )
     ax.set(ylabel="feature")
     ax.tick_params(axis="y", labelsize=8)
     ax.invert_yaxis()

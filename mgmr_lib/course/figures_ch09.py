@@ -12,7 +12,8 @@ MARKERS = "os^Dv"
 
 
 def mask_grid(fig, split: Split, keep: dict[str, np.ndarray]) -> None:
-    """Which cells of each modality's rectangle are kept (2, blue), missing (1, orange) or padding (0, white), a row a clip."""
+    """Which cells of each modality's rectangle are kept (2, blue), missing (1, orange) or padding (0, white), a row a
+    clip."""
     valid = valid_steps(split)
     axes = fig.subplots(1, 3, sharey=True, width_ratios=[1, 2, 2])
     for ax, modality in zip(axes, MODALITIES, strict=True):
@@ -47,17 +48,26 @@ def error_curves(ax, rates, named: dict, blind: float) -> None:
 
 
 def shared_seed(fig, errors: dict[str, list[float]], rates, duets: dict[str, list[float]]) -> None:
-    """Left: errors of the reader that lets modalities stand in, a dot a mask seed. Right: the comparing reader's curves."""
+    """Left: errors of the reader that lets modalities stand in, a dot a mask seed. Right: the comparing reader's
+    curves."""
     left, right = fig.subplots(1, 2)
     colours = {"own seeds": figures.BLUE, "one seed": figures.RED}
     for row, (name, values) in enumerate(errors.items()):
         left.plot(values, np.full(len(values), row), "|", ms=14, mew=1, color=colours[name])
         left.plot([np.mean(values)], [row], "D", color=colours[name])
-    left.set(title="stands in: error, a line a mask seed", xlabel="mean absolute error (points)", yticks=range(len(errors)),
-             yticklabels=list(errors), ylabel="masks", ylim=(-0.6, len(errors) - 0.4))
+    left.set(
+        title="stands in: error, a line a mask seed",
+        xlabel="mean absolute error (points)",
+        yticks=range(len(errors)),
+        yticklabels=list(errors),
+        ylabel="masks",
+        ylim=(-0.6, len(errors) - 0.4),
+    )
     for (name, values), marker in zip(duets.items(), MARKERS, strict=False):
         right.plot(rates, values, marker + "-", color=colours[name], label=name)
-    right.set(title="compares (toy): correlation", xlabel="missing rate", ylabel="correlation with the label", ylim=(0, 1.05))
+    right.set(
+        title="compares (toy): correlation", xlabel="missing rate", ylabel="correlation with the label", ylim=(0, 1.05)
+    )
     right.legend(loc="lower left")
 
 
@@ -66,7 +76,11 @@ def lucky_draws(ax, values: np.ndarray, best: float) -> None:
     ax.hist(values, bins=25, color=figures.SKY)
     for at, colour, label in ((float(np.mean(values)), figures.GREY, "mean"), (best, figures.RED, "best of twenty")):
         ax.axvline(at, color=colour, lw=2, label=label)
-    ax.set(title="Twenty looks are worth a few hundredths", xlabel="correlation with the label", ylabel="mask seeds (number)")
+    ax.set(
+        title="Twenty looks are worth a few hundredths",
+        xlabel="correlation with the label",
+        ylabel="mask seeds (number)",
+    )
     ax.legend(loc="upper left")
 
 
@@ -76,5 +90,10 @@ def intervals(ax, found: dict[str, dict[str, float]], blind: float) -> None:
         ax.plot([v["low"], v["high"]], [row, row], color=figures.BLUE)
         ax.plot([v["value"]], [row], "o", color=figures.BLUE)
     ax.axvline(blind, ls="--", color=figures.GREY, lw=1.2)
-    ax.set(yticks=range(len(found)), yticklabels=list(reversed(found)), ylim=(-0.6, len(found) - 0.4),
-           xlabel="mean absolute error (points)", ylabel="voice reader")
+    ax.set(
+        yticks=range(len(found)),
+        yticklabels=list(reversed(found)),
+        ylim=(-0.6, len(found) - 0.4),
+        xlabel="mean absolute error (points)",
+        ylabel="voice reader",
+    )

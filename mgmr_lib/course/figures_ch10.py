@@ -1,36 +1,58 @@
-"""Drawings of notebook 10, and the papers' printed scores that it reads; each function fills an empty figure or axes."""
+"""Drawings of notebook 10, and the papers' printed scores that it reads; each function fills an empty figure or
+axes."""
 
 import numpy as np
 
 from mgmr_lib.course import figures
 
-# Printed scores on CMU-MOSI in per cent: (Acc-2 has0, Acc-2 non0, F1 has0, F1 non0). They are the papers' numbers, not ours.
-# MFMB-Net prints has0/non0, MGMR-Net non0/has0; here both stand in the first order.
+# Printed scores on CMU-MOSI in per cent: (Acc-2 has0, Acc-2 non0, F1 has0, F1 non0). They are the papers' numbers, not
+# ours. MFMB-Net prints has0/non0, MGMR-Net non0/has0; here both stand in the first order.
 PAPER_ROWS = {
     "MFMB-Net, Table 2": {
-        "FC(V)": (44.79, 42.3, 61.45, 59.03), "FC(A)": (44.94, 42.43, 61.54, 59.08),
-        "FC(T)": (66.97, 67.18, 69.34, 69.49), "Concat": (68.15, 68.33, 72.60, 72.78),
+        "FC(V)": (44.79, 42.3, 61.45, 59.03),
+        "FC(A)": (44.94, 42.43, 61.54, 59.08),
+        "FC(T)": (66.97, 67.18, 69.34, 69.49),
+        "Concat": (68.15, 68.33, 72.60, 72.78),
     },
     "MFMB-Net, Table 4": {
-        "TFN": (61.0, 60.9, 59.7, 59.7), "LMF": (59.7, 59.3, 56.4, 56.1), "MulT": (63.1, 63.2, 60.7, 61.0),
-        "MISA": (63.9, 63.7, 59.0, 58.8), "Self-MM": (66.9, 67.5, 65.4, 66.2), "TFR-Net": (67.6, 67.8, 65.7, 66.1),
-        "MMIM": (66.8, 66.9, 64.6, 65.8), "MFMB-Net": (66.4, 67.0, 69.3, 69.8),
+        "TFN": (61.0, 60.9, 59.7, 59.7),
+        "LMF": (59.7, 59.3, 56.4, 56.1),
+        "MulT": (63.1, 63.2, 60.7, 61.0),
+        "MISA": (63.9, 63.7, 59.0, 58.8),
+        "Self-MM": (66.9, 67.5, 65.4, 66.2),
+        "TFR-Net": (67.6, 67.8, 65.7, 66.1),
+        "MMIM": (66.8, 66.9, 64.6, 65.8),
+        "MFMB-Net": (66.4, 67.0, 69.3, 69.8),
     },
     "MGMR-Net, Table 3": {
-        "MISA": (70.33, 71.49, 70.00, 71.28), "Self-MM": (69.26, 70.51, 67.54, 66.60), "MMIM": (67.06, 69.14, 64.04, 66.65),
-        "CENET": (67.73, 71.46, 64.85, 68.61), "TETFN": (67.68, 69.76, 63.29, 65.69), "TFR-Net": (66.35, 68.15, 66.35, 67.03),
-        "ALMT": (68.39, 70.40, 71.80, 72.57), "LNLN": (70.94, 72.55, 71.25, 72.73), "MGMR-Net": (72.37, 73.50, 72.39, 73.53),
+        "MISA": (70.33, 71.49, 70.00, 71.28),
+        "Self-MM": (69.26, 70.51, 67.54, 66.60),
+        "MMIM": (67.06, 69.14, 64.04, 66.65),
+        "CENET": (67.73, 71.46, 64.85, 68.61),
+        "TETFN": (67.68, 69.76, 63.29, 65.69),
+        "TFR-Net": (66.35, 68.15, 66.35, 67.03),
+        "ALMT": (68.39, 70.40, 71.80, 72.57),
+        "LNLN": (70.94, 72.55, 71.25, 72.73),
+        "MGMR-Net": (72.37, 73.50, 72.39, 73.53),
     },
 }
 # MGMR-Net, Table 4 (CMU-MOSEI): (Acc-7, Acc-5) in per cent, the paper's numbers.
 PAPER_MOSEI = {
-    "MISA": (40.84, 39.39), "Self-MM": (44.70, 45.38), "MMIM": (40.75, 41.74), "CENET": (47.18, 43.01), "TETFN": (30.40, 47.70),
-    "TFR-Net": (46.83, 34.67), "ALMT": (46.41, 41.64), "LNLN": (45.42, 46.17), "MGMR-Net": (46.10, 46.92),
+    "MISA": (40.84, 39.39),
+    "Self-MM": (44.70, 45.38),
+    "MMIM": (40.75, 41.74),
+    "CENET": (47.18, 43.01),
+    "TETFN": (30.40, 47.70),
+    "TFR-Net": (46.83, 34.67),
+    "ALMT": (46.41, 41.64),
+    "LNLN": (45.42, 46.17),
+    "MGMR-Net": (46.10, 46.92),
 }
 
 
 def readers_by_metric(fig, table: dict) -> None:
-    """One panel a metric: a dot for each reader. table: {reader: {metric: value}}, all readers with the same metrics."""
+    """One panel a metric: a dot for each reader. table: {reader: {metric: value}}, all readers with the same
+    metrics."""
     names, metrics = list(table), list(next(iter(table.values())))
     axes = fig.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for ax, metric in zip(axes, metrics, strict=True):
@@ -60,7 +82,8 @@ def staircases(ax, rules: dict) -> None:
 def accuracy_against_f1(fig, shares: dict, ceiling) -> None:
     """The papers' rows, accuracy to the right and F1 upwards, a panel a convention, with the ceiling of the true F1.
 
-    shares: {"has0": share of the positive class, "non0": ...}; ceiling(accuracy, share) -> largest true F1, all as fractions.
+    shares: {"has0": share of the positive class, "non0": ...}; ceiling(accuracy, share) -> largest true F1, all as
+    fractions.
     """
     a = np.linspace(0.35, 0.8, 50)
     axes = fig.subplots(1, 2, sharey=True)
@@ -68,15 +91,26 @@ def accuracy_against_f1(fig, shares: dict, ceiling) -> None:
         ax.plot(100 * a, 100 * ceiling(a, share), color="black", lw=1.4, label="ceiling of the true F1")
         ax.fill_between(100 * a, 40, 100 * ceiling(a, share), color=figures.GREY, alpha=0.12, lw=0)
         ax.plot(100 * a, 200 * a / (1 + a), ls="--", lw=1.2, color=figures.RED, label="swapped F1 of a constant answer")
-        for (table, rows), marker, colour in zip(PAPER_ROWS.items(), "o^s", (figures.ORANGE, figures.BLUE, figures.GREEN), strict=True):
+        for (table, rows), marker, colour in zip(
+            PAPER_ROWS.items(), "o^s", (figures.ORANGE, figures.BLUE, figures.GREEN), strict=True
+        ):
             x, y = [row[j] for row in rows.values()], [row[2 + j] for row in rows.values()]
             ax.plot(x, y, marker, color=colour, ms=6, alpha=0.8, label=f"paper: {table}")
-        for table, name, words in (("MFMB-Net, Table 2", "FC(V)", "FC(V), FC(A)"), ("MFMB-Net, Table 2", "Concat", "Concat"),
-                                   ("MGMR-Net, Table 3", "MGMR-Net", "MGMR-Net")):
+        for table, name, words in (
+            ("MFMB-Net, Table 2", "FC(V)", "FC(V), FC(A)"),
+            ("MFMB-Net, Table 2", "Concat", "Concat"),
+            ("MGMR-Net, Table 3", "MGMR-Net", "MGMR-Net"),
+        ):
             row = PAPER_ROWS[table][name]
             below = name != "Concat"
-            ax.annotate(words, (row[j], row[2 + j]), (4 if below else -4, -11 if below else 6), textcoords="offset points", fontsize=8,
-                        ha="left" if below else "right")
+            ax.annotate(
+                words,
+                (row[j], row[2 + j]),
+                (4 if below else -4, -11 if below else 6),
+                textcoords="offset points",
+                fontsize=8,
+                ha="left" if below else "right",
+            )
         ax.set(title=convention, xlabel="Acc-2 (%)", xlim=(35, 80), ylim=(40, 80))
     axes[0].set_ylabel("weighted F1 (%)")
     axes[1].legend(loc="lower right", fontsize=8)
@@ -128,13 +162,22 @@ def intervals(ax, found: dict) -> None:
     ax.set_ylim(0.5 - len(found), 0.5)
 
 
-def power_over_clips(fig, disagree: float, power, gain: float = 0.5, clips=(200, 686, 2000, 4659, 20_000, 60_000)) -> None:
-    """Share of experiments that see the gain, over the number of test clips. power(clips, gain, disagree), fractions."""
+def power_over_clips(
+    fig, disagree: float, power, gain: float = 0.5, clips=(200, 686, 2000, 4659, 20_000, 60_000)
+) -> None:
+    """Share of experiments that see the gain, over the number of test clips. power(clips, gain, disagree),
+    fractions."""
     ax = fig.subplots()
     ax.plot(clips, [100 * power(n, gain / 100, disagree) for n in clips], "o-")
     ax.axvline(686, ls=":", color=figures.GREY)
     ax.axhline(80, ls="--", color=figures.GREY, lw=1)
-    ax.set(title=f"{gain:g} points, {disagree:.0%} disagree", xlabel="test clips (dotted: 686)", ylabel="seen (%)", xscale="log", ylim=(0, 104))
+    ax.set(
+        title=f"{gain:g} points, {disagree:.0%} disagree",
+        xlabel="test clips (dotted: 686)",
+        ylabel="seen (%)",
+        xscale="log",
+        ylim=(0, 104),
+    )
 
 
 def power_over_seeds(ax, curves: dict) -> None:

@@ -7,7 +7,12 @@ from mgmr_lib.errors import CourseError
 from mgmr_lib.evaluation.statistics import t_interval
 
 # MFMB-Net's Table 2, CMU-MOSI, as printed: (Acc-2 has0, Acc-2 non0, Acc-7) in per cent. The paper's numbers, not ours.
-PAPER_TABLE_2 = {"FC(V)": (44.79, 42.3, 15.48), "FC(A)": (44.94, 42.43, 15.43), "FC(T)": (66.97, 67.18, 28.92), "Concat": (68.15, 68.33, 29.07)}
+PAPER_TABLE_2 = {
+    "FC(V)": (44.79, 42.3, 15.48),
+    "FC(A)": (44.94, 42.43, 15.43),
+    "FC(T)": (66.97, 67.18, 28.92),
+    "Concat": (68.15, 68.33, 29.07),
+}
 LABELS = {"acc2_has0": "Acc-2, has0 (share)", "mae": "mean absolute error (points)", "corr": "correlation (no unit)"}
 COLUMNS = (("complete mae", "MAE, complete", 3), ("complete corr", "Corr, complete", 3), ("auilc mae", "AUILC of MAE", 3),
            ("auilc corr", "AUILC of Corr", 3))  # fmt: skip
@@ -28,10 +33,13 @@ def paired_bars(ax, groups: dict[str, dict[str, float]]) -> None:
     ax.grid(axis="x", visible=False)
 
 
-def readers_over_seeds(fig, scores: dict[str, list[dict]], lines: dict[str, dict] | None = None, metrics=("acc2_has0", "mae", "corr")) -> None:
+def readers_over_seeds(
+    fig, scores: dict[str, list[dict]], lines: dict[str, dict] | None = None, metrics=("acc2_has0", "mae", "corr")
+) -> None:
     """One panel a metric, a row a reader: a dot for each training seed and the 95 % t-interval of their mean.
 
-    scores: {reader: [metrics of a run, ...]}; lines: {rival: metrics}, drawn as vertical lines. A name with "control" is grey.
+    scores: {reader: [metrics of a run, ...]}; lines: {rival: metrics}, drawn as vertical lines. A name with "control"
+    is grey.
     """
     axes = fig.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for ax, metric in zip(axes, metrics, strict=True):
@@ -79,7 +87,9 @@ def without_a_modality(fig, found: dict[str, dict[str, dict]], blind: dict) -> N
     axes = fig.subplots(1, 2, sharey=True)
     for ax, metric in zip(axes, ("mae", "corr"), strict=True):
         for (name, cases), marker, shift in zip(found.items(), "os^", (-0.12, 0.12, 0.0), strict=False):
-            ax.plot([c[metric] for c in cases.values()], [-i + shift for i in range(len(cases))], marker, ms=8, label=name)
+            ax.plot(
+                [c[metric] for c in cases.values()], [-i + shift for i in range(len(cases))], marker, ms=8, label=name
+            )
         ax.axvline(blind[metric], ls="--", color="#333333", lw=1.3, label="blind rival")
         ax.set_xlabel(LABELS[metric])
     cases = list(next(iter(found.values())))
@@ -89,8 +99,12 @@ def without_a_modality(fig, found: dict[str, dict[str, dict]], blind: dict) -> N
 
 
 def recorded_rows(table, names) -> str:
-    """Markdown: one row a name in the order of `names`; "mean [low, high]" of the ledger's summary, or that there is no record."""
-    lines = ["| network | trainings | " + " | ".join(title for _, title, _ in COLUMNS) + " |", "|" + (len(COLUMNS) + 2) * "---|"]
+    """Markdown: one row a name in the order of `names`; "mean [low, high]" of the ledger's summary, or that there is no
+    record."""
+    lines = [
+        "| network | trainings | " + " | ".join(title for _, title, _ in COLUMNS) + " |",
+        "|" + (len(COLUMNS) + 2) * "---|",
+    ]
     for name in names:
         if name not in table.index:
             lines.append(f"| {name} | none yet |{len(COLUMNS) * ' |'}")
@@ -120,16 +134,22 @@ def recorded_table(records: list[dict], names) -> object:
 
 
 def against(records: list[dict], names, reference: str, metric: str = "mae", area: str = "auilc") -> str:
-    """Markdown: which trained networks are better or worse than `reference` over common training seeds, and which are neither.
+    """Markdown: which trained networks are better or worse than `reference` over common training seeds, and which are
+    neither.
 
-    Better: the paired 95 % interval of the difference lies below 0 (metric is an error). No record of the reference: said so.
+    Better: the paired 95 % interval of the difference lies below 0 (metric is an error). No record of the reference:
+    said so.
     """
     from mgmr_lib.evaluation.ledger import by_name, paired
 
     groups = by_name(records)
     if reference not in groups:
         return f"**Not recorded yet**: the ledger holds no run of {reference}."
-    verdicts: dict[str, list[str]] = {"better than": [], "no different, as far as these trainings can tell, from": [], "worse than": []}
+    verdicts: dict[str, list[str]] = {
+        "better than": [],
+        "no different, as far as these trainings can tell, from": [],
+        "worse than": [],
+    }
     for name in names:
         if name in groups and name != reference and groups[name][0].get("config") is not None:
             found = paired(records, name, reference, metric, area)
@@ -148,7 +168,9 @@ def recorded_forest(fig, table, keys=("complete mae", "auilc mae")) -> None:
     axes = fig.subplots(1, len(keys), sharey=True, squeeze=False)[0]
     for ax, key in zip(axes, keys, strict=True):
         if key not in table:
-            raise CourseError(f"the ledger's summary has no column {key!r}: it holds {', '.join(map(str, table.columns))}")
+            raise CourseError(
+                f"the ledger's summary has no column {key!r}: it holds {', '.join(map(str, table.columns))}"
+            )
         for i, (_, row) in enumerate(table.iterrows()):
             colour = figures.BLUE if row["trained"] else figures.GREY
             ax.plot([row[f"{key} low"], row[f"{key} high"]], [-i, -i], color=colour, lw=2.2)

@@ -26,16 +26,23 @@ def clock(clip: Split, tokenizer) -> tuple[torch.Tensor, torch.Tensor, float]:
 
 
 def alignment(fig, maps: dict, clip: Split, tokenizer) -> None:
-    """One panel a name: |d token / d frame| (tokens, frames), each row relative to its largest; white where there is no path."""
+    """One panel a name: |d token / d frame| (tokens, frames), each row relative to its largest; white where there is no
+    path."""
     axes = fig.subplots(1, len(maps), sharey=True)
     _, spoken, seconds = clock(clip, tokenizer)
     names = ["[CLS]", *tokenizer.encode(clip.raw_text[0], add_special_tokens=False).tokens[: len(spoken)], "[SEP]"]
     for ax, (name, rows) in zip(axes, maps.items(), strict=True):
         shown = rows / rows.amax(1, keepdim=True).clamp(min=1e-30)
         blank = shown.masked_fill(rows == 0, float("nan")).numpy()
-        image = ax.imshow(blank, aspect="auto", extent=(0, seconds, len(rows) - 0.5, -0.5), vmin=0, vmax=1, interpolation="nearest")
+        image = ax.imshow(
+            blank, aspect="auto", extent=(0, seconds, len(rows) - 0.5, -0.5), vmin=0, vmax=1, interpolation="nearest"
+        )
         ax.plot(spoken, range(1, len(spoken) + 1), "o", ms=4, mfc="none", color=figures.RED, label="spoken here")
-        ax.set(title=name if rows.abs().max() > 0 else f"{name}: no path at all", xlabel="frame of the voice (s)", xlim=(0, seconds))
+        ax.set(
+            title=name if rows.abs().max() > 0 else f"{name}: no path at all",
+            xlabel="frame of the voice (s)",
+            xlim=(0, seconds),
+        )
         ax.grid(False)
     axes[0].set_yticks(range(len(names)), names, fontsize=8)
     axes[0].set_ylabel("aligned token")
@@ -48,9 +55,16 @@ def explained_shares(ax, explained: dict) -> None:
     """A dot for each seed, a column for each (kind, reading), a bar at their mean."""
     for k, ((_, reading), values) in enumerate(explained.items()):
         colour = figures.BLUE if reading == "exchange" else figures.ORANGE
-        ax.plot([k + 0.08 * (i - (len(values) - 1) / 2) for i in range(len(values))], values, "o", color=colour, ms=7, alpha=0.8)
+        ax.plot(
+            [k + 0.08 * (i - (len(values) - 1) / 2) for i in range(len(values))],
+            values,
+            "o",
+            color=colour,
+            ms=7,
+            alpha=0.8,
+        )
         ax.hlines(sum(values) / len(values), k - 0.25, k + 0.25, color=colour, lw=2)
     ax.set_xticks(range(len(explained)), [f"{kind}\n{reading}" for kind, reading in explained])
     ax.axhline(0, ls="--", lw=1, color=figures.GREY)
-    ax.set(xlim=(-0.6, len(explained) - 0.4), ylim=(-0.12, 1.12), xlabel="kind of clips, reading of \"collaborative\"")
+    ax.set(xlim=(-0.6, len(explained) - 0.4), ylim=(-0.12, 1.12), xlabel='kind of clips, reading of "collaborative"')
     ax.grid(axis="x", visible=False)

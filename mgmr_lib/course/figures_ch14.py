@@ -4,7 +4,11 @@ import numpy as np
 
 from mgmr_lib.course import figures
 
-STYLES = {"mean": ("--", figures.GREY), "repeat the last": (":", figures.ORANGE), "straight line": ("-.", figures.GREEN)}
+STYLES = {
+    "mean": ("--", figures.GREY),
+    "repeat the last": (":", figures.ORANGE),
+    "straight line": ("-.", figures.GREEN),
+}
 MODULES = (("-", figures.BLUE), ("-", figures.RED), ("-", figures.PURPLE))
 
 
@@ -28,7 +32,9 @@ def error_panels(fig, rates, found: dict) -> None:
         free = iter(MODULES)
         for who, values in errors.items():
             style, colour = STYLES[who] if who in STYLES else next(free)
-            wide = {"lw": 5, "alpha": 0.5} if who == "mean" else {"marker": "o", "ms": 4}  # seen where another line lies on it
+            wide = (
+                {"lw": 5, "alpha": 0.5} if who == "mean" else {"marker": "o", "ms": 4}
+            )  # seen where another line lies on it
             handles.setdefault(who, ax.plot(rates, values, style, color=colour, **wide)[0])
         ax.set(title=signal, xlabel="missing rate", ylim=(0, 1.25))
     np.atleast_1d(axes)[0].set_ylabel("error at lost steps\n(standard deviations)")
@@ -37,7 +43,9 @@ def error_panels(fig, rates, found: dict) -> None:
 
 def late_camera(ax, errors: dict, lost: int) -> None:
     """Error of each step where the first `lost` ones are gone: errors = {who: (l)}."""
-    for (who, values), (style, colour), marker in zip(errors.items(), (("--", figures.GREY), *MODULES), "^os", strict=False):
+    for (who, values), (style, colour), marker in zip(
+        errors.items(), (("--", figures.GREY), *MODULES), "^os", strict=False
+    ):
         ax.plot(values, style, marker=marker, ms=5, color=colour, label=who)
     ax.axvspan(-0.5, lost - 0.5, color=figures.GREY, alpha=0.15, lw=0)
     ax.text(lost / 2 - 0.5, 0.04, "lost", ha="center", fontsize=9)
@@ -64,12 +72,18 @@ def leak(fig, rates, losses: dict, errors: dict) -> None:
     left.legend(loc="upper left")
     for (name, values), marker in zip(errors.items(), "so", strict=True):
         right.plot(rates, values, marker=marker, label=name)
-    right.set(title="what training with it gives", xlabel="missing rate", ylabel="error at lost steps\n(standard deviations)", ylim=(0, 0.95))
+    right.set(
+        title="what training with it gives",
+        xlabel="missing rate",
+        ylabel="error at lost steps\n(standard deviations)",
+        ylim=(0, 0.95),
+    )
     right.legend(loc="upper left")
 
 
 def filled_ridge(ax, rates, errors: dict, blind: float) -> None:
-    """Error of a ridge on clip averages for each way of filling, against the missing rate; the blind rival as a line."""
+    """Error of a ridge on clip averages for each way of filling, against the missing rate; the blind rival as a
+    line."""
     for (name, values), marker, size in zip(errors.items(), "so^", (7, 10, 5), strict=False):
         ax.plot(rates, values, marker=marker, ms=size, label=name)
     ax.axhline(blind, ls="--", color=figures.GREY, lw=1)
@@ -80,7 +94,8 @@ def filled_ridge(ax, rates, errors: dict, blind: float) -> None:
 
 
 def recorded_ablation(ax, frame, names: dict) -> None:
-    """Recorded curves (`ledger.curves`), one thin line a training run; names = {name in the ledger: what to call it}."""
+    """Recorded curves (`ledger.curves`), one thin line a training run; names = {name in the ledger: what to call
+    it}."""
     for (name, label), colour in zip(names.items(), (figures.BLUE, figures.RED), strict=False):
         part = frame[frame["name"] == name] if len(frame) else frame
         for i, (_, run) in enumerate(part.groupby("training_seed") if len(part) else ()):

@@ -10,7 +10,8 @@ MARKERS = "os^Dv<"
 
 
 def gradient_map(ax, sizes: dict) -> None:
-    """Sizes of gradients, a row a part of the network and a column a loss: {loss: {part: norm}}; a dash where there is none."""
+    """Sizes of gradients, a row a part of the network and a column a loss: {loss: {part: norm}}; a dash where there is
+    none."""
     parts = list(next(iter(sizes.values())))
     table = np.array([[found[p] for found in sizes.values()] for p in parts])
     shown = np.log10(np.where(table > 0, table, np.nan))
@@ -18,7 +19,15 @@ def gradient_map(ax, sizes: dict) -> None:
     middle = (np.nanmin(shown) + np.nanmax(shown)) / 2
     for (i, j), size in np.ndenumerate(table):
         dark = size == 0 or shown[i, j] > middle
-        ax.text(j, i, "–" if size == 0 else f"{size:.1g}", ha="center", va="center", fontsize=8, color="black" if dark else "white")
+        ax.text(
+            j,
+            i,
+            "–" if size == 0 else f"{size:.1g}",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="black" if dark else "white",
+        )
     ax.set(xticks=range(len(sizes)), xticklabels=list(sizes), yticks=range(len(parts)), yticklabels=parts)
     ax.set(xlabel="term of the loss", ylabel="part of the network")
     ax.grid(False)
@@ -36,13 +45,16 @@ def overfit(ax, losses: dict, constant: float) -> None:
 
 
 def clip_bands(predictions: dict, labels, resamples: int = 300) -> dict:
-    """{reader: [{"value", "low", "high"} at each rate]}: mean absolute errors with bootstrap intervals over the test clips.
+    """{reader: [{"value", "low", "high"} at each rate]}: mean absolute errors with bootstrap intervals over the test
+    clips.
 
     predictions: {reader: [(n,) at each rate]}.
     """
     labels = np.asarray(labels, dtype=np.float64)
-    return {name: [bootstrap_interval(np.mean, np.abs(p - labels), n_resamples=resamples) for p in by_rate]
-            for name, by_rate in predictions.items()}
+    return {
+        name: [bootstrap_interval(np.mean, np.abs(p - labels), n_resamples=resamples) for p in by_rate]
+        for name, by_rate in predictions.items()
+    }
 
 
 def curves(ax, rates, bands: dict) -> None:
@@ -50,14 +62,22 @@ def curves(ax, rates, bands: dict) -> None:
     for i, (name, points) in enumerate(bands.items()):
         colour = figures.GREY if "control" in name or "blind" in name else COLOURS[i % len(COLOURS)]
         low, high = ([p[end] for p in points] for end in ("low", "high"))
-        ax.plot(rates, [p["value"] for p in points], marker=MARKERS[i % 6], color=colour, label=name, ls="--" if "control" in name else "-")
+        ax.plot(
+            rates,
+            [p["value"] for p in points],
+            marker=MARKERS[i % 6],
+            color=colour,
+            label=name,
+            ls="--" if "control" in name else "-",
+        )
         ax.fill_between(rates, low, high, color=colour, alpha=0.12, lw=0)
     ax.set(xlabel="missing rate", ylabel="error (points)")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def paired_clips(first, second, labels, resamples: int = 500) -> dict:
-    """Error of `first` minus error of `second` on the same clips and rates, both [(n,) at each rate]: mean and bootstrap interval."""
+    """Error of `first` minus error of `second` on the same clips and rates, both [(n,) at each rate]: mean and
+    bootstrap interval."""
     labels = np.asarray(labels, dtype=np.float64)
     errors = [np.mean([np.abs(p - labels) for p in by_rate], axis=0) for by_rate in (first, second)]
     found = paired_difference(*errors, n_resamples=resamples)
@@ -65,8 +85,8 @@ def paired_clips(first, second, labels, resamples: int = 500) -> dict:
 
 
 def weights_sweep(fig, alphas, guess: dict, error: list) -> None:
-    """Left: reconstruction loss as a share of what the mean would cost, {modality: [share at each weight]}; right: the error,
-    [{"value", "low", "high"}]."""
+    """Left: reconstruction loss as a share of what the mean would cost, {modality: [share at each weight]}; right: the
+    error, [{"value", "low", "high"}]."""
     left, right = fig.subplots(1, 2)
     at = range(len(alphas))
     for (name, shares), marker in zip(guess.items(), MARKERS, strict=False):
@@ -78,7 +98,12 @@ def weights_sweep(fig, alphas, guess: dict, error: list) -> None:
     for i, e in enumerate(error):
         right.plot([i, i], [e["low"], e["high"]], color=figures.BLUE, lw=2)
         right.plot(i, e["value"], "o", color=figures.BLUE, ms=7)
-    right.set(title="how well it predicts", ylabel="error (points)", xlabel="weight α of all three terms", xlim=(-0.5, len(alphas) - 0.5))
+    right.set(
+        title="how well it predicts",
+        ylabel="error (points)",
+        xlabel="weight α of all three terms",
+        xlim=(-0.5, len(alphas) - 0.5),
+    )
     for ax in (left, right):
         ax.set_xticks(list(at), [f"{a:g}" for a in alphas])
 
@@ -90,10 +115,13 @@ def differences(ax, found: dict, unit: str = "change of the error (points)") -> 
         ax.plot([d["low"], d["high"]], [i, i], color=colour, lw=2)
         ax.plot(d["mean"], i, "o", color=colour, ms=7)
     ax.axvline(0, ls="--", color="black", lw=1)
-    ax.set(yticks=range(len(found)), yticklabels=list(found), xlabel=unit, ylabel="network", ylim=(len(found) - 0.5, -0.5))
+    ax.set(
+        yticks=range(len(found)), yticklabels=list(found), xlabel=unit, ylabel="network", ylim=(len(found) - 0.5, -0.5)
+    )
 
 
-# --- from the ledger ----------------------------------------------------------------------------------------------------------
+# --- from the ledger
+# ----------------------------------------------------------------------------------------------------------
 
 
 def recorded_areas(fig, table) -> None:
@@ -109,8 +137,11 @@ def recorded_areas(fig, table) -> None:
             ax.plot(row[key], i, "o", color=colour, ms=7)
         unit = "error (points)" if metric == "mae" else "correlation"
         ax.set(xlabel=f"AUILC of {unit}: {better} is better", ylim=(len(table) - 0.5, -0.5))
-    axes[0].set(yticks=range(len(table)), yticklabels=[f"{r['label']} ({int(r['seeds'])})" for _, r in table.iterrows()],
-                ylabel="network (training seeds)")
+    axes[0].set(
+        yticks=range(len(table)),
+        yticklabels=[f"{r['label']} ({int(r['seeds'])})" for _, r in table.iterrows()],
+        ylabel="network (training seeds)",
+    )
 
 
 def recorded_curves(ax, frame, names: dict) -> None:
@@ -120,8 +151,22 @@ def recorded_curves(ax, frame, names: dict) -> None:
         if not len(part):
             continue
         spread = {rate: t_interval(group["mae"]) for rate, group in part.groupby("rate")}
-        ax.plot(list(spread), [s["mean"] for s in spread.values()], marker=MARKERS[i % 6], ms=4, color=COLOURS[i % 6], label=label)
-        ax.fill_between(list(spread), [s["low"] for s in spread.values()], [s["high"] for s in spread.values()], color=COLOURS[i % 6], alpha=0.15, lw=0)
+        ax.plot(
+            list(spread),
+            [s["mean"] for s in spread.values()],
+            marker=MARKERS[i % 6],
+            ms=4,
+            color=COLOURS[i % 6],
+            label=label,
+        )
+        ax.fill_between(
+            list(spread),
+            [s["low"] for s in spread.values()],
+            [s["high"] for s in spread.values()],
+            color=COLOURS[i % 6],
+            alpha=0.15,
+            lw=0,
+        )
     ax.set(xlabel="missing rate", ylabel="error (points)")
     ax.set_title("Recorded: the laptop profile, all clips" if ax.lines else "Not recorded yet")
     if ax.lines:

@@ -18,7 +18,8 @@ def codes(fig, p: torch.Tensor) -> None:
 
 
 def lookups(fig, shares: torch.Tensor, valid: torch.Tensor, answers: torch.Tensor) -> None:
-    """A panel a clip: for each word (row) its sharpest head's shares over the frames, circles at the frames with its tag.
+    """A panel a clip: for each word (row) its sharpest head's shares over the frames, circles at the frames with its
+    tag.
 
     shares (b,heads,l_q,l_k), valid (b,l_k), answers (b,l_q). Padded frames stay white.
     """
@@ -26,8 +27,19 @@ def lookups(fig, shares: torch.Tensor, valid: torch.Tensor, answers: torch.Tenso
     for i, ax in enumerate(axes):
         best = shares[i].amax(-1).argmax(0)
         rows = torch.stack([shares[i, h, w] for w, h in enumerate(best.tolist())])
-        image = ax.imshow(rows.masked_fill(~valid[i], float("nan")), aspect="auto", vmin=0, vmax=1, interpolation="nearest")
-        ax.plot(answers[i], range(len(answers[i])), "o", ms=13, mfc="none", mew=1.8, color=figures.RED, label="frame with its tag")
+        image = ax.imshow(
+            rows.masked_fill(~valid[i], float("nan")), aspect="auto", vmin=0, vmax=1, interpolation="nearest"
+        )
+        ax.plot(
+            answers[i],
+            range(len(answers[i])),
+            "o",
+            ms=13,
+            mfc="none",
+            mew=1.8,
+            color=figures.RED,
+            label="frame with its tag",
+        )
         ax.set(title=f"clip {i + 1}", xlabel="frame of the voice", yticks=range(len(rows)))
         ax.grid(False)
     axes[0].set_ylabel("word that asks")
@@ -38,7 +50,12 @@ def lookups(fig, shares: torch.Tensor, valid: torch.Tensor, answers: torch.Tenso
 def strengths(ax, in_order: dict, rows: dict) -> None:
     """Bars in groups: in_order {who: share right}, then rows {frames: {who: share right}}."""
     groups = {"which came first?": in_order} | {f"lookup, up to {n} frames": found for n, found in rows.items()}
-    colours = {"attention": figures.BLUE, "attention + codes": figures.SKY, "scan": figures.ORANGE, "mean tone": figures.GREY}
+    colours = {
+        "attention": figures.BLUE,
+        "attention + codes": figures.SKY,
+        "scan": figures.ORANGE,
+        "mean tone": figures.GREY,
+    }
     at, middles, named = 0.0, [], set()
     for found in groups.values():
         start = at
@@ -58,14 +75,17 @@ def strengths(ax, in_order: dict, rows: dict) -> None:
 
 
 def readings(fig, maps: dict) -> None:
-    """maps {(reading, asked): |d word / d step| (l_t,l_asked)}: a row of panels a reading, a column a modality; exact zeros white."""
+    """maps {(reading, asked): |d word / d step| (l_t,l_asked)}: a row of panels a reading, a column a modality; exact
+    zeros white."""
     kinds = list(dict.fromkeys(r for r, _ in maps)), list(dict.fromkeys(a for _, a in maps))
     axes = fig.subplots(len(kinds[0]), len(kinds[1]), sharex="col", sharey=True, width_ratios=(1, 2))
     label = {"text": "token that is heard", "audio": "voice frame that is heard"}
     for (reading, asked), rows in maps.items():
         ax = axes[kinds[0].index(reading)][kinds[1].index(asked)]
         shown = rows / rows.amax(1, keepdim=True)
-        image = ax.imshow(shown.masked_fill(rows == 0, float("nan")), aspect="auto", vmin=0, vmax=1, interpolation="nearest")
+        image = ax.imshow(
+            shown.masked_fill(rows == 0, float("nan")), aspect="auto", vmin=0, vmax=1, interpolation="nearest"
+        )
         ax.set_title(f"reading: {reading}")
         ax.grid(False)
         if reading == kinds[0][-1]:

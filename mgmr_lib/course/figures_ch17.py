@@ -9,7 +9,8 @@ NAMES = {"vision": "face", "audio": "voice", "text": "text"}
 
 
 def cargo(ax, carried: dict, bound: dict, mean: float, strangers: float) -> None:
-    """Explained share over the hub's tokens: carried and bound {k: share}; the mean over frames as a line; strangers at k = 4."""
+    """Explained share over the hub's tokens: carried and bound {k: share}; the mean over frames as a line; strangers at
+    k = 4."""
     at = range(len(carried))
     ax.plot(at, list(bound.values()), "--", color="black", lw=1, label="most that a linear head can explain")
     ax.plot(at, list(carried.values()), "o-", color=figures.BLUE, label="trained hub")
@@ -53,18 +54,32 @@ def journeys(fig, found: dict) -> None:
     left.plot([0, 1], [0, 1], "--", lw=1, color="black", label="share = rate")
     for m, marker in zip(COLOURS, "o^s", strict=True):
         left.plot(rates, [found[r][0][m] for r in rates], marker=marker, color=COLOURS[m], label=NAMES[m])
-    left.set(title="Lost steps get their share of attention", xlabel="missing rate", ylabel="share of attention on lost steps")
+    left.set(
+        title="Lost steps get their share of attention",
+        xlabel="missing rate",
+        ylabel="share of attention on lost steps",
+    )
     left.legend()
     right.plot(rates, [found[r][1] for r in rates], "o-", color=figures.PURPLE)
-    right.set(title="and hubs forget their clips", xlabel="missing rate", ylabel="spread of hubs over clips", ylim=(0, None))
+    right.set(
+        title="and hubs forget their clips", xlabel="missing rate", ylabel="spread of hubs over clips", ylim=(0, None)
+    )
 
 
 def one_clip(fig, maps: dict, rate: float) -> None:
-    """maps {modality: (shares (k,l), lost (l) bool)}: a panel a modality, grey marks below lost steps; shares relative to even ones."""
+    """maps {modality: (shares (k,l), lost (l) bool)}: a panel a modality, grey marks below lost steps; shares relative
+    to even ones."""
     axes = fig.subplots(1, len(maps), sharey=True)
     for ax, (m, (shares, lost)) in zip(axes, maps.items(), strict=True):
         even = shares / shares.mean(1, keepdim=True)
-        image = ax.imshow(even, aspect="auto", vmin=0, vmax=2, interpolation="nearest", extent=(-0.5, shares.shape[1] - 0.5, len(shares) - 0.5, -0.5))
+        image = ax.imshow(
+            even,
+            aspect="auto",
+            vmin=0,
+            vmax=2,
+            interpolation="nearest",
+            extent=(-0.5, shares.shape[1] - 0.5, len(shares) - 0.5, -0.5),
+        )
         steps = torch.nonzero(lost)[:, 0]
         ax.plot(steps, torch.full((len(steps),), len(shares) - 0.3), "|", color=figures.GREY, ms=5)
         ax.set(title=f"{NAMES[m]}, rate {rate:g}", xlabel="step", ylim=(len(shares), -0.5), yticks=range(len(shares)))

@@ -33,7 +33,14 @@ def influence(fig, maps: dict) -> None:
     for ax, (name, rows) in zip(axes, maps.items(), strict=True):
         image = ax.imshow(rows / rows.sum(1, keepdim=True), vmin=0, vmax=0.6, aspect="auto", interpolation="nearest")
         ticks = range(len(rows))
-        ax.set(title=name, xlabel="word", xticks=ticks, yticks=ticks, xticklabels=[t + 1 for t in ticks], yticklabels=[t + 1 for t in ticks])
+        ax.set(
+            title=name,
+            xlabel="word",
+            xticks=ticks,
+            yticks=ticks,
+            xticklabels=[t + 1 for t in ticks],
+            yticklabels=[t + 1 for t in ticks],
+        )
         ax.grid(False)
     axes[0].set_ylabel("stressed word")
     fig.colorbar(image, ax=axes, label="share of the influence", shrink=0.9)

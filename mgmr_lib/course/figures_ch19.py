@@ -1,4 +1,5 @@
-"""Tables and drawings of notebook 19: equations and tests, curves, recorded runs, costs over length, stale gradients."""
+"""Tables and drawings of notebook 19: equations and tests, curves, recorded runs, costs over length, stale
+gradients."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -14,7 +15,12 @@ from mgmr_lib.evaluation import ledger
 from mgmr_lib.evaluation.complexity import network, random_batch, train_step
 
 EQUATIONS = Path(mgmr_lib.models.__file__).with_name("MFMB_EQUATIONS.md")
-COLOURS = {"MFMB-Net": figures.BLUE, "Concat": figures.ORANGE, "the code's reading": figures.GREEN, "Mamba twin": figures.PURPLE}
+COLOURS = {
+    "MFMB-Net": figures.BLUE,
+    "Concat": figures.ORANGE,
+    "the code's reading": figures.GREEN,
+    "Mamba twin": figures.PURPLE,
+}
 NOT_YET = "**Not recorded yet.**"
 NAMES = ("mfmb", "mfmb_mamba")
 
@@ -39,7 +45,10 @@ def curves(ax, rates: list[float], mae: dict) -> None:
 def recorded_table(records: list[dict], names: Iterable[str]) -> str:
     """Markdown: means over training seeds; names without a record are listed below."""
     names, frame = list(names), ledger.summary(records, names)
-    rows = ["| network | seeds | AUILC of MAE | AUILC of Corr | MAE, complete | Corr, complete |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| network | seeds | AUILC of MAE | AUILC of Corr | MAE, complete | Corr, complete |",
+        "|---|---|---|---|---|---|",
+    ]
     for _, r in frame.iterrows():
         cells = [f"{r[key]:.3f}" for key in ("auilc mae", "auilc corr", "complete mae", "complete corr")]
         rows.append(f"| {r['label']} | {r['seeds']} | " + " | ".join(cells) + " |")
@@ -49,7 +58,8 @@ def recorded_table(records: list[dict], names: Iterable[str]) -> str:
 
 
 def comparisons(records: list[dict], pairs: Iterable[tuple[str, str]]) -> list[str]:
-    """Markdown bullets: the paired difference of AUILC of MAE over the seeds that both have, or that it is not recorded."""
+    """Markdown bullets: the paired difference of AUILC of MAE over the seeds that both have, or that it is not
+    recorded."""
     labels, said = {r["name"]: r["label"] for r in records}, []
     for first, second in pairs:
         try:
@@ -58,7 +68,9 @@ def comparisons(records: list[dict], pairs: Iterable[tuple[str, str]]) -> list[s
             said.append(f"- {NOT_YET} {first} against {second}.")
             continue
         if len(found["seeds"]) == 1:
-            said.append(f"- {labels[first]} against {labels[second]}, error over all rates: {found['mean']:+.3f} points in one seed: no interval, no verdict.")
+            said.append(
+                f"- {labels[first]} against {labels[second]}, error over all rates: {found['mean']:+.3f} points in one seed: no interval, no verdict."
+            )
             continue
         ends = f"{found['mean']:+.3f} points (95 % interval {found['low']:+.3f} to {found['high']:+.3f}, {len(found['seeds'])} seeds)"
         verdict = "lower" if found["high"] < 0 else "higher" if found["low"] > 0 else "not told apart"
@@ -67,7 +79,8 @@ def comparisons(records: list[dict], pairs: Iterable[tuple[str, str]]) -> list[s
 
 
 def saved_bytes(call: Callable[[], object]) -> int:
-    """What autograd keeps for the backward pass of a call, each storage counted once; no profiler, the same on every machine."""
+    """What autograd keeps for the backward pass of a call, each storage counted once; no profiler, the same on every
+    machine."""
     kept: dict[int, torch.UntypedStorage] = {}
 
     def pack(x: torch.Tensor) -> torch.Tensor:
@@ -79,8 +92,11 @@ def saved_bytes(call: Callable[[], object]) -> int:
     return sum(storage.nbytes() for storage in kept.values())
 
 
-def step_costs(profile: str, frames: tuple[int, ...], batch: int = 2, rounds: int = 2, widths: tuple[int, int, int] = (384, 5, 20)) -> list[dict]:
-    """Records of one train step of MFMB-Net and its twin, fresh weights, at each length: processor seconds and saved bytes."""
+def step_costs(
+    profile: str, frames: tuple[int, ...], batch: int = 2, rounds: int = 2, widths: tuple[int, int, int] = (384, 5, 20)
+) -> list[dict]:
+    """Records of one train step of MFMB-Net and its twin, fresh weights, at each length: processor seconds and saved
+    bytes."""
     models, records = {n: network(n, profile, widths) for n in NAMES}, []
     with one_thread():
         for length in frames:
@@ -97,8 +113,15 @@ def cost_curves(fig, costs: list[dict]) -> None:
     fields = (("seconds", 1, "processor seconds"), ("bytes", 2**20, "kept for backward (MiB)"))
     for ax, (field, scale, label) in zip(fig.subplots(1, 2), fields, strict=True):
         for (name, colour), marker in zip((("mfmb", figures.BLUE), ("mfmb_mamba", figures.PURPLE)), "os", strict=True):
-            found = sorted((r["frames"], r[field] / scale) for r in costs if r["name"] == name and r["pass"] == "train step")
-            ax.plot(*zip(*found, strict=True), marker + "-", color=colour, label="Mamba twin" if name == "mfmb_mamba" else "MFMB-Net")
+            found = sorted(
+                (r["frames"], r[field] / scale) for r in costs if r["name"] == name and r["pass"] == "train step"
+            )
+            ax.plot(
+                *zip(*found, strict=True),
+                marker + "-",
+                color=colour,
+                label="Mamba twin" if name == "mfmb_mamba" else "MFMB-Net",
+            )
         ax.set(xscale="log", yscale="log", xlabel="frames of voice and of face", ylabel=label)
         ticks = [x for x, _ in found]
         ax.set_xticks(ticks, [str(t) for t in ticks])
@@ -118,8 +141,10 @@ def recorded_costs(found: dict | None) -> str:
         cells = {r["frames"]: f"{r['seconds']:.2f} s, {r['bytes'] / 2**20:.0f} MiB" for r in mine if r["name"] == name}
         label = next((r["label"] for r in mine if r["name"] == name), name)
         rows.append(f"| {label} | " + " | ".join(cells.get(n, "") for n in lengths) + " |")
-    head = (f"**Recorded, not computed here**: {found['profile']} profile, batch {found['batch']}, one thread, {facts.get('device', 'cpu')}, commit "
-            f"{facts.get('commit', '')}, {facts.get('date', '')}.")
+    head = (
+        f"**Recorded, not computed here**: {found['profile']} profile, batch {found['batch']}, one thread, {facts.get('device', 'cpu')}, commit "
+        f"{facts.get('commit', '')}, {facts.get('date', '')}."
+    )
     return head + "\n\n" + "\n".join(rows)
 
 
@@ -129,7 +154,12 @@ def stale(fig, paths: dict) -> None:
     for ax, lr in zip(fig.subplots(1, len(rates), squeeze=False)[0], rates, strict=True):
         for every, colour in ((1, figures.BLUE), (4, figures.RED)):
             values = [v if v < 1e9 else float("nan") for v in paths[every, lr]]
-            ax.plot(range(1, len(values) + 1), values, color=colour, label=f"cleared after {'every batch' if every == 1 else 'every 4th'}")
+            ax.plot(
+                range(1, len(values) + 1),
+                values,
+                color=colour,
+                label=f"cleared after {'every batch' if every == 1 else 'every 4th'}",
+            )
         ax.set(yscale="log", xlabel="step", title=f"learning rate {lr:g}", ylabel="squared distance")
     ax.legend()
     fig.suptitle("Uncleared gradients: more noise, or an explosion", x=0.01, ha="left")

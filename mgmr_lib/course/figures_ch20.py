@@ -117,9 +117,15 @@ def verdict(records: list[dict], first: str, second: str) -> str:
     else:
         word = "**The two are not told apart** by the plan's rule: the interval holds 0"
     apart = np.sqrt(x.var(ddof=1) + y.var(ddof=1))
-    shared = "share luck, so that pairs pay" if found["sd"] < 0.9 * apart else "share hardly any luck, so that pairs do not pay here"
-    return (f"{word}. {labels[0]} minus {labels[1]}, AUILC of MAE: {found['mean']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}] over {len(seeds)} seeds. "
-            f"The differences have a standard deviation of {found['sd']:.3f}; without pairs it would be {apart:.3f}: the two {shared}.")
+    shared = (
+        "share luck, so that pairs pay"
+        if found["sd"] < 0.9 * apart
+        else "share hardly any luck, so that pairs do not pay here"
+    )
+    return (
+        f"{word}. {labels[0]} minus {labels[1]}, AUILC of MAE: {found['mean']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}] over {len(seeds)} seeds. "
+        f"The differences have a standard deviation of {found['sd']:.3f}; without pairs it would be {apart:.3f}: the two {shared}."
+    )
 
 
 def against_rivals(records: list[dict]) -> str:
@@ -134,6 +140,8 @@ def against_rivals(records: list[dict]) -> str:
             if len(found["seeds"]) < 2:
                 continue
             word = "beats" if found["high"] < 0 else "loses to" if found["low"] > 0 else "is not told apart from"
-            lines.append(f"- {names[network][0]['label']} {word} {names[rival][0]['label']}: {found['mean']:+.3f} "
-                         f"[{found['low']:+.3f}, {found['high']:+.3f}], {len(found['seeds'])} seeds")
+            lines.append(
+                f"- {names[network][0]['label']} {word} {names[rival][0]['label']}: {found['mean']:+.3f} "
+                f"[{found['low']:+.3f}, {found['high']:+.3f}], {len(found['seeds'])} seeds"
+            )
     return "\n".join(lines) or f"**{NOT_RECORDED.capitalize()}.**"

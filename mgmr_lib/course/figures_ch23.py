@@ -5,25 +5,43 @@ import numpy as np
 from mgmr_lib.course import figures
 from mgmr_lib.evaluation.cost_tables import inference_markdown
 
-NOT_RECORDED = "**Not recorded yet.** No costs lie in `data/results`: `python -m mgmr_lib experiment complexity` records them."
+NOT_RECORDED = (
+    "**Not recorded yet.** No costs lie in `data/results`: `python -m mgmr_lib experiment complexity` records them."
+)
 MARKERS = "os^Dv"
 COLOURS = {"mgmr": figures.BLUE, "mfmb": figures.ORANGE, "mfmb_mamba": figures.ORANGE, "mult": figures.GREEN}
 
 
 def over_frames(fig, frames, panels: dict[str, dict[str, list[float]]], labels: dict[str, str]) -> None:
-    """Costs against the number of frames, a panel a cost, both axes logarithmic; grey lines rise linearly and quadratically.
+    """Costs against the number of frames, a panel a cost, both axes logarithmic; grey lines rise linearly and
+    quadratically.
 
-    panels: {y label: {variant's name: values, one for each of frames or of the first ones}}; labels: {name: what the legend says}.
+    panels: {y label: {variant's name: values, one for each of frames or of the first ones}}; labels: {name: what the
+    legend says}.
     """
     axes = fig.subplots(1, len(panels), squeeze=False)[0]
     for ax, (label, curves) in zip(axes, panels.items(), strict=True):
         for (name, values), marker in zip(curves.items(), MARKERS, strict=False):
             style = "--" if name == "mfmb_mamba" else "-"
-            ax.loglog(frames[: len(values)], values, marker=marker, ms=5, color=COLOURS.get(name, figures.PURPLE), ls=style, label=labels[name])
+            ax.loglog(
+                frames[: len(values)],
+                values,
+                marker=marker,
+                ms=5,
+                color=COLOURS.get(name, figures.PURPLE),
+                ls=style,
+                label=labels[name],
+            )
         low = max(min(v) for v in curves.values()) * 0.35
         for power, style in ((1, ":"), (2, "-.")):
-            ax.loglog([frames[0], frames[-1]], [low, low * (frames[-1] / frames[0]) ** power], style, color=figures.GREY, lw=1,
-                      label="linear" if power == 1 else "quadratic")
+            ax.loglog(
+                [frames[0], frames[-1]],
+                [low, low * (frames[-1] / frames[0]) ** power],
+                style,
+                color=figures.GREY,
+                lw=1,
+                label="linear" if power == 1 else "quadratic",
+            )
         ax.set(xlabel="frames of voice and of face", ylabel=label)
         ax.set_xticks(frames, [str(f) for f in frames])
         ax.minorticks_off()
@@ -43,7 +61,9 @@ def crossing(ax, lengths, curves: dict[str, list[float]], marks: dict[str, float
 def times(ax, groups: dict[str, list[float]]) -> None:
     """A row a group, a dot a measurement (milliseconds)."""
     for i, (name, values) in enumerate(groups.items()):
-        ax.plot(values, [-i] * len(values), "o", ms=6, alpha=0.6, color=figures.GREY if "again" in name else figures.BLUE)
+        ax.plot(
+            values, [-i] * len(values), "o", ms=6, alpha=0.6, color=figures.GREY if "again" in name else figures.BLUE
+        )
     ax.set_yticks([-i for i in range(len(groups))], list(groups))
     ax.set(ylim=(0.5 - len(groups), 0.5), ylabel="input", xlabel="processor time for one batch (ms)")
 

@@ -1,4 +1,5 @@
-"""Drawings of notebook 24: one clip with parts hidden, three cases, what a deleted piece did, and where cases stand among all."""
+"""Drawings of notebook 24: one clip with parts hidden, three cases, what a deleted piece did, and where cases stand
+among all."""
 
 import textwrap
 
@@ -13,7 +14,8 @@ SHORT = {"text": "text", "audio": "voice", "vision": "face"}
 
 
 def panel(readers: dict, split: Split, tokenizer):
-    """draw(fig, clip, text, voice, face): the dashboard. readers: {label: Setup or Run}, the first shows its gates and guesses.
+    """draw(fig, clip, text, voice, face): the dashboard. readers: {label: Setup or Run}, the first shows its gates and
+    guesses.
 
     clip: number in the split; text, voice, face: a part by name (dashboard.PARTS).
     """
@@ -39,7 +41,15 @@ def words(ax, tokens: list[str], kept) -> None:
     """The tokens in a row, a red dot for each hidden one."""
     places = np.cumsum([0, *(len(t) + 1.5 for t in tokens)])
     for token, left, right, seen in zip(tokens, places, places[1:], kept, strict=False):
-        ax.text((left + right) / 2, 0.5, token if seen else "•", ha="center", va="center", fontsize=8, color="black" if seen else figures.RED)
+        ax.text(
+            (left + right) / 2,
+            0.5,
+            token if seen else "•",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="black" if seen else figures.RED,
+        )
     ax.set(xlim=(0, places[-1]), ylim=(0, 1))
     ax.axis("off")
 
@@ -77,7 +87,15 @@ def points(ax, values: dict[str, float]) -> None:
     """Predictions and truth on one line from -3 to 3."""
     for label, value in values.items():
         high = label == "truth"
-        ax.plot([value], [0], "|" if high else "o", ms=16 if high else 7, mew=3 if high else 1, color=COLOURS.get(label, figures.GREY), label=label)
+        ax.plot(
+            [value],
+            [0],
+            "|" if high else "o",
+            ms=16 if high else 7,
+            mew=3 if high else 1,
+            color=COLOURS.get(label, figures.GREY),
+            label=label,
+        )
     ax.axvline(0, color="#BBBBBB", lw=0.8)
     ax.set(xlim=(-3.2, 3.2), ylim=(-0.5, 1.1), yticks=[])
     ax.set_xlabel("sentiment (points)", fontsize=8, labelpad=0)
@@ -119,8 +137,8 @@ def among_all(fig, errors: dict[str, np.ndarray], found: dict[str, int]) -> None
 
 
 def deletions(fig, found: dict[str, tuple[list[str], np.ndarray]], spread: float) -> None:
-    """A panel a case: how the prediction changes as each piece is hidden alone (the twelve largest are named); the band holds what
-    a typical other piece does.
+    """A panel a case: how the prediction changes as each piece is hidden alone (the twelve largest are named); the band
+    holds what a typical other piece does.
 
     found: {rule: (pieces, changes)}; spread: half the band's width, in points.
     """

@@ -10,7 +10,8 @@ from mgmr_lib.data.classroom_features import PAUSE
 from mgmr_lib.data.corpus import MODALITIES, Split
 from mgmr_lib.data.missing import draw_masks
 
-# --- 00 start here --------------------------------------------------------------------------------------------------------
+# --- 00 start here
+# --------------------------------------------------------------------------------------------------------
 
 SHOWN = {"audio": ("pitch", "voice pitch (Hz)"), "vision": ("AU12 lip corner puller", "smile (0 to 5)")}
 
@@ -23,8 +24,8 @@ def channel(corpus_name: str, modality: str, name: str) -> int:
 def lost_clip(clip: Split, encoding, said: dict[float, float] | None = None, seed: int = 1) -> Callable:
     """A drawing of one clip with parts lost: words at the times when they are spoken, pitch and smile as curves.
 
-    clip: a split of one clip of classroom-mosi; encoding: its text as the tokeniser gives it (tokens and offsets, [CLS] and [SEP]
-    left out); said: missing rate -> a prediction for the title; seed: of the masks. Returns draw(fig, rate).
+    clip: a split of one clip of classroom-mosi; encoding: its text as the tokeniser gives it (tokens and offsets, [CLS]
+    and [SEP] left out); said: missing rate -> a prediction for the title; seed: of the masks. Returns draw(fig, rate).
     """
     seconds = float(clip.extra["seconds"][0])
     letters = max(end for _, end in encoding.offsets)
@@ -36,7 +37,9 @@ def lost_clip(clip: Split, encoding, said: dict[float, float] | None = None, see
         _words(axes[0], encoding.tokens, centres, keep["text"][0][1:-1])
         for ax, modality in zip(axes[1:], SHOWN, strict=True):
             _curve(ax, clip, modality, keep[modality][0], seconds)
-        axes[0].set_title(f"missing rate {rate:g}" + ("" if said is None else f": the text ridge says {said[rate]:+.2f}"))
+        axes[0].set_title(
+            f"missing rate {rate:g}" + ("" if said is None else f": the text ridge says {said[rate]:+.2f}")
+        )
         axes[-1].set(xlabel="time (s)", xlim=(0, seconds))
 
     return draw
@@ -44,7 +47,15 @@ def lost_clip(clip: Split, encoding, said: dict[float, float] | None = None, see
 
 def _words(ax, tokens, centres, kept) -> None:
     for token, centre, seen in zip(tokens, centres, kept, strict=True):
-        ax.text(centre, 0.5, token if seen else "•", ha="center", va="center", fontsize=9, color="black" if seen else figures.RED)
+        ax.text(
+            centre,
+            0.5,
+            token if seen else "•",
+            ha="center",
+            va="center",
+            fontsize=9,
+            color="black" if seen else figures.RED,
+        )
     ax.set(ylim=(0, 1), yticks=[])
     ax.grid(False)
     ax.spines[["left", "bottom"]].set_visible(False)
@@ -62,7 +73,8 @@ def _curve(ax, clip: Split, modality: str, kept, seconds: float) -> None:
     ax.set(ylabel=label.replace(" (", "\n("), ylim=(values.min() - spare, values.max() + spare))
 
 
-# --- 21 missing rates -----------------------------------------------------------------------------------------------------
+# --- 21 missing rates
+# -----------------------------------------------------------------------------------------------------
 
 
 def nested_masks(fig, clip: Split, rates, seed: int = 1) -> None:
@@ -88,7 +100,8 @@ def training_rates(fig, drawn: list[dict[str, np.ndarray]]) -> None:
 
 
 def curves(fig, records: dict[str, list[dict]], metrics=("mae", "corr")) -> None:
-    """Missing-rate curves of several predictors on the same masks, one panel a metric; names with "control" or "shuffled" in grey."""
+    """Missing-rate curves of several predictors on the same masks, one panel a metric; names with "control" or
+    "shuffled" in grey."""
     from mgmr_lib.evaluation.plots import LABELS
 
     axes = fig.subplots(1, len(metrics), squeeze=False)[0]

@@ -1,22 +1,43 @@
-"""Drawings of Part I that are too long for a notebook's cell; one section per notebook, each function fills an empty figure."""
+"""Drawings of Part I that are too long for a notebook's cell; one section per notebook, each function fills an empty
+figure."""
 
 import math
 
 from mgmr_lib.course import figures
 
-# --- 02 three views --------------------------------------------------------------------------------------------------------
+# --- 02 three views
+# --------------------------------------------------------------------------------------------------------
 
 
 def two_cameras(ax, rate: float, factor: float, frames: tuple[int, int] = (25, 50), seconds: float = 0.8) -> None:
-    """A fading state, sampled by two cameras: with the factor from the rate (dots on the curve), and with a fixed factor (crosses)."""
+    """A fading state, sampled by two cameras: with the factor from the rate (dots on the curve), and with a fixed
+    factor (crosses)."""
     times = [seconds * k / 200 for k in range(201)]
     ax.plot(times, [math.exp(rate * t) for t in times], color=figures.GREY, lw=4, alpha=0.5, label="continuous")
     for n, marker, size, colour in zip(frames, "o.", (7, 8), (figures.BLUE, figures.ORANGE), strict=True):
         at = [k / n for k in range(int(seconds * n) + 1)]
-        ax.plot(at, [math.exp(rate / n) ** k for k in range(len(at))], marker, ms=size, color=colour, label=f"{n} frames/s, same rate")
+        ax.plot(
+            at,
+            [math.exp(rate / n) ** k for k in range(len(at))],
+            marker,
+            ms=size,
+            color=colour,
+            label=f"{n} frames/s, same rate",
+        )
         if factor != math.exp(rate / n) and n == frames[1]:
-            ax.plot(at, [factor**k for k in range(len(at))], "x", ms=5, color=figures.RED, label=f"{n} frames/s, same factor {factor:g}")
-    ax.set(title="The same rate is the same memory; the same factor is not", xlabel="time (s)", ylabel="left of the clap (no unit)")
+            ax.plot(
+                at,
+                [factor**k for k in range(len(at))],
+                "x",
+                ms=5,
+                color=figures.RED,
+                label=f"{n} frames/s, same factor {factor:g}",
+            )
+    ax.set(
+        title="The same rate is the same memory; the same factor is not",
+        xlabel="time (s)",
+        ylabel="left of the clap (no unit)",
+    )
     ax.legend()
 
 
@@ -29,7 +50,9 @@ def alias(ax, turns: tuple[float, float], rate: float, fade: float) -> None:
     at = [k / rate for k in range(int(rate) + 1)]
     seen = [math.exp(-fade * t) * math.cos(2 * math.pi * turns[0] * t) for t in at]
     ax.plot(at, seen, "o", color="black", ms=5, label=f"samples, {rate:g} a second")
-    ax.set(title="Between the samples anything may happen", xlabel="time (s)", ylabel="real part of the state (no unit)")
+    ax.set(
+        title="Between the samples anything may happen", xlabel="time (s)", ylabel="real part of the state (no unit)"
+    )
     ax.legend(loc="upper right", ncols=3)
 
 
@@ -54,11 +77,13 @@ def trace_rows(fig, traces: dict, rows: int = 4) -> None:
     axes[0].set_ylabel("weight in the state (scaled)")
 
 
-# --- 03 selection ----------------------------------------------------------------------------------------------------------
+# --- 03 selection
+# ----------------------------------------------------------------------------------------------------------
 
 
 def kept_letters(fig, calls: str, deltas: dict, kept) -> None:
-    """Time steps (above) and what is left of each call at the end (below), one column for each of `deltas` = {title: list of l}.
+    """Time steps (above) and what is left of each call at the end (below), one column for each of `deltas` = {title:
+    list of l}.
 
     calls: a letter a step, capitals with a bell (drawn dark); kept(delta, A) -> list of l.
     """
@@ -79,21 +104,32 @@ def kept_letters(fig, calls: str, deltas: dict, kept) -> None:
 def ablation(fig, right: dict, losses: dict, chance: float, window: int = 10) -> None:
     """Accuracy by place for each model, and the smoothed loss of each over training."""
     bars, curves = fig.subplots(1, 2, width_ratios=(3, 2))
-    for place, colour in zip(range(len(next(iter(right.values())))), (figures.BLUE, figures.ORANGE, figures.GREEN), strict=False):
+    for place, colour in zip(
+        range(len(next(iter(right.values())))), (figures.BLUE, figures.ORANGE, figures.GREEN), strict=False
+    ):
         at = [i + 0.27 * (place - 1) for i in range(len(right))]
         drawn = bars.bar(at, [r[place].item() for r in right.values()], 0.25, color=colour, label=f"place {place + 1}")
         bars.bar_label(drawn, fmt="%.2f", fontsize=6.5, padding=1)
     bars.axhline(chance, color="black", ls="--", lw=1)
     bars.set_xticks(range(len(right)), list(right))
-    bars.set(title="delta alone suffices; B loses the order", xlabel="what depends on the input", ylabel="right letters (share)",
-             ylim=(0, 1.25))
+    bars.set(
+        title="delta alone suffices; B loses the order",
+        xlabel="what depends on the input",
+        ylabel="right letters (share)",
+        ylim=(0, 1.25),
+    )
     bars.legend(ncols=3, loc="upper left")
     bars.grid(axis="x", visible=False)
     for (name, values), style in zip(losses.items(), (":", "--", "-.", "-", "-"), strict=False):
-        smooth = [sum(values[i:i + window]) / window for i in range(len(values) - window + 1)]
+        smooth = [sum(values[i : i + window]) / window for i in range(len(values) - window + 1)]
         curves.plot(smooth, style, label=name)
     curves.axhline(-math.log(chance), color="black", ls="--", lw=1)
-    curves.set(title="fixed weights stay at the loss of guessing", xlabel="training step", ylabel="cross-entropy (nats)", ylim=(-0.03, 1.6))
+    curves.set(
+        title="fixed weights stay at the loss of guessing",
+        xlabel="training step",
+        ylabel="cross-entropy (nats)",
+        ylim=(-0.03, 1.6),
+    )
     curves.legend(fontsize=8)
 
 
@@ -116,7 +152,8 @@ def learned_time(fig, calls: str, delta, opens, left) -> None:
     bars.grid(axis="x", visible=False)
 
 
-# --- 04 parallel scan ------------------------------------------------------------------------------------------------------
+# --- 04 parallel scan
+# ------------------------------------------------------------------------------------------------------
 
 
 def scan_rounds(fig, joins: dict) -> None:
@@ -157,7 +194,8 @@ def pairs_of_bars(ax, values: dict) -> None:
     ax.set_ylabel("program")
 
 
-# --- 06 GPU kernels --------------------------------------------------------------------------------------------------------
+# --- 06 GPU kernels
+# --------------------------------------------------------------------------------------------------------
 
 
 def memory_traffic(fig, kernels: dict) -> None:
@@ -170,8 +208,11 @@ def memory_traffic(fig, kernels: dict) -> None:
     for ax, (title, memory) in zip(axes, kernels.items(), strict=True):
         rows = {name: i for i, name in enumerate(memory.table())}
         for kind, colour in (("read", figures.BLUE), ("write", figures.ORANGE)):
-            made = [(i, rows[name], 6 + 110 * o.size / most) for i, (name, k, o) in enumerate(memory.transfers)
-                    if k == kind and o.size]
+            made = [
+                (i, rows[name], 6 + 110 * o.size / most)
+                for i, (name, k, o) in enumerate(memory.transfers)
+                if k == kind and o.size
+            ]
             at, row, area = zip(*made, strict=True)
             ax.scatter(at, row, s=area, color=colour, label=kind, alpha=0.8, linewidth=0)
         labels = [f"{name}: {sum(memory.table()[name])}" for name in rows]
@@ -191,31 +232,59 @@ def roofline(ax, devices, costs) -> None:
     for cost in costs:
         ax.axvline(cost.intensity, color=figures.GREY, ls="--", lw=1)
         ax.text(cost.intensity * 1.05, top, cost.name, rotation=90, va="top", fontsize=9)
-    ax.set(xscale="log", yscale="log", ylim=(None, 1.3 * top), xlabel="arithmetic intensity (operations a byte)",
-           ylabel="attainable (10$^{12}$ operations/s)")
+    ax.set(
+        xscale="log",
+        yscale="log",
+        ylim=(None, 1.3 * top),
+        xlabel="arithmetic intensity (operations a byte)",
+        ylabel="attainable (10$^{12}$ operations/s)",
+    )
     ax.legend(loc="lower right")
 
 
-# --- 05 Mamba block --------------------------------------------------------------------------------------------------------
+# --- 05 Mamba block
+# --------------------------------------------------------------------------------------------------------
 
 
 def mamba_block(fig) -> None:
     """The flow of data through a Mamba block, from left to right, with shapes on the arrows."""
     ax = fig.subplots()
     ax.axis("off")
-    ax.set(xlim=(0, 10.4), ylim=(0, 2.9), title="A Mamba block: a scan with a convolution before it and a gate behind it")
-    boxes = {"in_proj": (0.9, 1.4), "conv1d\nsilu": (2.9, 2.3), "scan\n$A$, $D$": (6.2, 2.3), "x_proj\ndt_proj": (4.5, 1.2),
-             "silu": (6.2, 0.3), "×": (7.9, 1.4), "out_proj": (9.2, 1.4)}
+    ax.set(
+        xlim=(0, 10.4), ylim=(0, 2.9), title="A Mamba block: a scan with a convolution before it and a gate behind it"
+    )
+    boxes = {
+        "in_proj": (0.9, 1.4),
+        "conv1d\nsilu": (2.9, 2.3),
+        "scan\n$A$, $D$": (6.2, 2.3),
+        "x_proj\ndt_proj": (4.5, 1.2),
+        "silu": (6.2, 0.3),
+        "×": (7.9, 1.4),
+        "out_proj": (9.2, 1.4),
+    }
     for name, (x, y) in boxes.items():
         colour = figures.ORANGE if name[:4] in ("scan", "x_pr") else figures.SKY
-        ax.text(x, y, name, ha="center", va="center", zorder=3,
-                bbox={"boxstyle": "round,pad=0.45", "fc": colour, "ec": "black", "alpha": 0.95})
-    arrows = [((0.0, 1.4), (0.4, 1.4), "$x$ $(b,l,d)$", (0.1, 1.85)), ((1.3, 1.65), (2.35, 2.25), "$u$ $(b,l,e)$", (1.35, 2.3)),
-              ((3.45, 2.3), (5.6, 2.3), "$u'$", (4.4, 2.45)), ((3.6, 2.2), (4.05, 1.55), "", (0, 0)),
-              ((5.05, 1.45), (5.7, 1.95), r"$\Delta$, $B$, $C$", (5.5, 1.45)),
-              ((1.3, 1.15), (5.8, 0.25), "$z$ $(b,l,e)$", (2.4, 0.35)), ((6.85, 2.25), (7.7, 1.65), "$y$", (7.35, 2.1)),
-              ((6.6, 0.35), (7.7, 1.15), "gate", (7.3, 0.55)), ((8.1, 1.4), (8.65, 1.4), "", (0, 0)),
-              ((9.75, 1.4), (10.3, 1.4), "$(b,l,d)$", (9.75, 1.85))]
+        ax.text(
+            x,
+            y,
+            name,
+            ha="center",
+            va="center",
+            zorder=3,
+            bbox={"boxstyle": "round,pad=0.45", "fc": colour, "ec": "black", "alpha": 0.95},
+        )
+    arrows = [
+        ((0.0, 1.4), (0.4, 1.4), "$x$ $(b,l,d)$", (0.1, 1.85)),
+        ((1.3, 1.65), (2.35, 2.25), "$u$ $(b,l,e)$", (1.35, 2.3)),
+        ((3.45, 2.3), (5.6, 2.3), "$u'$", (4.4, 2.45)),
+        ((3.6, 2.2), (4.05, 1.55), "", (0, 0)),
+        ((5.05, 1.45), (5.7, 1.95), r"$\Delta$, $B$, $C$", (5.5, 1.45)),
+        ((1.3, 1.15), (5.8, 0.25), "$z$ $(b,l,e)$", (2.4, 0.35)),
+        ((6.85, 2.25), (7.7, 1.65), "$y$", (7.35, 2.1)),
+        ((6.6, 0.35), (7.7, 1.15), "gate", (7.3, 0.55)),
+        ((8.1, 1.4), (8.65, 1.4), "", (0, 0)),
+        ((9.75, 1.4), (10.3, 1.4), "$(b,l,d)$", (9.75, 1.85)),
+    ]
     for start, end, label, place in arrows:
         ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "lw": 1.4})
         ax.text(*place, label, fontsize=9)
@@ -224,14 +293,21 @@ def mamba_block(fig) -> None:
 def with_and_without(ax, pairs: dict, labels: tuple[str, str] = ("all parts", "without this part")) -> None:
     """Two bars for each name: (with, without), each with its value."""
     for i, (label, colour) in enumerate(zip(labels, (figures.BLUE, figures.ORANGE), strict=True)):
-        bars = ax.bar([k + 0.38 * (i - 0.5) for k in range(len(pairs))], [p[i] for p in pairs.values()], 0.36, color=colour, label=label)
+        bars = ax.bar(
+            [k + 0.38 * (i - 0.5) for k in range(len(pairs))],
+            [p[i] for p in pairs.values()],
+            0.36,
+            color=colour,
+            label=label,
+        )
         ax.bar_label(bars, fmt="%.2f", padding=2, fontsize=9)
     ax.set_xticks(range(len(pairs)), list(pairs))
     ax.grid(axis="x", visible=False)
     ax.legend()
 
 
-# --- 07 both directions ----------------------------------------------------------------------------------------------------
+# --- 07 both directions
+# ----------------------------------------------------------------------------------------------------
 
 
 def influence_maps(fig, maps: dict) -> None:

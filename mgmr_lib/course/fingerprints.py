@@ -1,7 +1,7 @@
 """Tests that tell a simulated voice and face from the real sentences beside them (notebook 08).
 
-A simulation is simple where a person is not: its face follows a list of words, not what a sentence says, and everything that it
-knows of the sentence passes through a few numbers.
+A simulation is simple where a person is not: its face follows a list of words, not what a sentence says, and everything
+that it knows of the sentence passes through a few numbers.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,9 @@ from mgmr_lib.data.classroom_features import word_spans
 from mgmr_lib.data.corpus import Ragged, Split
 from mgmr_lib.data.ratings import word_valence
 
-NEGATIONS = frozenset("not no never nothing none neither nor without hardly nobody cannot lacks lack lacking less".split())
+NEGATIONS = frozenset(
+    "not no never nothing none neither nor without hardly nobody cannot lacks lack lacking less".split()
+)
 REACH = 3  # words after a negation that it may turn round
 GOOD = 0.8  # valence from which a word is a good one
 EDGES = ".,;:!?\"'()[]-*"
@@ -21,7 +23,8 @@ EDGES = ".,;:!?\"'()[]-*"
 
 @dataclass(frozen=True)
 class GoodWord:
-    """A word with a good valence, as it is spoken. clip, place: row and word; second: its middle; negated: after a negation."""
+    """A word with a good valence, as it is spoken. clip, place: row and word; second: its middle; negated: after a
+    negation."""
 
     clip: int
     place: int
@@ -48,8 +51,11 @@ def good_words(split: Split, lexicon: dict[str, float]) -> list[GoodWord]:
     return found
 
 
-def curves_around(features: Ragged, column: int, words: Iterable[GoodWord], frame_rate: float, lags: np.ndarray) -> np.ndarray:
-    """A feature around each word, less the clip's mean: (words, lags), NaN outside the clip. lags: seconds after the word's middle."""
+def curves_around(
+    features: Ragged, column: int, words: Iterable[GoodWord], frame_rate: float, lags: np.ndarray
+) -> np.ndarray:
+    """A feature around each word, less the clip's mean: (words, lags), NaN outside the clip. lags: seconds after the
+    word's middle."""
     rows = []
     for word in words:
         values = features[word.clip][:, column].astype(np.float64)
@@ -59,7 +65,8 @@ def curves_around(features: Ragged, column: int, words: Iterable[GoodWord], fram
 
 
 def known_causes(split: Split, lexicon: dict[str, float]) -> np.ndarray:
-    """What a simulation may have known of each clip: (n, 4) label, sums of its good and of its bad valences, number of words."""
+    """What a simulation may have known of each clip: (n, 4) label, sums of its good and of its bad valences, number of
+    words."""
     valences = [np.array([word_valence(w, lexicon) for w in text.split()]) for text in split.raw_text]
     sums = [(v.clip(min=0).sum(), v.clip(max=0).sum(), len(v)) for v in valences]
     return np.column_stack([split.labels.astype(np.float64), np.array(sums, dtype=np.float64)])

@@ -27,12 +27,14 @@ class Verdict:
 
 
 class TimeIsUp(BaseException):
-    """The answer ran longer than the exercise allows (a BaseException, so that `except Exception` cannot swallow it)."""
+    """The answer ran longer than the exercise allows (a BaseException, so that `except Exception` cannot swallow
+    it)."""
 
 
 @contextlib.contextmanager
 def time_limit(seconds: float):
-    """Interrupt the body after so many seconds of computing, or ten times as many of waiting (a busy machine is nobody's mistake).
+    """Interrupt the body after so many seconds of computing, or ten times as many of waiting (a busy machine is
+    nobody's mistake).
 
     Where the platform cannot (Windows, other threads than the main one) there is no limit.
     """
@@ -94,7 +96,7 @@ def _in_words(error: BaseException, where: str) -> str:
 
 
 def _line_of(error: BaseException) -> str:
-    """", in its line 3": the line of the learner's function, counted from its `def`."""
+    """ ", in its line 3": the line of the learner's function, counted from its `def`."""
     tb, deepest = error.__traceback__, None
     while tb is not None:
         if "mgmr_lib" not in tb.tb_frame.f_code.co_filename:
@@ -154,7 +156,8 @@ def _try_case(spec: Exercise, fn, case: Case, rng) -> str | None:
 
 
 def _known_mistake(spec: Exercise, fn, rng) -> str:
-    """The message of the declared mistake whose results equal the learner's on several fresh inputs; "" where there is none."""
+    """The message of the declared mistake whose results equal the learner's on several fresh inputs; "" where there is
+    none."""
     cases = spec.inputs(rng) + spec.inputs(rng)
     theirs = [_outcome(fn, c) for c in cases]
     for wrong in spec.wrong:

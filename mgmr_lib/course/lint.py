@@ -11,12 +11,30 @@ from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
 
 RULES = {
-    "source": (lint_source.sizes, lint_source.tags, lint_source.anatomy, lint_source.exercises, lint_source.typed_numbers,
-               lint_source.silent_figures),
-    "outputs": (lint_outputs.executed_in_order, lint_outputs.outputs_present, lint_outputs.no_errors, lint_outputs.captions,
-                lint_outputs.no_widget_state, lint_outputs.comparable, lint_outputs.file_size),
-    "course": (lint_course.prerequisites, lint_course.glossary_complete, lint_course.introduced_before_use, lint_course.links,
-               lint_course.budgets),
+    "source": (
+        lint_source.sizes,
+        lint_source.tags,
+        lint_source.anatomy,
+        lint_source.exercises,
+        lint_source.typed_numbers,
+        lint_source.silent_figures,
+    ),
+    "outputs": (
+        lint_outputs.executed_in_order,
+        lint_outputs.outputs_present,
+        lint_outputs.no_errors,
+        lint_outputs.captions,
+        lint_outputs.no_widget_state,
+        lint_outputs.comparable,
+        lint_outputs.file_size,
+    ),
+    "course": (
+        lint_course.prerequisites,
+        lint_course.glossary_complete,
+        lint_course.introduced_before_use,
+        lint_course.links,
+        lint_course.budgets,
+    ),
 }
 
 
@@ -31,7 +49,9 @@ def lint_one(source, root: Path = REPOSITORY) -> list[str]:
     for edition in EDITIONS:
         path = root / edition / source.meta.file_name
         if not path.exists():
-            found.append(f"{edition}/{path.name} is missing: run `python -m mgmr_lib.course build {source.meta.number}`")
+            found.append(
+                f"{edition}/{path.name} is missing: run `python -m mgmr_lib.course build {source.meta.number}`"
+            )
             continue
         text = path.read_text(encoding="utf-8")
         try:

@@ -1,4 +1,5 @@
-"""Rules on the course as a whole: prerequisites, concepts, links, budgets. Each yields (number of the notebook, sentence)."""
+"""Rules on the course as a whole: prerequisites, concepts, links, budgets. Each yields (number of the notebook,
+sentence)."""
 
 import re
 
@@ -40,7 +41,10 @@ def glossary_complete(sources: dict, glossary: dict):
                 yield number, f"{number} introduces {term!r}, and {by[term]} does so already"
             by.setdefault(term, number)
             if not any(_link(term) in c.source for c in s.cells if c.kind == "markdown"):
-                yield number, f"{number} introduces {term!r} and never links it: write [{term}]({_link(term)}) where it is explained"
+                yield (
+                    number,
+                    f"{number} introduces {term!r} and never links it: write [{term}]({_link(term)}) where it is explained",
+                )
     for term, entry in glossary.items():
         if term not in by:
             yield "", f"notebooks/src/glossary.yml: no notebook introduces {term!r}"
@@ -58,7 +62,8 @@ def _pattern(term: str, entry: dict) -> re.Pattern:
 
 
 def introduced_before_use(sources: dict, glossary: dict):
-    """A term stands in prose only after its introduction (here, or in a notebook that this one requires), or as a link."""
+    """A term stands in prose only after its introduction (here, or in a notebook that this one requires), or as a
+    link."""
     by = {term: n for n, s in sources.items() for term in s.meta.introduces}
     for number, s in sources.items():
         if s.meta.preview:
@@ -70,7 +75,10 @@ def introduced_before_use(sources: dict, glossary: dict):
             early = _first_unexplained(s, term, entry)
             if early:
                 where = "before it is introduced there" if by[term] == number else f"which only {by[term]} introduces"
-                yield number, f"{number} uses {term!r} in {early[:50]!r}, {where}: move it, require {by[term]}, or link the glossary"
+                yield (
+                    number,
+                    f"{number} uses {term!r} in {early[:50]!r}, {where}: move it, require {by[term]}, or link the glossary",
+                )
 
 
 def _first_unexplained(source, term: str, entry: dict) -> str | None:

@@ -57,7 +57,13 @@ def anatomy(source: Source, known):
     """The parts that every notebook has (design: a baseline, a control, limits, a summary)."""
     if source.meta.preview:
         return
-    headings = [line.lower() for c in source.cells if c.kind == "markdown" for line in c.source.split("\n") if line.startswith("#")]
+    headings = [
+        line.lower()
+        for c in source.cells
+        if c.kind == "markdown"
+        for line in c.source.split("\n")
+        if line.startswith("#")
+    ]
     for word in ("limits", "summary"):
         if not any(word in h for h in headings):
             yield f"no heading with the word {word!r}"
@@ -83,8 +89,11 @@ def exercises(source: Source, known):
         if len(ids) > 1:
             yield f"one cell holds the exercises {', '.join(ids)}: give each its own cell"
         if bool(REGION.search(c.source)) != bool(ids):
-            yield (f"exercise {ids[0]} has no # SOLUTION region" if ids else
-                   f"a # SOLUTION region stands in a cell without @exercise: {c.source[:50]!r}")
+            yield (
+                f"exercise {ids[0]} has no # SOLUTION region"
+                if ids
+                else f"a # SOLUTION region stands in a cell without @exercise: {c.source[:50]!r}"
+            )
         for x in ids:
             following = code[i + 1].source if i + 1 < len(code) else ""
             if not re.search(rf"^check\([\"']{re.escape(x)}[\"'],", following, re.MULTILINE):
@@ -112,12 +121,15 @@ def _literals(source: Source) -> set[float]:
     for c in source.cells:
         if c.kind == "code":
             tree = ast.parse(re.sub(r"^\s*[%!].*$", "", c.source, flags=re.MULTILINE))
-            found |= {float(n.value) for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) in (int, float)}
+            found |= {
+                float(n.value) for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) in (int, float)
+            }
     return found
 
 
 def _suspicious(text: str, given: set[float]):
-    """Numbers in prose that look like results: decimals, per cents, and counts of a thousand or more that no code holds."""
+    """Numbers in prose that look like results: decimals, per cents, and counts of a thousand or more that no code
+    holds."""
     for m in NUMBER.finditer(text):
         value = float(re.sub(r"[ ,]", "", m[1]))
         year = value == int(value) and 1900 <= value < 2100 and "." not in m[1]
@@ -137,7 +149,8 @@ def _spoken(cell: Cell):
 
 
 def typed_numbers(source: Source, known):
-    """No result is typed by hand: prose takes numbers from say(f"...") and captions; a cited paragraph may quote a paper's."""
+    """No result is typed by hand: prose takes numbers from say(f"...") and captions; a cited paragraph may quote a
+    paper's."""
     given = _literals(source)
     for c in source.cells:
         texts = re.split(r"\n\s*\n", c.source) if c.kind == "markdown" else list(_spoken(c))

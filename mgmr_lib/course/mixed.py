@@ -11,9 +11,11 @@ MARKED = re.compile(r"^(?:@exercise|check)\([\"'](\d\d\.\d+)[\"']", re.MULTILINE
 
 
 def mix(learner, solution, rng: random.Random):
-    """A copy of `learner` in which each exercise is taken from `solution` with probability one half, stored outputs included.
+    """A copy of `learner` in which each exercise is taken from `solution` with probability one half, stored outputs
+    included.
 
-    Cells that depend on the whole score (progress) keep their outputs out of the comparison. Returns (notebook, solved ids).
+    Cells that depend on the whole score (progress) keep their outputs out of the comparison. Returns (notebook, solved
+    ids).
     """
     import copy
 

@@ -13,8 +13,9 @@ def fused_attention_flops(q, k, *args, out_shape=None, **kwargs) -> int:
 
 
 def multiply_adds(fn: Callable[[], object]) -> int:
-    """Multiply-adds of all matrix products in fn(), those inside a fused attention kernel included, which torch's own counter
-    leaves out on a CPU. What a scan and other entry-by-entry operations do is not counted; it is linear in the length."""
+    """Multiply-adds of all matrix products in fn(), those inside a fused attention kernel included, which torch's own
+    counter leaves out on a CPU. What a scan and other entry-by-entry operations do is not counted; it is linear in the
+    length."""
     found = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: fused_attention_flops}
     with FlopCounterMode(display=False, custom_mapping=found) as counter:
         fn()
@@ -24,8 +25,9 @@ def multiply_adds(fn: Callable[[], object]) -> int:
 class SimulatedGPU:
     """A host with a clock, and a queue of work that runs behind its back.
 
-    run(seconds) hands work over and returns after `handing` seconds; the very first run also takes `first` seconds more, for
-    preparation. wait() returns when the queue is empty. now: the host's clock. pending: work that somebody left in the queue.
+    run(seconds) hands work over and returns after `handing` seconds; the very first run also takes `first` seconds
+    more, for preparation. wait() returns when the queue is empty. now: the host's clock. pending: work that somebody
+    left in the queue.
     """
 
     def __init__(self, first: float = 4.0, handing: float = 0.0625, pending: float = 0.0):

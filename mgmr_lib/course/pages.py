@@ -1,4 +1,5 @@
-"""What is generated from metadata: header and closing cells, course map, README table, glossary and bibliography pages."""
+"""What is generated from metadata: header and closing cells, course map, README table, glossary and bibliography
+pages."""
 
 import json
 import re
@@ -26,7 +27,9 @@ def load_yaml(name: str, root: Path = REPOSITORY) -> dict:
     except yaml.YAMLError as e:
         raise CourseError(f"notebooks/src/{name} is not valid YAML: {str(e).splitlines()[0]}") from e
     if not isinstance(found, dict) or not all(isinstance(v, dict) for v in found.values()):
-        raise CourseError(f"notebooks/src/{name}: every entry is a key with fields below it (CONTRIBUTING.md shows one)")
+        raise CourseError(
+            f"notebooks/src/{name}: every entry is a key with fields below it (CONTRIBUTING.md shows one)"
+        )
     return found
 
 
@@ -37,7 +40,9 @@ def anchor(key: str) -> str:
 
 def header(meta: Meta, sources: dict[str, Source]) -> str:
     """The first cell of a notebook."""
-    needs = [f"[{n} {sources[n].meta.title}]({sources[n].meta.file_name})" if n in sources else n for n in meta.requires]
+    needs = [
+        f"[{n} {sources[n].meta.title}]({sources[n].meta.file_name})" if n in sources else n for n in meta.requires
+    ]
     goals = "\n".join(f"- {g}" for g in meta.goals)
     return (
         f"# {meta.number} · {meta.title}\n\n**{meta.claim}**\n\n"
@@ -49,8 +54,11 @@ def header(meta: Meta, sources: dict[str, Source]) -> str:
 
 def closing(meta: Meta, sources: dict[str, Source], glossary: dict) -> str:
     """The last cell of a notebook: the notation it introduces, and what comes next."""
-    rows = [f"| [{k}](glossary.md#{anchor(k)}) | {e.get('symbol', '')} | {e.get('shape', '')} | {' '.join(e['text'].split())} |"
-            for k in meta.introduces if (e := glossary.get(k))]
+    rows = [
+        f"| [{k}](glossary.md#{anchor(k)}) | {e.get('symbol', '')} | {e.get('shape', '')} | {' '.join(e['text'].split())} |"
+        for k in meta.introduces
+        if (e := glossary.get(k))
+    ]
     later = sorted(n for n in sources if n > meta.number)
     table = ["## Notation", "", "| term | symbol | shape | in words |", "|---|---|---|---|", *rows, ""] if rows else []
     if later:
@@ -69,12 +77,15 @@ def course_map(sources: dict[str, Source]) -> str:
         if s.meta.part != part:
             part = s.meta.part
             lines.append(f"| | **{part}** | | |")
-        lines.append(f"| {number} | [{s.meta.title}]({s.meta.file_name}) | {s.meta.minutes} | {', '.join(s.meta.requires)} |")
+        lines.append(
+            f"| {number} | [{s.meta.title}]({s.meta.file_name}) | {s.meta.minutes} | {', '.join(s.meta.requires)} |"
+        )
     return "\n".join(lines)
 
 
 def expand(text: str, edition: str, sources: dict[str, Source], bibliography: dict, where: str) -> str:
-    """Prose of one edition: `{{course_map}}` and citations `[@key]` filled in, links to the pages made to fit the folder."""
+    """Prose of one edition: `{{course_map}}` and citations `[@key]` filled in, links to the pages made to fit the
+    folder."""
 
     def cite(m):
         if m[1] not in bibliography:
@@ -93,7 +104,12 @@ def expand(text: str, edition: str, sources: dict[str, Source], bibliography: di
 def glossary_page(sources: dict[str, Source], glossary: dict) -> str:
     """notebooks/glossary.md."""
     first = {term: s.meta for _, s in sorted(sources.items(), reverse=True) for term in s.meta.introduces}
-    lines = ["# Glossary", "", "Generated from `notebooks/src/glossary.yml`; every term names the notebook that introduces it.", ""]
+    lines = [
+        "# Glossary",
+        "",
+        "Generated from `notebooks/src/glossary.yml`; every term names the notebook that introduces it.",
+        "",
+    ]
     for key in sorted(glossary, key=str.lower):
         e = glossary[key]
         symbol = f" {e['symbol']}" if e.get("symbol") else ""
@@ -111,8 +127,13 @@ def bibliography_page(bibliography: dict) -> str:
         links = [f"[doi:{e['doi']}](https://doi.org/{e['doi']})"] if e.get("doi") else []
         links += [f"[arXiv:{e['arxiv']}](https://arxiv.org/abs/{e['arxiv']})"] if e.get("arxiv") else []
         where = " ".join(x for x in (f"*{e['venue']}*." if e.get("venue") else "", ", ".join(links)) if x)
-        lines += [f'<a id="{anchor(key)}"></a>', f"**{e['short']}**. {e['authors']} ({e['year']}). {e['title']}. {where}".rstrip(),
-                  "", " ".join(e["text"].split()), ""]
+        lines += [
+            f'<a id="{anchor(key)}"></a>',
+            f"**{e['short']}**. {e['authors']} ({e['year']}). {e['title']}. {where}".rstrip(),
+            "",
+            " ".join(e["text"].split()),
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -132,8 +153,10 @@ def readme_table(sources: dict[str, Source], seconds: dict) -> str:
             part = m.part
             lines.append(f"| | **{part}** | | | | |")
         took = seconds.get(number, {}).get(LEARNER)
-        lines.append(f"| {number} | [{m.title}]({LEARNER}/{m.file_name}) | [solution]({SOLUTION}/{m.file_name}) | {m.minutes} | "
-                     f"{'' if took is None else round(took)} | {DEVICES.get(m.device, m.device)} |")
+        lines.append(
+            f"| {number} | [{m.title}]({LEARNER}/{m.file_name}) | [solution]({SOLUTION}/{m.file_name}) | {m.minutes} | "
+            f"{'' if took is None else round(took)} | {DEVICES.get(m.device, m.device)} |"
+        )
     return "\n".join(lines)
 
 

@@ -60,7 +60,9 @@ class Budget:
         if self.over and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = EXIT_CODE
         if self.target:
-            Path(self.target).write_text(json.dumps({_name(k): round(v, 1) for k, v in sorted(self.seconds.items())}, indent=1))
+            Path(self.target).write_text(
+                json.dumps({_name(k): round(v, 1) for k, v in sorted(self.seconds.items())}, indent=1)
+            )
 
     def pytest_terminal_summary(self, terminalreporter):
         """Say which."""

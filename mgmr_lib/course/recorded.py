@@ -11,11 +11,14 @@ PATTERN = "bench_gpu*.json"
 
 
 def gpu_benchmarks(folder: Path = RESULTS) -> str:
-    """Markdown: a table for each recorded file, with where and when it was measured; or that nothing is recorded yet."""
+    """Markdown: a table for each recorded file, with where and when it was measured; or that nothing is recorded
+    yet."""
     files = sorted(folder.glob(PATTERN))
     if not files:
-        return (f"**Not recorded yet.** No file `{PATTERN}` lies in `data/results`: nobody has run `python -m mgmr_lib bench --device cuda` "
-                "on a GPU and kept its result, so this course states no time of a GPU.")
+        return (
+            f"**Not recorded yet.** No file `{PATTERN}` lies in `data/results`: nobody has run `python -m mgmr_lib bench --device cuda` "
+            "on a GPU and kept its result, so this course states no time of a GPU."
+        )
     return "\n\n".join(_table(f) for f in files)
 
 
@@ -23,11 +26,19 @@ def _table(file: Path) -> str:
     try:
         result = json.loads(file.read_text(encoding="utf-8"))
         facts, records = result["provenance"], result["cuda"]
-        head = (f"Recorded, not computed here: `{file.name}`, {facts['gpu']}, torch {facts['versions']['torch']}, commit "
-                f"{facts['commit']}, {str(facts['date'])[:10]}.")
-        rows = [f"| {r['name']} | {tuple(r['shape'])} | {r['dtype']} | {r['pass']} | {1e3 * r['median_s']:.3g} | {r['error']:.0e} |"
-                for r in records]
+        head = (
+            f"Recorded, not computed here: `{file.name}`, {facts['gpu']}, torch {facts['versions']['torch']}, commit "
+            f"{facts['commit']}, {str(facts['date'])[:10]}."
+        )
+        rows = [
+            f"| {r['name']} | {tuple(r['shape'])} | {r['dtype']} | {r['pass']} | {1e3 * r['median_s']:.3g} | {r['error']:.0e} |"
+            for r in records
+        ]
     except (OSError, ValueError, KeyError, TypeError) as e:
-        raise CourseError(f"data/results/{file.name} is not a result of `bench --device cuda` ({type(e).__name__}: {e}): "
-                          "record it again, or delete it") from e
-    return "\n".join([head, "", "| kernel | (b, l, e, n) | dtype | pass | median ms | error |", "|---|---|---|---|---|---|", *rows])
+        raise CourseError(
+            f"data/results/{file.name} is not a result of `bench --device cuda` ({type(e).__name__}: {e}): "
+            "record it again, or delete it"
+        ) from e
+    return "\n".join(
+        [head, "", "| kernel | (b, l, e, n) | dtype | pass | median ms | error |", "|---|---|---|---|---|---|", *rows]
+    )

@@ -1,7 +1,7 @@
 """What an exercise is, and where its definition is found.
 
-`checks/chNN.py` defines a list `EXERCISES` of `Exercise` for notebook NN. An exercise names its reference, inputs that are
-new on every check, and the wrong answers that learners plausibly give, each with the sentence that helps them on.
+`checks/chNN.py` defines a list `EXERCISES` of `Exercise` for notebook NN. An exercise names its reference, inputs that
+are new on every check, and the wrong answers that learners plausibly give, each with the sentence that helps them on.
 """
 
 import importlib
@@ -20,8 +20,8 @@ ID_PATTERN = re.compile(r"^\d\d\.\d{1,2}$")
 class Wrong:
     """A plausible wrong answer.
 
-    name: a few words; fn: the wrong function; says: a part of the message that `check` must answer with. If `message` is
-    given, `check` recognises this mistake (the learner's results equal `fn`'s) and answers with `message`; else the
+    name: a few words; fn: the wrong function; says: a part of the message that `check` must answer with. If `message`
+    is given, `check` recognises this mistake (the learner's results equal `fn`'s) and answers with `message`; else the
     exercise's own test must find words that contain `says`.
     """
 
@@ -43,11 +43,12 @@ class Case:
 class Exercise:
     """One exercise.
 
-    id: "04.2"; title: what it asks, in a few words; difficulty: 1 to 3; minutes: expected time; reference: the function (or
-    class) that an unsolved exercise falls through to; cases(rng) -> fresh `Case`s (bare tuples of arguments will do), compared
-    with the reference within `rtol`/`atol`; or, where outputs cannot be compared with a reference's, test(fn, rng), which
-    returns the sentence that says what is wrong, or None (give both to have both); wrong: plausible mistakes; hints: (in words,
-    in shapes); after: a sentence shown with "passed"; may_change_inputs: for exercises that ask for it; limit_s: time limit.
+    id: "04.2"; title: what it asks, in a few words; difficulty: 1 to 3; minutes: expected time; reference: the function
+    (or class) that an unsolved exercise falls through to; cases(rng) -> fresh `Case`s (bare tuples of arguments will
+    do), compared with the reference within `rtol`/`atol`; or, where outputs cannot be compared with a reference's,
+    test(fn, rng), which returns the sentence that says what is wrong, or None (give both to have both); wrong:
+    plausible mistakes; hints: (in words, in shapes); after: a sentence shown with "passed"; may_change_inputs: for
+    exercises that ask for it; limit_s: time limit.
     """
 
     id: str
@@ -67,7 +68,9 @@ class Exercise:
 
     def __post_init__(self):
         if not ID_PATTERN.match(self.id):
-            raise CourseError(f"exercise id {self.id!r}: write the notebook's two digits, a dot and a number, such as '04.2'")
+            raise CourseError(
+                f"exercise id {self.id!r}: write the notebook's two digits, a dot and a number, such as '04.2'"
+            )
         if self.cases is None and self.test is None:
             raise CourseError(f"exercise {self.id}: give `cases` (fresh inputs) or `test` in checks/ch{self.id[:2]}.py")
 

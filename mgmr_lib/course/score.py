@@ -1,7 +1,8 @@
 """The learner's score: kept in `learner/score.json`, drawn by `progress()`.
 
-Only work in the learner's own folder counts: the course's notebooks and solutions, when they are executed by the builder or
-the tests, keep their score in memory, so that no run of the course's tests changes or shows a learner's score.
+Only work in the learner's own folder counts: the course's notebooks and solutions, when they are executed by the
+builder or the tests, keep their score in memory, so that no run of the course's tests changes or shows a learner's
+score.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Read notebooks/src/NN_slug.py and make the cells of its two editions.
 
-A source is a jupytext percent file. Its YAML header holds the metadata block `mgmr`; the builder adds a header cell (from that
-block) and a closing cell (notation and what comes next, from the glossary). Regions between `# SOLUTION` and `# END SOLUTION`
-stay in the solution and become `raise NotImplementedError` in the learner's edition.
+A source is a jupytext percent file. Its YAML header holds the metadata block `mgmr`; the builder adds a header cell
+(from that block) and a closing cell (notation and what comes next, from the glossary). Regions between `# SOLUTION` and
+`# END SOLUTION` stay in the solution and become `raise NotImplementedError` in the learner's edition.
 """
 
 import hashlib
@@ -17,15 +17,30 @@ LEARNER, SOLUTION = "notebooks", "solutions"  # the editions, named as their fol
 EDITIONS = (LEARNER, SOLUTION)
 FILE_NAME = re.compile(r"^(\d\d)_[a-z0-9_]+\.py$")
 REGION = re.compile(r"^([ \t]*)# SOLUTION *\n(.*?)^[ \t]*# END SOLUTION *$", re.DOTALL | re.MULTILINE)
-FIELDS = {"title": str, "claim": str, "goals": list, "minutes": int, "budget_s": int, "device": str, "requires": list,
-          "introduces": list}
-PARTS = ((0, 0, "Start"), (1, 7, "I From a recurrence to Mamba"), (8, 11, "II Data that goes missing"), (12, 15, "III MGMR-Net"),
-         (16, 19, "IV MFMB-Net"), (20, 99, "V The experiments"))
+FIELDS = {
+    "title": str,
+    "claim": str,
+    "goals": list,
+    "minutes": int,
+    "budget_s": int,
+    "device": str,
+    "requires": list,
+    "introduces": list,
+}
+PARTS = (
+    (0, 0, "Start"),
+    (1, 7, "I From a recurrence to Mamba"),
+    (8, 11, "II Data that goes missing"),
+    (12, 15, "III MGMR-Net"),
+    (16, 19, "IV MFMB-Net"),
+    (20, 99, "V The experiments"),
+)
 
 
 @dataclass(frozen=True)
 class Meta:
-    """The metadata block. requires: numbers of notebooks; introduces: keys of the glossary; preview: may name concepts early."""
+    """The metadata block. requires: numbers of notebooks; introduces: keys of the glossary; preview: may name concepts
+    early."""
 
     number: str
     slug: str
@@ -87,7 +102,9 @@ def _meta(path: Path, block) -> Meta:
     unknown = sorted(set(block) - set(FIELDS) - {"preview"})
     lacking = sorted(set(FIELDS) - set(block))
     if unknown or lacking:
-        raise CourseError(f"{name}: in the block mgmr, missing: {lacking or 'nothing'}, unknown: {unknown or 'nothing'}")
+        raise CourseError(
+            f"{name}: in the block mgmr, missing: {lacking or 'nothing'}, unknown: {unknown or 'nothing'}"
+        )
     for key, kind in FIELDS.items():
         if not isinstance(block[key], kind) or isinstance(block[key], bool):
             raise CourseError(f"{name}: mgmr.{key} must be a {kind.__name__}, not {block[key]!r}")
@@ -101,18 +118,24 @@ def read_source(path: Path) -> Source:
     import jupytext
 
     if not FILE_NAME.match(path.name):
-        raise CourseError(f"{path}: name a source NN_slug.py (two digits, lower-case letters), such as 01_recurrence.py")
+        raise CourseError(
+            f"{path}: name a source NN_slug.py (two digits, lower-case letters), such as 01_recurrence.py"
+        )
     text = path.read_text(encoding="utf-8")
     try:
         notebook = jupytext.reads(text, fmt="py:percent")
     except Exception as e:
-        raise CourseError(f"{path}: jupytext cannot read it ({str(e).splitlines()[0]}); check its header and its # %% lines") from e
+        raise CourseError(
+            f"{path}: jupytext cannot read it ({str(e).splitlines()[0]}); check its header and its # %% lines"
+        ) from e
     cells = []
     for c in notebook.cells:
         if not c.source.strip():
             continue
         extra = {k: v for k, v in c.metadata.items() if k != "tags"}
-        cells.append(Cell(c.cell_type, c.source.strip("\n"), tuple(c.metadata.get("tags", ())), tuple(sorted(extra.items()))))
+        cells.append(
+            Cell(c.cell_type, c.source.strip("\n"), tuple(c.metadata.get("tags", ())), tuple(sorted(extra.items())))
+        )
     return Source(path, text, _meta(path, notebook.metadata.get("mgmr")), tuple(cells))
 
 

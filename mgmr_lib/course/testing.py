@@ -21,7 +21,9 @@ THREADS = {k: v for k, v in build.KERNEL_ENVIRONMENT.items() if k.endswith("_NUM
 
 
 def _call(*arguments: str, env: dict[str, str] | None = None) -> int:
-    return subprocess.run([sys.executable, "-m", *arguments], cwd=REPOSITORY, env=env or os.environ | THREADS).returncode
+    return subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=REPOSITORY, env=env or os.environ | THREADS
+    ).returncode
 
 
 def ruff() -> int:
@@ -46,8 +48,21 @@ def unit_tests() -> int:
 
 def nbval(*targets: str, seconds: Path | None = None) -> int:
     """Run notebooks and compare every stored output, strictly."""
-    options = ["-p", "mgmr_lib.course.pytest_budget", "--nbval", "--nbval-current-env", "--nbval-cell-timeout", str(CELL_TIMEOUT),
-               "--nbval-sanitize-with", str(Path(__file__).with_name("sanitize.cfg")), "-n", "2", "--dist", "loadfile", "-q"]
+    options = [
+        "-p",
+        "mgmr_lib.course.pytest_budget",
+        "--nbval",
+        "--nbval-current-env",
+        "--nbval-cell-timeout",
+        str(CELL_TIMEOUT),
+        "--nbval-sanitize-with",
+        str(Path(__file__).with_name("sanitize.cfg")),
+        "-n",
+        "2",
+        "--dist",
+        "loadfile",
+        "-q",
+    ]
     options += ["--notebook-seconds", str(seconds)] if seconds else []
     return _call("pytest", *options, *targets, env=build.kernel_environment())
 
@@ -73,7 +88,8 @@ def mixed_notebooks() -> int:
 
 
 def _tell_seconds(file: Path) -> None:
-    """Print the slowest notebooks, and keep the seconds where MGMR_RECORD_SECONDS asks for it (README's table shows them)."""
+    """Print the slowest notebooks, and keep the seconds where MGMR_RECORD_SECONDS asks for it (README's table shows
+    them)."""
     if not file.exists():
         return
     took = json.loads(file.read_text())
@@ -117,5 +133,8 @@ def run(fast: bool = False) -> int:
     for name, code, took in results:
         print(f"{'ok    ' if code == 0 else 'FAILED'}  {took:6.1f} s  {name}")
     bad = [name for name, code, _ in results if code]
-    print(f"total {time.monotonic() - started:.0f} s: " + (f"{len(bad)} of {len(results)} parts FAILED" if bad else "all green"))
+    print(
+        f"total {time.monotonic() - started:.0f} s: "
+        + (f"{len(bad)} of {len(results)} parts FAILED" if bad else "all green")
+    )
     return 1 if bad else 0

@@ -1,4 +1,5 @@
-"""A short text of our own for the character model of notebook 05: small letters, few signs, and a refrain to remember."""
+"""A short text of our own for the character model of notebook 05: small letters, few signs, and a refrain to
+remember."""
 
 TEXT = """\
 on monday the miller walks down to the river. he listens to the water and looks at the wheel. the wheel turns slowly, and the \

@@ -1,6 +1,7 @@
 """`explore`: one drawing under several values, as static small multiples always and with sliders in a live notebook.
 
-The static figure is what a reader on a web page, a PDF and the stored notebook show. The sliders redraw a PNG in an image
+The static figure is what a reader on a web page, a PDF and the stored notebook show. The sliders redraw a PNG in an
+image
 widget: no output area, no stored widget state, so that a notebook's stored outputs stay comparable.
 """
 
@@ -15,10 +16,11 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def explore(draw, caption: str, title: str = "", size: tuple[float, float] = (8.0, 2.4), **values) -> None:
-    """Show `draw(fig, **choice)` for the values of the first two names as small multiples, then with a slider for each name.
+    """Show `draw(fig, **choice)` for the values of the first two names as small multiples, then with a slider for each
+    name.
 
-    draw: fills an empty figure (or sub-figure) with axes that carry titles and labels; values: name=[choices in order], the
-    middle one is where the slider starts; caption: what the small multiples show; title: the finding;
+    draw: fills an empty figure (or sub-figure) with axes that carry titles and labels; values: name=[choices in order],
+    the middle one is where the slider starts; caption: what the small multiples show; title: the finding;
     size: inches of one drawing. Statically at most three choices of the first name and two of the second are drawn.
     """
     for name, choices in values.items():
@@ -78,8 +80,10 @@ def _one(draw, size, choice: dict) -> bytes:
 
 def in_words(choice: dict) -> str:
     """ "radius = 0.9, angle = 30"."""
-    return ", ".join(f"{k.replace('_', ' ')} = {v:g}" if isinstance(v, float) else f"{k.replace('_', ' ')} = {v}"
-                     for k, v in choice.items())
+    return ", ".join(
+        f"{k.replace('_', ' ')} = {v:g}" if isinstance(v, float) else f"{k.replace('_', ' ')} = {v}"
+        for k, v in choice.items()
+    )
 
 
 def make_sliders(draw, size, values: dict):
@@ -87,8 +91,16 @@ def make_sliders(draw, size, values: dict):
     import ipywidgets as w
 
     wide = w.Layout(width="420px")
-    sliders = {n: w.SelectionSlider(options=list(c), value=middle(c), description=n.replace("_", " "), layout=wide,
-                                    style={"description_width": "110px"}) for n, c in values.items()}
+    sliders = {
+        n: w.SelectionSlider(
+            options=list(c),
+            value=middle(c),
+            description=n.replace("_", " "),
+            layout=wide,
+            style={"description_width": "110px"},
+        )
+        for n, c in values.items()
+    }
     start = {n: s.value for n, s in sliders.items()}
     said = w.HTML(in_words(start))
     said.add_class("course-explore-values")
@@ -119,7 +131,8 @@ def _sliders(draw, size, values: dict) -> None:
     display({WIDGET: view}, raw=True)
 
 
-# --- what the first notebooks explore -------------------------------------------------------------------------------------
+# --- what the first notebooks explore
+# -------------------------------------------------------------------------------------
 
 
 def pole_and_impulse(fig, radius: float = 0.9, angle: float = 0.0, steps: int = 30) -> None:
@@ -131,8 +144,14 @@ def pole_and_impulse(fig, radius: float = 0.9, angle: float = 0.0, steps: int = 
     colour = figures.RED if radius > 1 else figures.BLUE
     for p in {pole, pole.conjugate()} if angle else {pole}:
         plane.plot(p.real, p.imag, "x", color=colour, ms=9, mew=2.5)
-    plane.set(title=f"{radius:g} at {angle:g}°", xlabel="real", ylabel="imaginary",
-              xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal")
+    plane.set(
+        title=f"{radius:g} at {angle:g}°",
+        xlabel="real",
+        ylabel="imaginary",
+        xlim=(-1.3, 1.3),
+        ylim=(-1.3, 1.3),
+        aspect="equal",
+    )
     values = [(pole**t).real for t in range(steps)]
     response.stem(range(steps), values, basefmt=" ", linefmt=colour, markerfmt="o")
     how = "grows" if radius > 1 else "fades" if radius < 1 else "lasts"
@@ -140,7 +159,8 @@ def pole_and_impulse(fig, radius: float = 0.9, angle: float = 0.0, steps: int = 
 
 
 def discretisation_step(fig, step: float = 0.5, a: float = -1.0, end: float = 6.0) -> None:
-    """02: dh/dt = a h + u for u = 1 from h(0) = 0, continuous and after three discretisations with this step (in seconds)."""
+    """02: dh/dt = a h + u for u = 1 from h(0) = 0, continuous and after three discretisations with this step (in
+    seconds)."""
     import torch
 
     from mgmr_lib.ssm.linear import discretise
@@ -155,16 +175,20 @@ def discretisation_step(fig, step: float = 0.5, a: float = -1.0, end: float = 6.
             h = a_bar * h + b_bar
             points.append(h)
         ax.plot([k * step for k in range(len(points))], points, "o-", ms=4, lw=1, color=colour, label=rule)
-    ax.set(title=f"step {step:g} s: Euler's factor is {1 + a * step:g}", xlabel="time (s)", ylabel="state h (no unit)",
-           ylim=(-0.6, 2.2))
+    ax.set(
+        title=f"step {step:g} s: Euler's factor is {1 + a * step:g}",
+        xlabel="time (s)",
+        ylabel="state h (no unit)",
+        ylim=(-0.6, 2.2),
+    )
     ax.legend(loc="upper right", ncols=2)
 
 
 def missing_rate(features: dict, seed: int = 0):
     """09: a drawing of one clip whose time steps go missing.
 
-    features: modality -> (l, d) array. Returns draw(fig, rate): each modality as an image, time to the right, missing steps blank.
-    A step that is missing at one rate stays missing at every higher one.
+    features: modality -> (l, d) array. Returns draw(fig, rate): each modality as an image, time to the right, missing
+    steps blank. A step that is missing at one rate stays missing at every higher one.
     """
     import numpy as np
 

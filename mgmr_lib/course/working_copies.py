@@ -1,5 +1,5 @@
-"""The learner's own copies of the notebooks, in `learner/`: made once, never overwritten, so that an update of the course
-never destroys an answer. JupyterLab opens on them.
+"""The learner's own copies of the notebooks, in `learner/`: made once, never overwritten, so that an update of the
+course never destroys an answer. JupyterLab opens on them.
 """
 
 import datetime
@@ -48,7 +48,8 @@ def _manifest(folder: Path) -> dict[str, str]:
 
 
 def prepare(root: Path = REPOSITORY, folder: Path | None = None) -> list[str]:
-    """Make the copies that are missing, refresh the unedited ones, leave the edited ones alone. Returns what to tell the learner."""
+    """Make the copies that are missing, refresh the unedited ones, leave the edited ones alone. Returns what to tell
+    the learner."""
     folder = folder or learner_dir()
     notebooks = sorted((root / LEARNER).glob("[0-9][0-9]_*.ipynb"))
     if not notebooks:
@@ -60,7 +61,9 @@ def prepare(root: Path = REPOSITORY, folder: Path | None = None) -> list[str]:
             if (root / LEARNER / name).exists():
                 shutil.copyfile(root / LEARNER / name, folder / name)
     except OSError as e:
-        raise CourseError(f"{e.filename or folder}: {e.strerror}; the working copies need a folder that can be written to") from e
+        raise CourseError(
+            f"{e.filename or folder}: {e.strerror}; the working copies need a folder that can be written to"
+        ) from e
     return notes
 
 
@@ -79,10 +82,14 @@ def _copy_all(notebooks: list[Path], folder: Path) -> list[str]:
         if mine is not None and mine == manifest.get(path.name):
             write_text(copy, fresh)
             manifest[path.name] = theirs
-            notes.append(f"{path.name}: the course has a new version, and you had not edited yours: it is up to date now")
+            notes.append(
+                f"{path.name}: the course has a new version, and you had not edited yours: it is up to date now"
+            )
         else:
-            notes.append(f"{path.name}: the course has a new version; yours is edited and stays. "
-                         f"`python course.py reset {path.name[:2]}` gives the new one and keeps yours beside it")
+            notes.append(
+                f"{path.name}: the course has a new version; yours is edited and stays. "
+                f"`python course.py reset {path.name[:2]}` gives the new one and keeps yours beside it"
+            )
     write_text(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
     return notes
 
@@ -118,7 +125,10 @@ def lab_environment(folder: Path) -> dict[str, str]:
     notification = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     if not notification.exists():
         write_text(notification, json.dumps({"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}))
-    own = {"JUPYTERLAB_SETTINGS_DIR": str(settings), "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".jupyter" / "workspaces")}
+    own = {
+        "JUPYTERLAB_SETTINGS_DIR": str(settings),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".jupyter" / "workspaces"),
+    }
     return os.environ | own
 
 

@@ -84,7 +84,11 @@ class MaskedSplit:
         """The clips of `index` as one Batch."""
         index = [int(i) for i in index]
         labels = torch.from_numpy(self.split.labels[index])
-        parts = {"text": self._text(index), "audio": self._frames("audio", index), "vision": self._frames("vision", index)}
+        parts = {
+            "text": self._text(index),
+            "audio": self._frames("audio", index),
+            "vision": self._frames("vision", index),
+        }
         return Batch(tuple(self.split.ids[i] for i in index), labels, **parts)
 
     def _masks(self, modality: str, index: list[int], lengths) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,5 @@
-"""Remember what a frozen text encoder said, within a limit of memory: sweeps meet the same masked text again and again."""
+"""Remember what a frozen text encoder said, within a limit of memory: sweeps meet the same masked text again and
+again."""
 
 import hashlib
 from collections import OrderedDict

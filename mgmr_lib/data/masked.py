@@ -13,8 +13,9 @@ def mask_split(
 ) -> MaskedSplit:
     """A MaskedSplit under `keep` ({modality: (n, L) bool}).
 
-    encoder: the frozen text encoder (None: the network encodes token ids itself); complete: its features of the complete
-    text, which clips without a missing token reuse. targets False leaves the complete text out (evaluation needs none).
+    encoder: the frozen text encoder (None: the network encodes token ids itself); complete: its features of the
+    complete text, which clips without a missing token reuse. targets False leaves the complete text out (evaluation
+    needs none).
     """
     if encoder is None:
         return MaskedSplit(split, keep)

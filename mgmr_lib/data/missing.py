@@ -1,9 +1,9 @@
 """Data that goes missing: which tokens and frames a network may see, and what it sees in the place of the others.
 
-A step is kept where a uniform draw is at least the missing rate, so with one seed the masks are nested: what is missing at
-rate 0.3 is missing at 0.5 too. Every clip and modality has a generator of its own, seeded by the clip's id; a mask therefore
-depends on id, modality, rate and seed, and not on the row, the batch or the padding.
-Two protocols from the literature, whose numbers must not be compared with each other:
+A step is kept where a uniform draw is at least the missing rate, so with one seed the masks are nested: what is missing
+at rate 0.3 is missing at 0.5 too. Every clip and modality has a generator of its own, seeded by the clip's id; a mask
+therefore depends on id, modality, rate and seed, and not on the row, the batch or the padding. Two protocols from the
+literature, whose numbers must not be compared with each other:
   A  one model a rate; that rate in training, validation and test; the training masks never change (TFR-Net, MFMB-Net)
   B  one model for all rates; every clip and modality draws its own rate, half of the clips are complete; redrawn every
      epoch (LNLN, TF-Mamba)
@@ -43,9 +43,11 @@ def protected_tokens(token_lengths, length: int | None = None) -> np.ndarray:
 def keep_mask(valid: np.ndarray, rate, seed, protect: np.ndarray | None = None) -> np.ndarray:
     """Which valid steps survive: (uniform >= rate) & valid, plus the protected valid ones.
 
-    valid, protect: (n, L) bool. rate: one number in 0..1, or (n,) of them; 0 keeps every valid step, 1 only protected ones.
+    valid, protect: (n, L) bool. rate: one number in 0..1, or (n,) of them; 0 keeps every valid step, 1 only protected
+    ones.
     seed: one integer, or (n,) of them, a generator a row; the first L draws of a row are the same whatever the padding.
-    Returns (n, L) bool. Raises ValueError for a rate outside 0..1, arrays that are not boolean, or shapes that disagree.
+    Returns (n, L) bool. Raises ValueError for a rate outside 0..1, arrays that are not boolean, or shapes that
+    disagree.
     """
     valid = _boolean(valid, "valid")
     rates = _rates(rate, len(valid))
@@ -129,11 +131,12 @@ def draw_masks(split: Split, rates, seed: int, epoch: int | None = None, space: 
 def train_rates(
     ids, epoch: int, seed: int, protocol: str = "B", rate: float | None = None, complete: str = "clip"
 ) -> dict:
-    """One epoch's rates, {modality: (n,) in 0..1}: protocol A's one rate, or protocol B's draws, half of them (n // 2) zero.
+    """One epoch's rates, {modality: (n,) in 0..1}: protocol A's one rate, or protocol B's draws, half of them (n // 2)
+    zero.
 
-    complete="clip": the same half of the clips is complete in all modalities. complete="modality": each modality has its own
-    half, as LNLN's published code draws it, so that about one clip in eight is wholly complete.
-    The order of the ids does not matter: a clip is complete where its draw is among the smaller half.
+    complete="clip": the same half of the clips is complete in all modalities. complete="modality": each modality has
+    its own half, as LNLN's published code draws it, so that about one clip in eight is wholly complete. The order of
+    the ids does not matter: a clip is complete where its draw is among the smaller half.
     """
     if protocol not in PROTOCOLS or complete not in ("clip", "modality"):
         raise ValueError(f'protocol is "A" or "B", complete "clip" or "modality"; got {protocol!r}, {complete!r}')
@@ -162,9 +165,11 @@ def train_masks(split: Split, epoch: int, seed: int, protocol: str = "B", rate: 
 
 
 def modality_rates(ids, probability: float, seed: int) -> dict[str, np.ndarray]:
-    """Rates for whole modalities that go missing: each clip loses each modality with `probability`, but never all three.
+    """Rates for whole modalities that go missing: each clip loses each modality with `probability`, but never all
+    three.
 
-    Returns {modality: (n,) of 0.0 or 1.0} for `draw_masks`. A clip that would lose everything keeps one of the three at random.
+    Returns {modality: (n,) of 0.0 or 1.0} for `draw_masks`. A clip that would lose everything keeps one of the three at
+    random.
     """
     rates = _rates(probability, len(ids))
     draw = np.array([[clip_seed(i, f"drop/{m}", seed) * 2.0**-64 for m in MODALITIES] for i in ids]).reshape(-1, 3)
@@ -184,8 +189,8 @@ def mask_features(
 ):
     """Features (n, L, d) with zeros where a frame is missing, and zeros in the padding.
 
-    noise_std > 0 puts white Gaussian noise of that standard deviation into the missing valid frames instead: both papers'
-    sentence names it, while all published code uses zeros. It needs `valid`.
+    noise_std > 0 puts white Gaussian noise of that standard deviation into the missing valid frames instead: both
+    papers' sentence names it, while all published code uses zeros. It needs `valid`.
     """
     out = np.where(keep[..., None], values, np.zeros((), dtype=values.dtype))
     if noise_std:

@@ -1,7 +1,7 @@
 """Read corpora in MMSA's pickle layout: a learner's own CMU-MOSI, CMU-MOSEI or CH-SIMS, whatever its sizes.
 
-{"train", "valid", "test"} -> {id, raw_text, text_bert (n, 3, L: ids, mask, segments), audio (n, La, da), vision (n, Lv, dv),
-regression_labels (n,), and further keys}. Every key that is there is checked; an error names file, split and key.
+{"train", "valid", "test"} -> {id, raw_text, text_bert (n, 3, L: ids, mask, segments), audio (n, La, da), vision (n, Lv,
+dv), regression_labels (n,), and further keys}. Every key that is there is checked; an error names file, split and key.
 """
 
 import re
@@ -41,12 +41,12 @@ CHUNK = 256  # clips converted at a time, so that a file of several GB never lie
 def load_mmsa(path, dataset: str | None = None, name: str | None = None) -> Corpus:
     """The corpus in one MMSA pickle, which is read without executing anything (see safe_pickle).
 
-    dataset: the metric family, "mosi", "mosei" or "sims"; None asks the file, then its name and folders, then its labels.
-    Stored lengths win; where a file has none (aligned files), a clip ends with its last non-zero frame and has at least one.
-    Counted in Corpus.repaired: NaN and infinite features (set to 0), lengths of 0 or beyond the array (moved to 1 and to its
-    end, as in files whose features were cut after their lengths were noted), clips without [CLS] and [SEP] (given both).
-    Clips of one id share their masks. annotations and classification_labels are checked, but not kept: they follow from
-    the labels' sign. Raises CourseError in one sentence that names file, split and key.
+    dataset: the metric family, "mosi", "mosei" or "sims"; None asks the file, then its name and folders, then its
+    labels. Stored lengths win; where a file has none (aligned files), a clip ends with its last non-zero frame and has
+    at least one. Counted in Corpus.repaired: NaN and infinite features (set to 0), lengths of 0 or beyond the array
+    (moved to 1 and to its end, as in files whose features were cut after their lengths were noted), clips without [CLS]
+    and [SEP] (given both). Clips of one id share their masks. annotations and classification_labels are checked, but
+    not kept: they follow from the labels' sign. Raises CourseError in one sentence that names file, split and key.
     """
     path = Path(path)
     if dataset is not None and family_in(dataset) is None:
@@ -85,7 +85,8 @@ def _split_dict(path, data: dict, split: str) -> dict:
 
 
 def _family(path: Path, data: dict, dataset, labels: np.ndarray) -> tuple[str, str]:
-    """(family, how we know), from the first of: argument, the file's own word, file and folder names, the labels' range."""
+    """(family, how we know), from the first of: argument, the file's own word, file and folder names, the labels'
+    range."""
     if dataset is not None:
         return family_in(dataset), f"--dataset says {dataset}"
     for key in ("dataset", "corpus"):

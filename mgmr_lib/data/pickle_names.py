@@ -52,7 +52,8 @@ class Array:
 
 
 def _make_array(machine, raw, dtype, shape, order) -> np.ndarray:
-    """The array in a buffer. Its size must agree with the bytes that are there, so a shape alone cannot claim memory."""
+    """The array in a buffer. Its size must agree with the bytes that are there, so a shape alone cannot claim
+    memory."""
     if type(dtype) is not DType or type(shape) is not tuple or len(shape) > 8:
         raise ValueError("an array with a strange shape or dtype")
     if any(type(s) is not int or not 0 <= s < 1 << 62 for s in shape):

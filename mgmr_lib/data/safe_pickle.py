@@ -1,9 +1,10 @@
 """Read a pickle of dicts, lists, strings, numbers and numpy arrays without ever calling what the file asks for.
 
 Unpickling runs a program that lies in the file, and that program may import and call anything. So we do not unpickle:
-`pickletools.genops` lists the program's steps, and a small machine follows the ones that plain data needs. The names that
-numpy 1 and 2 write for an array stand for functions in pickle_names; every other name is refused, and named. numpy's own
-functions are not called either, because their arguments come from the file too (a forged dtype turns bytes into pointers).
+`pickletools.genops` lists the program's steps, and a small machine follows the ones that plain data needs. The names
+that numpy 1 and 2 write for an array stand for functions in pickle_names; every other name is refused, and named.
+numpy's own functions are not called either, because their arguments come from the file too (a forged dtype turns bytes
+into pointers).
 """
 
 import mmap
@@ -81,7 +82,8 @@ def _damage(source: "_Source", error: Exception) -> str:
 
 
 class _Source:
-    """The mapped file, read as genops wants it; reads beyond the end come back short, whatever length the file claims."""
+    """The mapped file, read as genops wants it; reads beyond the end come back short, whatever length the file
+    claims."""
 
     def __init__(self, data: mmap.mmap):
         self.data, self.view, self.position = data, memoryview(data), 0

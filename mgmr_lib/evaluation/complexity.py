@@ -1,7 +1,8 @@
-"""Cost: time and memory of whole networks against the length of their input, and inference time on complete and half-missing data.
+"""Cost: time and memory of whole networks against the length of their input, and inference time on complete and
+half-missing data.
 
-The counterpart of MGMR-Net's Table 7, and the measurement behind its claim of linear cost. Weights are fresh: cost does not depend
-on what they hold. Times are processor time on one thread, every contender measured in turn, medians.
+The counterpart of MGMR-Net's Table 7, and the measurement behind its claim of linear cost. Weights are fresh: cost does
+not depend on what they hold. Times are processor time on one thread, every contender measured in turn, medians.
 """
 
 import argparse
@@ -38,7 +39,8 @@ INFERENCE = ("fc_t", "concat", "late_lstm", "tfn", "lmf", "mult", "tfr", "mfmb",
 
 @dataclass(frozen=True)
 class Costs:
-    """What is measured. frames: lengths of voice and face; batch clips; rounds of interleaved calls after one that warms up."""
+    """What is measured. frames: lengths of voice and face; batch clips; rounds of interleaved calls after one that
+    warms up."""
 
     frames: tuple[int, ...] = LENGTHS
     batch: int = BATCH
@@ -53,7 +55,9 @@ def network(name: str, profile: str, widths: tuple[int, int, int], pool: bool = 
     config = make_config(v.model, profile, **dict(v.settings))
     pools = {"audio": config.pool_audio if pool else 1, "vision": config.pool_vision if pool else 1}
     torch.manual_seed(0)
-    return entry(v.model).build(config.network, Inputs(dict(zip(("text", "audio", "vision"), widths, strict=True)), pools, None))
+    return entry(v.model).build(
+        config.network, Inputs(dict(zip(("text", "audio", "vision"), widths, strict=True)), pools, None)
+    )
 
 
 def random_batch(frames: int, batch: int, widths: tuple[int, int, int], rate: float = 0.5, words: int = WORDS) -> Batch:
@@ -66,7 +70,9 @@ def random_batch(frames: int, batch: int, widths: tuple[int, int, int], rate: fl
         valid = torch.ones(batch, length, dtype=torch.bool)
         return ModalityBatch(target * keep[..., None], target, valid, keep)
 
-    parts = {m: part(n, w) for m, n, w in zip(("text", "audio", "vision"), (words, frames, frames), widths, strict=True)}
+    parts = {
+        m: part(n, w) for m, n, w in zip(("text", "audio", "vision"), (words, frames, frames), widths, strict=True)
+    }
     return Batch(tuple(str(i) for i in range(batch)), torch.randn(batch, generator=g), **parts)
 
 
@@ -85,7 +91,8 @@ def train_step(model: nn.Module, batch: Batch) -> None:
 
 
 def over_length(profile: str, costs: Costs = Costs(), names: tuple[str, ...] = OVER_LENGTH) -> list[dict]:
-    """Records {"name", "label", "frames", "pass", "seconds", "bytes"}: one network, one length, forward or train step."""
+    """Records {"name", "label", "frames", "pass", "seconds", "bytes"}: one network, one length, forward or train
+    step."""
     records = []
     models = {n: network(n, profile, costs.widths) for n in names if VARIANTS[n].model in NETWORKS}
     with one_thread():
@@ -107,8 +114,11 @@ def growth(records: list[dict], name: str, what: str = "train step", field: str 
     return (b / a) ** (1 / (torch.tensor(long / short).log2().item()))
 
 
-def inference(corpus: Corpus, profile: str, names: tuple[str, ...] = INFERENCE, rounds: int = 3, batch_size: int = 64) -> list[dict]:
-    """Seconds for the whole test split, text features given, complete and with half of everything missing (Table 7's counterpart)."""
+def inference(
+    corpus: Corpus, profile: str, names: tuple[str, ...] = INFERENCE, rounds: int = 3, batch_size: int = 64
+) -> list[dict]:
+    """Seconds for the whole test split, text features given, complete and with half of everything missing (Table 7's
+    counterpart)."""
     test, encoder = corpus["test"], load_encoder(make_config("concat", profile).text_encoder)
     complete = cached_features(encoder, test)
     masked = {r: mask_split(test, draw_masks(test, r, 1), encoder, complete, targets=False) for r in (0.0, 0.5)}
@@ -137,7 +147,14 @@ def _all(model: nn.Module, batches: list[Batch]) -> None:
 
 def measure_costs(corpus: Corpus, profile: str, costs: Costs = Costs()) -> dict:
     """Everything that `experiment complexity` records."""
-    costs = replace(costs, widths=(load_encoder(make_config("concat", profile).text_encoder).dim, corpus["test"].audio.dim, corpus["test"].vision.dim))
+    costs = replace(
+        costs,
+        widths=(
+            load_encoder(make_config("concat", profile).text_encoder).dim,
+            corpus["test"].audio.dim,
+            corpus["test"].vision.dim,
+        ),
+    )
     return {"corpus": corpus.name, "profile": profile, "batch": costs.batch, "words": WORDS, "provenance": environment() | {"threads": 1},
             "over_length": over_length(profile, costs), "inference": inference(corpus, profile)}  # fmt: skip
 
@@ -153,7 +170,9 @@ def read_costs(path: Path) -> dict | None:
         return None
     found = read_json(path)
     if not {"over_length", "inference", "provenance"} <= found.keys():
-        raise CourseError(f"{path} is no record of costs: delete it and run `python -m mgmr_lib experiment complexity` again")
+        raise CourseError(
+            f"{path} is no record of costs: delete it and run `python -m mgmr_lib experiment complexity` again"
+        )
     return found
 
 
@@ -169,7 +188,9 @@ def main(args: argparse.Namespace) -> int:
         print(path)
     found = read_costs(path)
     if found is None:
-        raise CourseError(f"{path} does not exist: run `python -m mgmr_lib experiment complexity` without --report-only")
+        raise CourseError(
+            f"{path} does not exist: run `python -m mgmr_lib experiment complexity` without --report-only"
+        )
     for file in write_costs(found, args.out / corpus.name / args.profile):
         print(file)
     return 0

@@ -13,7 +13,9 @@ from .tables import PAPERS, write_text
 def inference_frame(found: dict) -> pd.DataFrame:
     """One row a network: parameters, seconds for the test split complete and half missing, milliseconds a clip."""
     frame = pd.DataFrame(found["inference"])
-    wide = frame.pivot_table(index=["name", "label", "parameters"], columns="rate", values="seconds", sort=False).reset_index()
+    wide = frame.pivot_table(
+        index=["name", "label", "parameters"], columns="rate", values="seconds", sort=False
+    ).reset_index()
     clips = int(frame["clips"].iloc[0])
     wide = wide.rename(columns={0.0: "complete", 0.5: "half missing"})
     wide["ms a clip"] = 1e3 * wide["half missing"] / clips
@@ -29,9 +31,13 @@ def inference_markdown(found: dict) -> str:
              "the frozen text encoder's features are given to every network alike.", "",
              "| network | parameters | complete: s | half missing: s | ms a clip |", "|---|---|---|---|---|"]  # fmt: skip
     for _, r in frame.iterrows():
-        lines.append(f"| {r['label']} | {r['parameters']:,} | {r['complete']:.2f} | {r['half missing']:.2f} | {r['ms a clip']:.2f} |")
+        lines.append(
+            f"| {r['label']} | {r['parameters']:,} | {r['complete']:.2f} | {r['half missing']:.2f} | {r['ms a clip']:.2f} |"
+        )
     theirs = pd.read_csv(PAPERS)
-    theirs = theirs[(theirs.paper == "MGMR-Net") & (theirs.table == 7)].pivot_table(index="model", columns="area", values="value", sort=False)
+    theirs = theirs[(theirs.paper == "MGMR-Net") & (theirs.table == 7)].pivot_table(
+        index="model", columns="area", values="value", sort=False
+    )
     lines += ["", "**The paper's numbers** (MGMR-Net's Table 7; real MOSI, RTX 4090, with text encoder, what exactly was timed is not said):", "",
               "| network | complete: s | half missing: s |", "|---|---|---|"]  # fmt: skip
     lines += [f"| {n} | {r['complete']:.2f} | {r['0.5 missing']:.2f} |" for n, r in theirs.iterrows()]
@@ -43,7 +49,9 @@ def length_figure(found: dict) -> matplotlib.figure.Figure:
     frame = pd.DataFrame(found["over_length"])
     frame = frame[frame["pass"] == "train step"]
     figure = matplotlib.figure.Figure(figsize=(10, 3.9), layout="constrained", dpi=120)
-    for ax, column, scale, unit in zip(figure.subplots(1, 2), ("seconds", "bytes"), (1.0, 1e6), ("processor time, s", "peak memory, MB"), strict=True):
+    for ax, column, scale, unit in zip(
+        figure.subplots(1, 2), ("seconds", "bytes"), (1.0, 1e6), ("processor time, s", "peak memory, MB"), strict=True
+    ):
         for name, part in frame.groupby("name", sort=False):
             ax.loglog(part["frames"], part[column] / scale, marker="o", markersize=4, color=colour(name), label=part["label"].iloc[0],
                       ls="--" if name == "mfmb_mamba" else "-")  # fmt: skip
@@ -51,11 +59,20 @@ def length_figure(found: dict) -> matplotlib.figure.Figure:
             x = frame["frames"].to_numpy()[[0, -1]]
             x0, x1 = x.min(), x.max()
             low = (frame[column] / scale).min() * 0.6
-            ax.loglog([x0, x1], [low, low * (x1 / x0) ** power], color="0.6", lw=1, ls=style, label="linear" if power == 1 else "quadratic")
+            ax.loglog(
+                [x0, x1],
+                [low, low * (x1 / x0) ** power],
+                color="0.6",
+                lw=1,
+                ls=style,
+                label="linear" if power == 1 else "quadratic",
+            )
         ax.set(xlabel="frames of voice and of face", ylabel=unit)
         ax.spines[["top", "right"]].set_visible(False)
     figure.axes[0].legend(frameon=False, fontsize=8)
-    figure.suptitle(f"A train step of {found['batch']} clips against their length ({found['profile']} sizes, no pooling)")
+    figure.suptitle(
+        f"A train step of {found['batch']} clips against their length ({found['profile']} sizes, no pooling)"
+    )
     return figure
 
 

@@ -14,12 +14,17 @@ SHOWN = ["acc2_has0", "acc2_non0", "f1_non0", "acc2", "f1", "acc3", "acc5", "acc
 
 
 def evaluate_run(
-    run: Run, rates: Iterable[float], seeds: Iterable[int], split: str = "test", references: bool = False, quiet: bool = False
+    run: Run,
+    rates: Iterable[float],
+    seeds: Iterable[int],
+    split: str = "test",
+    references: bool = False,
+    quiet: bool = False,
 ) -> dict:
     """{"records", "aggregates", "references", ...}: what `evaluate` writes.
 
-    references: also the mean of the training labels, and a ridge on the mean-pooled encodings of the text (fitted on the
-    run's own training split, complete; it sees the same masked text as the network does).
+    references: also the mean of the training labels, and a ridge on the mean-pooled encodings of the text (fitted on
+    the run's own training split, complete; it sees the same masked text as the network does).
     """
     chosen, train = run.split(split), run.split("train")
     predictors = {run.config.model: run.predict}
@@ -28,7 +33,9 @@ def evaluate_run(
         if run.frozen is not None:
             predictors["text ridge"] = text_ridge(cached_features(run.frozen, train), train.labels)
     family = run.corpus.family
-    found = missing_rate_records(predictors, lambda rate, seed: run.masked(chosen, rate, seed), family, rates, seeds, quiet)
+    found = missing_rate_records(
+        predictors, lambda rate, seed: run.masked(chosen, rate, seed), family, rates, seeds, quiet
+    )
     own = found.pop(run.config.model)
     return {
         "model": run.config.model + (" (shuffled labels)" if run.config.shuffle_labels else ""),
@@ -59,7 +66,9 @@ def print_table(result: dict) -> None:
         means = pd.DataFrame(other["records"]).groupby("rate")[["mae", "corr"]].mean()
         frame[f"{name} mae"], frame[f"{name} corr"] = means["mae"], means["corr"]
     seeds = len({r["seed"] for r in result["records"]})
-    print(f"{result['model']} on {result['data']}, {result['split']} split, protocol {result['protocol']}, {seeds} mask seeds")
+    print(
+        f"{result['model']} on {result['data']}, {result['split']} split, protocol {result['protocol']}, {seeds} mask seeds"
+    )
     print(frame.round(3).to_string())
 
 
@@ -72,7 +81,9 @@ def side_by_side(results: list[dict]) -> pd.DataFrame:
             means = pd.DataFrame(one["records"]).groupby("rate")[["mae", "corr"]].mean()
             for metric in ("mae", "corr"):
                 column = means[metric].rename(index=lambda rate: f"{rate:g}")
-                columns[f"{name} {metric}"] = pd.concat([column, pd.Series({"AUILC": one["aggregates"]["auilc"][metric]})])
+                columns[f"{name} {metric}"] = pd.concat(
+                    [column, pd.Series({"AUILC": one["aggregates"]["auilc"][metric]})]
+                )
     return pd.DataFrame(columns).rename_axis("rate")
 
 

@@ -21,7 +21,13 @@ def colour(name: str) -> tuple:
     name = VARIANTS[name].model if name in VARIANTS else name
     order = (*TWO, *BASELINES, "text_ridge", "mean")
     bright, dark = sns.color_palette("colorblind", 10), sns.color_palette("dark", 10)
-    palette = [*bright[:7], *bright[8:], dark[0], dark[2], dark[4]]  # the eighth bright one is grey, which references have
+    palette = [
+        *bright[:7],
+        *bright[8:],
+        dark[0],
+        dark[2],
+        dark[4],
+    ]  # the eighth bright one is grey, which references have
     return (0.45, 0.45, 0.45) if name in ("mean", "text_ridge") else palette[order.index(name)]
 
 
@@ -31,7 +37,9 @@ def band(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(found, orient="index").sort_index()
 
 
-def curve_figure(records: Iterable[dict], title: str, names: tuple[str, ...] = SHOWN_CURVES, metrics=None) -> matplotlib.figure.Figure:
+def curve_figure(
+    records: Iterable[dict], title: str, names: tuple[str, ...] = SHOWN_CURVES, metrics=None
+) -> matplotlib.figure.Figure:
     """F1 and MAE against the missing rate (the counterpart of MGMR-Net's Figure 3), bands over training seeds."""
     records = list(records)
     metrics = metrics or (F1[records[0]["dataset"]], "mae")
@@ -45,7 +53,10 @@ def curve_figure(records: Iterable[dict], title: str, names: tuple[str, ...] = S
             ax.plot(line.index, line["mean"], "--" if dashed else "-", marker=None if dashed else "o", markersize=3, color=colour(name),
                     lw=2.2 if name in TWO else 1.2, label=part["label"].iloc[0])  # fmt: skip
             ax.fill_between(line.index, line["low"], line["high"], color=colour(name), alpha=0.15, lw=0)
-        ax.set(xlabel="missing rate (share of steps lost)", ylabel=LABELS.get(metric, {"f1_non0": "F1 (negative / positive)", "f1": "F1"}.get(metric, metric)))
+        ax.set(
+            xlabel="missing rate (share of steps lost)",
+            ylabel=LABELS.get(metric, {"f1_non0": "F1 (negative / positive)", "f1": "F1"}.get(metric, metric)),
+        )
         ax.spines[["top", "right"]].set_visible(False)
     axes[-1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.suptitle(f"{title}: what is left as more goes missing")
@@ -77,7 +88,8 @@ def _intervals(ax, labels, values, low, high, colours) -> None:
 
 
 def differences(records: Iterable[dict], metric: str = "mae", area: str = "auilc") -> pd.DataFrame:
-    """Variant minus whole network over common seeds: mean, low, high (paired t-interval), p, seeds; index variant's name."""
+    """Variant minus whole network over common seeds: mean, low, high (paired t-interval), p, seeds; index variant's
+    name."""
     records, found = list(records), {}
     names = by_name(records)
     for name in (*ABLATIONS["mgmr"], *ABLATIONS["mfmb"], *READINGS):
@@ -95,7 +107,14 @@ def ablation_figure(records: Iterable[dict], title: str) -> matplotlib.figure.Fi
         frame = differences(records, metric)
         if len(frame):
             frame = frame.iloc[::-1]
-            _intervals(ax, frame["label"], frame["mean"], frame["low"], frame["high"], [colour(VARIANTS[n].model) for n in frame.index])
+            _intervals(
+                ax,
+                frame["label"],
+                frame["mean"],
+                frame["low"],
+                frame["high"],
+                [colour(VARIANTS[n].model) for n in frame.index],
+            )
         ax.axvline(0, color="0.3", lw=1, ls=":")
         ax.set(xlabel=f"change in AUILC of {LABELS[metric]}")
     figure.suptitle(f"{title}: variant minus whole network, paired by seed, 95 % intervals")

@@ -33,7 +33,13 @@ def digest(record: dict) -> str:
 
 def record_path(folder: Path, record: dict) -> Path:
     """Where a record lies: CORPUS/PROFILE/PROTOCOL/NAME-SEED.json; protocol A's name holds its rate."""
-    return folder / record["corpus"] / record["profile"] / record["protocol"] / f"{record['name']}-{record['training_seed']}.json"
+    return (
+        folder
+        / record["corpus"]
+        / record["profile"]
+        / record["protocol"]
+        / f"{record['name']}-{record['training_seed']}.json"
+    )
 
 
 def write_record(folder: Path, record: dict) -> Path:
@@ -60,11 +66,15 @@ def read_record(path: Path) -> dict:
         if record["digest"] != digest(record):
             raise ValueError("its content does not fit its digest: it was changed after it was written")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CourseError(f"{path} is damaged ({error}): delete it and run the experiment again, which repeats only this run") from None
+        raise CourseError(
+            f"{path} is damaged ({error}): delete it and run the experiment again, which repeats only this run"
+        ) from None
     return record
 
 
-def read_ledger(folder: Path = RUNS, corpus: str = "classroom-mosi", profile: str = "laptop", protocol: str = "B") -> list[dict]:
+def read_ledger(
+    folder: Path = RUNS, corpus: str = "classroom-mosi", profile: str = "laptop", protocol: str = "B"
+) -> list[dict]:
     """All records of a corpus, profile and protocol ("B", or "A-0.0" for protocol A at rate 0), by name and seed.
 
     No folder, no records: an empty list. A damaged file is a CourseError.
@@ -82,7 +92,9 @@ def areas(record: dict) -> dict[tuple[str, str], float]:
     rates = found["rates"]
     out = {("complete", m): v for m, v in found["per_rate"][0]["mean"].items() if rates[0] == 0.0}
     if len(rates) > 1 and rates[0] == 0.0:
-        out |= {("mean", m): v for m, v in found["mean_rates_0_to_0.9"].items() if max(r for r in rates if r <= 0.9) >= 0.9}
+        out |= {
+            ("mean", m): v for m, v in found["mean_rates_0_to_0.9"].items() if max(r for r in rates if r <= 0.9) >= 0.9
+        }
         out |= {("auilc", m): v for m, v in found["auilc"].items() if rates[-1] == 1.0}
     return out
 
@@ -98,7 +110,8 @@ def by_name(records: Iterable[dict]) -> dict[str, list[dict]]:
 def summary(records: Iterable[dict], names: Iterable[str] | None = None) -> pd.DataFrame:
     """One row a name: "label", "seeds" (training runs), and for each area and metric three columns.
 
-    "auilc mae" is the mean over training seeds, "auilc mae low" and "auilc mae high" its 95 % t-interval (nan for one seed).
+    "auilc mae" is the mean over training seeds, "auilc mae low" and "auilc mae high" its 95 % t-interval (nan for one
+    seed).
     names: the rows wanted, in this order; a name without a record is left out.
     """
     groups = by_name(records)
@@ -117,14 +130,16 @@ def summary(records: Iterable[dict], names: Iterable[str] | None = None) -> pd.D
 def paired(records: Iterable[dict], first: str, second: str, metric: str = "mae", area: str = "auilc") -> dict:
     """statistics.paired_difference of first - second over the training seeds that both have, and "seeds".
 
-    A reference without a training (the text ridge, the mean) has one value, which every seed of the other is paired with.
-    Raises CourseError where there is no common seed.
+    A reference without a training (the text ridge, the mean) has one value, which every seed of the other is paired
+    with. Raises CourseError where there is no common seed.
     """
     groups = by_name(records)
     values = []
     for name in (first, second):
         if name not in groups:
-            raise CourseError(f"the ledger holds no run of {name!r}: record it with `python -m mgmr_lib experiment table`")
+            raise CourseError(
+                f"the ledger holds no run of {name!r}: record it with `python -m mgmr_lib experiment table`"
+            )
         values.append({r["training_seed"]: areas(r)[area, metric] for r in groups[name]})
     a, b = values
     if groups[second][0].get("config") is None:
@@ -136,7 +151,8 @@ def paired(records: Iterable[dict], first: str, second: str, metric: str = "mae"
 
 
 def curves(records: Iterable[dict]) -> pd.DataFrame:
-    """Tidy: one row a run and missing rate (means over mask seeds), columns name, label, training_seed, rate, metrics."""
+    """Tidy: one row a run and missing rate (means over mask seeds), columns name, label, training_seed, rate,
+    metrics."""
     rows = []
     for r in records:
         head = {"name": r["name"], "label": r["label"], "training_seed": r["training_seed"]}
@@ -168,7 +184,8 @@ def provenance_line(records: Iterable[dict]) -> str:
 
 
 def _objectives(trained: list[dict]) -> str:
-    """Which of the trainings classified, so that nobody takes a difference for the architecture's alone; "" for none."""
+    """Which of the trainings classified, so that nobody takes a difference for the architecture's alone; "" for
+    none."""
     kinds: dict[str, list[str]] = {}
     for r in trained:
         network = r["config"].get("network") or {}
@@ -176,4 +193,8 @@ def _objectives(trained: list[dict]) -> str:
             kinds.setdefault(f"{network['classes']} {network['class_targets']} classes", []).append(r["label"])
     told = [f"{' and '.join(dict.fromkeys(labels))} on {kind}" for kind, labels in kinds.items()]
     rest = sum(map(len, kinds.values())) < len(trained)
-    return f" Trained {'; '.join(told)} (MFMB-Net's Eq. 17){', all else on the absolute error' if rest else ''}." if told else ""
+    return (
+        f" Trained {'; '.join(told)} (MFMB-Net's Eq. 17){', all else on the absolute error' if rest else ''}."
+        if told
+        else ""
+    )

@@ -1,7 +1,7 @@
 """The field's metrics for sentiment regression, as the published evaluation code defines them, without its traps.
 
-Accuracies and F1 are fractions, not per cent. F1 is weighted by the *true* classes; several published codes swap f1_score's
-arguments and weight by the predicted ones, which `f1_order="swapped"` reproduces on request.
+Accuracies and F1 are fractions, not per cent. F1 is weighted by the *true* classes; several published codes swap
+f1_score's arguments and weight by the predicted ones, which `f1_order="swapped"` reproduces on request.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,10 +23,10 @@ def evaluate(prediction, truth, dataset: str, f1_order: str = "true") -> dict[st
     """All metrics of one set of predictions: {key of KEYS[dataset]: float}.
 
     prediction, truth: n numbers each, (n,) or (n, 1). dataset: "mosi", "mosei" or "sims".
-    has0: negative against non-negative, all clips. non0: negative against positive, clips whose label is not 0; nan where
-    every label is 0. acc7, acc5, acc3: rounded half to even after clipping to +-3, 2, 1. corr: Pearson; 0 where
-    prediction or truth is constant (`notes` says so). SIMS clips both to [-1, 1] first and has bins of its own.
-    Raises ValueError for NaN or infinite values, no values, lengths that disagree, or an unknown dataset or f1_order.
+    has0: negative against non-negative, all clips. non0: negative against positive, clips whose label is not 0; nan
+    where every label is 0. acc7, acc5, acc3: rounded half to even after clipping to +-3, 2, 1. corr: Pearson; 0 where
+    prediction or truth is constant (`notes` says so). SIMS clips both to [-1, 1] first and has bins of its own. Raises
+    ValueError for NaN or infinite values, no values, lengths that disagree, or an unknown dataset or f1_order.
     """
     prediction, truth, family = _checked(prediction, truth, dataset)
     if f1_order not in ("true", "swapped"):
@@ -35,7 +35,8 @@ def evaluate(prediction, truth, dataset: str, f1_order: str = "true") -> dict[st
 
 
 def notes(prediction, truth, dataset: str) -> list[str]:
-    """What a reader of `evaluate`'s numbers has to know: a sentence for each value that is a convention, not a measurement."""
+    """What a reader of `evaluate`'s numbers has to know: a sentence for each value that is a convention, not a
+    measurement."""
     prediction, truth, family = _checked(prediction, truth, dataset)
     if family == "sims":
         prediction, truth = np.clip(prediction, -1, 1), np.clip(truth, -1, 1)
@@ -145,7 +146,8 @@ def auilc(rates: Sequence[float], values: Sequence[float]) -> float:
 
 
 def mean_over_rates(rates: Sequence[float], values: Sequence[float], last: float = 0.9) -> float:
-    """Plain mean of the values whose rate is at most `last` (LNLN's table: 0.0 to 0.9). nan where there is no such rate."""
+    """Plain mean of the values whose rate is at most `last` (LNLN's table: 0.0 to 0.9). nan where there is no such
+    rate."""
     rates, values = np.asarray(rates, dtype=np.float64), np.asarray(values, dtype=np.float64)
     if rates.ndim != 1 or rates.shape != values.shape:
         raise ValueError(f"one value a rate, got shapes {rates.shape}, {values.shape}")

@@ -13,7 +13,7 @@ Predictor = Callable[[MaskedSplit], np.ndarray]
 
 
 def parse_rates(text: str) -> list[float]:
-    """"0:1:0.1" (both ends included) or "0,0.5,1" -> missing rates, rounded to 6 digits."""
+    """ "0:1:0.1" (both ends included) or "0,0.5,1" -> missing rates, rounded to 6 digits."""
     try:
         if ":" in text:
             first, last, step = (float(part) for part in text.split(":"))

@@ -14,7 +14,8 @@ PROTOCOL_A_SEEDS = (111, 1111, 11111)  # TFR-Net's, which MFMB-Net's tables foll
 
 @dataclass(frozen=True)
 class Variant:
-    """A row of a table: a name for files, a label for readers, a model of the registry and what differs from its profile."""
+    """A row of a table: a name for files, a label for readers, a model of the registry and what differs from its
+    profile."""
 
     name: str
     label: str
@@ -90,7 +91,8 @@ def job(name: str, seed: int, profile: str, family: str, data: str, dataset: str
 
 
 def seeds_of(name: str, protocol: str = "B", count: int | None = None) -> tuple[int, ...]:
-    """The training seeds of a variant: five for the two networks, three for all others; `count` asks for another number."""
+    """The training seeds of a variant: five for the two networks, three for all others; `count` asks for another
+    number."""
     if protocol == "A":
         return PROTOCOL_A_SEEDS[:count]
     if count is None:

@@ -30,7 +30,9 @@ def tidy(results: list[dict]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def missing_rate_figure(frame: pd.DataFrame, metrics: tuple[str, ...] = ("mae", "corr"), title: str = "") -> matplotlib.figure.Figure:
+def missing_rate_figure(
+    frame: pd.DataFrame, metrics: tuple[str, ...] = ("mae", "corr"), title: str = ""
+) -> matplotlib.figure.Figure:
     """One panel a metric: its mean over seeds against the missing rate, and one standard deviation as a band."""
     figure = matplotlib.figure.Figure(figsize=(4.6 * len(metrics), 3.6), layout="constrained", dpi=120)
     axes = figure.subplots(1, len(metrics), squeeze=False)[0]
@@ -39,7 +41,9 @@ def missing_rate_figure(frame: pd.DataFrame, metrics: tuple[str, ...] = ("mae", 
         for name, part in frame.groupby("model", sort=False):
             curve = part.groupby("rate")[metric].agg(["mean", "std"]).fillna(0.0)
             ax.plot(curve.index, curve["mean"], marker="o", markersize=3.5, color=colours[name], label=name)
-            ax.fill_between(curve.index, curve["mean"] - curve["std"], curve["mean"] + curve["std"], color=colours[name], alpha=0.2)
+            ax.fill_between(
+                curve.index, curve["mean"] - curve["std"], curve["mean"] + curve["std"], color=colours[name], alpha=0.2
+            )
         ax.set(xlabel="missing rate (share of steps lost)", ylabel=LABELS.get(metric, metric))
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].legend(frameon=False)

@@ -1,4 +1,5 @@
-"""What a network must beat: the mean of the training labels, and a ridge regression on the mean of the text's encodings."""
+"""What a network must beat: the mean of the training labels, and a ridge regression on the mean of the text's
+encodings."""
 
 import numpy as np
 from sklearn.linear_model import RidgeCV
@@ -29,6 +30,7 @@ def fit_ridge(features: np.ndarray, labels: np.ndarray) -> Pipeline:
 
 
 def text_ridge(complete_train_text: Ragged, train_labels: np.ndarray) -> Predictor:
-    """Ridge on mean-pooled, frozen encodings of complete training text; it predicts from the same masked text as others."""
+    """Ridge on mean-pooled, frozen encodings of complete training text; it predicts from the same masked text as
+    others."""
     model = fit_ridge(mean_pool(complete_train_text), train_labels)
     return lambda masked: model.predict(mean_pool(masked.masked_text))

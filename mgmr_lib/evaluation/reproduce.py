@@ -51,7 +51,9 @@ def main(args: argparse.Namespace) -> int:
         raise CourseError("reproduce needs --record data/results/ledger/.../NAME-SEED.json")
     record = read_record(args.record)
     if record.get("config") is None:
-        raise CourseError(f"{args.record} is a reference without a training run: `experiment table` recomputes it every time")
+        raise CourseError(
+            f"{args.record} is a reference without a training run: `experiment table` recomputes it every time"
+        )
     here, there = environment(), record["provenance"]
     for key in ("system", "device", "scan"):
         if here[key] != there[key] and key != "device":
@@ -59,7 +61,9 @@ def main(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         again = repeat(record, Path(folder), args.quiet)
     largest = differences(record["records"], again["records"])
-    print(f"{record['label']}, seed {record['training_seed']}, protocol {record['protocol']}: largest difference over all rates and masks")
+    print(
+        f"{record['label']}, seed {record['training_seed']}, protocol {record['protocol']}: largest difference over all rates and masks"
+    )
     for metric, value in largest.items():
         print(f"  {metric:10s} {value:.6f}")
     same = all(value < 0.5 * 10**-DIGITS for value in largest.values())

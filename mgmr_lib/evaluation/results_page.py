@@ -8,7 +8,22 @@ from .ledger import by_name, paired, provenance_line, read_ledger, summary
 from .plan import TWO
 
 CORPUS, PROFILE = "classroom-mosi", "laptop"
-SHOWN = ("mfmb", "mgmr", "tfr", "mult", "early_lstm", "late_lstm", "concat", "tfn", "lmf", "fc_t", "fc_a", "fc_v", "text_ridge", "mean")
+SHOWN = (
+    "mfmb",
+    "mgmr",
+    "tfr",
+    "mult",
+    "early_lstm",
+    "late_lstm",
+    "concat",
+    "tfn",
+    "lmf",
+    "fc_t",
+    "fc_a",
+    "fc_v",
+    "text_ridge",
+    "mean",
+)
 RIVALS = ("concat", "late_lstm", "fc_t")
 
 
@@ -20,7 +35,10 @@ def _cell(row, key: str) -> str:
 def headline_table(records: list[dict]) -> str:
     """Networks by their AUILC of MAE: complete data and areas, with intervals over training seeds."""
     frame = summary(records, SHOWN).sort_values("auilc mae")
-    lines = ["| network | seeds | MAE, complete | Corr, complete | AUILC of MAE | AUILC of Corr |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| network | seeds | MAE, complete | Corr, complete | AUILC of MAE | AUILC of Corr |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, row in frame.iterrows():
         seeds = int(row["seeds"]) if name not in ("text_ridge", "mean") else "none"
         cells = " | ".join(_cell(row, k) for k in ("complete mae", "complete corr", "auilc mae", "auilc corr"))
@@ -30,7 +48,9 @@ def headline_table(records: list[dict]) -> str:
 
 def _word(difference: dict, metric: str) -> str:
     """What a paired difference's interval allows to say: an error is better lower, a correlation higher."""
-    low, high = (-difference["high"], -difference["low"]) if metric == "mae" else (difference["low"], difference["high"])
+    low, high = (
+        (-difference["high"], -difference["low"]) if metric == "mae" else (difference["low"], difference["high"])
+    )
     return "**better**" if low > 0 else "**worse**" if high < 0 else "not told apart"
 
 
@@ -40,7 +60,9 @@ def verdicts(records: list[dict]) -> list[str]:
     for network in [n for n in TWO if n in names]:
         for rival in [r for r in RIVALS if r in names]:
             found = {m: paired(records, network, rival, m) for m in ("mae", "corr")}
-            mae, corr = (f"{f['mean']:+.3f} [{f['low']:+.3f}, {f['high']:+.3f}], {_word(f, m)}" for m, f in found.items())
+            mae, corr = (
+                f"{f['mean']:+.3f} [{f['low']:+.3f}, {f['high']:+.3f}], {_word(f, m)}" for m, f in found.items()
+            )
             out.append(f"- {names[network][0]['label']} against {names[rival][0]['label']}: AUILC of MAE {mae}; of Corr {corr} "
                        f"({len(found['mae']['seeds'])} seeds).")  # fmt: skip
     return out

@@ -25,7 +25,8 @@ def bootstrap_interval(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> dict[str, float]:
-    """{"value", "low", "high"}: percentile bootstrap of statistic(*columns), resampling the clips (rows) with replacement.
+    """{"value", "low", "high"}: percentile bootstrap of statistic(*columns), resampling the clips (rows) with
+    replacement.
 
     columns: arrays of one length n, such as prediction and truth. Resamples where the statistic is nan are left out.
     """
@@ -47,8 +48,8 @@ def paired_difference(
 ) -> dict[str, float]:
     """first - second, pair by pair (the same seed, or the same clip): mean, t-interval, t-test's p, bootstrap interval.
 
-    Returns {"mean", "sd", "low", "high", "p", "bootstrap_low", "bootstrap_high"}. Where all differences are the same, the
-    t-test says nothing: p is 1 for a difference of 0 and 0 otherwise.
+    Returns {"mean", "sd", "low", "high", "p", "bootstrap_low", "bootstrap_high"}. Where all differences are the same,
+    the t-test says nothing: p is 1 for a difference of 0 and 0 otherwise.
     """
     from scipy import stats
 

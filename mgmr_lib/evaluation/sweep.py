@@ -1,4 +1,5 @@
-"""Run what an experiment asks for and the ledger lacks: resumable run by run, a damaged record is named and run again."""
+"""Run what an experiment asks for and the ledger lacks: resumable run by run, a damaged record is named and run
+again."""
 
 import time
 from collections.abc import Iterable
@@ -63,8 +64,12 @@ def _head(sweep: Sweep, protocol: str, profile: str) -> dict:
 
 
 def standing(sweep: Sweep, job: Job) -> tuple[str, str]:
-    """("recorded" | "missing" | "damaged" | "stale", a sentence or ""): whether the ledger holds this run as it is asked for."""
-    wanted = _head(sweep, job.protocol, job.config.profile) | {"name": job.variant.name, "training_seed": job.config.seed}
+    """("recorded" | "missing" | "damaged" | "stale", a sentence or ""): whether the ledger holds this run as it is
+    asked for."""
+    wanted = _head(sweep, job.protocol, job.config.profile) | {
+        "name": job.variant.name,
+        "training_seed": job.config.seed,
+    }
     path = record_path(sweep.ledger, wanted)
     if not path.exists():
         return "missing", ""
@@ -74,13 +79,18 @@ def standing(sweep: Sweep, job: Job) -> tuple[str, str]:
         return "damaged", str(error).split(": delete it")[0] + ": this run is repeated, the file is kept as .damaged"
     measured = sorted({(r["rate"], r["seed"]) for r in record["records"]})
     asked = sorted((r, s) for r in rates_of(sweep, job) for s in sweep.mask_seeds)
-    if record["config_hash"] != job.config.hash() or record["fingerprint"] != wanted["fingerprint"] or measured != asked:
+    if (
+        record["config_hash"] != job.config.hash()
+        or record["fingerprint"] != wanted["fingerprint"]
+        or measured != asked
+    ):
         return "stale", f"{path} was recorded with other settings or data: this run is repeated"
     return "recorded", ""
 
 
 def run_sweep(sweep: Sweep, jobs: Iterable[Job], processes: int = 1, say=print) -> list[str]:
-    """Run the jobs that the ledger lacks; returns their names. processes > 1: seeds are shared out over joblib's workers.
+    """Run the jobs that the ledger lacks; returns their names. processes > 1: seeds are shared out over joblib's
+    workers.
 
     Under `accelerate launch` all processes train each run together, on shares of the same global batches.
     """
@@ -152,7 +162,12 @@ def measure(sweep: Sweep, job: Job, run: Run) -> dict:
     split = run.split("test")
     predictors = {job.variant.name: run.predict}
     rows = missing_rate_records(
-        predictors, lambda rate, seed: run.masked(split, rate, seed), sweep.corpus.family, rates_of(sweep, job), sweep.mask_seeds, True
+        predictors,
+        lambda rate, seed: run.masked(split, rate, seed),
+        sweep.corpus.family,
+        rates_of(sweep, job),
+        sweep.mask_seeds,
+        True,
     )[job.variant.name]
     result = read_json(run.folder / "result.json")
     return _head(sweep, job.protocol, job.config.profile) | {
@@ -176,20 +191,30 @@ def rounded(record: dict) -> dict:
 
 
 def record_references(sweep: Sweep, profile: str, text_encoder: str) -> None:
-    """The mean predictor and the text ridge on the same masks, unless they are recorded: no training, one record each, seed 0."""
+    """The mean predictor and the text ridge on the same masks, unless they are recorded: no training, one record each,
+    seed 0."""
     head = _head(sweep, "B", profile)
     if all(_recorded_reference(sweep, head | {"name": name, "training_seed": 0}) for name in REFERENCES):
         return
     encoder = load_encoder(text_encoder, frozen=True)
     train, test = sweep.corpus["train"], sweep.corpus["test"]
-    predictors = {"mean": mean_predictor(train.labels), "text_ridge": text_ridge(cached_features(encoder, train), train.labels)}
+    predictors = {
+        "mean": mean_predictor(train.labels),
+        "text_ridge": text_ridge(cached_features(encoder, train), train.labels),
+    }
 
     def masked(rate: float, seed: int):
         return mask_split(test, draw_masks(test, rate, seed), encoder, cached_features(encoder, test), targets=False)
 
     found = missing_rate_records(predictors, masked, sweep.corpus.family, sweep.rates, sweep.mask_seeds, sweep.quiet)
     for name, rows in found.items():
-        record = head | {"name": name, "label": REFERENCES[name], "training_seed": 0, "config": None, "provenance": environment()}
+        record = head | {
+            "name": name,
+            "label": REFERENCES[name],
+            "training_seed": 0,
+            "config": None,
+            "provenance": environment(),
+        }
         write_record(sweep.ledger, record | {"records": [rounded(r) for r in rows]})
 
 
@@ -199,7 +224,9 @@ def _recorded_reference(sweep: Sweep, head: dict) -> bool:
     except CourseError:
         return False
     measured = {(r["rate"], r["seed"]) for r in record["records"]}
-    return record["fingerprint"] == head["fingerprint"] and measured == {(r, s) for r in sweep.rates for s in sweep.mask_seeds}
+    return record["fingerprint"] == head["fingerprint"] and measured == {
+        (r, s) for r in sweep.rates for s in sweep.mask_seeds
+    }
 
 
 def open_sweep(data: str, dataset: str | None, ledger: Path, folder: Path, **settings) -> Sweep:

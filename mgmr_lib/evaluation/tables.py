@@ -1,7 +1,8 @@
-"""The counterparts of the papers' tables: rows from the ledger with intervals over seeds, the papers' own rows beside them.
+"""The counterparts of the papers' tables: rows from the ledger with intervals over seeds, the papers' own rows beside
+them.
 
-The papers' numbers lie in data/results/papers.csv, copied from their tables. They were measured on real recordings with other
-text encoders: they stand beside ours to be read, not to be compared.
+The papers' numbers lie in data/results/papers.csv, copied from their tables. They were measured on real recordings with
+other text encoders: they stand beside ours to be read, not to be compared.
 """
 
 from collections.abc import Iterable
@@ -33,7 +34,8 @@ AREA_WORDS = {
 
 @dataclass(frozen=True)
 class Table:
-    """One counterpart: which records and area it shows, and which paper's table stands beside it (None where there is none)."""
+    """One counterpart: which records and area it shows, and which paper's table stands beside it (None where there is
+    none)."""
 
     key: str
     title: str
@@ -57,18 +59,35 @@ def tables_of(experiment: str, family: str) -> list[Table]:
             Table("overall", "All networks while modalities go missing", "B", "mean", everyone, ("MGMR-Net", overall)),
             Table("auilc", "All networks, area under the curve", "B", "auilc", everyone, area),
             Table("complete", "Trained and tested on complete data", "A-0.0", "complete", (*BASELINES, *TWO), complete),
-            Table("unimodal", "One modality or three, complete data", "A-0.0", "complete", ("fc_v", "fc_a", "fc_t", "concat"), unimodal),
+            Table(
+                "unimodal",
+                "One modality or three, complete data",
+                "A-0.0",
+                "complete",
+                ("fc_v", "fc_a", "fc_t", "concat"),
+                unimodal,
+            ),
         ]
     papers = {"mgmr": ("MGMR-Net", 6), "mfmb": ("MFMB-Net", 5)} if family == "mosi" else {}
     return [
-        Table("ablation-mgmr", "MGMR-Net without its parts", "B", "mean", ("mgmr", *ABLATIONS["mgmr"]), papers.get("mgmr")),
-        Table("ablation-mfmb", "MFMB-Net without its parts", "B", "auilc", ("mfmb", *ABLATIONS["mfmb"]), papers.get("mfmb")),
+        Table(
+            "ablation-mgmr", "MGMR-Net without its parts", "B", "mean", ("mgmr", *ABLATIONS["mgmr"]), papers.get("mgmr")
+        ),
+        Table(
+            "ablation-mfmb",
+            "MFMB-Net without its parts",
+            "B",
+            "auilc",
+            ("mfmb", *ABLATIONS["mfmb"]),
+            papers.get("mfmb"),
+        ),
         Table("readings", "Other readings of both papers", "B", "auilc", (*TWO, *READINGS)),
     ]
 
 
 def paper_rows(paper: tuple[str, int] | None, family: str) -> pd.DataFrame:
-    """The rows that a paper's table prints for this family: index model, columns metrics, as printed (per cent, or MAE and Corr)."""
+    """The rows that a paper's table prints for this family: index model, columns metrics, as printed (per cent, or MAE
+    and Corr)."""
     frame = pd.read_csv(PAPERS)
     if paper is None:
         return frame.iloc[:0].pivot_table(index="model", columns="metric", values="value")
@@ -78,7 +97,8 @@ def paper_rows(paper: tuple[str, int] | None, family: str) -> pd.DataFrame:
 
 
 def rows(table: Table, records: Iterable[dict], family: str) -> pd.DataFrame:
-    """Tidy numbers of a table: label, source, seeds, and METRIC, METRIC low, METRIC high (accuracies and F1 in per cent)."""
+    """Tidy numbers of a table: label, source, seeds, and METRIC, METRIC low, METRIC high (accuracies and F1 in per
+    cent)."""
     records = [r for r in records if r["name"] in table.names]
     found = summary(records, table.names)
     out = []
@@ -96,7 +116,8 @@ def rows(table: Table, records: Iterable[dict], family: str) -> pd.DataFrame:
 
 
 def cell(row: pd.Series, metric: str) -> str:
-    """ "73.5 [72.9, 74.1]", "0.526 [0.517, 0.535]"; without an interval where there is one seed; "" where there is no number."""
+    """ "73.5 [72.9, 74.1]", "0.526 [0.517, 0.535]"; without an interval where there is one seed; "" where there is no
+    number."""
     value, low, high = row[metric], row.get(f"{metric} low"), row.get(f"{metric} high")
     digits = 3 if metric in ("mae", "corr") else 1
     if pd.isna(value):
@@ -110,17 +131,29 @@ def markdown(table: Table, frame: pd.DataFrame, records: Iterable[dict], family:
     """The table as a page: what it shows, provenance, rows; the papers' rows are marked and set apart."""
     metrics = [m for m in METRICS[family] if m in frame and frame[m].notna().any()]
     records = [r for r in records if r["name"] in table.names]
-    lines = [f"# {table.title}", "", f"Protocol {table.protocol}, {AREA_WORDS[table.area]}. Brackets: 95 % intervals over training seeds (Student's t).", ""]
+    lines = [
+        f"# {table.title}",
+        "",
+        f"Protocol {table.protocol}, {AREA_WORDS[table.area]}. Brackets: 95 % intervals over training seeds (Student's t).",
+        "",
+    ]
     lines += [provenance_line(records), ""]
     if "classroom" in "".join(r["corpus"] for r in records):
         lines += ["Voice and face of the classroom corpora are simulated; sentences and ratings are real.", ""]
-    lines += ["| network | seeds | " + " | ".join(HEADS[m] for m in metrics) + " |", "|---|---|" + "---|" * len(metrics)]
+    lines += [
+        "| network | seeds | " + " | ".join(HEADS[m] for m in metrics) + " |",
+        "|---|---|" + "---|" * len(metrics),
+    ]
     ours = frame[frame.source == "this course"]
     for _, row in ours.iterrows():
         lines.append(f"| {row['label']} | {int(row['seeds'])} | " + " | ".join(cell(row, m) for m in metrics) + " |")
     theirs = frame[frame.source != "this course"]
     if len(theirs):
-        lines += ["", f"**The paper's numbers** ({theirs.iloc[0]['source']}; real {family.upper()} recordings, other encoders, one number a cell):", ""]
+        lines += [
+            "",
+            f"**The paper's numbers** ({theirs.iloc[0]['source']}; real {family.upper()} recordings, other encoders, one number a cell):",
+            "",
+        ]
         lines += ["| network | " + " | ".join(HEADS[m] for m in metrics) + " |", "|---|" + "---|" * len(metrics)]
         for _, row in theirs.iterrows():
             lines.append(f"| {row['label']} | " + " | ".join(cell(row, m) for m in metrics) + " |")
@@ -149,7 +182,9 @@ def report(experiment: str, ledger: Path, corpus: str, profile: str, out: Path) 
         return []
     family = everything[0]["dataset"]
     if experiment == "curve":
-        files.append(write_text(folder / "curves.csv", curves(by_protocol["B"]).to_csv(index=False, float_format="%.6g")))
+        files.append(
+            write_text(folder / "curves.csv", curves(by_protocol["B"]).to_csv(index=False, float_format="%.6g"))
+        )
     for table in tables_of(experiment, family):
         records = by_protocol[table.protocol]
         frame = rows(table, records, family)

@@ -19,8 +19,8 @@ ENCODERS = ("transformer", "mamba")
 class Attention(nn.Module):
     """Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2), without dropout on its weights.
 
-    That dropout would cost the fused kernel, and with it a factor of five. causal: None, or an offset o: step i sees steps
-    j <= i + o of what it asks.
+    That dropout would cost the fused kernel, and with it a factor of five. causal: None, or an offset o: step i sees
+    steps j <= i + o of what it asks.
     """
 
     def __init__(self, d: int, heads: int, causal: int | None = None):
@@ -31,7 +31,12 @@ class Attention(nn.Module):
         self.out = nn.Linear(d, d)
 
     def forward(
-        self, x: Tensor, valid: Tensor, memory: Tensor | None = None, memory_valid: Tensor | None = None, first: int | None = None
+        self,
+        x: Tensor,
+        valid: Tensor,
+        memory: Tensor | None = None,
+        memory_valid: Tensor | None = None,
+        first: int | None = None,
     ) -> Tensor:
         """x (b,l,d), valid (b,l), memory (b,k,d), memory_valid (b,k) -> (b,l,d). Without a memory, x asks itself.
 
@@ -70,9 +75,10 @@ class Scan(nn.Module):
 class CrossScan(nn.Module):
     """Two Mamba blocks in the place of cross-attention: x is scanned right behind the memory that it asks.
 
-    One block reads [memory; x] in the order of time, the other one reads both in reverse ([reversed memory; reversed x]),
-    so that in either direction every step of x comes after the whole memory, as every query of an attention sees all keys.
-    What is worth carrying over is up to the selection. Only the outputs at x's steps are kept; the two are averaged.
+    One block reads [memory; x] in the order of time, the other one reads both in reverse ([reversed memory; reversed
+    x]), so that in either direction every step of x comes after the whole memory, as every query of an attention sees
+    all keys. What is worth carrying over is up to the selection. Only the outputs at x's steps are kept; the two are
+    averaged.
     """
 
     def __init__(self, d: int, **options):
@@ -80,7 +86,9 @@ class CrossScan(nn.Module):
         self.ahead = MambaBlock(d, **options)
         self.back = MambaBlock(d, **options)
 
-    def forward(self, x: Tensor, valid: Tensor, memory: Tensor, memory_valid: Tensor, first: int | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, valid: Tensor, memory: Tensor, memory_valid: Tensor, first: int | None = None
+    ) -> Tensor:
         """x (b,l,d), valid (b,l), memory (b,k,d), memory_valid (b,k) -> (b,l,d), zero in x's padding."""
         ahead = self._read(self.ahead, x, valid, memory, memory_valid)
         reverse = flip_valid(x, valid), valid, flip_valid(memory, memory_valid), memory_valid
@@ -152,7 +160,12 @@ class EncoderLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(
-        self, x: Tensor, valid: Tensor, memory: Tensor | None = None, memory_valid: Tensor | None = None, first: int | None = None
+        self,
+        x: Tensor,
+        valid: Tensor,
+        memory: Tensor | None = None,
+        memory_valid: Tensor | None = None,
+        first: int | None = None,
     ) -> Tensor:
         """x (b,l,d), valid (b,l), memory (b,k,d), memory_valid (b,k) -> (b,l,d), or (b,first,d)."""
         asked = {} if memory is None else {"memory": self.norm(memory), "memory_valid": memory_valid}

@@ -29,4 +29,3 @@ class UnimodalEncoder(nn.Module):
         x = x.masked_fill(~sequence.valid[..., None], 0.0)
         x = self.conv(x.transpose(1, 2)).transpose(1, 2)
         return x.masked_fill(~sequence.valid[..., None], 0.0)
-

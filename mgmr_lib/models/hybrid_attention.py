@@ -12,9 +12,10 @@ class HybridAttention(nn.Module):
     """{modality: Sequence} -> {modality: H_m (b,l_m,d)}, each at its own length, zero in padding.
 
     Eq. 1: h_m = W_m X'_m + b_m. It is linear as printed, although the sentence before it speaks of non-linearity.
-    Eq. 2: H_m = HPA(h_m, h_m, h_m), "first self-attention ..., then cross-attention": pre-norm self-attention in all three
-    modalities; then each one asks what the other two have become (its two answers are averaged); then a feed-forward layer.
-    Sinusoidal positions are added to h_m. How the parts of HPA connect is not printed: this is our reading.
+    Eq. 2: H_m = HPA(h_m, h_m, h_m), "first self-attention ..., then cross-attention": pre-norm self-attention in all
+    three modalities; then each one asks what the other two have become (its two answers are averaged); then a
+    feed-forward layer. Sinusoidal positions are added to h_m. How the parts of HPA connect is not printed: this is our
+    reading.
     """
 
     def __init__(

@@ -51,8 +51,8 @@ def pool_to_length(x: Tensor, valid: Tensor, lengths: Tensor, longest: int) -> T
     """Spread each clip's valid steps evenly over its own `lengths[i]` bins and average within a bin.
 
     x: (b, l, d), valid: (b, l) bool (True at the front), lengths: (b,) -> (b, longest, d), zero beyond lengths[i].
-    A clip with fewer steps than bins repeats steps: bin j averages the steps from floor(j s / k) to ceil((j + 1) s / k),
-    as adaptive average pooling does, so no bin is empty.
+    A clip with fewer steps than bins repeats steps: bin j averages the steps from floor(j s / k) to ceil((j + 1) s /
+    k), as adaptive average pooling does, so no bin is empty.
     """
     steps = valid.sum(1)
     bins = torch.arange(longest, device=x.device)[None, :]

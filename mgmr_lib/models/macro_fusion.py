@@ -11,13 +11,13 @@ WATERFALL = ("vision", "audio", "text")
 class MacroFusion(nn.Module):
     """{modality: H_m (b,l_m,d)} -> H_f (b, hub * d), the hub's tokens side by side.
 
-    Eq. 3: an encoder layer for each modality, with its own weights. Eqs. 4 to 6: the hub H_ker (hub tokens, learned; the
-    paper does not say how it starts: N(0, 0.02)) is put beside vision, then audio, then text, and a layer with that
-    modality's weights theta_m mixes both. Of what comes out, only the hub goes on, so only the hub is computed.
-    Eq. 7: H_f is the hub at the end; the head takes it flattened.
+    Eq. 3: an encoder layer for each modality, with its own weights. Eqs. 4 to 6: the hub H_ker (hub tokens, learned;
+    the paper does not say how it starts: N(0, 0.02)) is put beside vision, then audio, then text, and a layer with that
+    modality's weights theta_m mixes both. Of what comes out, only the hub goes on, so only the hub is computed. Eq. 7:
+    H_f is the hub at the end; the head takes it flattened.
 
-    The hub stands in front of the sequence instead of behind it: attention does not care (the hub has no positions), and
-    padding stays at the back.
+    The hub stands in front of the sequence instead of behind it: attention does not care (the hub has no positions),
+    and padding stays at the back.
     """
 
     def __init__(self, d: int, ffn: int, hub: int, mixing: Mixing, dropout: float = 0.0):

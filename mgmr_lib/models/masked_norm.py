@@ -8,8 +8,9 @@ from torch.nn.functional import batch_norm
 class MaskedBatchNorm(nn.Module):
     """BatchNorm over the valid rows of (..., d): padding enters no statistic and stays zero.
 
-    In training each channel's mean and variance are the batch's, in evaluation the running ones, so that a prediction does not
-    depend on its neighbours. A batch with a single row has no variance: it is normalised by the running statistics.
+    In training each channel's mean and variance are the batch's, in evaluation the running ones, so that a prediction
+    does not depend on its neighbours. A batch with a single row has no variance: it is normalised by the running
+    statistics.
     """
 
     def __init__(self, d: int, affine: bool = True, momentum: float = 0.1, eps: float = 1e-5):

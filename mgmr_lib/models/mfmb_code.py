@@ -1,10 +1,10 @@
 """MFMB-Net as its published code builds it (`reading="code"`), without the faults of that code.
 
-What differs from the equations: three encoders a modality side by side instead of one after the other; one encoder shared by
-all of macro-fusion, around a hub that starts at zero and is not learned; no coarse-to-fine MLP (it is built and never
-called); a reconstruction of its own. What is repaired here, each measured in a notebook: the reconstruction attended across the
-clips of a batch; padding was attended to; the hub needed a GPU; batches of another size than the configured one failed.
-Attention has no dropout on its weights (0.2, 0.1 and 0 there), which keeps the fused kernel.
+What differs from the equations: three encoders a modality side by side instead of one after the other; one encoder
+shared by all of macro-fusion, around a hub that starts at zero and is not learned; no coarse-to-fine MLP (it is built
+and never called); a reconstruction of its own. What is repaired here, each measured in a notebook: the reconstruction
+attended across the clips of a batch; padding was attended to; the hub needed a GPU; batches of another size than the
+configured one failed. Attention has no dropout on its weights (0.2, 0.1 and 0 there), which keeps the fused kernel.
 """
 
 import dataclasses
@@ -47,7 +47,9 @@ class CodeEncoder(nn.Module):
         self.layers = nn.ModuleList([EncoderLayer(d, 4 * d, mixing, rate, cross, causal) for _ in range(depth)])
         self.norm = nn.LayerNorm(d)
 
-    def forward(self, x: Tensor, valid: Tensor, memory: Tensor | None = None, memory_valid: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, valid: Tensor, memory: Tensor | None = None, memory_valid: Tensor | None = None
+    ) -> Tensor:
         """x (b,l,d), valid (b,l), memory (b,k,d), memory_valid (b,k) -> (b,l,d)."""
         x, memory = self._embed(x), None if memory is None else self._embed(memory)
         for layer in self.layers:
@@ -61,9 +63,11 @@ class CodeEncoder(nn.Module):
 
 
 class CodeAlignment(nn.Module):
-    """{modality: Sequence} -> {modality: (b,l_m,3d)}: self-attention and both cross-attentions on the same h_m, side by side.
+    """{modality: Sequence} -> {modality: (b,l_m,3d)}: self-attention and both cross-attentions on the same h_m, side by
+    side.
 
-    The causal mask is part of it: step i of a sequence of at most S steps sees steps j <= i + |S - S'| of one of at most S'.
+    The causal mask is part of it: step i of a sequence of at most S steps sees steps j <= i + |S - S'| of one of at
+    most S'.
     """
 
     def __init__(self, config, dims: dict[str, int], steps: dict[str, int]):
@@ -71,10 +75,15 @@ class CodeAlignment(nn.Module):
         c, d = config, config.code_d_model
         self.text_dropout = nn.Dropout(c.dropout)
         self.project = nn.ModuleDict({m: nn.Linear(dims[m], d) for m in MODALITIES})
-        self.within = nn.ModuleDict({m: CodeEncoder(d, c.code_depth, c.mixing, c.dropout, causal=0) for m in MODALITIES})
+        self.within = nn.ModuleDict(
+            {m: CodeEncoder(d, c.code_depth, c.mixing, c.dropout, causal=0) for m in MODALITIES}
+        )
         across = {f"{m}_asks_{o}": abs(steps[m] - steps[o]) for m in MODALITIES for o in others(m)}
         self.across = nn.ModuleDict(
-            {name: CodeEncoder(d, c.code_depth_cross, c.mixing, c.dropout, True, offset) for name, offset in across.items()}
+            {
+                name: CodeEncoder(d, c.code_depth_cross, c.mixing, c.dropout, True, offset)
+                for name, offset in across.items()
+            }
         )
 
     def forward(self, sequences: dict[str, Sequence]) -> dict[str, Tensor]:
@@ -119,7 +128,8 @@ class CodeMacro(nn.Module):
 
 
 class GatedSummary(nn.Module):
-    """(b,l,w) -> (b,d) and the gate (b,l): a bidirectional GRU, a gate for each step, the maximum over the valid steps."""
+    """(b,l,w) -> (b,d) and the gate (b,l): a bidirectional GRU, a gate for each step, the maximum over the valid
+    steps."""
 
     def __init__(self, w: int, d: int, depth: int, rate: float):
         super().__init__()
@@ -138,8 +148,8 @@ class GatedSummary(nn.Module):
 class CodeMicro(nn.Module):
     """{modality: (b,l_m,w)} -> (b, unimodal summaries and two normalised pairs side by side), and the gates.
 
-    Each summary is brought to `common` channels; (text, audio) and (text, vision) are stacked, (b,2,common), and each of the two
-    rows is normalised over the batch and the channels, with one BatchNorm for both pairs.
+    Each summary is brought to `common` channels; (text, audio) and (text, vision) are stacked, (b,2,common), and each
+    of the two rows is normalised over the batch and the channels, with one BatchNorm for both pairs.
     """
 
     def __init__(self, w: int, sizes: dict[str, int], depth: int, common: int, rate: float):
@@ -165,8 +175,9 @@ class CodeReconstruction(nn.Module):
     """(b,l,w) -> (b,l,d_raw): an encoder over the transposed sequence, then one linear layer.
 
     Its tokens are the w channels, each with its whole course over time as the embedding (`steps` wide, rounded up to
-    a multiple of the heads). The published code hands the clips of a batch to the encoder as if they were the tokens; here
-    the channels of a clip attend to each other and to no other clip. They have no order: no positions, no causal mask.
+    a multiple of the heads). The published code hands the clips of a batch to the encoder as if they were the tokens;
+    here the channels of a clip attend to each other and to no other clip. They have no order: no positions, no causal
+    mask.
     """
 
     def __init__(self, w: int, d_raw: int, steps: int, depth: int, mixing: Mixing, rate: float):
@@ -189,7 +200,8 @@ class CodeHead(nn.Sequential):
 
 
 def code_parts(c, inputs: Inputs) -> tuple:
-    """The published architecture's parts: align, macro, micro, and what makes a rebuild and the head. c: an MFMBConfig."""
+    """The published architecture's parts: align, macro, micro, and what makes a rebuild and the head. c: an
+    MFMBConfig."""
     w, steps, mixing = 3 * c.code_d_model, steps_of(c, inputs), c.mixing
     sizes = {m: getattr(c, f"code_gru_{m}") for m in MODALITIES}
     macro_mixing = dataclasses.replace(mixing, heads=c.code_macro_heads)

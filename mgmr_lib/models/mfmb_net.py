@@ -1,7 +1,7 @@
 """MFMB-Net, whole: align (hybrid attention) -> fuse at large (macro) and in detail (micro) -> predict; and reconstruct.
 
-Paper: "A Multi-Focus-Driven Multi-Branch Network for Robust Multimodal Sentiment Analysis", AAAI 2025. MFMB_EQUATIONS.md
-lists where each of its equations (1) to (19) is, and which test compares it with a slow version.
+Paper: "A Multi-Focus-Driven Multi-Branch Network for Robust Multimodal Sentiment Analysis", AAAI 2025.
+MFMB_EQUATIONS.md lists where each of its equations (1) to (19) is, and which test compares it with a slow version.
 """
 
 import dataclasses
@@ -30,15 +30,16 @@ TARGETS = ("one-hot", "two-hot")
 class MFMBConfig:
     """Sizes and switches. The paper prints no sizes: the first group is ours, the `code_` group the published code's.
 
-    reading: "paper" (its equations) or "code" (the published architecture, see mfmb_code.py). encoder: "transformer", or
-    "mamba" for the twin, in which Bi-Mamba of the same width replaces every Transformer encoder (d_state, expand and d_conv are
-    its sizes). use_macro, use_micro, use_reconstruction switch F-1, F-2 and Recon off (the paper's Table 5).
+    reading: "paper" (its equations) or "code" (the published architecture, see mfmb_code.py). encoder: "transformer",
+    or "mamba" for the twin, in which Bi-Mamba of the same width replaces every Transformer encoder (d_state, expand and
+    d_conv are its sizes). use_macro, use_micro, use_reconstruction switch F-1, F-2 and Recon off (the paper's Table 5).
     input_dropout drops features of the encoded text, dropout what the layers give.
-    gate: Eq. 9 "printed" or with a "sigmoid". classes: 1 regresses, more give logits (Eq. 17), class_step apart; class_targets:
-    the y_i of Eq. 17, the nearest class ("one-hot") or the two that a label lies between ("two-hot").
-    text_length: the text's longest, where a linear layer runs over time. hub: k of Eqs. 4 to 7. d_lstm: each way, Eq. 8.
-    d_mix, d_fine: widths behind W1 and W2 of Eq. 13. ffn, ffn_rebuild: hidden widths of the encoders' and Eq. 15's FFN.
-    code_steps_audio, code_steps_vision: the corpus's longest, before pooling. code_steps: what they are brought to.
+    gate: Eq. 9 "printed" or with a "sigmoid". classes: 1 regresses, more give logits (Eq. 17), class_step apart;
+    class_targets: the y_i of Eq. 17, the nearest class ("one-hot") or the two that a label lies between ("two-hot").
+    text_length: the text's longest, where a linear layer runs over time. hub: k of Eqs. 4 to 7. d_lstm: each way, Eq.
+    8. d_mix, d_fine: widths behind W1 and W2 of Eq. 13. ffn, ffn_rebuild: hidden widths of the encoders' and Eq. 15's
+    FFN. code_steps_audio, code_steps_vision: the corpus's longest, before pooling. code_steps: what they are brought
+    to.
     """
 
     reading: str = "paper"
@@ -85,7 +86,9 @@ class MFMBConfig:
         choices = {"reading": READINGS, "encoder": ENCODERS, "gate": GATES, "class_targets": TARGETS}
         for name, known in choices.items():
             if getattr(self, name) not in known:
-                raise CourseError(f"--{name.replace('_', '-')} must be {' or '.join(known)}, not {getattr(self, name)!r}")
+                raise CourseError(
+                    f"--{name.replace('_', '-')} must be {' or '.join(known)}, not {getattr(self, name)!r}"
+                )
         for field in dataclasses.fields(self):
             value, option = getattr(self, field.name), "--" + field.name.replace("_", "-")
             if field.type is int and value < 1:
@@ -95,7 +98,9 @@ class MFMBConfig:
         if self.class_step <= 0:
             raise CourseError(f"--class-step must be positive, and is {self.class_step}")
         if not (self.use_macro or self.use_micro):
-            raise CourseError("--use-macro false and --use-micro false together leave nothing to predict from: keep one stream")
+            raise CourseError(
+                "--use-macro false and --use-micro false together leave nothing to predict from: keep one stream"
+            )
         self._check_heads()
 
     def _check_heads(self) -> None:
@@ -130,7 +135,10 @@ class MFMBNet(nn.Module):
         sequences = self.inputs(batch)
         valid = {m: s.valid for m, s in sequences.items()}
         h = self.align(sequences)
-        rebuilt = {m: Reconstruction(f(h[m], valid[m]), sequences[m].target, sequences[m].missing) for m, f in self.rebuild.items()}
+        rebuilt = {
+            m: Reconstruction(f(h[m], valid[m]), sequences[m].target, sequences[m].missing)
+            for m, f in self.rebuild.items()
+        }
         found, gates = self.represent(h, valid)
         return self._predict(self.head(found), rebuilt, gates)
 

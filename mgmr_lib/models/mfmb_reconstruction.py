@@ -9,8 +9,9 @@ from .encoder_layer import Mixing, feed_forward
 class ReconstructionBranch(nn.Module):
     """One modality's H_m (b,l,d) -> H'_m (b,l,d_raw), its guess at the complete features.
 
-    Eq. 14: H* = softmax((W^Q H)(W^K H)^T / sqrt(d)) (W^V H), one head, no biases, no residual. Eq. 15: H' = FFN(H*). Its result
-    feeds the loss alone: the text says that the branches "interact collaboratively", but no equation takes H' further.
+    Eq. 14: H* = softmax((W^Q H)(W^K H)^T / sqrt(d)) (W^V H), one head, no biases, no residual. Eq. 15: H' = FFN(H*).
+    Its result feeds the loss alone: the text says that the branches "interact collaboratively", but no equation takes
+    H' further.
     """
 
     def __init__(self, d: int, d_raw: int, ffn: int, mixing: Mixing):

@@ -21,8 +21,8 @@ from .reconstruction import ProjectionOnly, ReconstructionModule
 
 @dataclass(frozen=True)
 class MGMRConfig:
-    """Sizes and switches. State, expansion and depths are the paper's Table 2 for MOSI; the width and the kernels, which
-    it does not give, are ours.
+    """Sizes and switches. State, expansion and depths are the paper's Table 2 for MOSI; the width and the kernels,
+    which it does not give, are ours.
 
     depth_align counts the layers of stage 1 and of the reconstruction, depth_fuse those of stage 2.
     input_dropout drops features of all three modalities, dropout what the layers give.
@@ -60,7 +60,9 @@ class MGMRConfig:
             if getattr(self, name) < 1:
                 raise CourseError(f"--{name.replace('_', '-')} must be at least 1, and is {getattr(self, name)}")
         if self.bidirectional and self.layer == "simplified":
-            raise CourseError("--bidirectional true needs --layer selective: there is no simplified layer in two directions")
+            raise CourseError(
+                "--bidirectional true needs --layer selective: there is no simplified layer in two directions"
+            )
 
 
 class MGMRNet(nn.Module):
@@ -73,7 +75,10 @@ class MGMRNet(nn.Module):
         layer = {"d_state": c.d_state, "expand": c.expand, "d_conv": c.d_conv, "layer": c.layer, "dropout": c.dropout}
         kernels = {"text": c.kernel_text, "audio": c.kernel_audio, "vision": c.kernel_vision}
         self.encoders = nn.ModuleDict(
-            {m: UnimodalEncoder(inputs.dims[m], c.d_model, kernels[m], m != "text", c.input_dropout) for m in MODALITIES}
+            {
+                m: UnimodalEncoder(inputs.dims[m], c.d_model, kernels[m], m != "text", c.input_dropout)
+                for m in MODALITIES
+            }
         )
         self.reconstruction = nn.ModuleDict({m: self._reconstruction(inputs.dims[m], layer) for m in MODALITIES})
         self.alignment = Alignment(c.d_model, c.depth_align, c.collaboration, **layer) if c.use_alignment else None

@@ -35,15 +35,17 @@ class MemoryGate(nn.Module):
 class CoarseToFine(nn.Module):
     """Eqs. 11 to 13 for one pair: two (b,L,d) on the text's steps -> (b, d * fine).
 
-    Eq. 11 stacks text and the other, (b,2,L,d); Eq. 12 rearranges to (b,d,2L), where BN normalises each channel over the
-    valid steps of both; Eq. 13 mixes along time: W1 2L -> hidden, ReLU, LN, W2 hidden -> fine, ReLU.
-    The paper gives no sizes. Padding is zeroed before W1, whose columns for steps that a clip lacks then see nothing.
+    Eq. 11 stacks text and the other, (b,2,L,d); Eq. 12 rearranges to (b,d,2L), where BN normalises each channel over
+    the valid steps of both; Eq. 13 mixes along time: W1 2L -> hidden, ReLU, LN, W2 hidden -> fine, ReLU. The paper
+    gives no sizes. Padding is zeroed before W1, whose columns for steps that a clip lacks then see nothing.
     """
 
     def __init__(self, length: int, d: int, hidden: int, fine: int):
         super().__init__()
         self.norm = MaskedBatchNorm(d)
-        self.mix = nn.Sequential(nn.Linear(2 * length, hidden), nn.ReLU(), nn.LayerNorm(hidden), nn.Linear(hidden, fine), nn.ReLU())
+        self.mix = nn.Sequential(
+            nn.Linear(2 * length, hidden), nn.ReLU(), nn.LayerNorm(hidden), nn.Linear(hidden, fine), nn.ReLU()
+        )
 
     def forward(self, text: Tensor, other: Tensor, valid: Tensor) -> Tensor:
         """text, other (b,L,d), valid (b,L) -> (b, d * fine)."""
@@ -59,14 +61,17 @@ class CoarseToFine(nn.Module):
 class MicroFusion(nn.Module):
     """{modality: H_m (b,l_m,d)} -> H_fusion (b, 2 * 2 hidden * fine), and the gates {modality: (b,l_m,2 hidden)}.
 
-    Eq. 8: H'_m = tanh(BiLSTM(H_m)), `hidden` each way. (The printed input is the output itself; the two streams run side by
-    side, so H_m it is.) Eqs. 9 and 10: the memory gate. Eqs. 11 to 13: vision and audio, averaged onto the text's
-    steps, are each joined with the text. length: L of Eq. 13, the text's longest; a longer text is averaged onto L steps.
+    Eq. 8: H'_m = tanh(BiLSTM(H_m)), `hidden` each way. (The printed input is the output itself; the two streams run
+    side by side, so H_m it is.) Eqs. 9 and 10: the memory gate. Eqs. 11 to 13: vision and audio, averaged onto the
+    text's steps, are each joined with the text. length: L of Eq. 13, the text's longest; a longer text is averaged onto
+    L steps.
     dropout: on U_m, in training (the paper does not say where it drops).
     "Pseudo-Siamese": the same structure with weights of its own for each modality and each pair.
     """
 
-    def __init__(self, d: int, hidden: int, length: int, mix: int, fine: int, gate: str = "printed", dropout: float = 0.0):
+    def __init__(
+        self, d: int, hidden: int, length: int, mix: int, fine: int, gate: str = "printed", dropout: float = 0.0
+    ):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.length, self.width = length, len(PAIRS) * 2 * hidden * fine

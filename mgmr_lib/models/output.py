@@ -21,8 +21,10 @@ class Reconstruction:
 @dataclass
 class Output:
     """prediction: (b,) sentiment; reconstruction: one entry a modality, or empty where a network does not reconstruct;
-    gates: {modality: (b, l) or (b, l, d)}, for drawings (in (0, 1), but for MFMB-Net's printed one, which is not bounded);
-    logits: (b, classes) where the network classifies, or None; class_step, class_targets: see `class_index`, `class_shares`."""
+    gates: {modality: (b, l) or (b, l, d)}, for drawings (in (0, 1), but for MFMB-Net's printed one, which is not
+    bounded);
+    logits: (b, classes) where the network classifies, or None; class_step, class_targets: see `class_index`,
+    `class_shares`."""
 
     prediction: Tensor
     reconstruction: dict[str, Reconstruction] = field(default_factory=dict)
@@ -41,8 +43,9 @@ def class_values(classes: int, step: float = 1.0, like: Tensor | None = None) ->
 def class_index(labels: Tensor, classes: int, step: float = 1.0) -> Tensor:
     """(b,) int64: the class of each label.
 
-    An odd number of classes rounds (half to even) and clips: 7, 5 and 3 with step 1 are the classes of Acc-7, Acc-5 and Acc-3
-    on MOSI and MOSEI; 3 with step 0.2 are the 3 of SIMS, whose labels are multiples of 0.2. Two are negative | non-negative.
+    An odd number of classes rounds (half to even) and clips: 7, 5 and 3 with step 1 are the classes of Acc-7, Acc-5 and
+    Acc-3 on MOSI and MOSEI; 3 with step 0.2 are the 3 of SIMS, whose labels are multiples of 0.2. Two are negative |
+    non-negative.
     """
     labels, half = labels / step, (classes - 1) / 2
     nearest = labels.round() if classes % 2 else labels.floor() + 0.5
@@ -52,8 +55,8 @@ def class_index(labels: Tensor, classes: int, step: float = 1.0) -> Tensor:
 def class_shares(labels: Tensor, classes: int, step: float = 1.0) -> Tensor:
     """(b, classes): each label as "two-hot" probabilities, shared by the two classes that it lies between.
 
-    1.25 is three quarters of class 1 and one quarter of class 2, so that the classes' mean is the label itself, which rounding
-    would lose (Schrittwieser et al. 2020, MuZero). Beyond the last class it is that class's alone.
+    1.25 is three quarters of class 1 and one quarter of class 2, so that the classes' mean is the label itself, which
+    rounding would lose (Schrittwieser et al. 2020, MuZero). Beyond the last class it is that class's alone.
     """
     half = (classes - 1) / 2
     place = (labels / step).clamp(-half, half) + half

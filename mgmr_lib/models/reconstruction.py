@@ -10,15 +10,22 @@ class ReconstructionModule(nn.Module):
     """One modality: stacked Mamba layers, a gate, and two heads.
 
     X-hat^(n) = MambaLayer^(n)(X-hat^(n-1)), Gamma = sigmoid(W_g LayerNorm(X)), X' = Gamma X + (1 - Gamma) X-hat, and
-    W_proj ReLU(LayerNorm(X')) for the fusion. The paper's L_rec compares with the raw features, whose width W_proj cannot
-    have as well, so a second, linear head decodes X' to (b, l, d_raw).
+    W_proj ReLU(LayerNorm(X')) for the fusion. The paper's L_rec compares with the raw features, whose width W_proj
+    cannot have as well, so a second, linear head decodes X' to (b, l, d_raw).
 
     As printed, the layers run forward in time only: a lost step sees no later one; `bidirectional` lifts that.
     `gate` is "scalar" (one number a step, as W_g in R^d says) or "channel".
     """
 
     def __init__(
-        self, d_model: int, d_raw: int, depth: int, *, gate: str = "scalar", bidirectional: bool = False, **layer_options
+        self,
+        d_model: int,
+        d_raw: int,
+        depth: int,
+        *,
+        gate: str = "scalar",
+        bidirectional: bool = False,
+        **layer_options,
     ):
         super().__init__()
         if gate not in ("scalar", "channel"):

@@ -9,9 +9,9 @@ from ..ssm import flip_valid
 class Bidirectional(nn.Module):
     """`depth` layers of a recurrence (nn.LSTM or nn.GRU) ahead and one back, side by side: (b,l,d_in) -> (b,l,2d).
 
-    The backward one reads each clip from its own last step: its valid part is reversed and its padding stays at the back,
-    where neither direction's valid outputs depend on it. That is what packing is for, too, but a packed backward pass
-    is up to eight times slower on a CPU.
+    The backward one reads each clip from its own last step: its valid part is reversed and its padding stays at the
+    back, where neither direction's valid outputs depend on it. That is what packing is for, too, but a packed backward
+    pass is up to eight times slower on a CPU.
     """
 
     def __init__(self, kind: type[nn.RNNBase], d_in: int, d: int, depth: int = 1):

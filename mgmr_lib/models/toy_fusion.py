@@ -1,7 +1,7 @@
 """Toy clips for stage 2, and ways to fuse three modalities that differ in one thing each (notebook 13).
 
-Whether two events happen *together* is a matter of neighbouring tokens if the modalities are interleaved, and of tokens far
-apart if one modality comes after the other.
+Whether two events happen *together* is a matter of neighbouring tokens if the modalities are interleaved, and of tokens
+far apart if one modality comes after the other.
 """
 
 from collections.abc import Callable
@@ -23,8 +23,8 @@ STREAMS = ("audio", "vision", "text")  # the order of interleaving
 class MomentTask:
     """Each modality has `events` events at random steps; one event is 1, no event 0, plus a little noise.
 
-    kind "together": is there a step at which voice and words have an event at once? Both answers are equally frequent, and
-    no single modality says anything. kind "loud": is one of all events twice as large? Then no order matters.
+    kind "together": is there a step at which voice and words have an event at once? Both answers are equally frequent,
+    and no single modality says anything. kind "loud": is one of all events twice as large? Then no order matters.
     """
 
     kind: str = "together"
@@ -61,8 +61,8 @@ class MomentTask:
 def arrange(layout: str, length: int, order: tuple[str, ...] = STREAMS, seed: int = 0) -> Tensor:
     """Where each of the 3 l tokens comes from, as places (3 l,) in the interleaved sequence a1 v1 t1 a2 ...
 
-    "interleaved": by step, within a step by `order`; "concatenated": by modality, in `order`; "shuffled": any order, but
-    always the same one.
+    "interleaved": by step, within a step by `order`; "concatenated": by modality, in `order`; "shuffled": any order,
+    but always the same one.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"layout must be one of {LAYOUTS}, not {layout!r}")
@@ -75,9 +75,12 @@ def arrange(layout: str, length: int, order: tuple[str, ...] = STREAMS, seed: in
 
 
 class ArrangedFusion(InterleavedFusion):
-    """Stage 2 with its tokens in another order (see `arrange`); padding goes to the end of the line, whatever the layout."""
+    """Stage 2 with its tokens in another order (see `arrange`); padding goes to the end of the line, whatever the
+    layout."""
 
-    def __init__(self, d_model: int, depth: int, layout: str = "interleaved", order: tuple[str, ...] = STREAMS, **layer_options):
+    def __init__(
+        self, d_model: int, depth: int, layout: str = "interleaved", order: tuple[str, ...] = STREAMS, **layer_options
+    ):
         super().__init__(d_model, depth, **layer_options)
         self.layout, self.order = layout, tuple(order)
 
@@ -95,7 +98,8 @@ class ArrangedFusion(InterleavedFusion):
 class AttentionFusion(nn.Module):
     """The O(l^2) rival: interleaved tokens, a Transformer layer in place of the scan, masked maximum.
 
-    Residual and pre-norm as in a Mamba layer. Queries and keys also see a learned vector for their step. told: start with very different vectors, and with queries that look for keys of their own step.
+    Residual and pre-norm as in a Mamba layer. Queries and keys also see a learned vector for their step. told: start
+    with very different vectors, and with queries that look for keys of their own step.
     """
 
     def __init__(self, d_model: int, longest: int = 50, told: bool = False):
@@ -103,7 +107,9 @@ class AttentionFusion(nn.Module):
         self.before, self.norm = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
         self.place = nn.Parameter(torch.randn(longest, d_model) * (3.0 if told else 0.02))
         self.attend = nn.MultiheadAttention(d_model, 1, batch_first=True)
-        self.mlp = nn.Sequential(nn.LayerNorm(d_model), nn.Linear(d_model, 2 * d_model), nn.ReLU(), nn.Linear(2 * d_model, d_model))
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(d_model), nn.Linear(d_model, 2 * d_model), nn.ReLU(), nn.Linear(2 * d_model, d_model)
+        )
         if told:
             with torch.no_grad():
                 query, key, _ = self.attend.in_proj_weight.chunk(3)
@@ -148,15 +154,20 @@ class MomentModel(nn.Module):
         return self.out(self.fusion(x, valid))[:, 0]
 
 
-def moment_model(fusion: Callable[[], nn.Module], seed: int, d_model: int = 24, align: Callable | None = None) -> MomentModel:
+def moment_model(
+    fusion: Callable[[], nn.Module], seed: int, d_model: int = 24, align: Callable | None = None
+) -> MomentModel:
     """A MomentModel whose start depends on the seed alone; fusion, align: functions that make the parts."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return MomentModel(fusion(), d_model, align() if align else None)
 
 
-def fit_moments(model: nn.Module, task: MomentTask, seed: int, steps: int = 80, batch: int = 32, lr: float = 2e-2) -> float:
-    """Adam on fresh clips, the rate falling to zero; returns the share of right answers on 1000 clips not trained on."""
+def fit_moments(
+    model: nn.Module, task: MomentTask, seed: int, steps: int = 80, batch: int = 32, lr: float = 2e-2
+) -> float:
+    """Adam on fresh clips, the rate falling to zero; returns the share of right answers on 1000 clips not trained
+    on."""
     generator = torch.Generator().manual_seed(2 * seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     for i in range(steps):

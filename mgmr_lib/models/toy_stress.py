@@ -18,7 +18,8 @@ KINDS = ("stress", "majority", "strangers")
 
 @dataclass(frozen=True)
 class Scene:
-    """h {modality: (b,l_m,d)}, zero in padding, valid {modality: (b,l_m)}, stressed (b,) the stressed word, labels (b,) +-1."""
+    """h {modality: (b,l_m,d)}, zero in padding, valid {modality: (b,l_m)}, stressed (b,) the stressed word, labels (b,)
+    +-1."""
 
     h: dict[str, Tensor]
     valid: dict[str, Tensor]
@@ -28,11 +29,12 @@ class Scene:
 
 @dataclass(frozen=True)
 class StressTask:
-    """Clips of 3 to `longest` words, each good (+1) or bad (-1); `frames` frames of voice a word, loud (+1) during one word.
+    """Clips of 3 to `longest` words, each good (+1) or bad (-1); `frames` frames of voice a word, loud (+1) during one
+    word.
 
-    kind "stress": the label is the stressed word; "majority": the sign of the words' sum (clips have an odd number of words);
-    "strangers": as stress, but with the voice of another clip. Channel 0 carries the word or the loudness, channel 1 is 1 at
-    every valid step. The face is noise.
+    kind "stress": the label is the stressed word; "majority": the sign of the words' sum (clips have an odd number of
+    words); "strangers": as stress, but with the voice of another clip. Channel 0 carries the word or the loudness,
+    channel 1 is 1 at every valid step. The face is noise.
     """
 
     kind: str = "stress"
@@ -68,7 +70,9 @@ class Pooled(nn.Module):
     def __init__(self, d: int):
         super().__init__()
         self.width = 3 * d
-        self.step = nn.ModuleDict({m: nn.Sequential(nn.Linear(d, 2 * d), nn.ReLU(), nn.Linear(2 * d, d)) for m in MODALITIES})
+        self.step = nn.ModuleDict(
+            {m: nn.Sequential(nn.Linear(d, 2 * d), nn.ReLU(), nn.Linear(2 * d, d)) for m in MODALITIES}
+        )
 
     def forward(self, h: dict[str, Tensor], valid: dict[str, Tensor]) -> Tensor:
         inside = {m: v[..., None] for m, v in valid.items()}
@@ -77,7 +81,8 @@ class Pooled(nn.Module):
 
 
 class StressModel(nn.Module):
-    """Embed each modality, add position codes, run one stream, and read a number linearly off what it gives: Scene -> (b,)."""
+    """Embed each modality, add position codes, run one stream, and read a number linearly off what it gives: Scene ->
+    (b,)."""
 
     def __init__(self, stream: nn.Module, d: int):
         super().__init__()
@@ -107,7 +112,8 @@ def stress_model(stream: str, task: StressTask, seed: int, d: int = 16) -> Stres
 
 @dataclass(frozen=True)
 class NegationTask:
-    """Words, +1 or -1, each behind a "not" or not: the label is the mean over the words, those behind a "not" turned round.
+    """Words, +1 or -1, each behind a "not" or not: the label is the mean over the words, those behind a "not" turned
+    round.
 
     kind "plain": the label is the mean of the words, and no word needs its neighbour.
     """
@@ -131,7 +137,11 @@ class GateReader(nn.Module):
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.embed, self.gate, self.out = nn.Linear(2, d), MemoryGate(d, "printed" if gate == "open" else gate), nn.Linear(d, 1)
+            self.embed, self.gate, self.out = (
+                nn.Linear(2, d),
+                MemoryGate(d, "printed" if gate == "open" else gate),
+                nn.Linear(d, 1),
+            )
         self.open = gate == "open"
 
     def forward(self, x: Tensor) -> Tensor:
@@ -140,8 +150,11 @@ class GateReader(nn.Module):
         return self.out((h if self.open else self.gate(h)[0]).sum(1) / h.shape[1] ** 0.5)[:, 0]
 
 
-def fit_gate(model: GateReader, task: NegationTask, seed: int, steps: int = 200, batch: int = 64, lr: float = 2e-2) -> float:
-    """Adam on fresh clips, the rate falling to zero; the explained share of variance on 1000 others (1: all, 0: the mean's)."""
+def fit_gate(
+    model: GateReader, task: NegationTask, seed: int, steps: int = 200, batch: int = 64, lr: float = 2e-2
+) -> float:
+    """Adam on fresh clips, the rate falling to zero; the explained share of variance on 1000 others (1: all, 0: the
+    mean's)."""
     generator = torch.Generator().manual_seed(2 * seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     for i in range(steps):
@@ -156,7 +169,9 @@ def fit_gate(model: GateReader, task: NegationTask, seed: int, steps: int = 200,
         return 1 - ((model(x) - labels).square().mean() / labels.square().mean()).item()
 
 
-def fit_stress(model: nn.Module, task: StressTask, seed: int, steps: int = 150, batch: int = 64, lr: float = 1e-2) -> float:
+def fit_stress(
+    model: nn.Module, task: StressTask, seed: int, steps: int = 150, batch: int = 64, lr: float = 1e-2
+) -> float:
     """Adam on fresh clips with the logistic loss, the rate falling to zero; the share of right signs on 1000 others."""
     generator = torch.Generator().manual_seed(2 * seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)

@@ -1,7 +1,7 @@
 """A toy task that needs both modalities at the same moment (notebook 12): words, and a voice that may turn them round.
 
-Words and tones are independent coin flips. Where the label is made of their products, its mean given all words is 0, and so is
-its mean given all tones: no f(words) + g(tones), however large, predicts better than the constant 0.
+Words and tones are independent coin flips. Where the label is made of their products, its mean given all words is 0,
+and so is its mean given all tones: no f(words) + g(tones), however large, predicts better than the constant 0.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,8 @@ class IronyTask:
     """Clips of longest/2 to `longest` words, each a +1 or a -1, spoken in a tone of +1 (meant so) or -1 (ironic).
 
     kind "irony": the label is the sum of word times tone; "plain": the sum of both (no product needed);
-    "strangers": as irony, but with the voice of another clip (nothing can be learned). Sums are divided by their deviation.
+    "strangers": as irony, but with the voice of another clip (nothing can be learned). Sums are divided by their
+    deviation.
     """
 
     kind: str = "irony"
@@ -56,8 +57,9 @@ class IronyTask:
 class TwoStreams(nn.Module):
     """Embed words and tones, one branch of stage 1, and a linear readout of both sums over time: Clips -> (b,).
 
-    after: what stands between the branch and the readout, a function of {modality: (b, l, d)} and valid that returns (b, d),
-    such as stage 2. Without it all that follows the branch is linear, so only the branch can multiply words by tones.
+    after: what stands between the branch and the readout, a function of {modality: (b, l, d)} and valid that returns
+    (b, d), such as stage 2. Without it all that follows the branch is linear, so only the branch can multiply words by
+    tones.
     """
 
     def __init__(self, collaboration: str, d_model: int = 16, after: nn.Module | None = None):
@@ -78,7 +80,8 @@ class TwoStreams(nn.Module):
 
 
 def fit(model: nn.Module, task: IronyTask, seed: int, steps: int = 40, batch: int = 32, lr: float = 2e-2) -> float:
-    """Adam on fresh clips, the rate falling to zero; returns the explained share of variance on 1000 clips not trained on.
+    """Adam on fresh clips, the rate falling to zero; returns the explained share of variance on 1000 clips not trained
+    on.
 
     1 is perfect, 0 what the constant 0 reaches; below 0 is worse than that.
     """
@@ -97,7 +100,8 @@ def fit(model: nn.Module, task: IronyTask, seed: int, steps: int = 40, batch: in
 
 
 def two_streams(collaboration: str, seed: int, after=None) -> TwoStreams:
-    """A TwoStreams whose start depends on the seed alone. after: makes the part behind the branch, called under that seed."""
+    """A TwoStreams whose start depends on the seed alone. after: makes the part behind the branch, called under that
+    seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return TwoStreams(collaboration, after=after() if after else None)

@@ -1,4 +1,5 @@
-"""Toy tasks of notebook 16: looking up a tone by its tag in another sequence, and telling which of two marks came first."""
+"""Toy tasks of notebook 16: looking up a tone by its tag in another sequence, and telling which of two marks came
+first."""
 
 from dataclasses import dataclass
 
@@ -15,7 +16,8 @@ ORDERS = ("order", "count")
 
 @dataclass(frozen=True)
 class Drawn:
-    """x (b,l,d_x) asks, memory (b,k,d_m) is asked (None where x asks itself); valid and memory_valid (b,l), (b,k); labels +-1."""
+    """x (b,l,d_x) asks, memory (b,k,d_m) is asked (None where x asks itself); valid and memory_valid (b,l), (b,k);
+    labels +-1."""
 
     x: Tensor
     valid: Tensor
@@ -29,9 +31,9 @@ class Drawn:
 class LookupTask:
     """Words of one clip ask its voice: which tone has the frame that carries my tag?
 
-    A voice of frames/2 to `frames` frames, each a tag (all different, in random order) and a tone, +1 or -1. `words` words, each a
-    tag that occurs in the voice. labels (b, words): the tone of that frame; answers (b, words): the number of that frame.
-    kind "strangers": the tones are those of another clip, so that nothing can be learned.
+    A voice of frames/2 to `frames` frames, each a tag (all different, in random order) and a tone, +1 or -1. `words`
+    words, each a tag that occurs in the voice. labels (b, words): the tone of that frame; answers (b, words): the
+    number of that frame. kind "strangers": the tones are those of another clip, so that nothing can be learned.
     """
 
     frames: int = 8
@@ -60,7 +62,8 @@ class LookupTask:
 class OrderTask:
     """One sequence of `length` steps of noise with one A and one B in it: +1 where A comes first, -1 where B does.
 
-    kind "count": the label says instead whether there are two As (+1) or an A and a B (-1), for which no order is needed.
+    kind "count": the label says instead whether there are two As (+1) or an A and a B (-1), for which no order is
+    needed.
     """
 
     length: int = 12
@@ -97,7 +100,8 @@ class Asker(nn.Module):
 
 
 class Reader(nn.Module):
-    """Embed, one encoder layer, the mean over the valid steps, one number: Drawn -> (b,). positional: with position codes."""
+    """Embed, one encoder layer, the mean over the valid steps, one number: Drawn -> (b,). positional: with position
+    codes."""
 
     def __init__(self, d_x: int, mixing: Mixing, positional: bool, d: int = 16):
         super().__init__()
@@ -124,7 +128,8 @@ def seeded(seed: int, make) -> nn.Module:
 
 
 def train_signs(model: nn.Module, task, seed: int = 0, steps: int = 200, batch: int = 64, lr: float = 1e-2) -> float:
-    """Adam on fresh draws with the logistic loss, the rate falling to zero; returns the share of right signs on 500 others."""
+    """Adam on fresh draws with the logistic loss, the rate falling to zero; returns the share of right signs on 500
+    others."""
     generator = torch.Generator().manual_seed(2 * seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     for i in range(steps):
@@ -145,7 +150,8 @@ def right_signs(model: nn.Module, task, seed: int = 0) -> float:
 
 
 def mean_tone(task: LookupTask, seed: int = 0) -> float:
-    """Share of right answers of the rival that asks nobody: the sign of the clip's mean tone (a coin where it is zero)."""
+    """Share of right answers of the rival that asks nobody: the sign of the clip's mean tone (a coin where it is
+    zero)."""
     drawn = task.draw(2000, torch.Generator().manual_seed(2 * seed + 1))
     agree = drawn.memory[..., -1].sum(1, keepdim=True).sign() * drawn.labels
     return (agree > 0).float().mean().item() + (agree == 0).float().mean().item() / 2

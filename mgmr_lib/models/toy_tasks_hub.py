@@ -48,9 +48,11 @@ class CargoTask:
 
 @dataclass(frozen=True)
 class PointerTask:
-    """One modality points to an entry, another one holds a list of `entries` random numbers; the pointed one is asked for.
+    """One modality points to an entry, another one holds a list of `entries` random numbers; the pointed one is asked
+    for.
 
-    kind "points first": the face points and the voice holds the list, in the waterfall's order; "points last": the other way round.
+    kind "points first": the face points and the voice holds the list, in the waterfall's order; "points last": the
+    other way round.
     """
 
     entries: int = 8
@@ -76,10 +78,12 @@ class PointerTask:
 
 
 class Waterfall(nn.Module):
-    """Eqs. 4 to 6 without their surroundings: a hub beside one sequence after the other, a layer each; Drawn -> (b,numbers).
+    """Eqs. 4 to 6 without their surroundings: a hub beside one sequence after the other, a layer each; Drawn ->
+    (b,numbers).
 
-    last_only: the head sees the hub's last token alone. shared: one layer for all. start: "random" (N(0, 0.02), as in the library),
-    "zero", or "positions" (zero and a position code for each token); learned: whether training moves the hub.
+    last_only: the head sees the hub's last token alone. shared: one layer for all. start: "random" (N(0, 0.02), as in
+    the library), "zero", or "positions" (zero and a position code for each token); learned: whether training moves the
+    hub.
     """
 
     def __init__(
@@ -116,7 +120,8 @@ def seeded(seed: int, make) -> nn.Module:
 
 
 def train_numbers(model: nn.Module, task, seed: int = 0, steps: int = 300, batch: int = 64, lr: float = 1e-2) -> float:
-    """Adam on fresh draws, squared error, the rate falling to zero; returns the explained share of variance on 500 others."""
+    """Adam on fresh draws, squared error, the rate falling to zero; returns the explained share of variance on 500
+    others."""
     generator = torch.Generator().manual_seed(2 * seed)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=lr)
     for i in range(steps):

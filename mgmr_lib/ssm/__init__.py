@@ -6,5 +6,14 @@ from .padding import flip_valid, zero_padding
 from .scan import selective_scan, selective_scan_step
 from .simplified import MambaLayer, SimplifiedMambaLayer
 
-__all__ = ["BiMamba", "MambaBlock", "MambaLayer", "SimplifiedMambaLayer", "available_backends", "flip_valid", "selective_scan",
-           "selective_scan_step", "zero_padding"]
+__all__ = [
+    "BiMamba",
+    "MambaBlock",
+    "MambaLayer",
+    "SimplifiedMambaLayer",
+    "available_backends",
+    "flip_valid",
+    "selective_scan",
+    "selective_scan_step",
+    "zero_padding",
+]

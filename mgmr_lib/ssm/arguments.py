@@ -35,7 +35,8 @@ class ScanArguments:
 
     @property
     def compute_dtype(self) -> torch.dtype:
-        """float32, or float64 where a tensor is: float16 and bfloat16 are computed in float32 and cast back at the very end."""
+        """float32, or float64 where a tensor is: float16 and bfloat16 are computed in float32 and cast back at the very
+        end."""
         dtype = torch.float32
         for name in TENSORS:
             t = getattr(self, name)
@@ -60,7 +61,9 @@ class ScanArguments:
         return self.A.new_zeros(self.u.shape[0], *self.A.shape) if self.initial_state is None else self.initial_state
 
 
-def checked(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False, initial_state=None) -> ScanArguments:
+def checked(
+    u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False, initial_state=None
+) -> ScanArguments:
     """Check shapes, dtypes and devices (ValueError says what was expected)."""
     named = dict(u=u, delta=delta, A=A, B=B, C=C, D=D, z=z, delta_bias=delta_bias, initial_state=initial_state)
     _check_tensors(named)
@@ -74,7 +77,9 @@ def checked(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=F
     letters = dict(delta="(b,e,l)", A="(e,n)", D="(e,)", z="(b,e,l)", delta_bias="(e,)", initial_state="(b,e,n)")
     for name, shape in expected.items():
         if named[name] is not None and tuple(named[name].shape) != shape:
-            raise ValueError(f"{name} must be {letters[name]} = {shape}, but is {_shape(named[name])} (u is {_shape(u)})")
+            raise ValueError(
+                f"{name} must be {letters[name]} = {shape}, but is {_shape(named[name])} (u is {_shape(u)})"
+            )
     named["B"], named["C"] = (_grouped(name, named[name], b, e, n, length) for name in "BC")
     return ScanArguments(**named, delta_softplus=bool(delta_softplus))
 
@@ -92,8 +97,9 @@ def _check_tensors(named: dict) -> None:
         if not isinstance(t, Tensor):
             raise ValueError(f"{name} must be a torch tensor, but is a {type(t).__name__}")
         if t.dtype not in FLOATS:
-            raise ValueError(f"{name} must be a real floating-point tensor (float16, bfloat16, float32 or float64), "
-                             f"but is {t.dtype}")
+            raise ValueError(
+                f"{name} must be a real floating-point tensor (float16, bfloat16, float32 or float64), but is {t.dtype}"
+            )
         if t.device != named["u"].device:
             raise ValueError(f"{name} must be on the device of u ({named['u'].device}), but is on {t.device}")
 
@@ -106,5 +112,7 @@ def _grouped(name: str, t: Tensor, b: int, e: int, n: int, length: int) -> Tenso
         return t.unsqueeze(1)
     if t.dim() == 4 and _shape(t) == (b, t.shape[1], n, length) and t.shape[1] >= 1 and e % t.shape[1] == 0:
         return t
-    raise ValueError(f"{name} must be (e,n) = {(e, n)}, (b,n,l) = {(b, n, length)} or (b,g,n,l) = ({b}, g, {n}, {length}) "
-                     f"with g dividing e = {e}, but is {_shape(t)}")
+    raise ValueError(
+        f"{name} must be (e,n) = {(e, n)}, (b,n,l) = {(b, n, length)} or (b,g,n,l) = ({b}, g, {n}, {length}) "
+        f"with g dividing e = {e}, but is {_shape(t)}"
+    )

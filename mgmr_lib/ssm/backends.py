@@ -62,7 +62,8 @@ BACKENDS: dict[str, Scan] = {
 
 
 def available_backends() -> dict[str, str]:
-    """{name: "ok", or why this backend does not work on this machine and what to do}. Each is tried with a call, once."""
+    """{name: "ok", or why this backend does not work on this machine and what to do}. Each is tried with a call,
+    once."""
     return {name: status(name) for name in BACKENDS}
 
 

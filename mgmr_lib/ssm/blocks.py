@@ -1,4 +1,5 @@
-"""The Mamba block (Gu & Dao 2023, Figure 3), with the parameter names and the initialisation of the official package."""
+"""The Mamba block (Gu & Dao 2023, Figure 3), with the parameter names and the initialisation of the official
+package."""
 
 import math
 
@@ -14,30 +15,47 @@ from .scan import selective_scan, selective_scan_step
 class MambaBlock(nn.Module):
     """The Mamba-1 mixer: (b,l,d) -> (b,l,d), causal.
 
-    in_proj -> a short causal depthwise convolution -> B, C and delta from its output -> selective scan -> gate -> out_proj.
-    The state dict is that of `mamba_ssm.Mamba` and of Hugging Face's `MambaMixer`, and loads strictly both ways.
+    in_proj -> a short causal depthwise convolution -> B, C and delta from its output -> selective scan -> gate ->
+    out_proj. The state dict is that of `mamba_ssm.Mamba` and of Hugging Face's `MambaMixer`, and loads strictly both
+    ways.
 
-    d_model: d. d_state: n. d_conv: taps of the convolution. expand: e = expand * d. dt_rank: width of delta's bottleneck
-    ("auto": d/16, rounded up). dt_min, dt_max: range of the time steps at initialisation (log-uniform); dt_init, dt_scale and
-    dt_init_floor as in mamba_ssm. backend: see `selective_scan`.
+    d_model: d. d_state: n. d_conv: taps of the convolution. expand: e = expand * d. dt_rank: width of delta's
+    bottleneck ("auto": d/16, rounded up). dt_min, dt_max: range of the time steps at initialisation (log-uniform);
+    dt_init, dt_scale and dt_init_floor as in mamba_ssm. backend: see `selective_scan`.
 
-    A_log: another block's `A_log`, to share one state matrix between two blocks. The parameter stays registered with its
-    owner alone, so a state dict holds it once.
-    partner: with True, `forward` takes a time-aligned partner sequence, whose linear image is added to what B, C and delta
-    are made from (one more weight, `partner_proj`); with False the state dict is exactly the official one.
+    A_log: another block's `A_log`, to share one state matrix between two blocks. The parameter stays registered with
+    its owner alone, so a state dict holds it once.
+    partner: with True, `forward` takes a time-aligned partner sequence, whose linear image is added to what B, C and
+    delta are made from (one more weight, `partner_proj`); with False the state dict is exactly the official one.
     """
 
-    def __init__(self, d_model: int, d_state: int = 16, d_conv: int = 4, expand: int = 2, dt_rank: int | str = "auto",
-                 dt_min: float = 0.001, dt_max: float = 0.1, dt_init: str = "random", dt_scale: float = 1.0,
-                 dt_init_floor: float = 1e-4, conv_bias: bool = True, bias: bool = False, backend: str = "auto",
-                 A_log: nn.Parameter | None = None, partner: bool = False):
+    def __init__(
+        self,
+        d_model: int,
+        d_state: int = 16,
+        d_conv: int = 4,
+        expand: int = 2,
+        dt_rank: int | str = "auto",
+        dt_min: float = 0.001,
+        dt_max: float = 0.1,
+        dt_init: str = "random",
+        dt_scale: float = 1.0,
+        dt_init_floor: float = 1e-4,
+        conv_bias: bool = True,
+        bias: bool = False,
+        backend: str = "auto",
+        A_log: nn.Parameter | None = None,
+        partner: bool = False,
+    ):
         super().__init__()
         self.d_model, self.d_state, self.d_conv, self.expand = d_model, d_state, d_conv, expand
         self.d_inner = int(expand * d_model)
         self.dt_rank = math.ceil(d_model / 16) if dt_rank == "auto" else dt_rank
         self.backend = backend
         self.in_proj = nn.Linear(d_model, 2 * self.d_inner, bias=bias)
-        self.conv1d = nn.Conv1d(self.d_inner, self.d_inner, d_conv, groups=self.d_inner, padding=d_conv - 1, bias=conv_bias)
+        self.conv1d = nn.Conv1d(
+            self.d_inner, self.d_inner, d_conv, groups=self.d_inner, padding=d_conv - 1, bias=conv_bias
+        )
         self.x_proj = nn.Linear(self.d_inner, self.dt_rank + 2 * d_state, bias=False)
         self.dt_proj = nn.Linear(self.dt_rank, self.d_inner)
         self.partner_proj = nn.Linear(d_model, self.dt_rank + 2 * d_state, bias=False) if partner else None
@@ -89,10 +107,13 @@ class MambaBlock(nn.Module):
 
     def _convolve(self, x: Tensor) -> Tensor:
         """silu of the short causal convolution over time, (b,l,e) -> (b,l,e)."""
-        return causal_conv_silu(x.transpose(1, 2), self.conv1d.weight[:, 0], self.conv1d.bias, self.backend).transpose(1, 2)
+        return causal_conv_silu(x.transpose(1, 2), self.conv1d.weight[:, 0], self.conv1d.bias, self.backend).transpose(
+            1, 2
+        )
 
     def _select(self, x: Tensor, partner: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """delta before bias and softplus (..., e), B and C (..., n), from what the convolution saw (and from the partner)."""
+        """delta before bias and softplus (..., e), B and C (..., n), from what the convolution saw (and from the
+        partner)."""
         if (partner is None) != (self.partner_proj is None):
             raise ValueError("give `partner` exactly when the block was built with partner=True")
         parts = self.x_proj(x)
@@ -105,8 +126,10 @@ class MambaBlock(nn.Module):
         """The empty state of streaming: the convolution's last inputs (b,e,d_conv) and h (b,e,n), both zero."""
         like = self.in_proj.weight
         dtype = like.dtype if like.dtype == torch.float64 else torch.float32
-        return (like.new_zeros(batch, self.d_inner, self.d_conv),
-                like.new_zeros(batch, self.d_inner, self.d_state, dtype=dtype))
+        return (
+            like.new_zeros(batch, self.d_inner, self.d_conv),
+            like.new_zeros(batch, self.d_inner, self.d_state, dtype=dtype),
+        )
 
     def step(self, x: Tensor, state: tuple[Tensor, Tensor], partner: Tensor | None = None):
         """One time step: x (b,d) and a state -> y (b,d) and the next state. Equals `forward` on the whole sequence."""
@@ -123,11 +146,13 @@ class MambaBlock(nn.Module):
 class BiMamba(nn.Module):
     """Two Mamba blocks, one in each direction of time, averaged (MGMR-Net, "the bi-directional output for modality m").
 
-    Takes the arguments of `MambaBlock`. Only the valid part of a sequence is reversed, so padding stays behind the clip's end.
-    `A_logs`: the forward and the backward block's state matrices, where another BiMamba owns them.
+    Takes the arguments of `MambaBlock`. Only the valid part of a sequence is reversed, so padding stays behind the
+    clip's end. `A_logs`: the forward and the backward block's state matrices, where another BiMamba owns them.
     """
 
-    def __init__(self, d_model: int, *args, A_logs: tuple[nn.Parameter | None, nn.Parameter | None] = (None, None), **kwargs):
+    def __init__(
+        self, d_model: int, *args, A_logs: tuple[nn.Parameter | None, nn.Parameter | None] = (None, None), **kwargs
+    ):
         super().__init__()
         self.ahead = MambaBlock(d_model, *args, A_log=A_logs[0], **kwargs)
         self.back = MambaBlock(d_model, *args, A_log=A_logs[1], **kwargs)

@@ -43,7 +43,8 @@ class Layout:
         return t.view(*t.shape[:2], self.g, 1, self.k)
 
     def mixing(self, t: Tensor, rows: slice) -> tuple[Tensor, ...]:
-        """The chunks of B or C of some rows, as views: (b,g,n,l) as (rows,T,g,n,1), or (e,n) as (1,1,g,n,k) every time."""
+        """The chunks of B or C of some rows, as views: (b,g,n,l) as (rows,T,g,n,1), or (e,n) as (1,1,g,n,k) every
+        time."""
         if t.dim() == 2:
             return (self.matrix(t)[None, None],) * self.chunks
         return t[rows].permute(0, 3, 1, 2).unsqueeze(-1).split(self.steps, dim=1)
@@ -52,8 +53,8 @@ class Layout:
 class Sequences:
     """Sequences (b,e,l) of a slab as chunks (rows,T,e), channels last.
 
-    Where memory is laid out that way, chunks are views. Else a slab is transposed as a whole, row by row into a buffer that
-    all slabs share: transposing chunk by chunk would touch every cache line several times.
+    Where memory is laid out that way, chunks are views. Else a slab is transposed as a whole, row by row into a buffer
+    that all slabs share: transposing chunk by chunk would touch every cache line several times.
     """
 
     def __init__(self, layout: Layout):
@@ -120,7 +121,8 @@ def time_step(delta: Tensor, bias: Tensor | None, softplus: bool) -> Tensor:
 
 
 def run_states(a: Buffer, H: Buffer, h: Tensor, dt: Tensor, x: Tensor, B: Tensor, A2: Tensor) -> None:
-    """One chunk: fill a_t = exp(dt_t A) and H_t = a_t H_{t-1} + B_t x_t, from the state h before it; x = dt u, A2 = A log2(e)."""
+    """One chunk: fill a_t = exp(dt_t A) and H_t = a_t H_{t-1} + B_t x_t, from the state h before it; x = dt u, A2 = A
+    log2(e)."""
     torch.mul(dt, A2, out=a.whole).exp2_()
     torch.mul(x, B, out=H.whole)
     for a_t, h_t in zip(*(buffer.steps for buffer in (a, H)), strict=True):

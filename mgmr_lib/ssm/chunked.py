@@ -1,10 +1,11 @@
 """The fast CPU rung: the recurrence in chunks that stay in the cache, with a backward of its own that recomputes.
 
-Six decisions make it fast (notebook 04 measures the first ones): channels last, so that a time step of a slab of rows is one
-`addcmul_` over long runs of memory; a few small buffers used again and again, because fresh memory costs a page fault every
-4 KB; `exp2` with log2(e) folded into A, which never falls into the slow path that `exp` has for strong decay; only the states
-at chunk borders are kept for the backward, which computes the others again (as section 3.3.2 of the Mamba paper does on a
-GPU); gradients from the adjoint recurrence, not from autograd; softplus, D and the gate within the chunk, not on whole tensors.
+Six decisions make it fast (notebook 04 measures the first ones): channels last, so that a time step of a slab of rows
+is one `addcmul_` over long runs of memory; a few small buffers used again and again, because fresh memory costs a page
+fault every 4 KB; `exp2` with log2(e) folded into A, which never falls into the slow path that `exp` has for strong
+decay; only the states at chunk borders are kept for the backward, which computes the others again (as section 3.3.2 of
+the Mamba paper does on a GPU); gradients from the adjoint recurrence, not from autograd; softplus, D and the gate
+within the chunk, not on whole tensors.
 """
 
 import torch
@@ -19,8 +20,9 @@ from .chunked_backward import ScanGradients
 def chunked_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
     """The selective scan in chunks: y (b,e,l) and the last state (b,e,n), both differentiable (once)."""
     args = args.cast().with_same_groups()
-    return _ChunkedScan.apply(args.u, args.delta, args.A, args.B, args.C, args.D, args.z, args.delta_bias, args.state(),
-                              args.delta_softplus)
+    return _ChunkedScan.apply(
+        args.u, args.delta, args.A, args.B, args.C, args.D, args.z, args.delta_bias, args.state(), args.delta_softplus
+    )
 
 
 class _ChunkedScan(torch.autograd.Function):

@@ -47,7 +47,8 @@ class ScanGradients:
         return self.du, self.ddelta, dA, self.dB, self.dC, self.dD, self.dz, self.dbias, dstate
 
     def _chunk(self, carry, border, u, delta, z, dy, du, ddelta, dz, B, C, dB, dC) -> Tensor:
-        """One chunk; carry is a_{t+1} g_{t+1} from the later one, and what returns is this chunk's for the earlier one."""
+        """One chunk; carry is a_{t+1} g_{t+1} from the later one, and what returns is this chunk's for the earlier
+        one."""
         lay, dt = self.lay, time_step(delta, self.bias, self.softplus)
         B, C, x = B.contiguous(), C.contiguous(), dt * u
         a, H, G, scratch = self.work.get(*u.shape[:2])

@@ -17,10 +17,13 @@ def causal_conv_silu(x: Tensor, weight: Tensor, bias: Tensor | None, backend: st
     """out_t = silu(bias + sum_i weight_i x_{t-k+1+i}), zeros before the start (Gu & Dao 2023, Figure 3).
 
     x: (b,e,l), of any strides; weight: (e,k); bias: (e) or None. Returns (b,e,l) in x's memory order.
-    "native" (and "auto" where `native.preferred()`) uses the compiled code where it is there and serves the tensors; all else is torch.
+    "native" (and "auto" where `native.preferred()`) uses the compiled code where it is there and serves the tensors;
+    all else is torch.
     """
     tensors = [t for t in (x, weight, bias) if t is not None]
-    plain = all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors) and not torch.is_autocast_enabled("cpu")
+    plain = all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors) and not torch.is_autocast_enabled(
+        "cpu"
+    )
     compiled = backend == "native" or (backend == "auto" and preferred())
     if compiled and plain and weight.shape[1] <= MAX_TAPS and status("native") == "ok":
         return _Convolution.apply(x, weight, bias)
@@ -31,8 +34,11 @@ def causal_conv_silu(x: Tensor, weight: Tensor, bias: Tensor | None, backend: st
 class _Task(Task):
     """`convolution` of native_conv.c, field by field."""
 
-    _fields_ = [*((name, ctypes.c_int64) for name in ("e", "l", "k")), *((name, Seq) for name in ("x", "out", "dout", "dx")),
-                *((name, ctypes.c_void_p) for name in ("weight", "bias", "dweight", "dbias"))]
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("e", "l", "k")),
+        *((name, Seq) for name in ("x", "out", "dout", "dx")),
+        *((name, ctypes.c_void_p) for name in ("weight", "bias", "dweight", "dbias")),
+    ]
 
 
 def _empty_channels_last(x: Tensor) -> Tensor:

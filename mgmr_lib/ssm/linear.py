@@ -4,8 +4,8 @@
     h_k = Ab h_{k-1} + Bb u_k,   y_k = C h_k + D u_k             (discrete, Gu et al. 2022, arXiv:2111.00396, Eq. 3)
     y = K * u + D u,   K_j = C Ab^j Bb                           (Eq. 5)
 
-A is (n,n), or (n) for a diagonal system; B and C are (n); D is a number; u is (...,l). Everything works in the dtype that it
-is given: float64 to compare, complex128 for S4D-Lin.
+A is (n,n), or (n) for a diagonal system; B and C are (n); D is a number; u is (...,l). Everything works in the dtype
+that it is given: float64 to compare, complex128 for S4D-Lin.
 """
 
 import math
@@ -19,7 +19,8 @@ METHODS = ("zoh", "bilinear", "euler", "mamba")
 def hippo_legs(n: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
     """HiPPO-LegS: A (n,n) and B (n) whose state holds the coefficients of the past in scaled Legendre polynomials.
 
-    A[i,j] = -sqrt((2i+1)(2j+1)) for i > j, -(i+1) for i = j, else 0; B[i] = sqrt(2i+1) (Gu et al. 2020, arXiv:2008.07669, Theorem 2).
+    A[i,j] = -sqrt((2i+1)(2j+1)) for i > j, -(i+1) for i = j, else 0; B[i] = sqrt(2i+1) (Gu et al. 2020,
+    arXiv:2008.07669, Theorem 2).
     """
     B = torch.sqrt(2 * torch.arange(n, dtype=dtype) + 1)
     A = -torch.tril(torch.outer(B, B), diagonal=-1) - torch.diag(torch.arange(1, n + 1, dtype=dtype))
@@ -49,7 +50,9 @@ def discretise(A: Tensor, B: Tensor, dt: float, method: str = "zoh") -> tuple[Te
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, but is {method!r}")
     if A.dim() not in (1, 2) or tuple(A.shape) != (len(B),) * A.dim():
-        raise ValueError(f"A must be (n,n) or, for a diagonal, (n), and B (n), but they are {tuple(A.shape)} and {tuple(B.shape)}")
+        raise ValueError(
+            f"A must be (n,n) or, for a diagonal, (n), and B (n), but they are {tuple(A.shape)} and {tuple(B.shape)}"
+        )
     B = B.to(A.dtype)
     rule = _diagonal if A.dim() == 1 else _dense
     return rule(A, B, dt, method)

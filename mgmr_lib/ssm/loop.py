@@ -9,8 +9,8 @@ from .reference import every_channel
 def loop_core(u: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
     """The recurrence step by step. Shapes as in `ScanArguments`; returns y (b,e,l) and the last state (b,e,n).
 
-    `unbind` and not `x[:, :, t]`: the gradient of each indexing is a full-size tensor of zeros with one slice filled, so
-    that a loop over indices has a backward of O(l^2) (notebook 04 measures it).
+    `unbind` and not `x[:, :, t]`: the gradient of each indexing is a full-size tensor of zeros with one slice filled,
+    so that a loop over indices has a backward of O(l^2) (notebook 04 measures it).
     """
     b, e, length = u.shape
     decay = torch.exp(dt.unsqueeze(-1) * A[:, None, :]).unbind(2)

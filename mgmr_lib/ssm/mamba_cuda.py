@@ -1,7 +1,8 @@
 """Adapter to mamba_ssm's CUDA kernel, with the reasons why it may not serve a call.
 
-Its selective_scan_fn takes u, delta, z (b,e,l) of one dtype, A, D and delta_bias in float32, at most 256 states, no initial
-state, and gives no gradient through the last state. Its package has no ready-made build: `install_command` says how to make one.
+Its selective_scan_fn takes u, delta, z (b,e,l) of one dtype, A, D and delta_bias in float32, at most 256 states, no
+initial state, and gives no gradient through the last state. Its package has no ready-made build: `install_command` says
+how to make one.
 """
 
 import os
@@ -22,7 +23,7 @@ MAX_STATES = 256
 def supports(args: ScanArguments, wants_state: bool) -> str | None:
     """None, or the reason why mamba_ssm's kernel cannot serve this call."""
     if args.u.device.type != "cuda":
-        return f"it needs tensors on a CUDA device, but they are on {args.u.device}; use \"chunked\" there"
+        return f'it needs tensors on a CUDA device, but they are on {args.u.device}; use "chunked" there'
     if args.initial_state is not None:
         return "it has no initial state"
     if args.A.shape[1] > MAX_STATES:
@@ -41,11 +42,15 @@ def cuda_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
         raise CourseError(reason)
     scan = _kernel()
     dtype = args.u.dtype
-    exact = {name: None if t is None else t.float() for name, t in
-             (("A", args.A), ("D", args.D), ("delta_bias", args.delta_bias))}
+    exact = {
+        name: None if t is None else t.float()
+        for name, t in (("A", args.A), ("D", args.D), ("delta_bias", args.delta_bias))
+    }
     B, C = (t.float() if t.dim() == 2 else t.to(dtype) for t in (args.B, args.C))
     z = None if args.z is None else args.z.to(dtype)
-    y, last = scan(args.u, args.delta.to(dtype), exact["A"], B, C, exact["D"], z, exact["delta_bias"], args.delta_softplus, True)
+    y, last = scan(
+        args.u, args.delta.to(dtype), exact["A"], B, C, exact["D"], z, exact["delta_bias"], args.delta_softplus, True
+    )
     return y, last.detach()
 
 
@@ -81,10 +86,13 @@ def nvcc_version() -> str | None:
 
 
 def install_command() -> str:
-    """The shell command that builds mamba_ssm here. The build must see torch, hence no isolation; there are no ready-made wheels."""
+    """The shell command that builds mamba_ssm here. The build must see torch, hence no isolation; there are no
+    ready-made wheels."""
     homes = [os.environ.get("CUDA_HOME"), f"/usr/local/cuda-{torch.version.cuda}", "/usr/local/cuda"]
     if nvcc := shutil.which("nvcc"):
         homes.append(os.path.dirname(os.path.dirname(os.path.realpath(nvcc))))
     home = next((h for h in homes if h and os.path.exists(f"{h}/bin/nvcc")), "/usr/local/cuda")
-    return (f"CUDA_HOME={home} MAX_JOBS={os.cpu_count()} CAUSAL_CONV1D_FORCE_BUILD=TRUE MAMBA_FORCE_BUILD=TRUE "
-            f"{sys.executable} -m pip install --no-build-isolation --no-deps einops causal-conv1d mamba-ssm")
+    return (
+        f"CUDA_HOME={home} MAX_JOBS={os.cpu_count()} CAUSAL_CONV1D_FORCE_BUILD=TRUE MAMBA_FORCE_BUILD=TRUE "
+        f"{sys.executable} -m pip install --no-build-isolation --no-deps einops causal-conv1d mamba-ssm"
+    )

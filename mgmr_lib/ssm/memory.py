@@ -23,8 +23,9 @@ def traces(Ab: Tensor, Bb: Tensor, length: int) -> Tensor:
 def recall(M: Tensor, covariance: Tensor, noise: float = SEEN_NOISE) -> Tensor:
     """R^2 (l) of the best linear guess of the input k steps ago from the state: 1 tells it exactly, 0 says nothing.
 
-    M (n,l) as `traces` gives it; covariance (l,l) of the last l inputs; noise: error of reading the state, relative to each
-    entry's standard deviation. Its sum over k is the memory capacity; for a white input it is at most n (Jaeger 2002).
+    M (n,l) as `traces` gives it; covariance (l,l) of the last l inputs; noise: error of reading the state, relative to
+    each entry's standard deviation. Its sum over k is the memory capacity; for a white input it is at most n (Jaeger
+    2002).
     """
     shared = M @ covariance
     state = shared @ M.T

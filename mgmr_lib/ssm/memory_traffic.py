@@ -1,8 +1,9 @@
-"""A toy of a GPU's memory that counts: flat arrays in slow memory, loads and stores by offset and mask, as a Triton kernel has them.
+"""A toy of a GPU's memory that counts: flat arrays in slow memory, loads and stores by offset and mask, as a Triton
+kernel has them.
 
-What a kernel keeps in Python variables is in fast memory and costs nothing here; every load and every store costs the numbers
-that it moves. Programs (Triton's name for the copies of a kernel) run one after the other; nothing else is modelled: no cache,
-no time. Notebook 06 scores kernels with it.
+What a kernel keeps in Python variables is in fast memory and costs nothing here; every load and every store costs the
+numbers that it moves. Programs (Triton's name for the copies of a kernel) run one after the other; nothing else is
+modelled: no cache, no time. Notebook 06 scores kernels with it.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,8 @@ import numpy as np
 
 
 class SlowMemory:
-    """Named arrays in slow memory. `SlowMemory(u=u, y=(e, l))`: an array is copied in, a tuple makes zeros of that shape.
+    """Named arrays in slow memory. `SlowMemory(u=u, y=(e, l))`: an array is copied in, a tuple makes zeros of that
+    shape.
 
     transfers: list of (name, "read" or "write", offsets that were really moved), in order.
     """
@@ -76,13 +78,19 @@ def _paired(offsets, mask) -> tuple[np.ndarray, np.ndarray]:
 def scan_memory(b: int, e: int, length: int, n: int, seed: int = 0) -> SlowMemory:
     """A random selective scan in slow memory: u, delta, y (b,e,l), A (e,n), and B, C stored time first, (b,l,n)."""
     rng = np.random.default_rng(seed)
-    return SlowMemory(u=rng.normal(size=(b, e, length)), delta=rng.uniform(0.1, 1.0, (b, e, length)),
-                      A=-rng.uniform(0.1, 2.0, (e, n)), B=rng.normal(size=(b, length, n)), C=rng.normal(size=(b, length, n)),
-                      y=(b, e, length))
+    return SlowMemory(
+        u=rng.normal(size=(b, e, length)),
+        delta=rng.uniform(0.1, 1.0, (b, e, length)),
+        A=-rng.uniform(0.1, 2.0, (e, n)),
+        B=rng.normal(size=(b, length, n)),
+        C=rng.normal(size=(b, length, n)),
+        y=(b, e, length),
+    )
 
 
 def launch(kernel: Callable, memory: SlowMemory, tile: int, b: int, e: int, length: int, n: int) -> SlowMemory:
-    """Run kernel(memory, i, row, tile, e, l, n) for every tile i of channels and every row of the batch; returns the memory."""
+    """Run kernel(memory, i, row, tile, e, l, n) for every tile i of channels and every row of the batch; returns the
+    memory."""
     for row in range(b):
         for i in range(-(-e // tile)):
             kernel(memory, i, row, tile, e, length, n)
@@ -106,12 +114,13 @@ def least_traffic(b: int, e: int, length: int, n: int) -> int:
 
 
 def tiled_traffic(b: int, e: int, length: int, n: int, tile: int) -> int:
-    """The same with programs of `tile` channels that share no cache: each reads B and C again, each row reads A again."""
+    """The same with programs of `tile` channels that share no cache: each reads B and C again, each row reads A
+    again."""
     return 3 * b * e * length + b * e * n + 2 * b * n * length * -(-e // tile)
 
 
 def unfused_traffic(b: int, e: int, length: int, n: int) -> int:
-    """Four separate kernels that leave a = exp(delta A), x = delta u B and h, each (b,e,l,n), in slow memory, each as thrifty
-    as it can be: a from delta and A; x from delta, u and B; h from a and x; y from h and C."""
+    """Four separate kernels that leave a = exp(delta A), x = delta u B and h, each (b,e,l,n), in slow memory, each as
+    thrifty as it can be: a from delta and A; x from delta, u and B; h from a and x; y from h and C."""
     big = b * e * length * n
     return 6 * big + 4 * b * e * length + e * n + 2 * b * n * length

@@ -1,8 +1,9 @@
 """Compile the native_*.c files on this machine, once, and keep the result where downloads are kept.
 
-Nothing is compiled when the course is installed, and nothing needs it. MGMR_NATIVE_SCAN in the environment decides: "1" (as if unset)
-lets "auto" take this rung, "by name" leaves it to `backend="native"`, "0" switches it off. Without it, and without a C compiler,
-"auto" takes the chunked rung. Notebooks are built and tested with "by name", so that their numbers need no compiler.
+Nothing is compiled when the course is installed, and nothing needs it. MGMR_NATIVE_SCAN in the environment decides: "1"
+(as if unset) lets "auto" take this rung, "by name" leaves it to `backend="native"`, "0" switches it off. Without it,
+and without a C compiler, "auto" takes the chunked rung. Notebooks are built and tested with "by name", so that their
+numbers need no compiler.
 """
 
 import ctypes
@@ -58,7 +59,9 @@ def find_compiler() -> list[str]:
     for command in ([named] if named else []) + [["cc"], ["gcc"], ["clang"]]:
         if shutil.which(command[0]):
             return command
-    raise CourseError("there is no C compiler on the path (cc, gcc or clang); with one it would be several times faster than \"chunked\"")
+    raise CourseError(
+        'there is no C compiler on the path (cc, gcc or clang); with one it would be several times faster than "chunked"'
+    )
 
 
 def fingerprint(compiler: list[str]) -> str:
@@ -68,7 +71,15 @@ def fingerprint(compiler: list[str]) -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     code = [(FOLDER / name).read_text() for name in SOURCES + HEADERS]
-    facts = (*code, COMMON_FLAGS + FLAG_SETS, shutil.which(compiler[0]), said, platform.machine(), platform.processor(), features)
+    facts = (
+        *code,
+        COMMON_FLAGS + FLAG_SETS,
+        shutil.which(compiler[0]),
+        said,
+        platform.machine(),
+        platform.processor(),
+        features,
+    )
     return hashlib.sha256("\0".join(map(str, facts)).encode()).hexdigest()[:20]
 
 

@@ -1,4 +1,5 @@
-"""What every call into the compiled C shares: sequences by their strides, and rows of the batch shared out over threads."""
+"""What every call into the compiled C shares: sequences by their strides, and rows of the batch shared out over
+threads."""
 
 import ctypes
 from collections.abc import Callable
@@ -40,7 +41,9 @@ def threads_for(rows: int, work: int) -> int:
 def run(call: Callable[..., int], tasks: list[Task], rows: int) -> None:
     """call(task, first row, stop row), one task a thread. ctypes lets go of Python's lock meanwhile."""
     borders = [rows * i // len(tasks) for i in range(len(tasks) + 1)]
-    jobs = [(ctypes.byref(task), ctypes.c_int64(borders[i]), ctypes.c_int64(borders[i + 1])) for i, task in enumerate(tasks)]
+    jobs = [
+        (ctypes.byref(task), ctypes.c_int64(borders[i]), ctypes.c_int64(borders[i + 1])) for i, task in enumerate(tasks)
+    ]
     if len(jobs) == 1:
         codes = [call(*jobs[0])]
     else:

@@ -17,11 +17,31 @@ CHUNK = 64  # steps between two kept states
 class _Scan(Task):
     """`problem` of native_scan.c, field by field."""
 
-    _fields_ = [*((name, ctypes.c_int64) for name in ("e", "l", "n", "g", "chunk")),
-                *((name, ctypes.c_int32) for name in ("softplus", "const_B", "const_C")),
-                *((name, Seq) for name in ("u", "delta", "z", "y", "dy", "du", "ddelta", "dz")),
-                *((name, ctypes.c_void_p) for name in ("A", "B", "C", "D", "bias", "h0", "dlast", "last", "dh0", "borders",
-                                                       "dA", "dB", "dC", "dD", "dbias"))]
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("e", "l", "n", "g", "chunk")),
+        *((name, ctypes.c_int32) for name in ("softplus", "const_B", "const_C")),
+        *((name, Seq) for name in ("u", "delta", "z", "y", "dy", "du", "ddelta", "dz")),
+        *(
+            (name, ctypes.c_void_p)
+            for name in (
+                "A",
+                "B",
+                "C",
+                "D",
+                "bias",
+                "h0",
+                "dlast",
+                "last",
+                "dh0",
+                "borders",
+                "dA",
+                "dB",
+                "dC",
+                "dD",
+                "dbias",
+            )
+        ),
+    ]
 
 
 def supports(args: ScanArguments) -> str | None:
@@ -40,8 +60,9 @@ def native_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
         raise CourseError(reason)
     library()
     args = args.cast().with_same_groups()
-    return _NativeScan.apply(args.u, args.delta, args.A, args.B, args.C, args.D, args.z, args.delta_bias, args.state(),
-                             args.delta_softplus)
+    return _NativeScan.apply(
+        args.u, args.delta, args.A, args.B, args.C, args.D, args.z, args.delta_bias, args.state(), args.delta_softplus
+    )
 
 
 def _task(u, A, B, C, softplus: bool) -> _Scan:
@@ -84,12 +105,29 @@ class _NativeScan(torch.autograd.Function):
         # what all rows add to exists once a thread; what each row has for itself exists once
         dA, dD, dbias = (None if t is None else t.new_zeros(threads, *t.shape) for t in (A, D, bias))
         dB, dC = (t.new_zeros(threads, *t.shape) if t.dim() == 2 else torch.empty_like(t) for t in (B_c, C_c))
-        q.give(u=u, delta=delta, z=z, dy=dy, du=du, ddelta=ddelta, dz=dz, A=A, B=B_c, C=C_c, D=D, bias=bias, dlast=dlast,
-               dh0=dstate, borders=borders)
+        q.give(
+            u=u,
+            delta=delta,
+            z=z,
+            dy=dy,
+            du=du,
+            ddelta=ddelta,
+            dz=dz,
+            A=A,
+            B=B_c,
+            C=C_c,
+            D=D,
+            bias=bias,
+            dlast=dlast,
+            dh0=dstate,
+            borders=borders,
+        )
         tasks = []
         for i in range(threads):
-            mine = {name: t if t is None or t.dim() == 4 else t[i] for name, t in
-                    (("dA", dA), ("dB", dB), ("dC", dC), ("dD", dD), ("dbias", dbias))}
+            mine = {
+                name: t if t is None or t.dim() == 4 else t[i]
+                for name, t in (("dA", dA), ("dB", dB), ("dC", dC), ("dD", dD), ("dbias", dbias))
+            }
             tasks.append(q.copy().give(**mine))
         run(library().scan_backward, tasks, len(u))
         dB, dC = (t.transpose(2, 3) if t.dim() == 4 else t.sum(0) for t in (dB, dC))

@@ -7,7 +7,9 @@ from torch import Tensor
 def check_valid(valid: Tensor, x: Tensor) -> None:
     """ValueError unless `valid` is a (b,l) bool mask for x (b,l,...)."""
     if valid.dtype != torch.bool or tuple(valid.shape) != tuple(x.shape[:2]):
-        raise ValueError(f"valid must be a bool mask (b,l) = {tuple(x.shape[:2])}, but is {valid.dtype} {tuple(valid.shape)}")
+        raise ValueError(
+            f"valid must be a bool mask (b,l) = {tuple(x.shape[:2])}, but is {valid.dtype} {tuple(valid.shape)}"
+        )
 
 
 def zero_padding(x: Tensor, valid: Tensor | None) -> Tensor:
@@ -21,8 +23,8 @@ def zero_padding(x: Tensor, valid: Tensor | None) -> Tensor:
 def flip_valid(x: Tensor, valid: Tensor | None = None) -> Tensor:
     """Reverse time within each row's valid part, and leave the padding where it is.
 
-    x: (b,l,...); valid: (b,l) bool, True for the first lengths[i] steps of row i (right padding), or None for no padding.
-    Applying it twice gives x back.
+    x: (b,l,...); valid: (b,l) bool, True for the first lengths[i] steps of row i (right padding), or None for no
+    padding. Applying it twice gives x back.
     """
     if valid is None:
         return x.flip(1)

@@ -14,7 +14,8 @@ from .arguments import ScanArguments
 
 
 def reference_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
-    """The oracle: one step after the other in float64, whatever the inputs' dtype. Returns y (b,e,l), last state (b,e,n)."""
+    """The oracle: one step after the other in float64, whatever the inputs' dtype. Returns y (b,e,l), last state
+    (b,e,n)."""
     a = args.cast(torch.float64)
     b, e, length, n = a.sizes
     delta = a.delta if a.delta_bias is None else a.delta + a.delta_bias[:, None]
@@ -42,14 +43,16 @@ def every_channel(t: Tensor, b: int, e: int, length: int) -> Tensor:
 
 
 def python_core(u: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, state: Tensor | None):
-    """The recurrence in Python lists, for tiny sizes. Shapes as in `ScanArguments`; returns y (b,e,l), state (b,e,n)."""
+    """The recurrence in Python lists, for tiny sizes. Shapes as in `ScanArguments`; returns y (b,e,l), state
+    (b,e,n)."""
     if state is None:
         state = u.new_zeros(u.shape[0], *A.shape)
     return _ListScan.apply(u, dt, A, *(every_channel(t, u.shape[0], u.shape[1], u.shape[2]) for t in (B, C)), state)
 
 
 class _ListScan(torch.autograd.Function):
-    """Each channel of each row is one scan over lists; autograd sums what channels share (A over rows, B and C in a group)."""
+    """Each channel of each row is one scan over lists; autograd sums what channels share (A over rows, B and C in a
+    group)."""
 
     @staticmethod
     def forward(ctx, u, dt, A, B, C, state):
@@ -85,7 +88,8 @@ def list_scan(u: list, dt: list, A: list, B: list, C: list, state: list) -> tupl
 
 
 def list_scan_backward(u, dt, A, B, C, state, dy: list, dlast: list) -> tuple[list, ...]:
-    """The chain rule backwards in time: g_t = dL/dh_t = C_t dy_t + exp(dt_{t+1} A) g_{t+1}. Returns du, ddt, dA, dB, dC, dstate."""
+    """The chain rule backwards in time: g_t = dL/dh_t = C_t dy_t + exp(dt_{t+1} A) g_{t+1}. Returns du, ddt, dA, dB,
+    dC, dstate."""
     states, _ = list_scan(u, dt, A, B, C, state)
     n, g = len(A), list(dlast)
     du, ddt, dA, dB, dC = [], [], [0.0] * n, [], []

@@ -1,7 +1,8 @@
 """The roofline: a bound on the time of a computation from what it moves and computes and what a device is sold to do.
 
-A model from data sheets, never a measurement: real kernels reach a part of it. Figures: the vendor's data sheets (T4, A100 80 GB
-SXM, H100 SXM; float32 without tensor cores) and the CUDA programming guide's 16 special-function results a clock and multiprocessor.
+A model from data sheets, never a measurement: real kernels reach a part of it. Figures: the vendor's data sheets (T4,
+A100 80 GB SXM, H100 SXM; float32 without tensor cores) and the CUDA programming guide's 16 special-function results a
+clock and multiprocessor.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Device:
-    """What a data sheet says. bandwidth: bytes/s of the main memory; flops: float32 operations/s; exps: exponentials/s."""
+    """What a data sheet says. bandwidth: bytes/s of the main memory; flops: float32 operations/s; exps:
+    exponentials/s."""
 
     name: str
     bandwidth: float
@@ -59,8 +61,8 @@ def modelled_seconds(cost: Cost, device: Device) -> float:
 def scan_cost(name: str, numbers: float, b: int, e: int, length: int, n: int, bytes_each: int = 4) -> Cost:
     """The cost of a selective scan's forward that moves `numbers` numbers.
 
-    For each of the b e l n states: the product delta A, the decay of h, the input x B and its sum, the product with C and its sum
-    make 6 operations, and one exponential.
+    For each of the b e l n states: the product delta A, the decay of h, the input x B and its sum, the product with C
+    and its sum make 6 operations, and one exponential.
     """
     states = b * e * length * n
     return Cost(name, numbers * bytes_each, 7.0 * states, float(states))

@@ -10,17 +10,30 @@ from .arguments import checked
 from .backends import BACKENDS, automatic, named
 
 
-def selective_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None = None,
-                   z: Tensor | None = None, delta_bias: Tensor | None = None, delta_softplus: bool = False,
-                   return_last_state: bool = False, backend: str = "auto", initial_state: Tensor | None = None):
-    """h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t;  y_t = C_t . h_t + D u_t, times silu(z_t) (Gu & Dao 2023, Eq. 2, Alg. 2).
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    return_last_state: bool = False,
+    backend: str = "auto",
+    initial_state: Tensor | None = None,
+):
+    """h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t;  y_t = C_t . h_t + D u_t, times silu(z_t) (Gu & Dao 2023, Eq. 2,
+    Alg. 2).
 
-    u, delta, z: (b,e,l). A: (e,n), negative for a system that forgets. B, C: (e,n), (b,n,l), or (b,g,n,l) for g groups of e/g
-    channels. D, delta_bias: (e,). initial_state: (b,e,n), zero by default. `delta_bias` is added to delta, and then, with
-    `delta_softplus`, softplus is taken. float16 and bfloat16 are computed in float32.
+    u, delta, z: (b,e,l). A: (e,n), negative for a system that forgets. B, C: (e,n), (b,n,l), or (b,g,n,l) for g groups
+    of e/g channels. D, delta_bias: (e,). initial_state: (b,e,n), zero by default. `delta_bias` is added to delta, and
+    then, with `delta_softplus`, softplus is taken. float16 and bfloat16 are computed in float32.
 
-    Returns y (b,e,l) in u's dtype, or (y, last state (b,e,n) in the compute dtype). Gradients flow to every tensor, through
-    both outputs. Raises ValueError on wrong shapes, dtypes or devices, and for a backend that does not work here.
+    Returns y (b,e,l) in u's dtype, or (y, last state (b,e,n) in the compute dtype). Gradients flow to every tensor,
+    through both outputs. Raises ValueError on wrong shapes, dtypes or devices, and for a backend that does not work
+    here.
     """
     args = checked(u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial_state)
     y, last = _run(args, backend, return_last_state)
@@ -42,13 +55,22 @@ def _run(args, backend: str, wants_state: bool):
     return BACKENDS[slowest](args)
 
 
-def selective_scan_step(state: Tensor, u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None = None,
-                        z: Tensor | None = None, delta_bias: Tensor | None = None,
-                        delta_softplus: bool = False) -> tuple[Tensor, Tensor]:
+def selective_scan_step(
+    state: Tensor,
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+) -> tuple[Tensor, Tensor]:
     """One time step of `selective_scan`: the same equation, for streaming.
 
-    state: (b,e,n). u, delta, z: (b,e). B, C: (b,n), or (b,g,n) (for a constant (e,n) pass `B.expand(b, e, n)`: e groups).
-    Returns y (b,e) in u's dtype and the new state (b,e,n); the given state is not changed.
+    state: (b,e,n). u, delta, z: (b,e). B, C: (b,n), or (b,g,n) (for a constant (e,n) pass `B.expand(b, e, n)`: e
+    groups). Returns y (b,e) in u's dtype and the new state (b,e,n); the given state is not changed.
     """
     for name, t, sizes in (("state", state, 3), ("u", u, 2), ("delta", delta, 2)):
         if not isinstance(t, Tensor) or t.dim() != sizes:

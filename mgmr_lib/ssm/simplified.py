@@ -1,7 +1,8 @@
 """The MGMR paper's own "Mamba layer": a linear recurrence with one decay a channel, and a dense layer behind it.
 
 The paper (Section 3.3.1) prints lambda = exp(D_decay), which grows without bound where D_decay > 0; we write
-lambda = exp(-softplus(delta)), which lies in (0, 1) for every delta. Nothing here depends on the input: it is not selective.
+lambda = exp(-softplus(delta)), which lies in (0, 1) for every delta. Nothing here depends on the input: it is not
+selective.
 """
 
 import math
@@ -18,11 +19,13 @@ ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
 
 
 class SimplifiedMambaLayer(nn.Module):
-    """h_t = lambda h_{t-1} + gamma x_t,  x'_t = phi(W h_t + b), lambda and gamma one number a channel: (b,l,d) -> (b,l,d).
+    """h_t = lambda h_{t-1} + gamma x_t,  x'_t = phi(W h_t + b), lambda and gamma one number a channel: (b,l,d) ->
+    (b,l,d).
 
     It is `selective_scan` with n = 1, delta = 1, A = -softplus(delta), B = gamma and C = 1, so every backend serves it.
-    d_model: d. time_scales: lambda = exp(-1/tau) starts with tau log-uniform in 1..time_scales steps (softplus(0) would mean
-    0.5 for all, which forgets in a few steps). gamma starts at sqrt(1 - lambda^2), which keeps white noise at its variance.
+    d_model: d. time_scales: lambda = exp(-1/tau) starts with tau log-uniform in 1..time_scales steps (softplus(0) would
+    mean 0.5 for all, which forgets in a few steps). gamma starts at sqrt(1 - lambda^2), which keeps white noise at its
+    variance.
     activation: phi, "relu" (the paper's example), "gelu" or "silu".
     """
 
@@ -66,12 +69,22 @@ class SimplifiedMambaLayer(nn.Module):
 class MambaLayer(nn.Module):
     """One layer of a stack: x + dropout(mixer(norm(x))), (b,l,d) -> (b,l,d).
 
-    layer: "selective" (a MambaBlock, our default) or "simplified" (the paper's literal equations). norm: "layer" or "rms".
-    Further keyword arguments go to the mixer. With "simplified", d_state, d_conv and expand have no meaning and are not used.
+    layer: "selective" (a MambaBlock, our default) or "simplified" (the paper's literal equations). norm: "layer" or
+    "rms". Further keyword arguments go to the mixer. With "simplified", d_state, d_conv and expand have no meaning and
+    are not used.
     """
 
-    def __init__(self, d_model: int, d_state: int = 16, expand: int = 2, d_conv: int = 4, layer: str = "selective",
-                 dropout: float = 0.0, norm: str = "layer", **mixer):
+    def __init__(
+        self,
+        d_model: int,
+        d_state: int = 16,
+        expand: int = 2,
+        d_conv: int = 4,
+        layer: str = "selective",
+        dropout: float = 0.0,
+        norm: str = "layer",
+        **mixer,
+    ):
         super().__init__()
         norms = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
         if norm not in norms:
@@ -86,7 +99,8 @@ class MambaLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, valid: Tensor | None = None, partner: Tensor | None = None) -> Tensor:
-        """x (b,l,d), valid (b,l) bool, partner (b,l,d), already normalised, where the mixer was built with partner=True."""
+        """x (b,l,d), valid (b,l) bool, partner (b,l,d), already normalised, where the mixer was built with
+        partner=True."""
         x = zero_padding(x, valid)
         more = {} if partner is None else {"partner": partner}
         return x + self.dropout(self.mixer(self.norm(x), valid, **more))

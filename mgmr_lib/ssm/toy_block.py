@@ -17,12 +17,21 @@ from .scan import selective_scan
 class PartsBlock(MambaBlock):
     """A MambaBlock without what is set to False: (b,l,d) -> (b,l,d).
 
-    conv: the short convolution. gate: silu(z). skip: the term D u. time_scales: the log-uniform start of dt_proj's bias; without it
-    the bias starts as that of any nn.Linear. The weights stay registered, so that equal seeds give equal starts.
+    conv: the short convolution. gate: silu(z). skip: the term D u. time_scales: the log-uniform start of dt_proj's
+    bias; without it the bias starts as that of any nn.Linear. The weights stay registered, so that equal seeds give
+    equal starts.
     """
 
-    def __init__(self, d_model: int, d_state: int = 16, conv: bool = True, gate: bool = True, skip: bool = True,
-                 time_scales: bool = True, **more):
+    def __init__(
+        self,
+        d_model: int,
+        d_state: int = 16,
+        conv: bool = True,
+        gate: bool = True,
+        skip: bool = True,
+        time_scales: bool = True,
+        **more,
+    ):
         super().__init__(d_model, d_state, **more)
         self.has_conv, self.has_gate, self.has_skip = conv, gate, skip
         if not time_scales:
@@ -39,7 +48,9 @@ class PartsBlock(MambaBlock):
         delta = F.linear(r, self.dt_proj.weight)  # the scan adds the bias
         time_last = (t.transpose(1, 2) for t in (u, delta, B, C))
         first, delta, B, C = time_last
-        scanned = selective_scan(first, delta, -torch.exp(self.A_log), B, C, delta_bias=self.dt_proj.bias, delta_softplus=True)
+        scanned = selective_scan(
+            first, delta, -torch.exp(self.A_log), B, C, delta_bias=self.dt_proj.bias, delta_softplus=True
+        )
         return scanned.transpose(1, 2), self.D * u, F.silu(z)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,16 +96,17 @@ class _Regression:
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean squared error."""
-        return F.mse_loss(outputs[:, self.first:], targets[:, self.first:])
+        return F.mse_loss(outputs[:, self.first :], targets[:, self.first :])
 
     def error(self, outputs: Tensor, targets: Tensor) -> float:
         """Squared error in units of the target's power."""
-        return (self.loss(outputs, targets) / targets[:, self.first:].square().mean()).item()
+        return (self.loss(outputs, targets) / targets[:, self.first :].square().mean()).item()
 
 
 @dataclass(frozen=True)
 class AskedChannels(_Regression):
-    """Step 0 shows one number a channel; at every later step each channel is asked for it, or not, by a coin of its own.
+    """Step 0 shows one number a channel; at every later step each channel is asked for it, or not, by a coin of its
+    own.
 
     The target is the number where asked, and 0 where not.
     """
@@ -138,7 +150,8 @@ class Echo(_Regression):
 
 @dataclass(frozen=True)
 class SlowAverage(_Regression):
-    """Noise goes in; the target is its fading average with the given half-life in steps. The second half of the steps counts."""
+    """Noise goes in; the target is its fading average with the given half-life in steps. The second half of the steps
+    counts."""
 
     half_life: float = 30.0
     channels: int = 4

@@ -47,9 +47,11 @@ class CharModel(nn.Module):
         return self._read(x), after
 
 
-def train_characters(model: CharModel, ids: Tensor, steps: int = 150, batch: int = 16, length: int = 64, lr: float = 1e-2,
-                     seed: int = 0) -> list[float]:
-    """Adam on random pieces of the text ids (l), the rate falling linearly to zero; returns each step's loss in nats."""
+def train_characters(
+    model: CharModel, ids: Tensor, steps: int = 150, batch: int = 16, length: int = 64, lr: float = 1e-2, seed: int = 0
+) -> list[float]:
+    """Adam on random pieces of the text ids (l), the rate falling linearly to zero; returns each step's loss in
+    nats."""
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     pieces, losses = ids.unfold(0, length + 1, 1), []

@@ -1,10 +1,10 @@
 """Two toy tasks that need selection, and a model so small that it trains in a few CPU seconds (notebooks 03 and 07).
 
-Selective copying and induction heads are the tasks of Gu & Dao 2023, arXiv:2312.00752, Section 4.1. Ours are balanced, so that
-no single step says anything about the answer: P(letter of step t = answer) is 1/letters for every t, and the marks say
-nothing about letters. A model whose logits are a sum over steps (any linear time-invariant system with a linear readout, of
-any size) then has log(letters) as its lowest cross-entropy: that loss is convex in such a model's logits, and at equal
-logits its gradient is zero. Only a product of letter and mark helps, and selection makes products.
+Selective copying and induction heads are the tasks of Gu & Dao 2023, arXiv:2312.00752, Section 4.1. Ours are balanced,
+so that no single step says anything about the answer: P(letter of step t = answer) is 1/letters for every t, and the
+marks say nothing about letters. A model whose logits are a sum over steps (any linear time-invariant system with a
+linear readout, of any size) then has log(letters) as its lowest cross-entropy: that loss is convex in such a model's
+logits, and at equal logits its gradient is zero. Only a product of letter and mark helps, and selection makes products.
 """
 
 import math
@@ -25,9 +25,9 @@ SWITCHES = ("delta", "B", "C")
 class CopyTask:
     """Write down the marked letters in order.
 
-    In each of `rounds` rounds every letter is called once, in random order. In `keep` random rounds one random call is marked.
-    The input of a step is its letter (one-hot) and, behind it, the mark (0 or 1). With `only_marked` the unmarked steps are
-    cut out: plain copying, where nothing is to be ignored.
+    In each of `rounds` rounds every letter is called once, in random order. In `keep` random rounds one random call is
+    marked. The input of a step is its letter (one-hot) and, behind it, the mark (0 or 1). With `only_marked` the
+    unmarked steps are cut out: plain copying, where nothing is to be ignored.
     """
 
     letters: int = 4
@@ -65,8 +65,8 @@ class CopyTask:
 class InductionTask:
     """Say which letter came after the mark: letters ... mark, answer, ... letters, mark -> answer.
 
-    Every letter stands in the sequence `repeats` times, in random order. The mark is a step of its own (no letter), once at
-    a random place before a letter and once at the end.
+    Every letter stands in the sequence `repeats` times, in random order. The mark is a step of its own (no letter),
+    once at a random place before a letter and once at the end.
     """
 
     letters: int = 4
@@ -110,17 +110,26 @@ def _inputs(letters: Tensor, marks: Tensor, count: int) -> Tensor:
 class TinySSM(nn.Module):
     """A state space layer and nothing else (no gate, no nonlinearity on the signal): (b,l,d) -> (b,l,d).
 
-    selective: which of "delta", "B" and "C" depend on the input, as in Mamba; () is a linear time-invariant system with the
-    same state, (d,n). taps: length of a linear, causal, depthwise convolution in front (1: none).
+    selective: which of "delta", "B" and "C" depend on the input, as in Mamba; () is a linear time-invariant system with
+    the same state, (d,n). taps: length of a linear, causal, depthwise convolution in front (1: none).
     """
 
-    def __init__(self, d_model: int, d_state: int = 4, selective: tuple[str, ...] = SWITCHES, taps: int = 1,
-                 dt_min: float = 0.1, dt_max: float = 1.0):
+    def __init__(
+        self,
+        d_model: int,
+        d_state: int = 4,
+        selective: tuple[str, ...] = SWITCHES,
+        taps: int = 1,
+        dt_min: float = 0.1,
+        dt_max: float = 1.0,
+    ):
         super().__init__()
         if set(selective) - set(SWITCHES):
             raise ValueError(f"selective may hold {', '.join(SWITCHES)}, but is {selective}")
         self.selective = tuple(selective)
-        self.conv = nn.Conv1d(d_model, d_model, taps, groups=d_model, padding=taps - 1, bias=False) if taps > 1 else None
+        self.conv = (
+            nn.Conv1d(d_model, d_model, taps, groups=d_model, padding=taps - 1, bias=False) if taps > 1 else None
+        )
         self.A_log = nn.Parameter(torch.log(torch.arange(1.0, d_state + 1)).repeat(d_model, 1))
         dt = torch.exp(torch.rand(d_model) * math.log(dt_max / dt_min) + math.log(dt_min))
         self.dt = nn.Parameter(inverse_softplus(dt))
@@ -150,11 +159,14 @@ class TinySSM(nn.Module):
         """x (b,l,d) -> y (b,l,d)."""
         x = self.convolve(x)
         B, C = self._mixing("B", x), self._mixing("C", x)
-        return selective_scan(x.transpose(1, 2), self.delta(x).transpose(1, 2), -torch.exp(self.A_log), B, C).transpose(1, 2)
+        return selective_scan(x.transpose(1, 2), self.delta(x).transpose(1, 2), -torch.exp(self.A_log), B, C).transpose(
+            1, 2
+        )
 
 
 class ToyModel(nn.Module):
-    """Linear embedding, any mixer (b,l,d) -> (b,l,d), and a linear readout of its last step: logits (b,keep,letters)."""
+    """Linear embedding, any mixer (b,l,d) -> (b,l,d), and a linear readout of its last step: logits
+    (b,keep,letters)."""
 
     def __init__(self, task, mixer: nn.Module, d_model: int):
         super().__init__()
@@ -169,8 +181,9 @@ class ToyModel(nn.Module):
         return self.out(self.mixer(self.embed(x))[:, -1]).unflatten(-1, self.shape)
 
 
-def tiny_model(task, selective: tuple[str, ...] = SWITCHES, seed: int = 0, d_model: int = 32, d_state: int = 4,
-               taps: int = 1) -> ToyModel:
+def tiny_model(
+    task, selective: tuple[str, ...] = SWITCHES, seed: int = 0, d_model: int = 32, d_state: int = 4, taps: int = 1
+) -> ToyModel:
     """A ToyModel on a TinySSM whose start depends on the seed alone (torch's own generator is left as it was)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -178,7 +191,8 @@ def tiny_model(task, selective: tuple[str, ...] = SWITCHES, seed: int = 0, d_mod
 
 
 def train(model: nn.Module, task, steps: int = 250, batch: int = 64, lr: float = 2e-2, seed: int = 0) -> list[float]:
-    """Adam on fresh sequences, the rate falling to zero over the second half; returns the cross-entropy (nats) of each step.
+    """Adam on fresh sequences, the rate falling to zero over the second half; returns the cross-entropy (nats) of each
+    step.
 
     `model` maps inputs (b,l,letters+1) to logits (b,keep,letters).
     """

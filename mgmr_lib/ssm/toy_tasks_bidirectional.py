@@ -12,10 +12,12 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class GapTask:
-    """A random walk with unit steps, of which `gap` neighbouring values are hidden. Only the hidden ones are to be predicted.
+    """A random walk with unit steps, of which `gap` neighbouring values are hidden. Only the hidden ones are to be
+    predicted.
 
-    The input of a step is its value (0 where hidden) and a flag (1 where hidden). With `independent` the values are the steps
-    themselves, without any memory: neighbours say nothing about each other. Errors are squared, in units of a step.
+    The input of a step is its value (0 where hidden) and a flag (1 where hidden). With `independent` the values are the
+    steps themselves, without any memory: neighbours say nothing about each other. Errors are squared, in units of a
+    step.
     """
 
     length: int = 24
@@ -69,14 +71,18 @@ def straight_line(inputs: Tensor) -> Tensor:
 
 
 def gap_model(mixer: nn.Module, d_model: int, seed: int = 0) -> nn.Sequential:
-    """Linear, the mixer (b,l,d) -> (b,l,d), Linear: (b,l,2) -> (b,l,1). The two layers' start depends on the seed alone."""
+    """Linear, the mixer (b,l,d) -> (b,l,d), Linear: (b,l,2) -> (b,l,1). The two layers' start depends on the seed
+    alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return nn.Sequential(nn.Linear(2, d_model), mixer, nn.Linear(d_model, 1))
 
 
-def train_gap(model: nn.Module, task: GapTask, steps: int = 160, batch: int = 32, lr: float = 1e-2, seed: int = 0) -> float:
-    """Adam on fresh walks, the rate falling linearly to zero; returns the error on 1000 walks that training does not draw."""
+def train_gap(
+    model: nn.Module, task: GapTask, steps: int = 160, batch: int = 32, lr: float = 1e-2, seed: int = 0
+) -> float:
+    """Adam on fresh walks, the rate falling linearly to zero; returns the error on 1000 walks that training does not
+    draw."""
     generator = torch.Generator().manual_seed(2 * seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     for i in range(steps):

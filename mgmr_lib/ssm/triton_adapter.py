@@ -1,4 +1,5 @@
-"""From torch tensors to our Triton kernels and back: memory layout, tile sizes, and the sums that the kernels leave open."""
+"""From torch tensors to our Triton kernels and back: memory layout, tile sizes, and the sums that the kernels leave
+open."""
 
 import os
 from dataclasses import replace
@@ -21,19 +22,32 @@ def interpreted() -> bool:
 def triton_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
     """The selective scan by our kernels: y (b,e,l) and the last state (b,e,n), both differentiable (once)."""
     if args.u.device.type != "cuda" and not interpreted():
-        raise CourseError(f"it needs tensors on a CUDA device, but they are on {args.u.device}; use \"chunked\" there "
-                          "(TRITON_INTERPRET=1 in the environment runs it on a CPU, only to test it)")
+        raise CourseError(
+            f'it needs tensors on a CUDA device, but they are on {args.u.device}; use "chunked" there '
+            "(TRITON_INTERPRET=1 in the environment runs it on a CPU, only to test it)"
+        )
     try:
         import triton  # noqa: F401
     except ImportError:
         raise CourseError("the package triton is not installed (torch's CUDA builds for Linux bring it)") from None
     args = _prepared(args)
-    return _TritonScan.apply(args.u, args.delta, args.A, args.B, args.C, args.D, args.z, args.delta_bias,
-                             args.initial_state, args.delta_softplus)
+    return _TritonScan.apply(
+        args.u,
+        args.delta,
+        args.A,
+        args.B,
+        args.C,
+        args.D,
+        args.z,
+        args.delta_bias,
+        args.initial_state,
+        args.delta_softplus,
+    )
 
 
 def _prepared(args: ScanArguments) -> ScanArguments:
-    """Parameters and states in the compute dtype, one number of groups, and a state to start from; u, delta, z stay as they are."""
+    """Parameters and states in the compute dtype, one number of groups, and a state to start from; u, delta, z stay as
+    they are."""
     exact, args = args.cast(), args.with_same_groups()
     return replace(args, A=exact.A, D=exact.D, delta_bias=exact.delta_bias, initial_state=exact.state())
 
@@ -53,8 +67,15 @@ class _Launch:
             tile *= 2
         self.sizes = (e, length, A.shape[1], self.groups, *self.u.stride())
         self.tile, self.states = tile, 1 << (A.shape[1] - 1).bit_length()
-        self.flags = dict(SOFTPLUS=softplus, B_CONSTANT=B.dim() == 2, C_CONSTANT=C.dim() == 2, CHUNK=CHUNK, TILE=tile,
-                          NP=self.states, num_warps=1)
+        self.flags = dict(
+            SOFTPLUS=softplus,
+            B_CONSTANT=B.dim() == 2,
+            C_CONSTANT=C.dim() == 2,
+            CHUNK=CHUNK,
+            TILE=tile,
+            NP=self.states,
+            num_warps=1,
+        )
         self.chunks, self.grid = -(-length // CHUNK), (-(-e // tile), b)
 
     def laid_out(self, t: Tensor) -> Tensor:
@@ -83,7 +104,9 @@ class _TritonScan(torch.autograd.Function):
         A, D, bias, state = (None if t is None else t.contiguous() for t in (A, D, bias, state))
         y, last = torch.empty_like(go.u), torch.empty_like(state)
         borders = A.new_empty(u.shape[0], go.chunks, *A.shape)
-        scan_forward[go.grid](go.u, go.delta, A, go.B, go.C, D, go.z, bias, state, y, last, borders, *go.sizes, **go.flags)
+        scan_forward[go.grid](
+            go.u, go.delta, A, go.B, go.C, D, go.z, bias, state, y, last, borders, *go.sizes, **go.flags
+        )
         ctx.save_for_backward(u, delta, A, B, C, D, z, bias, borders)
         ctx.softplus = softplus
         return y, last
@@ -102,7 +125,30 @@ class _TritonScan(torch.autograd.Function):
         dA, dstate = A.new_empty(rows, *A.shape), torch.empty_like(dlast, memory_format=torch.contiguous_format)
         dB, dC = go.parts(B, rows, A), go.parts(C, rows, A)
         scratch = A.new_empty(go.grid[0] * rows * CHUNK * go.tile * go.states)
-        scan_backward[go.grid](go.u, go.delta, A, go.B, go.C, D, go.z, bias, borders, go.laid_out(dy), dlast.contiguous(),
-                               scratch, du, ddelta, dA, dB, dC, dD, dz, dbias, dstate, *go.sizes, **go.flags)
+        scan_backward[go.grid](
+            go.u,
+            go.delta,
+            A,
+            go.B,
+            go.C,
+            D,
+            go.z,
+            bias,
+            borders,
+            go.laid_out(dy),
+            dlast.contiguous(),
+            scratch,
+            du,
+            ddelta,
+            dA,
+            dB,
+            dC,
+            dD,
+            dz,
+            dbias,
+            dstate,
+            *go.sizes,
+            **go.flags,
+        )
         dD, dbias = (None if t is None else t.sum(0) for t in (dD, dbias))
         return du, ddelta, dA.sum(0), go.added_up(dB, B), go.added_up(dC, C), dD, dz, dbias, dstate, None

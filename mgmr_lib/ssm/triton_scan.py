@@ -1,12 +1,12 @@
 """Our GPU kernels of the selective scan, in Triton: one program walks through time for one row and a tile of channels.
 
-The state (tile of channels, n) lives in registers, so the (b,e,l,n) tensors of the plain formulation never exist; what leaves the
-chip is y and, for the backward, the state at every CHUNK-th step. The backward recomputes the states of one chunk at a
-time into a scratch that fits the L2 cache, then runs the adjoint recurrence over it. Sums over channels (for B and C) are
-left as one partial sum a tile and added up outside: deterministic, where atomics are not.
+The state (tile of channels, n) lives in registers, so the (b,e,l,n) tensors of the plain formulation never exist; what
+leaves the chip is y and, for the backward, the state at every CHUNK-th step. The backward recomputes the states of one
+chunk at a time into a scratch that fits the L2 cache, then runs the adjoint recurrence over it. Sums over channels (for
+B and C) are left as one partial sum a tile and added up outside: deterministic, where atomics are not.
 
-Memory: u, delta, z, y share the strides (sb, se, sl); B, C are (b,g,l,n) or, constant in time, (e,n); A, D, bias are (e,n), (e), (e).
-Import this module only through `triton_adapter`: triton is not installed everywhere.
+Memory: u, delta, z, y share the strides (sb, se, sl); B, C are (b,g,l,n) or, constant in time, (e,n); A, D, bias are
+(e,n), (e), (e). Import this module only through `triton_adapter`: triton is not installed everywhere.
 """
 
 import triton
@@ -42,9 +42,33 @@ def _mixing(pointer, t, row, tile, tile_mask, L, N, n, n_mask, like, CONSTANT: t
 
 
 @triton.jit
-def scan_forward(u, delta, A, B, C, D, z, bias, h0, y, last, borders, E, L, N, G, sb, se, sl,
-                 SOFTPLUS: tl.constexpr, B_CONSTANT: tl.constexpr, C_CONSTANT: tl.constexpr, CHUNK: tl.constexpr,
-                 TILE: tl.constexpr, NP: tl.constexpr):
+def scan_forward(
+    u,
+    delta,
+    A,
+    B,
+    C,
+    D,
+    z,
+    bias,
+    h0,
+    y,
+    last,
+    borders,
+    E,
+    L,
+    N,
+    G,
+    sb,
+    se,
+    sl,
+    SOFTPLUS: tl.constexpr,
+    B_CONSTANT: tl.constexpr,
+    C_CONSTANT: tl.constexpr,
+    CHUNK: tl.constexpr,
+    TILE: tl.constexpr,
+    NP: tl.constexpr,
+):
     """y (b,e,l), the last state (b,e,n), and the state before every CHUNK-th step (b,chunks,e,n)."""
     i, b = tl.program_id(0), tl.program_id(1).to(tl.int64)
     e, n = i * TILE + tl.arange(0, TILE), tl.arange(0, NP)
@@ -76,12 +100,44 @@ def scan_forward(u, delta, A, B, C, D, z, bias, h0, y, last, borders, E, L, N, G
 
 
 @triton.jit
-def scan_backward(u, delta, A, B, C, D, z, bias, borders, dy, dlast, scratch,
-                  du, ddelta, dA, dB, dC, dD, dz, dbias, dh0, E, L, N, G, sb, se, sl,
-                  SOFTPLUS: tl.constexpr, B_CONSTANT: tl.constexpr, C_CONSTANT: tl.constexpr, CHUNK: tl.constexpr,
-                  TILE: tl.constexpr, NP: tl.constexpr):
-    """All gradients; those of A, D, bias as one part a row (b,...), those of B, C as one part a tile (tiles,b,l,n), or as
-    one part a row (b,e,n) where B or C is constant in time."""
+def scan_backward(
+    u,
+    delta,
+    A,
+    B,
+    C,
+    D,
+    z,
+    bias,
+    borders,
+    dy,
+    dlast,
+    scratch,
+    du,
+    ddelta,
+    dA,
+    dB,
+    dC,
+    dD,
+    dz,
+    dbias,
+    dh0,
+    E,
+    L,
+    N,
+    G,
+    sb,
+    se,
+    sl,
+    SOFTPLUS: tl.constexpr,
+    B_CONSTANT: tl.constexpr,
+    C_CONSTANT: tl.constexpr,
+    CHUNK: tl.constexpr,
+    TILE: tl.constexpr,
+    NP: tl.constexpr,
+):
+    """All gradients; those of A, D, bias as one part a row (b,...), those of B, C as one part a tile (tiles,b,l,n), or
+    as one part a row (b,e,n) where B or C is constant in time."""
     i, b = tl.program_id(0), tl.program_id(1).to(tl.int64)
     rows = tl.num_programs(1)
     e, n = i * TILE + tl.arange(0, TILE), tl.arange(0, NP)
@@ -130,7 +186,9 @@ def scan_backward(u, delta, A, B, C, D, z, bias, borders, dy, dlast, scratch,
                 if D is not None:
                     v += u_t * tl.load(D + e, mask=e_mask, other=0.0)
                 s = tl.sigmoid(z_t)
-                tl.store(dz + at + t * sl, (dy_t * v * s * (1.0 + z_t * (1.0 - s))).to(dz.dtype.element_ty), mask=e_mask)
+                tl.store(
+                    dz + at + t * sl, (dy_t * v * s * (1.0 + z_t * (1.0 - s))).to(dz.dtype.element_ty), mask=e_mask
+                )
                 dy_t *= z_t * s
             g = C_t * dy_t[:, None] + carry
             carry = a * g

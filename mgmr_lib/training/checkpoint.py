@@ -1,9 +1,10 @@
-"""What a run leaves on disk: safetensors and JSON only, each file replaced in one step, so a kill leaves the old one whole.
+"""What a run leaves on disk: safetensors and JSON only, each file replaced in one step, so a kill leaves the old one
+whole.
 
 RUN/config.json     the configuration and what it was run with
-RUN/last.safetensors  everything that resuming needs (weights, averaged weights, best weights, optimiser), after each epoch
-RUN/model.safetensors the best weights, once the run is complete
-RUN/result.json     history and final numbers, once the run is complete
+RUN/last.safetensors  everything that resuming needs (weights, averaged weights, best weights, optimiser), after each
+epoch RUN/model.safetensors the best weights, once the run is complete RUN/result.json     history and final numbers,
+once the run is complete
 """
 
 import json
@@ -86,4 +87,6 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> No
         model.load_state_dict(tensors, strict=True)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
-        raise CourseError(f"{path} does not fit this network ({reason}): use the configuration that it was trained with") from None
+        raise CourseError(
+            f"{path} does not fit this network ({reason}): use the configuration that it was trained with"
+        ) from None

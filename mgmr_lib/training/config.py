@@ -15,10 +15,11 @@ PROFILES = ("fast", "laptop", "full")
 class TrainConfig:
     """One training run.
 
-    model: a name of models/registry.py; data: a classroom corpus's name or a path to an MMSA file; dataset: metric family,
-    None to find out. protocol: "B" (one model, rates drawn anew every epoch) or "A" (this `rate` everywhere).
+    model: a name of models/registry.py; data: a classroom corpus's name or a path to an MMSA file; dataset: metric
+    family, None to find out. protocol: "B" (one model, rates drawn anew every epoch) or "A" (this `rate` everywhere).
     pool_audio, pool_vision: frames averaged into one step before the network (1: none). Learning rates: lr for all but
-    the text encoder; encoder_lr 0 freezes the encoder. valid_rates: the missing rates that early stopping averages over.
+    the text encoder; encoder_lr 0 freezes the encoder. valid_rates: the missing rates that early stopping averages
+    over.
     ema: decay of the averaged weights that are evaluated and kept (0: the plain weights).
     max_clips: use only that many clips a split (None: all). shuffle_labels: a negative control.
     network: the model's own configuration.
@@ -70,32 +71,77 @@ class TrainConfig:
 
 # What a profile sets, beside the defaults above. "full" takes the papers' sizes, which differ between corpora.
 _TRAIN = {
-    "fast": {"pool_audio": 15, "pool_vision": 20, "epochs": 3, "max_clips": 256, "batch_size": 16, "lr": 2e-3,
-             "valid_rates": (0.0, 0.5), "ema": 0.9},
+    "fast": {
+        "pool_audio": 15,
+        "pool_vision": 20,
+        "epochs": 3,
+        "max_clips": 256,
+        "batch_size": 16,
+        "lr": 2e-3,
+        "valid_rates": (0.0, 0.5),
+        "ema": 0.9,
+    },
     "laptop": {"pool_audio": 32, "pool_vision": 40, "epochs": 12, "patience": 8, "ema": 0.99, "weight_decay": 0.01},
     "full": {"text_encoder": "bert-base-uncased", "encoder_lr": 1e-5},
 }
-# MFMB-Net learns a small corpus by heart within some epochs; chosen on the valid split, like most sizes. Its objective (Eq. 17's
-# classes, two-hot), hub and micro stream were chosen on 1500 more clips, made like the corpus's of sentences that none of its splits
-# holds.
+# MFMB-Net learns a small corpus by heart within some epochs; chosen on the valid split, like most sizes. Its objective
+# (Eq. 17's classes, two-hot), hub and micro stream were chosen on 1500 more clips, made like the corpus's of sentences
+# that none of its splits holds.
 _TRAIN_NETWORK = {("laptop", "mfmb"): {"epochs": 8}}
 _NETWORK = {
     ("fast", "mgmr"): {"d_model": 32, "d_state": 4, "expand": 1},
     ("laptop", "mgmr"): {"d_model": 64, "d_state": 8, "expand": 1, "dropout": 0.3, "input_dropout": 0.2},
-    ("fast", "mfmb"): {"d_model": 32, "heads": 4, "ffn": 64, "d_lstm": 16, "d_mix": 32, "d_state": 4, "expand": 1,
-                       "code_d_model": 20, "code_heads": 4, "code_depth": 1, "code_depth_cross": 1, "code_steps": 16,
-                       "code_macro_depth": 1, "code_gru_depth": 1},
-    ("laptop", "mfmb"): {"classes": 7, "class_targets": "two-hot", "d_model": 128, "dropout": 0.3, "input_dropout": 0.2, "hub": 4,
-                         "d_lstm": 16, "d_mix": 8, "d_fine": 1, "d_state": 8, "expand": 1,
-                         "code_depth": 1, "code_depth_cross": 1, "code_gru_depth": 1, "code_macro_depth": 2},
+    ("fast", "mfmb"): {
+        "d_model": 32,
+        "heads": 4,
+        "ffn": 64,
+        "d_lstm": 16,
+        "d_mix": 32,
+        "d_state": 4,
+        "expand": 1,
+        "code_d_model": 20,
+        "code_heads": 4,
+        "code_depth": 1,
+        "code_depth_cross": 1,
+        "code_steps": 16,
+        "code_macro_depth": 1,
+        "code_gru_depth": 1,
+    },
+    ("laptop", "mfmb"): {
+        "classes": 7,
+        "class_targets": "two-hot",
+        "d_model": 128,
+        "dropout": 0.3,
+        "input_dropout": 0.2,
+        "hub": 4,
+        "d_lstm": 16,
+        "d_mix": 8,
+        "d_fine": 1,
+        "d_state": 8,
+        "expand": 1,
+        "code_depth": 1,
+        "code_depth_cross": 1,
+        "code_gru_depth": 1,
+        "code_macro_depth": 2,
+    },
     **{("fast", m): {"d_model": 32} for m in ("fc_t", "fc_a", "fc_v", "concat", "early_lstm", "late_lstm")},
-    **{("laptop", m): {"d_model": 64, "dropout": 0.2} for m in ("fc_t", "fc_a", "fc_v", "concat", "early_lstm", "late_lstm")},
+    **{
+        ("laptop", m): {"d_model": 64, "dropout": 0.2}
+        for m in ("fc_t", "fc_a", "fc_v", "concat", "early_lstm", "late_lstm")
+    },
     ("fast", "tfn"): {"d_text": 16, "d_audio": 8, "d_vision": 8, "d_fused": 32},
     ("laptop", "tfn"): {"d_text": 32, "d_audio": 16, "d_vision": 16, "d_fused": 64, "dropout": 0.2},
     ("fast", "lmf"): {"d_text": 32, "d_audio": 16, "d_vision": 16, "d_fused": 32},
     ("laptop", "lmf"): {"d_text": 64, "d_audio": 32, "d_vision": 32, "dropout": 0.2},
     ("fast", "mult"): {"d_model": 16, "heads": 4, "depth": 1, "depth_self": 1, "attention_dropout": 0.0},
-    ("laptop", "mult"): {"d_model": 32, "heads": 4, "depth": 2, "depth_self": 1, "dropout": 0.2, "attention_dropout": 0.0},
+    ("laptop", "mult"): {
+        "d_model": 32,
+        "heads": 4,
+        "depth": 2,
+        "depth_self": 1,
+        "dropout": 0.2,
+        "attention_dropout": 0.0,
+    },
     ("fast", "tfr"): {"d_model": 12, "heads": 4, "depth": 1, "depth_gru": 1, "d_head": 32, "attention_dropout": 0.0},
     ("laptop", "tfr"): {"depth": 1, "depth_gru": 1, "d_head": 64, "attention_dropout": 0.0},
 }
@@ -112,7 +158,8 @@ _LENGTHS_BY_FAMILY = {
     "mosei": {"text_length": 50, "code_steps_audio": 500, "code_steps_vision": 500},
     "sims": {"text_length": 39, "code_steps_audio": 400, "code_steps_vision": 55},
 }
-# MFMB-Net's section "Experiments"; what differs on SIMS, and the loss weights, are its published code's (that reading's alone).
+# MFMB-Net's section "Experiments"; what differs on SIMS, and the loss weights, are its published code's (that reading's
+# alone).
 _FULL_MFMB = {"lr": 2e-3, "patience": 6, "batch_size": 24}
 _FULL_MFMB_CODE = {
     "mosi": {"alpha_text": 5.0, "alpha_audio": 2.0, "alpha_vision": 20.0, "dropout": 0.2},
@@ -141,7 +188,10 @@ def make_config(model: str = "mgmr", profile: str = "laptop", family: str = "mos
     if profile not in PROFILES:
         raise CourseError(f"there is no profile {profile!r}: use --profile {'|'.join(PROFILES)}")
     kind = entry(model).config
-    train, network = _TRAIN[profile] | _TRAIN_NETWORK.get((profile, model), {}), dict(_NETWORK.get((profile, model), {}))
+    train, network = (
+        _TRAIN[profile] | _TRAIN_NETWORK.get((profile, model), {}),
+        dict(_NETWORK.get((profile, model), {})),
+    )
     if profile == "full":
         by_family = _FULL_BY_FAMILY[family]
         train |= by_family["train"]

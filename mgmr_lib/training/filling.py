@@ -1,6 +1,8 @@
-"""Filling gaps in short signals: MGMR-Net's reconstruction module trained alone, and rivals that need no training (notebook 14).
+"""Filling gaps in short signals: MGMR-Net's reconstruction module trained alone, and rivals that need no training
+(notebook 14).
 
-Every signal is (n, l, c) in standard deviations from its mean, so that a zero, which stands where a step is lost, is the mean.
+Every signal is (n, l, c) in standard deviations from its mean, so that a zero, which stands where a step is lost, is
+the mean.
 """
 
 import math
@@ -28,7 +30,8 @@ class Signals:
 
 
 def swing(clips: tuple[int, int] = (800, 300), period: float = 8.0, noise: float = 0.3, seed: int = 0) -> Signals:
-    """Simulated: a head that nods and turns, two channels that swing with one period (in steps) from a random phase, and noise."""
+    """Simulated: a head that nods and turns, two channels that swing with one period (in steps) from a random phase,
+    and noise."""
     g = torch.Generator().manual_seed(seed)
 
     def draw(n: int) -> Tensor:
@@ -65,13 +68,15 @@ def lose(x: Tensor, rate: float | Tensor, seed: int) -> Tensor:
 
 
 def hold_last(x: Tensor, keep: Tensor) -> Tensor:
-    """Each lost step repeats the last kept one before it; zero where there is none. x (n,l,c), keep (n,l) -> (n,l,c)."""
+    """Each lost step repeats the last kept one before it; zero where there is none. x (n,l,c), keep (n,l) ->
+    (n,l,c)."""
     last = _kept_before(keep)
     return _take(x, last.clamp(min=0)).masked_fill((last < 0)[..., None], 0.0)
 
 
 def straight_line(x: Tensor, keep: Tensor) -> Tensor:
-    """A straight line from the last kept step to the next one; level beyond the outermost kept steps; zero where none is kept."""
+    """A straight line from the last kept step to the next one; level beyond the outermost kept steps; zero where none
+    is kept."""
     before, after = _kept_before(keep), keep.shape[1] - 1 - _kept_before(keep.flip(1)).flip(1)
     nothing = ~keep.any(1)[:, None, None]
     before = torch.where(before < 0, after, before)

@@ -1,4 +1,5 @@
-"""The joint loss of both papers: L = L_task + sum over modalities of alpha_m L_rec^m (MGMR section 3.5; MFMB Eqs. 17-19).
+"""The joint loss of both papers: L = L_task + sum over modalities of alpha_m L_rec^m (MGMR section 3.5; MFMB Eqs.
+17-19).
 
 Every term is a sum over a count. The counts can come from all processes of a distributed run (`counts`), so that the
 loss, and its gradient, do not depend on how a batch was divided.
@@ -34,9 +35,10 @@ def loss_counts(output: Output, labels: Tensor) -> Tensor:
 def joint_loss(output: Output, labels: Tensor, weights: LossWeights, counts: Tensor | None = None) -> dict[str, Tensor]:
     """{"total", "task", "text", "audio", "vision"}: scalars.
 
-    task: mean absolute error over the clips, or their mean cross-entropy where the network gives logits. A modality's term: SmoothL1 (beta 1) between the reconstruction and the
-    complete, standardised features, summed over the missing positions only and divided by their number of elements;
-    0 where nothing is missing. Observed positions and padding never count.
+    task: mean absolute error over the clips, or their mean cross-entropy where the network gives logits. A modality's
+    term: SmoothL1 (beta 1) between the reconstruction and the complete, standardised features, summed over the missing
+    positions only and divided by their number of elements; 0 where nothing is missing. Observed positions and padding
+    never count.
     """
     counts = loss_counts(output, labels) if counts is None else counts
     terms = {"task": _task(output, labels) / counts[0].to(labels.dtype)}
@@ -53,7 +55,8 @@ def joint_loss(output: Output, labels: Tensor, weights: LossWeights, counts: Ten
 
 
 def _task(output: Output, labels: Tensor) -> Tensor:
-    """Summed over the clips: |prediction - label|, or -sum of y log(probability) over the classes, y one-hot or two-hot."""
+    """Summed over the clips: |prediction - label|, or -sum of y log(probability) over the classes, y one-hot or
+    two-hot."""
     if output.logits is None:
         return (output.prediction - labels).abs().sum()
     find = class_shares if output.class_targets == "two-hot" else class_index

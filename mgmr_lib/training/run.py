@@ -68,7 +68,9 @@ def open_folder(folder: Path, description: dict) -> bool:
             before = read_json(path)
             same = all(before.get(k) == description[k] for k in ("config", "fingerprint"))
             if not same:
-                raise CourseError(f"{folder} holds a run with other settings or data: choose another --out or delete it")
+                raise CourseError(
+                    f"{folder} holds a run with other settings or data: choose another --out or delete it"
+                )
             return (folder / "result.json").exists() and (folder / "model.safetensors").exists()
         if any(folder.iterdir()):
             raise CourseError(f"{folder} is not empty and holds no run: choose another --out")
@@ -166,18 +168,21 @@ def load_run(
         raise CourseError(f"{folder} holds no run (no config.json): give the folder that train --out wrote")
     about = read_json(folder / "config.json")
     if not (folder / "model.safetensors").exists():
-        raise CourseError(f"the run in {folder} is not complete: run its train command again, and it goes on where it stopped")
+        raise CourseError(
+            f"the run in {folder} is not complete: run its train command again, and it goes on where it stopped"
+        )
     config = TrainConfig.from_dict(about["config"])
     if corpus is None:
         corpus = load_corpus(data or config.data, config.dataset)
     found = describe(corpus)["widths"]
     if found != about["corpus"]["widths"]:
         wanted = about["corpus"]["widths"]
-        raise CourseError(f"{corpus.source or corpus.name} has features of widths {found}, but {folder} was trained on {wanted}")
+        raise CourseError(
+            f"{corpus.source or corpus.name} has features of widths {found}, but {folder} was trained on {wanted}"
+        )
     encoder = given_encoder(config, encoder)
     model = build(config, corpus["train"], encoder, config.encoder_lr == 0)
     tensors, _ = load_tensors(folder / "model.safetensors")
     load_weights(model, tensors, folder / "model.safetensors")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return Run(folder, config, about, corpus, model.to(device).eval(), encoder.to(device), device)
-

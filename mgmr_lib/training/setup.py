@@ -20,7 +20,8 @@ from .seeds import mix
 
 @dataclass
 class Setup:
-    """config, corpus, splits (cut to max_clips), the network, and the frozen text encoder with its features, if frozen."""
+    """config, corpus, splits (cut to max_clips), the network, and the frozen text encoder with its features, if
+    frozen."""
 
     config: TrainConfig
     corpus: Corpus
@@ -63,7 +64,8 @@ def with_shuffled_labels(split: Split, seed: int) -> Split:
 
 
 def prepare(config: TrainConfig, corpus: Corpus | None = None, encoder: TextEncoder | None = None) -> Setup:
-    """Load the corpus and the text encoder (unless given), and a freshly initialised network, with the train split's statistics.
+    """Load the corpus and the text encoder (unless given), and a freshly initialised network, with the train split's
+    statistics.
 
     encoder: the configuration's own, frozen; sweeps load it once for many runs.
     """

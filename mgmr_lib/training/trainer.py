@@ -79,7 +79,9 @@ class Trainer:
     folder: where checkpoints go (None: nowhere). `run()` resumes from the folder's checkpoint if there is one.
     """
 
-    def __init__(self, setup: Setup, folder: Path | None = None, quiet: bool = False, accelerator: Accelerator | None = None):
+    def __init__(
+        self, setup: Setup, folder: Path | None = None, quiet: bool = False, accelerator: Accelerator | None = None
+    ):
         self.setup, self.config, self.folder, self.quiet = setup, setup.config, folder, quiet
         self.accelerator = accelerator or Accelerator()
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=self.config.weight_decay)
@@ -109,7 +111,9 @@ class Trainer:
         c = self.config
         self._resume()
         hidden = self.quiet or not self.accelerator.is_main_process
-        bar = tqdm(total=c.epochs, initial=self.progress.epoch, disable=hidden, desc=f"{c.model} {c.profile}", unit="epoch")
+        bar = tqdm(
+            total=c.epochs, initial=self.progress.epoch, disable=hidden, desc=f"{c.model} {c.profile}", unit="epoch"
+        )
         while self.progress.epoch < c.epochs and self.progress.waited < c.patience:
             losses = self._train_epoch(self.progress.epoch)
             mae = self._validate()
@@ -130,7 +134,9 @@ class Trainer:
         totals: dict[str, float] = {}
         for whole in batches:
             # Each process takes its share of the same global batch; an odd clip goes to the first ones.
-            losses = self._step(masked, np.array_split(whole, self.accelerator.num_processes)[self.accelerator.process_index])
+            losses = self._step(
+                masked, np.array_split(whole, self.accelerator.num_processes)[self.accelerator.process_index]
+            )
             for name, value in losses.items():
                 totals[name] = totals.get(name, 0.0) + float(value) * len(whole)
         return {name: value / len(masked) for name, value in totals.items()}
@@ -159,7 +165,9 @@ class Trainer:
         total = self.steps_per_epoch * self.config.epochs
         warm = max(1, round(self.config.warmup * total))
         step = self.progress.step
-        factor = (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
+        factor = (
+            (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
+        )
         for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = rate * factor
 
@@ -205,4 +213,3 @@ class Trainer:
         if self.averaged is not None:
             load_weights(self.averaged, without_prefix("averaged", tensors), path)
         self.best_weights = without_prefix("best", tensors)
-

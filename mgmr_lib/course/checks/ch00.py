@@ -22,7 +22,10 @@ def _hide_cases(rng):
         keep = [True, False, *(rng.random() < 0.5 for _ in range(n - 2))]
         rng.shuffle(keep)
         made.append((rng.sample(WORDS, n), keep))
-    return made + [Case((rng.sample(WORDS, 3), [True] * 3), "nothing lost"), Case((rng.sample(WORDS, 3), [False] * 3), "all lost")]
+    return made + [
+        Case((rng.sample(WORDS, 3), [True] * 3), "nothing lost"),
+        Case((rng.sample(WORDS, 3), [False] * 3), "all lost"),
+    ]
 
 
 def _error_cases(rng):
@@ -30,8 +33,10 @@ def _error_cases(rng):
     for _ in range(4):
         n = rng.randint(2, 5)
         made.append(([rng.randint(-12, 12) / 4 for _ in range(n)], [rng.randint(-12, 12) / 4 for _ in range(n)]))
-    return made + [Case(([rng.randint(1, 12) / 4], [-1.0]), "a single sentence, read too high"),
-                   Case(([-rng.randint(1, 12) / 4], [1.0]), "a single sentence, read too low")]
+    return made + [
+        Case(([rng.randint(1, 12) / 4], [-1.0]), "a single sentence, read too high"),
+        Case(([-rng.randint(1, 12) / 4], [1.0]), "a single sentence, read too low"),
+    ]
 
 
 def _signed(predictions, labels):
@@ -40,39 +45,95 @@ def _signed(predictions, labels):
 
 EXERCISES = [
     Exercise(
-        id="00.1", title="hide the lost words", difficulty=1, minutes=3, reference=hide, cases=_hide_cases,
-        hints=("Go through words and keep side by side; a word that is kept stays, another becomes \"[UNK]\".",
-               "Two lists of the same length l go in, one list of l strings comes out: zip(words, keep) gives the pairs."),
+        id="00.1",
+        title="hide the lost words",
+        difficulty=1,
+        minutes=3,
+        reference=hide,
+        cases=_hide_cases,
+        hints=(
+            'Go through words and keep side by side; a word that is kept stays, another becomes "[UNK]".',
+            "Two lists of the same length l go in, one list of l strings comes out: zip(words, keep) gives the pairs.",
+        ),
         after="The result is as long as the input: a reader still knows where something is missing, and how much.",
         wrong=(
-            Wrong("turned round", lambda words, keep: ["[UNK]" if k else w for w, k in zip(words, keep, strict=True)], "other way round",
-                  "It is the other way round: True in keep means that the word stays."),
-            Wrong("dropped", lambda words, keep: [w for w, k in zip(words, keep, strict=True) if k], "out of the list",
-                  "Lost words are left out of the list: each must leave an \"[UNK]\" in its place, or nobody knows where it stood."),
-            Wrong("blanked", lambda words, keep: [w if k else "" for w, k in zip(words, keep, strict=True)], "empty string",
-                  "Lost words become an empty string: write \"[UNK]\", with the brackets."),
-            Wrong("joined", lambda words, keep: " ".join(hide(words, keep)), "one long string",
-                  "This is one long string: return a list with one string a word."),
-            Wrong("copied", lambda words, keep: list(words), "all words are still there",
-                  "Here all words are still there: look at keep, too."),
+            Wrong(
+                "turned round",
+                lambda words, keep: ["[UNK]" if k else w for w, k in zip(words, keep, strict=True)],
+                "other way round",
+                "It is the other way round: True in keep means that the word stays.",
+            ),
+            Wrong(
+                "dropped",
+                lambda words, keep: [w for w, k in zip(words, keep, strict=True) if k],
+                "out of the list",
+                'Lost words are left out of the list: each must leave an "[UNK]" in its place, or nobody knows where it stood.',
+            ),
+            Wrong(
+                "blanked",
+                lambda words, keep: [w if k else "" for w, k in zip(words, keep, strict=True)],
+                "empty string",
+                'Lost words become an empty string: write "[UNK]", with the brackets.',
+            ),
+            Wrong(
+                "joined",
+                lambda words, keep: " ".join(hide(words, keep)),
+                "one long string",
+                "This is one long string: return a list with one string a word.",
+            ),
+            Wrong(
+                "copied",
+                lambda words, keep: list(words),
+                "all words are still there",
+                "Here all words are still there: look at keep, too.",
+            ),
         ),
     ),
     Exercise(
-        id="00.2", title="the mean absolute error", difficulty=1, minutes=5, reference=mean_absolute_error, cases=_error_cases,
-        hints=("Being two points too high and two points too low must not cancel: what does abs do to a number?",
-               "Two lists of n numbers go in, one number comes out: the sum of n distances, divided by n."),
+        id="00.2",
+        title="the mean absolute error",
+        difficulty=1,
+        minutes=5,
+        reference=mean_absolute_error,
+        cases=_error_cases,
+        hints=(
+            "Being two points too high and two points too low must not cancel: what does abs do to a number?",
+            "Two lists of n numbers go in, one number comes out: the sum of n distances, divided by n.",
+        ),
         after="Every distance counts, whichever way the reader is off.",
         wrong=(
-            Wrong("signed", _signed, "cancel",
-                  "Errors of opposite sign cancel: take the distance, abs(prediction - label), before you add."),
-            Wrong("abs of the mean", lambda predictions, labels: abs(_signed(predictions, labels)), "too late",
-                  "abs comes too late: after the sum, errors up and down have eaten each other. Take it for each sentence."),
-            Wrong("not divided", lambda predictions, labels: mean_absolute_error(predictions, labels) * len(labels), "divide",
-                  "This is the sum of the distances: divide it by their number, so that more sentences do not mean more error."),
-            Wrong("squared", lambda predictions, labels: sum((p - y) ** 2 for p, y in zip(predictions, labels, strict=True)) / len(labels),
-                  "squares", "These are squares of the distances: that is another measure, in squared points. Use abs."),
-            Wrong("largest", lambda predictions, labels: max(abs(p - y) for p, y in zip(predictions, labels, strict=True)), "worst sentence",
-                  "This is the error on the worst sentence alone: we want the average over all."),
+            Wrong(
+                "signed",
+                _signed,
+                "cancel",
+                "Errors of opposite sign cancel: take the distance, abs(prediction - label), before you add.",
+            ),
+            Wrong(
+                "abs of the mean",
+                lambda predictions, labels: abs(_signed(predictions, labels)),
+                "too late",
+                "abs comes too late: after the sum, errors up and down have eaten each other. Take it for each sentence.",
+            ),
+            Wrong(
+                "not divided",
+                lambda predictions, labels: mean_absolute_error(predictions, labels) * len(labels),
+                "divide",
+                "This is the sum of the distances: divide it by their number, so that more sentences do not mean more error.",
+            ),
+            Wrong(
+                "squared",
+                lambda predictions, labels: (
+                    sum((p - y) ** 2 for p, y in zip(predictions, labels, strict=True)) / len(labels)
+                ),
+                "squares",
+                "These are squares of the distances: that is another measure, in squared points. Use abs.",
+            ),
+            Wrong(
+                "largest",
+                lambda predictions, labels: max(abs(p - y) for p, y in zip(predictions, labels, strict=True)),
+                "worst sentence",
+                "This is the error on the worst sentence alone: we want the average over all.",
+            ),
         ),
     ),
 ]

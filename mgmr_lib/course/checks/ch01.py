@@ -47,14 +47,22 @@ def _quarters(rng, low=1, high=9):
 
 def _step_cases(rng):
     return [Case((2.0, 1.0, 0.5, 3.0), "two round numbers")] + [
-        tuple(_quarters(rng) for _ in range(4)) for _ in range(5)]
+        tuple(_quarters(rng) for _ in range(4)) for _ in range(5)
+    ]
 
 
 def _run_cases(rng):
-    a, b, c, d = (rng.choice([0.25, 0.5, 0.75]), float(rng.randint(2, 4)), float(rng.randint(2, 4)), float(rng.randint(2, 4)))
+    a, b, c, d = (
+        rng.choice([0.25, 0.5, 0.75]),
+        float(rng.randint(2, 4)),
+        float(rng.randint(2, 4)),
+        float(rng.randint(2, 4)),
+    )
     made = [Case(([1.0, 0.0, 0.0, 0.0], a, b, c, d), "a click, then silence")]
-    made += [([_quarters(rng) for _ in range(rng.randint(3, 6))], _quarters(rng, 1, 3), *(_quarters(rng) for _ in range(3)))
-             for _ in range(4)]
+    made += [
+        ([_quarters(rng) for _ in range(rng.randint(3, 6))], _quarters(rng, 1, 3), *(_quarters(rng) for _ in range(3)))
+        for _ in range(4)
+    ]
     return made + [Case(([], a, b, c, d), "no input at all")]
 
 
@@ -81,8 +89,14 @@ def _vector_cases(rng):
     made = [Case(([1.0, 0.0], 0.0, [[0.0, -1.0], [1.0, 0.0]], [1.0, 0.0]), "a quarter turn")]
     for _ in range(4):
         n = rng.randint(2, 4)
-        made.append(([_quarters(rng) for _ in range(n)], _quarters(rng), [[_quarters(rng) for _ in range(n)] for _ in range(n)],
-                     [_quarters(rng, 2) for _ in range(n)]))
+        made.append(
+            (
+                [_quarters(rng) for _ in range(n)],
+                _quarters(rng),
+                [[_quarters(rng) for _ in range(n)] for _ in range(n)],
+                [_quarters(rng, 2) for _ in range(n)],
+            )
+        )
     return made
 
 
@@ -103,98 +117,240 @@ def _stable_cases(rng):
 
 EXERCISES = [
     Exercise(
-        id="01.1", title="one step of the recurrence", difficulty=1, minutes=3, reference=step, cases=_step_cases,
-        hints=("The new state is a share of the old state plus a share of the input.",
-               "h, x, a and b are plain numbers, and so is the result: one line with two products."),
+        id="01.1",
+        title="one step of the recurrence",
+        difficulty=1,
+        minutes=3,
+        reference=step,
+        cases=_step_cases,
+        hints=(
+            "The new state is a share of the old state plus a share of the input.",
+            "h, x, a and b are plain numbers, and so is the result: one line with two products.",
+        ),
         after="That is the whole memory: everything before this step reaches us through h alone.",
         wrong=(
-            Wrong("a and b swapped", lambda h, x, a, b: b * h + a * x, "swapped",
-                  "The weights look swapped: a belongs to the state, b to the input."),
-            Wrong("b left out", lambda h, x, a, b: a * h + x, "weight b",
-                  "The input enters without its weight b: it is right only where b = 1."),
-            Wrong("state not scaled", lambda h, x, a, b: h + b * x, "never fades",
-                  "The old state enters without its factor a: such a memory never fades."),
-            Wrong("old state lost", lambda h, x, a, b: b * x, "only the present",
-                  "The old state is missing: this system knows only the present."),
-            Wrong("a over both", lambda h, x, a, b: a * (h + b * x), "fresh input",
-                  "The factor a is applied to the sum: it fades the fresh input too, before it was ever stored."),
+            Wrong(
+                "a and b swapped",
+                lambda h, x, a, b: b * h + a * x,
+                "swapped",
+                "The weights look swapped: a belongs to the state, b to the input.",
+            ),
+            Wrong(
+                "b left out",
+                lambda h, x, a, b: a * h + x,
+                "weight b",
+                "The input enters without its weight b: it is right only where b = 1.",
+            ),
+            Wrong(
+                "state not scaled",
+                lambda h, x, a, b: h + b * x,
+                "never fades",
+                "The old state enters without its factor a: such a memory never fades.",
+            ),
+            Wrong(
+                "old state lost",
+                lambda h, x, a, b: b * x,
+                "only the present",
+                "The old state is missing: this system knows only the present.",
+            ),
+            Wrong(
+                "a over both",
+                lambda h, x, a, b: a * (h + b * x),
+                "fresh input",
+                "The factor a is applied to the sum: it fades the fresh input too, before it was ever stored.",
+            ),
         ),
     ),
     Exercise(
-        id="01.2", title="the whole sequence", difficulty=1, minutes=8, reference=run, cases=_run_cases,
-        hints=("Start with h = 0. For each input: first update the state, then compute the output from the new state.",
-               "x and y are lists of equal length l; h stays a single number that the loop overwrites."),
+        id="01.2",
+        title="the whole sequence",
+        difficulty=1,
+        minutes=8,
+        reference=run,
+        cases=_run_cases,
+        hints=(
+            "Start with h = 0. For each input: first update the state, then compute the output from the new state.",
+            "x and y are lists of equal length l; h stays a single number that the loop overwrites.",
+        ),
         after="The loop keeps one number, whatever the length of x.",
         wrong=(
-            Wrong("one step late", _late, "one step late",
-                  "The output comes one step late: it is computed from the old state. Update h first, then compute y."),
-            Wrong("d forgotten", lambda x, a, b, c, d: run(x, a, b, c, 0.0), "shortcut",
-                  "The shortcut d x is missing: the input also reaches the output directly."),
-            Wrong("states returned", lambda x, a, b, c, d: run(x, a, b, 1.0, 0.0), "states",
-                  "These are the states: the output is c h + d x."),
-            Wrong("state restarts", _forgets_the_state, "starts again",
-                  "The state starts again at every step: set h = 0 once, before the loop."),
-            Wrong("last output only", lambda x, a, b, c, d: (run(x, a, b, c, d) or [0.0])[-1], "last output alone",
-                  "This is the last output alone: collect one output for every step in a list."),
-            Wrong("c on the sum", lambda x, a, b, c, d: [c * y for y in run(x, a, b, 1.0, d)], "both terms",
-                  "c multiplies both terms: it belongs to the state alone, d to the input."),
+            Wrong(
+                "one step late",
+                _late,
+                "one step late",
+                "The output comes one step late: it is computed from the old state. Update h first, then compute y.",
+            ),
+            Wrong(
+                "d forgotten",
+                lambda x, a, b, c, d: run(x, a, b, c, 0.0),
+                "shortcut",
+                "The shortcut d x is missing: the input also reaches the output directly.",
+            ),
+            Wrong(
+                "states returned",
+                lambda x, a, b, c, d: run(x, a, b, 1.0, 0.0),
+                "states",
+                "These are the states: the output is c h + d x.",
+            ),
+            Wrong(
+                "state restarts",
+                _forgets_the_state,
+                "starts again",
+                "The state starts again at every step: set h = 0 once, before the loop.",
+            ),
+            Wrong(
+                "last output only",
+                lambda x, a, b, c, d: (run(x, a, b, c, d) or [0.0])[-1],
+                "last output alone",
+                "This is the last output alone: collect one output for every step in a list.",
+            ),
+            Wrong(
+                "c on the sum",
+                lambda x, a, b, c, d: [c * y for y in run(x, a, b, 1.0, d)],
+                "both terms",
+                "c multiplies both terms: it belongs to the state alone, d to the input.",
+            ),
         ),
     ),
     Exercise(
-        id="01.3", title="the pole of a given half-life", difficulty=2, minutes=8, reference=pole_for_half_life,
+        id="01.3",
+        title="the pole of a given half-life",
+        difficulty=2,
+        minutes=8,
+        reference=pole_for_half_life,
         cases=lambda rng: [(2,)] + [(n,) for n in rng.sample(range(3, 200), 5)],
-        hints=("After one step a share a is left, after two a times a. Which a leaves one half after `steps` steps?",
-               "A number goes in, a number between 0 and 1 comes out: solve a ** steps = 0.5 for a."),
+        hints=(
+            "After one step a share a is left, after two a times a. Which a leaves one half after `steps` steps?",
+            "A number goes in, a number between 0 and 1 comes out: solve a ** steps = 0.5 for a.",
+        ),
         after="From now on we can choose a memory in steps instead of guessing a.",
         wrong=(
-            Wrong("linear", lambda steps: 1 - 1 / steps, "same share",
-                  "1 - 1/steps is the fading of a memory that loses the same amount every step; ours loses the same share."),
-            Wrong("half at once", lambda steps: 0.5 / steps, "divides",
-                  "This divides one half by the steps; the factors of the steps multiply."),
-            Wrong("time constant", lambda steps: cmath.exp(-1 / steps).real, "time constant",
-                  "This is the a of a time constant: it leaves 1/e (about a third) after `steps` steps, not one half."),
-            Wrong("doubling", lambda steps: 2 ** (1 / steps), "doubles",
-                  "This a is larger than 1: the state doubles instead of halving."),
-            Wrong("power turned round", lambda steps: 0.5**steps, "one step",
-                  "This is what a = 0.5 leaves after `steps` steps; we look for the a of one step, so take a root."),
+            Wrong(
+                "linear",
+                lambda steps: 1 - 1 / steps,
+                "same share",
+                "1 - 1/steps is the fading of a memory that loses the same amount every step; ours loses the same share.",
+            ),
+            Wrong(
+                "half at once",
+                lambda steps: 0.5 / steps,
+                "divides",
+                "This divides one half by the steps; the factors of the steps multiply.",
+            ),
+            Wrong(
+                "time constant",
+                lambda steps: cmath.exp(-1 / steps).real,
+                "time constant",
+                "This is the a of a time constant: it leaves 1/e (about a third) after `steps` steps, not one half.",
+            ),
+            Wrong(
+                "doubling",
+                lambda steps: 2 ** (1 / steps),
+                "doubles",
+                "This a is larger than 1: the state doubles instead of halving.",
+            ),
+            Wrong(
+                "power turned round",
+                lambda steps: 0.5**steps,
+                "one step",
+                "This is what a = 0.5 leaves after `steps` steps; we look for the a of one step, so take a root.",
+            ),
         ),
     ),
     Exercise(
-        id="01.4", title="find the bug in the vector step", difficulty=2, minutes=10, reference=vector_step, cases=_vector_cases,
-        hints=("Follow a quarter turn by hand: when the second entry is computed, which first entry does it read, old or new?",
-               "h and B are lists of n numbers, A is a list of n rows; build a new list of n numbers and leave h alone."),
+        id="01.4",
+        title="find the bug in the vector step",
+        difficulty=2,
+        minutes=10,
+        reference=vector_step,
+        cases=_vector_cases,
+        hints=(
+            "Follow a quarter turn by hand: when the second entry is computed, which first entry does it read, old or new?",
+            "h and B are lists of n numbers, A is a list of n rows; build a new list of n numbers and leave h alone.",
+        ),
         after="All n entries of the new state read the same old state.",
         wrong=(
-            Wrong("updated in place", _in_place, "already been overwritten",
-                  "Later entries read earlier ones that have already been overwritten: compute all of them from the old state."),
-            Wrong("columns for rows", lambda h, x, A, B: vector_step(h, x, [list(r) for r in zip(*A, strict=True)], B), "row i",
-                  "This uses columns for rows: entry i of the result needs row i of A."),
-            Wrong("input lost", lambda h, x, A, B: vector_step(h, 0.0, A, B), "B x",
-                  "The term B x is missing: without it nothing ever enters the state."),
-            Wrong("input without B", lambda h, x, A, B: vector_step(h, x, A, [1.0] * len(B)), "its own weight",
-                  "x is added to every entry alike: each entry has its own weight in B."),
+            Wrong(
+                "updated in place",
+                _in_place,
+                "already been overwritten",
+                "Later entries read earlier ones that have already been overwritten: compute all of them from the old state.",
+            ),
+            Wrong(
+                "columns for rows",
+                lambda h, x, A, B: vector_step(h, x, [list(r) for r in zip(*A, strict=True)], B),
+                "row i",
+                "This uses columns for rows: entry i of the result needs row i of A.",
+            ),
+            Wrong(
+                "input lost",
+                lambda h, x, A, B: vector_step(h, 0.0, A, B),
+                "B x",
+                "The term B x is missing: without it nothing ever enters the state.",
+            ),
+            Wrong(
+                "input without B",
+                lambda h, x, A, B: vector_step(h, x, A, [1.0] * len(B)),
+                "its own weight",
+                "x is added to every entry alike: each entry has its own weight in B.",
+            ),
         ),
     ),
     Exercise(
-        id="01.5", title="the stability of two numbers", difficulty=3, minutes=12, reference=is_stable, cases=_stable_cases,
-        hints=("Solve p² - trace p + det = 0: the poles are (trace ± cmath.sqrt(trace² - 4 det)) / 2. Both must be smaller than 1 in abs.",
-               "A is a list of two rows of two numbers; two complex poles come from it; the answer is one True or False."),
+        id="01.5",
+        title="the stability of two numbers",
+        difficulty=3,
+        minutes=12,
+        reference=is_stable,
+        cases=_stable_cases,
+        hints=(
+            "Solve p² - trace p + det = 0: the poles are (trace ± cmath.sqrt(trace² - 4 det)) / 2. Both must be smaller than 1 in abs.",
+            "A is a list of two rows of two numbers; two complex poles come from it; the answer is one True or False.",
+        ),
         after="The poles decide, not the entries: a large entry beside the diagonal is harmless for stability.",
         wrong=(
-            Wrong("entries", lambda A: all(abs(v) < 1 for row in A for v in row), "entries",
-                  "This looks at the entries of A; a matrix with small entries can grow, and one with a large entry can fade."),
-            Wrong("determinant", lambda A: abs(A[0][0] * A[1][1] - A[0][1] * A[1][0]) < 1, "determinant",
-                  "This looks at the determinant, the product of the poles: a small one can hide a large one."),
-            Wrong("real parts", lambda A: all(abs(p.real) < 1 for p in poles(A)), "real part",
-                  "This looks at the real part alone: a pole far up the imaginary axis grows too. Take abs of the complex number."),
-            Wrong("continuous time", lambda A: all(p.real < 0 for p in poles(A)), "continuous time",
-                  "Real parts below zero are the rule of continuous time; with steps, the poles must lie inside the unit circle."),
-            Wrong("circle included", lambda A: all(abs(p) <= 1 for p in poles(A)), "on the circle",
-                  "A pole on the circle never fades, and some input drives it beyond all bounds. Inside means strictly inside."),
-            Wrong("one pole suffices", lambda A: any(abs(p) < 1 for p in poles(A)), "both poles",
-                  "One pole inside is not enough: both poles must lie inside the circle."),
-            Wrong("answer turned round", lambda A: not is_stable(A), "turned round",
-                  "The answer is turned round: True means stable, so that the state fades."),
+            Wrong(
+                "entries",
+                lambda A: all(abs(v) < 1 for row in A for v in row),
+                "entries",
+                "This looks at the entries of A; a matrix with small entries can grow, and one with a large entry can fade.",
+            ),
+            Wrong(
+                "determinant",
+                lambda A: abs(A[0][0] * A[1][1] - A[0][1] * A[1][0]) < 1,
+                "determinant",
+                "This looks at the determinant, the product of the poles: a small one can hide a large one.",
+            ),
+            Wrong(
+                "real parts",
+                lambda A: all(abs(p.real) < 1 for p in poles(A)),
+                "real part",
+                "This looks at the real part alone: a pole far up the imaginary axis grows too. Take abs of the complex number.",
+            ),
+            Wrong(
+                "continuous time",
+                lambda A: all(p.real < 0 for p in poles(A)),
+                "continuous time",
+                "Real parts below zero are the rule of continuous time; with steps, the poles must lie inside the unit circle.",
+            ),
+            Wrong(
+                "circle included",
+                lambda A: all(abs(p) <= 1 for p in poles(A)),
+                "on the circle",
+                "A pole on the circle never fades, and some input drives it beyond all bounds. Inside means strictly inside.",
+            ),
+            Wrong(
+                "one pole suffices",
+                lambda A: any(abs(p) < 1 for p in poles(A)),
+                "both poles",
+                "One pole inside is not enough: both poles must lie inside the circle.",
+            ),
+            Wrong(
+                "answer turned round",
+                lambda A: not is_stable(A),
+                "turned round",
+                "The answer is turned round: True means stable, so that the state fades.",
+            ),
         ),
     ),
 ]

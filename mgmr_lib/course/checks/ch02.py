@@ -37,18 +37,22 @@ def hippo(n):
 
 def _hold_cases(rng):
     made = [Case((-1.0, 1.0, 0.5), "a rate of one a second, two frames a second")]
-    return made + [(-rng.randint(1, 20) / 4, rng.choice([-2.0, 0.5, 3.0, 4.0]), rng.choice([0.1, 0.25, 0.5, 0.75]))
-                   for _ in range(5)]
+    return made + [
+        (-rng.randint(1, 20) / 4, rng.choice([-2.0, 0.5, 3.0, 4.0]), rng.choice([0.1, 0.25, 0.5, 0.75]))
+        for _ in range(5)
+    ]
 
 
 def _turn_cases(rng):
     """Slow, fast, backwards; never exactly half a turn a frame, where both directions look the same."""
     rate = rng.choice([20, 24, 30, 40])
     made = [Case((20.0, 1 / 25), "25 frames a second"), Case((float(rng.randint(1, 9)), 1 / rate), "slow enough")]
-    made += [Case((rate + float(rng.randint(1, 9)), 1 / rate), "a little over one turn a frame"),
-             Case((rate - float(rng.randint(1, 9)), 1 / rate), "a little under one turn a frame"),
-             Case((-float(rng.randint(1, 9)), 1 / rate), "slowly backwards"),
-             Case((3 * rate + float(rng.randint(1, 9)), 1 / rate), "several turns a frame")]
+    made += [
+        Case((rate + float(rng.randint(1, 9)), 1 / rate), "a little over one turn a frame"),
+        Case((rate - float(rng.randint(1, 9)), 1 / rate), "a little under one turn a frame"),
+        Case((-float(rng.randint(1, 9)), 1 / rate), "slowly backwards"),
+        Case((3 * rate + float(rng.randint(1, 9)), 1 / rate), "several turns a frame"),
+    ]
     return made
 
 
@@ -90,96 +94,236 @@ def _hippo(n, below=-1.0, diagonal=lambda i: -(i + 1.0), flip=False, b=lambda i:
 
 EXERCISES = [
     Exercise(
-        id="02.1", title="discretise with a held input", difficulty=2, minutes=8, reference=hold, cases=_hold_cases,
-        hints=("The state fades by exp(dt A) within the step; the input enters at every moment of it and fades from then on.",
-               "A, B and dt are numbers; return a pair of numbers, exp(dt A) and (exp(dt A) - 1) / A times B."),
+        id="02.1",
+        title="discretise with a held input",
+        difficulty=2,
+        minutes=8,
+        reference=hold,
+        cases=_hold_cases,
+        hints=(
+            "The state fades by exp(dt A) within the step; the input enters at every moment of it and fades from then on.",
+            "A, B and dt are numbers; return a pair of numbers, exp(dt A) and (exp(dt A) - 1) / A times B.",
+        ),
         after="Halve dt and the factor becomes its own square root: the memory in seconds stays.",
         wrong=(
-            Wrong("Euler", lambda A, B, dt: (1 + dt * A, dt * B), "Euler's rule",
-                  "This is Euler's rule: it follows the slope of the step's start. The exact factor is an exponential."),
-            Wrong("Mamba's input", lambda A, B, dt: (math.exp(dt * A), dt * B), "does not fade",
-                  "The factor is right, but your input does not fade within its step: that is Mamba's shortcut, right for small dt."),
-            Wrong("dt forgotten", lambda A, B, dt: hold(A, B, 1.0), "one second",
-                  "This is right for a step of one second: where does dt enter?"),
-            Wrong("sign of A", lambda A, B, dt: (math.exp(-dt * A), (math.exp(-dt * A) - 1) / -A * B), "grows",
-                  "Your state grows: A is negative already, so the factor is exp(dt A) without another minus."),
-            Wrong("B undiscretised", lambda A, B, dt: (math.exp(dt * A), B), "whatever its length",
-                  "Your input enters with the same weight in a step, whatever its length: twice the frames would shout twice as loud."),
+            Wrong(
+                "Euler",
+                lambda A, B, dt: (1 + dt * A, dt * B),
+                "Euler's rule",
+                "This is Euler's rule: it follows the slope of the step's start. The exact factor is an exponential.",
+            ),
+            Wrong(
+                "Mamba's input",
+                lambda A, B, dt: (math.exp(dt * A), dt * B),
+                "does not fade",
+                "The factor is right, but your input does not fade within its step: that is Mamba's shortcut, right for small dt.",
+            ),
+            Wrong(
+                "dt forgotten",
+                lambda A, B, dt: hold(A, B, 1.0),
+                "one second",
+                "This is right for a step of one second: where does dt enter?",
+            ),
+            Wrong(
+                "sign of A",
+                lambda A, B, dt: (math.exp(-dt * A), (math.exp(-dt * A) - 1) / -A * B),
+                "grows",
+                "Your state grows: A is negative already, so the factor is exp(dt A) without another minus.",
+            ),
+            Wrong(
+                "B undiscretised",
+                lambda A, B, dt: (math.exp(dt * A), B),
+                "whatever its length",
+                "Your input enters with the same weight in a step, whatever its length: twice the frames would shout twice as loud.",
+            ),
         ),
     ),
     Exercise(
-        id="02.2", title="what the frames show", difficulty=2, minutes=8, reference=seen_turns, cases=_turn_cases,
-        hints=("Whole turns between two frames leave no trace: add or take away whole turns until at most half a turn is left.",
-               "Two numbers in, one out: with rate = 1 / dt, shift by rate / 2, take the rest modulo rate, shift back."),
+        id="02.2",
+        title="what the frames show",
+        difficulty=2,
+        minutes=8,
+        reference=seen_turns,
+        cases=_turn_cases,
+        hints=(
+            "Whole turns between two frames leave no trace: add or take away whole turns until at most half a turn is left.",
+            "Two numbers in, one out: with rate = 1 / dt, shift by rate / 2, take the rest modulo rate, shift back.",
+        ),
         after="Only what lies below half the frame rate is what it seems.",
         wrong=(
-            Wrong("never backwards", lambda f, dt: f % (1 / dt), "one quarter back",
-                  "Your wheel never turns backwards: three quarters of a turn a frame look like one quarter back."),
-            Wrong("clipped", lambda f, dt: max(-0.5 / dt, min(f, 0.5 / dt)), "as a limit",
-                  "You treat half the frame rate as a limit; a faster wheel does not look stuck there, it looks slower or reversed."),
-            Wrong("sign lost", lambda f, dt: abs(seen_turns(f, dt)), "direction",
-                  "The size is right, the direction is lost: a negative number means backwards."),
-            Wrong("turns a frame", lambda f, dt: seen_turns(f, dt) * dt, "a frame, not a second",
-                  "These are turns a frame, not a second: multiply by the frame rate."),
-            Wrong("no alias", lambda f, dt: f, "as it is",
-                  "This reports the wheel as it is; the frames do not see the whole turns between them."),
+            Wrong(
+                "never backwards",
+                lambda f, dt: f % (1 / dt),
+                "one quarter back",
+                "Your wheel never turns backwards: three quarters of a turn a frame look like one quarter back.",
+            ),
+            Wrong(
+                "clipped",
+                lambda f, dt: max(-0.5 / dt, min(f, 0.5 / dt)),
+                "as a limit",
+                "You treat half the frame rate as a limit; a faster wheel does not look stuck there, it looks slower or reversed.",
+            ),
+            Wrong(
+                "sign lost",
+                lambda f, dt: abs(seen_turns(f, dt)),
+                "direction",
+                "The size is right, the direction is lost: a negative number means backwards.",
+            ),
+            Wrong(
+                "turns a frame",
+                lambda f, dt: seen_turns(f, dt) * dt,
+                "a frame, not a second",
+                "These are turns a frame, not a second: multiply by the frame rate.",
+            ),
+            Wrong(
+                "no alias",
+                lambda f, dt: f,
+                "as it is",
+                "This reports the wheel as it is; the frames do not see the whole turns between them.",
+            ),
         ),
     ),
     Exercise(
-        id="02.3", title="the convolution kernel", difficulty=2, minutes=8, reference=kernel, cases=_kernel_cases,
-        hints=("How does an input of j steps ago reach the output? It enters by Bb, fades j times by Ab, and is read by C.",
-               "Ab, Bb and C are tensors of n numbers; for each j take the product C Ab**j Bb and sum over n: K has `length` numbers."),
+        id="02.3",
+        title="the convolution kernel",
+        difficulty=2,
+        minutes=8,
+        reference=kernel,
+        cases=_kernel_cases,
+        hints=(
+            "How does an input of j steps ago reach the output? It enters by Bb, fades j times by Ab, and is read by C.",
+            "Ab, Bb and C are tensors of n numbers; for each j take the product C Ab**j Bb and sum over n: K has `length` numbers.",
+        ),
         after="The kernel is the impulse response of notebook 01, and holds everything about the system but its state.",
         wrong=(
-            Wrong("one power too many", lambda A, B, C, m: kernel(A, A * B, C, m), "this very step",
-                  "Every entry has one Ab too many: the input of this very step has not faded yet, so K starts with C Bb."),
-            Wrong("B left out", lambda A, B, C, m: kernel(A, torch.ones_like(B), C, m), "Bb is missing",
-                  "Bb is missing: the input enters each state entry with its own weight."),
-            Wrong("C left out", lambda A, B, C, m: kernel(A, B, torch.ones_like(C), m), "C is missing",
-                  "C is missing: the output weighs the state entries before it sums them."),
-            Wrong("turned round", lambda A, B, C, m: kernel(A, B, C, m).flip(0), "oldest first",
-                  "Your kernel has the oldest first: K at j = 0 belongs to the present input."),
-            Wrong("not summed", lambda A, B, C, m: torch.stack([C * A**j * B for j in range(m)]), "a whole vector",
-                  "Each of your K_j is a whole vector: sum over the n state entries, the output is one number."),
-            Wrong("power times", lambda A, B, C, m: torch.stack([(C * (A * j) * B).sum() for j in range(m)]), "j times Ab",
-                  "This has j times Ab; j steps of fading are Ab to the power j."),
+            Wrong(
+                "one power too many",
+                lambda A, B, C, m: kernel(A, A * B, C, m),
+                "this very step",
+                "Every entry has one Ab too many: the input of this very step has not faded yet, so K starts with C Bb.",
+            ),
+            Wrong(
+                "B left out",
+                lambda A, B, C, m: kernel(A, torch.ones_like(B), C, m),
+                "Bb is missing",
+                "Bb is missing: the input enters each state entry with its own weight.",
+            ),
+            Wrong(
+                "C left out",
+                lambda A, B, C, m: kernel(A, B, torch.ones_like(C), m),
+                "C is missing",
+                "C is missing: the output weighs the state entries before it sums them.",
+            ),
+            Wrong(
+                "turned round",
+                lambda A, B, C, m: kernel(A, B, C, m).flip(0),
+                "oldest first",
+                "Your kernel has the oldest first: K at j = 0 belongs to the present input.",
+            ),
+            Wrong(
+                "not summed",
+                lambda A, B, C, m: torch.stack([C * A**j * B for j in range(m)]),
+                "a whole vector",
+                "Each of your K_j is a whole vector: sum over the n state entries, the output is one number.",
+            ),
+            Wrong(
+                "power times",
+                lambda A, B, C, m: torch.stack([(C * (A * j) * B).sum() for j in range(m)]),
+                "j times Ab",
+                "This has j times Ab; j steps of fading are Ab to the power j.",
+            ),
         ),
     ),
     Exercise(
-        id="02.4", title="find the bug in the FFT", difficulty=2, minutes=10, reference=fft_convolve, cases=_convolve_cases,
-        hints=("The FFT believes that the signal starts over after its last step. Give it silence to run into.",
-               "u and K have l numbers; rfft(., n=2 l), multiply, irfft(., n=2 l), and keep the first l numbers."),
+        id="02.4",
+        title="find the bug in the FFT",
+        difficulty=2,
+        minutes=10,
+        reference=fft_convolve,
+        cases=_convolve_cases,
+        hints=(
+            "The FFT believes that the signal starts over after its last step. Give it silence to run into.",
+            "u and K have l numbers; rfft(., n=2 l), multiply, irfft(., n=2 l), and keep the first l numbers.",
+        ),
         after="Twice the length is enough: the tail of a kernel of l steps ends before the copy begins.",
         wrong=(
-            Wrong("circular", lambda u, K: _spectra(u, K, len(u)), "starts over",
-                  "The end still leaks into the start: the FFT takes the signal for a loop that starts over. Pad with zeros."),
-            Wrong("not cut", lambda u, K: _spectra(u, K, 2 * len(u)), "the tail",
-                  "You return the padding too: keep the first l numbers, behind them comes the tail that rings on in silence."),
-            Wrong("padded too little", lambda u, K: _spectra(u, K, len(u) + 1)[: len(u)], "only one zero",
-                  "There is only one zero of silence: a kernel of l steps needs l - 1 of them."),
-            Wrong("second half", lambda u, K: _spectra(u, K, 2 * len(u))[len(u):], "second half",
-                  "This is the second half, what rings on after the input has ended: the first l numbers are the answer."),
-            Wrong("correlation", lambda u, K: torch.fft.irfft(
-                torch.fft.rfft(u, 2 * len(u)) * torch.fft.rfft(K, 2 * len(u)).conj(), 2 * len(u))[: len(u)], "looks ahead",
-                "The conjugate turns time round: this sum looks ahead instead of back."),
+            Wrong(
+                "circular",
+                lambda u, K: _spectra(u, K, len(u)),
+                "starts over",
+                "The end still leaks into the start: the FFT takes the signal for a loop that starts over. Pad with zeros.",
+            ),
+            Wrong(
+                "not cut",
+                lambda u, K: _spectra(u, K, 2 * len(u)),
+                "the tail",
+                "You return the padding too: keep the first l numbers, behind them comes the tail that rings on in silence.",
+            ),
+            Wrong(
+                "padded too little",
+                lambda u, K: _spectra(u, K, len(u) + 1)[: len(u)],
+                "only one zero",
+                "There is only one zero of silence: a kernel of l steps needs l - 1 of them.",
+            ),
+            Wrong(
+                "second half",
+                lambda u, K: _spectra(u, K, 2 * len(u))[len(u) :],
+                "second half",
+                "This is the second half, what rings on after the input has ended: the first l numbers are the answer.",
+            ),
+            Wrong(
+                "correlation",
+                lambda u, K: torch.fft.irfft(
+                    torch.fft.rfft(u, 2 * len(u)) * torch.fft.rfft(K, 2 * len(u)).conj(), 2 * len(u)
+                )[: len(u)],
+                "looks ahead",
+                "The conjugate turns time round: this sum looks ahead instead of back.",
+            ),
         ),
     ),
     Exercise(
-        id="02.5", title="the HiPPO matrix", difficulty=2, minutes=8, reference=hippo, cases=lambda rng: [(n,) for n in rng.sample(range(3, 9), 3)],
-        hints=("Fill the diagonal, then the entries below it; above it stay zeros. Rows and columns count from 0.",
-               "A is a tensor (n, n), B a tensor (n), both torch.float64; return the pair A, B."),
+        id="02.5",
+        title="the HiPPO matrix",
+        difficulty=2,
+        minutes=8,
+        reference=hippo,
+        cases=lambda rng: [(n,) for n in rng.sample(range(3, 9), 3)],
+        hints=(
+            "Fill the diagonal, then the entries below it; above it stay zeros. Rows and columns count from 0.",
+            "A is a tensor (n, n), B a tensor (n), both torch.float64; return the pair A, B.",
+        ),
         after="Each row reads only rows above it: the slow polynomials feed the quick ones.",
         wrong=(
-            Wrong("positive", lambda n: _hippo(n, 1.0, lambda i: i + 1.0), "explodes",
-                  "The signs are turned round: with positive rates the state explodes."),
-            Wrong("upper triangle", lambda n: _hippo(n, flip=True), "above the diagonal",
-                  "Your entries lie above the diagonal; row i may read only columns j below i."),
-            Wrong("counted from 1", lambda n: _hippo(n, diagonal=lambda i: -float(i)), "at -1",
-                  "The diagonal starts at 0, where nothing would ever fade: it starts at -1, since i counts from 0."),
-            Wrong("no roots", lambda n: _hippo(n, root=float), "square root",
-                  "Below the diagonal the square root is missing."),
-            Wrong("B of ones", lambda n: _hippo(n, b=lambda i: 1.0), "B is not all ones",
-                  "A is right, but B is not all ones: it holds the roots of 2i + 1."),
+            Wrong(
+                "positive",
+                lambda n: _hippo(n, 1.0, lambda i: i + 1.0),
+                "explodes",
+                "The signs are turned round: with positive rates the state explodes.",
+            ),
+            Wrong(
+                "upper triangle",
+                lambda n: _hippo(n, flip=True),
+                "above the diagonal",
+                "Your entries lie above the diagonal; row i may read only columns j below i.",
+            ),
+            Wrong(
+                "counted from 1",
+                lambda n: _hippo(n, diagonal=lambda i: -float(i)),
+                "at -1",
+                "The diagonal starts at 0, where nothing would ever fade: it starts at -1, since i counts from 0.",
+            ),
+            Wrong(
+                "no roots",
+                lambda n: _hippo(n, root=float),
+                "square root",
+                "Below the diagonal the square root is missing.",
+            ),
+            Wrong(
+                "B of ones",
+                lambda n: _hippo(n, b=lambda i: 1.0),
+                "B is not all ones",
+                "A is right, but B is not all ones: it holds the roots of 2i + 1.",
+            ),
         ),
     ),
 ]

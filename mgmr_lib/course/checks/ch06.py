@@ -23,13 +23,26 @@ def scan_kernel(memory, i, row, tile, e, length, n):
 
 
 def numbers_kept(length, T):
-    """States that a backward with chunks of T steps holds for one channel and entry: the borders, and one chunk's own."""
+    """States that a backward with chunks of T steps holds for one channel and entry: the borders, and one chunk's
+    own."""
     return -(-length // T) + T
 
 
-def _variant(state="variable", A_again=False, per_channel=False, y_in_parts=False, carried=True, mixed=True, load_mask=True,
-             store_mask=True, mask=lambda channels, e: channels < e, clamp=False, skip=False):
+def _variant(
+    state="variable",
+    A_again=False,
+    per_channel=False,
+    y_in_parts=False,
+    carried=True,
+    mixed=True,
+    load_mask=True,
+    store_mask=True,
+    mask=lambda channels, e: channels < e,
+    clamp=False,
+    skip=False,
+):
     """The kernel above with one thing done otherwise."""
+
     def kernel(memory, i, row, tile, e, length, n):
         channels, states = i * tile + np.arange(tile), np.arange(n)
         if skip and channels[-1] >= e:
@@ -61,6 +74,7 @@ def _variant(state="variable", A_again=False, per_channel=False, y_in_parts=Fals
                 continue
             for k in range(n):
                 memory.store("y", at, (memory.load("y", at, storing) if k else 0.0) + out[:, k], storing)
+
     return kernel
 
 
@@ -87,7 +101,9 @@ def _test_fused(kernel, rng):
             return message
         least = tiled_traffic(b, e, length, n, tile)
         if memory.moved() > least:
-            return f"Right, with a score of {memory.moved()}; {least} is possible. {_waste(memory, b, e, length, n, tile)}"
+            return (
+                f"Right, with a score of {memory.moved()}; {least} is possible. {_waste(memory, b, e, length, n, tile)}"
+            )
     return None
 
 
@@ -95,11 +111,17 @@ def _waste(memory, b, e, length, n, tile) -> str:
     """Which array is moved too often."""
     for name, (read, written) in memory.table().items():
         if name not in ("u", "delta", "A", "B", "C", "y"):
-            return f"{name} makes {read + written} numbers of traffic: what a program needs again belongs in a variable."
+            return (
+                f"{name} makes {read + written} numbers of traffic: what a program needs again belongs in a variable."
+            )
         if name == "A" and read > b * e * n:
-            return f"A is read {read / (b * e * n):.0f} times, and it is the same at every step: load it before the loop."
+            return (
+                f"A is read {read / (b * e * n):.0f} times, and it is the same at every step: load it before the loop."
+            )
         if name in "BC" and read > b * length * n * (e // tile):
-            return f"{name} is loaded for each channel of the tile: its n numbers serve all of them, let them broadcast."
+            return (
+                f"{name} is loaded for each channel of the tile: its n numbers serve all of them, let them broadcast."
+            )
         if name == "y" and (read or written > b * e * length):
             return "y is put together in slow memory: sum over the states first, then store each number once."
     return "Look for a number that is moved twice."
@@ -128,8 +150,11 @@ def _test_masked(kernel, rng):
 def _strayed(memory, e: int, length: int, n: int) -> str | None:
     """Whether the programs of row 0 touched what is not theirs."""
     a_channel = {"u": length, "delta": length, "y": length, "A": n}
-    furthest = {(name, kind): offsets.max() // a_channel[name] - e for name, kind, offsets in memory.transfers
-                if name in a_channel and offsets.size and offsets.max() >= e * a_channel[name]}
+    furthest = {
+        (name, kind): offsets.max() // a_channel[name] - e
+        for name, kind, offsets in memory.transfers
+        if name in a_channel and offsets.size and offsets.max() >= e * a_channel[name]
+    }
     reads = sorted(name for name, kind in furthest if kind == "read")
     if not furthest:
         return None
@@ -144,32 +169,67 @@ def _strayed(memory, e: int, length: int, n: int) -> str | None:
 
 def _traffic_cases(rng):
     return [Case((1, 1, 1, 1), "one number of each")] + [
-        (rng.randint(2, 4), rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 5)) for _ in range(4)]
+        (rng.randint(2, 4), rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 5)) for _ in range(4)
+    ]
 
 
 EXERCISES = [
     Exercise(
-        id="06.1", title="what must be moved at least", difficulty=1, minutes=5, reference=least_traffic, cases=_traffic_cases,
-        hints=("Every input enters once, the output leaves once. What stays on the chip costs nothing.",
-               "u, delta and y have b e l numbers each, A has e n, B and C have b n l each: five arrays in, one out."),
+        id="06.1",
+        title="what must be moved at least",
+        difficulty=1,
+        minutes=5,
+        reference=least_traffic,
+        cases=_traffic_cases,
+        hints=(
+            "Every input enters once, the output leaves once. What stays on the chip costs nothing.",
+            "u, delta and y have b e l numbers each, A has e n, B and C have b n l each: five arrays in, one out.",
+        ),
         after="No program can score below this; a good kernel comes close.",
         wrong=(
-            Wrong("output forgotten", lambda b, e, length, n: 2 * b * e * length + e * n + 2 * b * n * length, "output",
-                  "The output is missing: y leaves the chip, once."),
-            Wrong("states counted", lambda b, e, length, n: least_traffic(b, e, length, n) + b * e * length * n, "never has to leave",
-                  "This counts the states; h is needed from one step to the next, but it never has to leave the chip."),
-            Wrong("B and C per channel", lambda b, e, length, n: 3 * b * e * length + e * n + 2 * b * e * n * length, "share",
-                  "This moves B and C for every channel; all e channels share them."),
-            Wrong("A per row", lambda b, e, length, n: 3 * b * e * length + b * e * n + 2 * b * n * length, "every row of the batch",
-                  "This moves A for every row of the batch; the rows have it in common, so once is enough."),
-            Wrong("one of B and C", lambda b, e, length, n: 3 * b * e * length + e * n + b * n * length, "two arrays",
-                  "B and C are two arrays of b n l numbers; here only one of them is counted."),
+            Wrong(
+                "output forgotten",
+                lambda b, e, length, n: 2 * b * e * length + e * n + 2 * b * n * length,
+                "output",
+                "The output is missing: y leaves the chip, once.",
+            ),
+            Wrong(
+                "states counted",
+                lambda b, e, length, n: least_traffic(b, e, length, n) + b * e * length * n,
+                "never has to leave",
+                "This counts the states; h is needed from one step to the next, but it never has to leave the chip.",
+            ),
+            Wrong(
+                "B and C per channel",
+                lambda b, e, length, n: 3 * b * e * length + e * n + 2 * b * e * n * length,
+                "share",
+                "This moves B and C for every channel; all e channels share them.",
+            ),
+            Wrong(
+                "A per row",
+                lambda b, e, length, n: 3 * b * e * length + b * e * n + 2 * b * n * length,
+                "every row of the batch",
+                "This moves A for every row of the batch; the rows have it in common, so once is enough.",
+            ),
+            Wrong(
+                "one of B and C",
+                lambda b, e, length, n: 3 * b * e * length + e * n + b * n * length,
+                "two arrays",
+                "B and C are two arrays of b n l numbers; here only one of them is counted.",
+            ),
         ),
     ),
     Exercise(
-        id="06.2", title="the fused kernel, at the lowest score", difficulty=2, minutes=15, reference=scan_kernel, test=_test_fused,
-        hints=("Move everything that does not change with t in front of the loop, and keep the state in a Python variable.",
-               "Per program: A (tile, n) and h (tile, n) once; per step u, delta (tile,), B, C (n,) in, and y (tile,) out."),
+        id="06.2",
+        title="the fused kernel, at the lowest score",
+        difficulty=2,
+        minutes=15,
+        reference=scan_kernel,
+        test=_test_fused,
+        hints=(
+            "Move everything that does not change with t in front of the loop, and keep the state in a Python variable.",
+            "Per program: A (tile, n) and h (tile, n) once; per step u, delta (tile,), B, C (n,) in, and y (tile,) out.",
+        ),
         after="That is the whole idea of the GPU kernel: the state never leaves the chip.",
         wrong=(
             Wrong("state in slow memory", _variant(state="slow"), "h makes"),
@@ -182,9 +242,16 @@ EXERCISES = [
         ),
     ),
     Exercise(
-        id="06.3", title="find the bug: the last tile", difficulty=2, minutes=10, reference=scan_kernel, test=_test_masked,
-        hints=("Which channels does the last program hold if e is no multiple of tile? Whose numbers lie at those offsets?",
-               "inside = channels < e has shape (tile,): it goes to the loads of u, delta and A (as inside[:, None]) and to the store of y."),
+        id="06.3",
+        title="find the bug: the last tile",
+        difficulty=2,
+        minutes=10,
+        reference=scan_kernel,
+        test=_test_masked,
+        hints=(
+            "Which channels does the last program hold if e is no multiple of tile? Whose numbers lie at those offsets?",
+            "inside = channels < e has shape (tile,): it goes to the loads of u, delta and A (as inside[:, None]) and to the store of y.",
+        ),
         after="A mask costs nothing, and the last tile is where most kernels break first.",
         wrong=(
             Wrong("no mask", _variant(load_mask=False, store_mask=False), "nothing holds the last tile back"),
@@ -196,40 +263,90 @@ EXERCISES = [
         ),
     ),
     Exercise(
-        id="06.4", title="what a recomputing backward keeps", difficulty=1, minutes=5, reference=numbers_kept,
+        id="06.4",
+        title="what a recomputing backward keeps",
+        difficulty=1,
+        minutes=5,
+        reference=numbers_kept,
         cases=lambda rng: [(16, 4), (17, 4), (5, 8)] + [(rng.randint(50, 400), rng.randint(3, 20)) for _ in range(3)],
-        hints=("One state at the start of each chunk, and room for the states of the one chunk that is being recomputed.",
-               "length and T are whole numbers; the last chunk may be shorter and has a start all the same: round up."),
+        hints=(
+            "One state at the start of each chunk, and room for the states of the one chunk that is being recomputed.",
+            "length and T are whole numbers; the last chunk may be shorter and has a start all the same: round up.",
+        ),
         after="With T near the square root of l it is smallest, as in notebook 04.",
         wrong=(
-            Wrong("rounded down", lambda length, T: length // T + T, "shorter chunk at the end",
-                  "A shorter chunk at the end has a start too: round the number of chunks up."),
-            Wrong("no scratch", lambda length, T: -(-length // T), "room",
-                  "While a chunk is worked on, its T states need room: add them."),
-            Wrong("all scratch", lambda length, T: -(-length // T) * (T + 1), "one chunk at a time",
-                  "Only one chunk at a time has its states in memory; this keeps those of all chunks."),
-            Wrong("all states", lambda length, T: length + T, "every state",
-                  "This keeps every state, which is what we want to avoid: keep one a chunk."),
+            Wrong(
+                "rounded down",
+                lambda length, T: length // T + T,
+                "shorter chunk at the end",
+                "A shorter chunk at the end has a start too: round the number of chunks up.",
+            ),
+            Wrong(
+                "no scratch",
+                lambda length, T: -(-length // T),
+                "room",
+                "While a chunk is worked on, its T states need room: add them.",
+            ),
+            Wrong(
+                "all scratch",
+                lambda length, T: -(-length // T) * (T + 1),
+                "one chunk at a time",
+                "Only one chunk at a time has its states in memory; this keeps those of all chunks.",
+            ),
+            Wrong(
+                "all states",
+                lambda length, T: length + T,
+                "every state",
+                "This keeps every state, which is what we want to avoid: keep one a chunk.",
+            ),
         ),
     ),
     Exercise(
-        id="06.5", title="the roofline", difficulty=1, minutes=5, reference=attainable,
-        cases=lambda rng: [Case((1.0, 100.0, 10.0), "few operations a byte"), Case((50.0, 100.0, 10.0), "many operations a byte")]
-        + [(rng.randint(1, 20) / 4, float(rng.randint(20, 90)), float(rng.randint(4, 30))) for _ in range(4)],
-        hints=("Memory feeds at most intensity times bandwidth operations a second. The arithmetic units cap it.",
-               "Three numbers in, one out: operations a second, the lower one of two roofs."),
+        id="06.5",
+        title="the roofline",
+        difficulty=1,
+        minutes=5,
+        reference=attainable,
+        cases=lambda rng: (
+            [Case((1.0, 100.0, 10.0), "few operations a byte"), Case((50.0, 100.0, 10.0), "many operations a byte")]
+            + [(rng.randint(1, 20) / 4, float(rng.randint(20, 90)), float(rng.randint(4, 30))) for _ in range(4)]
+        ),
+        hints=(
+            "Memory feeds at most intensity times bandwidth operations a second. The arithmetic units cap it.",
+            "Three numbers in, one out: operations a second, the lower one of two roofs.",
+        ),
         after="Left of the corner only fewer bytes help; right of it only fewer operations.",
         wrong=(
-            Wrong("higher roof", lambda intensity, flops, bandwidth: max(flops, intensity * bandwidth), "higher",
-                  "This takes the higher roof; the lower one stops us."),
-            Wrong("memory alone", lambda intensity, flops, bandwidth: intensity * bandwidth, "without end",
-                  "This grows without end; the arithmetic units have a peak."),
-            Wrong("peak alone", lambda intensity, flops, bandwidth: flops, "may wait",
-                  "The units may wait for memory: at low intensity the bandwidth is the limit."),
-            Wrong("divided", lambda intensity, flops, bandwidth: min(flops, bandwidth / intensity), "times operations",
-                  "Bytes a second times operations a byte gives operations a second; here they are divided."),
-            Wrong("sum", lambda intensity, flops, bandwidth: flops + intensity * bandwidth, "do not add",
-                  "The two roofs do not add: each is a limit of its own."),
+            Wrong(
+                "higher roof",
+                lambda intensity, flops, bandwidth: max(flops, intensity * bandwidth),
+                "higher",
+                "This takes the higher roof; the lower one stops us.",
+            ),
+            Wrong(
+                "memory alone",
+                lambda intensity, flops, bandwidth: intensity * bandwidth,
+                "without end",
+                "This grows without end; the arithmetic units have a peak.",
+            ),
+            Wrong(
+                "peak alone",
+                lambda intensity, flops, bandwidth: flops,
+                "may wait",
+                "The units may wait for memory: at low intensity the bandwidth is the limit.",
+            ),
+            Wrong(
+                "divided",
+                lambda intensity, flops, bandwidth: min(flops, bandwidth / intensity),
+                "times operations",
+                "Bytes a second times operations a byte gives operations a second; here they are divided.",
+            ),
+            Wrong(
+                "sum",
+                lambda intensity, flops, bandwidth: flops + intensity * bandwidth,
+                "do not add",
+                "The two roofs do not add: each is a limit of its own.",
+            ),
         ),
     ),
 ]

@@ -78,12 +78,19 @@ def _quarters(rng, *shape):
 
 
 def _direction_cases(rng):
-    return [(Fading(rng.choice([0.25, 0.5])), Fading(rng.choice([0.75, 1.0])), _quarters(rng, *shape))
-            for shape in ((1, 4, 2), (2, 5, 3), (2, 3, 2))]
+    return [
+        (Fading(rng.choice([0.25, 0.5])), Fading(rng.choice([0.75, 1.0])), _quarters(rng, *shape))
+        for shape in ((1, 4, 2), (2, 5, 3), (2, 3, 2))
+    ]
 
 
 def _flip_cases(rng):
-    made = [Case((torch.tensor([[1.0, 2, 3, 4, 5], [6, 7, 0, 0, 0]])[..., None], torch.tensor([5, 2])), "two clips of 5 and 2 steps")]
+    made = [
+        Case(
+            (torch.tensor([[1.0, 2, 3, 4, 5], [6, 7, 0, 0, 0]])[..., None], torch.tensor([5, 2])),
+            "two clips of 5 and 2 steps",
+        )
+    ]
     for _ in range(4):
         b, length = rng.randint(2, 4), rng.randint(5, 7)
         lengths = [rng.randint(2, 3), *(rng.randint(4, length - 1) for _ in range(b - 1))]
@@ -108,10 +115,27 @@ def _flip_each_way(x, lengths):
 
 
 def _layer_cases(rng):
-    made = [Case((torch.ones(1, 4, 1, dtype=torch.float64), *(torch.full((1,), v, dtype=torch.float64) for v in (0.0, 1.0)),
-                  torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)), "a constant tone, one channel")]
+    made = [
+        Case(
+            (
+                torch.ones(1, 4, 1, dtype=torch.float64),
+                *(torch.full((1,), v, dtype=torch.float64) for v in (0.0, 1.0)),
+                torch.ones(1, 1, dtype=torch.float64),
+                torch.zeros(1, dtype=torch.float64),
+            ),
+            "a constant tone, one channel",
+        )
+    ]
     for b, length, d in ((1, 5, 2), (2, 4, 3), (2, 6, 4)):
-        made.append((_quarters(rng, b, length, d), _quarters(rng, d), _quarters(rng, d), _quarters(rng, d, d), _quarters(rng, d)))
+        made.append(
+            (
+                _quarters(rng, b, length, d),
+                _quarters(rng, d),
+                _quarters(rng, d),
+                _quarters(rng, d, d),
+                _quarters(rng, d),
+            )
+        )
     return made
 
 
@@ -129,8 +153,10 @@ def _system_cases(rng):
     made = [Case((Offset(), *(_quarters(rng, 1, 3, 1) for _ in range(2))), "every deviation is below 0")]
     x = _quarters(rng, 2, 3, 2)
     made.append((Power(2), x, 3 * x))  # here the sum and a doubling never deviate alike, whatever was drawn
-    return made + [(Power(2), _quarters(rng, 2, 3, 2), _quarters(rng, 2, 3, 2)),
-                   (Fading(0.5), _quarters(rng, 1, 4, 2), _quarters(rng, 1, 4, 2))]
+    return made + [
+        (Power(2), _quarters(rng, 2, 3, 2), _quarters(rng, 2, 3, 2)),
+        (Fading(0.5), _quarters(rng, 1, 4, 2), _quarters(rng, 1, 4, 2)),
+    ]
 
 
 def _gap(system, x1, x2):
@@ -139,84 +165,206 @@ def _gap(system, x1, x2):
 
 EXERCISES = [
     Exercise(
-        id="07.1", title="both directions", difficulty=1, minutes=6, reference=both_directions, cases=_direction_cases,
-        hints=("Turn the sequence round, run the second layer, turn its output round again; then take the mean of both.",
-               "x is (b,l,d), so time is axis 1: x.flip(1). Both outputs are (b,l,d), in the order of time."),
+        id="07.1",
+        title="both directions",
+        difficulty=1,
+        minutes=6,
+        reference=both_directions,
+        cases=_direction_cases,
+        hints=(
+            "Turn the sequence round, run the second layer, turn its output round again; then take the mean of both.",
+            "x is (b,l,d), so time is axis 1: x.flip(1). Both outputs are (b,l,d), in the order of time.",
+        ),
         after="Each step's output now depends on the whole clip.",
         wrong=(
-            Wrong("not turned back", lambda ahead, back, x: 0.5 * (ahead(x) + back(x.flip(1))), "turned back",
-                  "The backward output is not turned back: its first step belongs to the end of the clip."),
-            Wrong("never turned", lambda ahead, back, x: 0.5 * (ahead(x) + back(x)), "both layers run forward",
-                  "Here both layers run forward in time: the second one must see the sequence reversed."),
-            Wrong("sum", lambda ahead, back, x: 2 * both_directions(ahead, back, x), "twice as large",
-                  "This is the sum, twice as large as the mean."),
-            Wrong("features turned", lambda ahead, back, x: 0.5 * (ahead(x) + back(x.flip(2)).flip(2)), "axis 1",
-                  "This reverses the features; time is axis 1."),
-            Wrong("one layer twice", lambda ahead, back, x: both_directions(ahead, ahead, x), "weights of its own",
-                  "The same layer runs in both directions; the backward one has weights of its own: use `back`."),
+            Wrong(
+                "not turned back",
+                lambda ahead, back, x: 0.5 * (ahead(x) + back(x.flip(1))),
+                "turned back",
+                "The backward output is not turned back: its first step belongs to the end of the clip.",
+            ),
+            Wrong(
+                "never turned",
+                lambda ahead, back, x: 0.5 * (ahead(x) + back(x)),
+                "both layers run forward",
+                "Here both layers run forward in time: the second one must see the sequence reversed.",
+            ),
+            Wrong(
+                "sum",
+                lambda ahead, back, x: 2 * both_directions(ahead, back, x),
+                "twice as large",
+                "This is the sum, twice as large as the mean.",
+            ),
+            Wrong(
+                "features turned",
+                lambda ahead, back, x: 0.5 * (ahead(x) + back(x.flip(2)).flip(2)),
+                "axis 1",
+                "This reverses the features; time is axis 1.",
+            ),
+            Wrong(
+                "one layer twice",
+                lambda ahead, back, x: both_directions(ahead, ahead, x),
+                "weights of its own",
+                "The same layer runs in both directions; the backward one has weights of its own: use `back`.",
+            ),
         ),
     ),
     Exercise(
-        id="07.2", title="find the bug: flip the valid part", difficulty=3, minutes=12, reference=flip_valid, cases=_flip_cases,
-        hints=("Step t of the result comes from step lengths[i] - 1 - t while t lies inside the clip, and from t itself behind it.",
-               "Build an index (b,l) with torch.where and take x.gather(1, index[..., None].expand_as(x)); or loop over the rows."),
+        id="07.2",
+        title="find the bug: flip the valid part",
+        difficulty=3,
+        minutes=12,
+        reference=flip_valid,
+        cases=_flip_cases,
+        hints=(
+            "Step t of the result comes from step lengths[i] - 1 - t while t lies inside the clip, and from t itself behind it.",
+            "Build an index (b,l) with torch.where and take x.gather(1, index[..., None].expand_as(x)); or loop over the rows.",
+        ),
         after="Done twice it gives x back, as a reversal should.",
         wrong=(
-            Wrong("everything flipped", lambda x, lengths: x.flip(1), "padding to the front",
-                  "This brings the padding to the front: the backward layer then starts in it."),
-            Wrong("off by one", _flip_off_by_one, "one step too far",
-                  "The index reaches one step too far, into the padding: the last valid step is lengths[i] - 1."),
-            Wrong("padding wiped", _flip_zeroed, "leave it as it is",
-                  "The valid part is right, but the padding became zero: leave it as it is, others may need it."),
-            Wrong("longest clip for all", _flip_each_way, "longest clip",
-                  "Every row is reversed over the length of the longest clip; each row has its own length."),
-            Wrong("rows flipped", lambda x, lengths: x.flip(0), "order of the clips",
-                  "This reverses the order of the clips in the batch: time is axis 1."),
-            Wrong("not flipped", lambda x, lengths: x.clone(), "nothing is reversed",
-                  "Here nothing is reversed at all."),
+            Wrong(
+                "everything flipped",
+                lambda x, lengths: x.flip(1),
+                "padding to the front",
+                "This brings the padding to the front: the backward layer then starts in it.",
+            ),
+            Wrong(
+                "off by one",
+                _flip_off_by_one,
+                "one step too far",
+                "The index reaches one step too far, into the padding: the last valid step is lengths[i] - 1.",
+            ),
+            Wrong(
+                "padding wiped",
+                _flip_zeroed,
+                "leave it as it is",
+                "The valid part is right, but the padding became zero: leave it as it is, others may need it.",
+            ),
+            Wrong(
+                "longest clip for all",
+                _flip_each_way,
+                "longest clip",
+                "Every row is reversed over the length of the longest clip; each row has its own length.",
+            ),
+            Wrong(
+                "rows flipped",
+                lambda x, lengths: x.flip(0),
+                "order of the clips",
+                "This reverses the order of the clips in the batch: time is axis 1.",
+            ),
+            Wrong(
+                "not flipped", lambda x, lengths: x.clone(), "nothing is reversed", "Here nothing is reversed at all."
+            ),
         ),
     ),
     Exercise(
-        id="07.3", title="the paper's layer", difficulty=2, minutes=10, reference=simplified_layer, cases=_layer_cases,
-        rtol=1e-6, atol=1e-8,
-        hints=("lambda is one number a channel, computed once; then a loop over time: first the state, then relu(W h + b).",
-               "h is (b,d); lam, gamma are (d); h @ W.T + bias is (b,d); torch.stack(ys, dim=1) makes (b,l,d) of l outputs."),
+        id="07.3",
+        title="the paper's layer",
+        difficulty=2,
+        minutes=10,
+        reference=simplified_layer,
+        cases=_layer_cases,
+        rtol=1e-6,
+        atol=1e-8,
+        hints=(
+            "lambda is one number a channel, computed once; then a loop over time: first the state, then relu(W h + b).",
+            "h is (b,d); lam, gamma are (d); h @ W.T + bias is (b,d); torch.stack(ys, dim=1) makes (b,l,d) of l outputs.",
+        ),
         after="One multiplication and one addition a channel and step, as in notebook 01.",
         wrong=(
-            Wrong("printed decay", lambda *a: _layer(*a, lam=torch.exp), "grows where",
-                  "This is exp(delta), as the text prints it: it grows where delta is above 0. Our reading: exp(-softplus(delta))."),
-            Wrong("softplus missing", lambda *a: _layer(*a, lam=lambda t: torch.exp(-t)), "softplus is missing",
-                  "The softplus is missing: exp(-delta) exceeds 1 where delta is negative."),
-            Wrong("sigmoid", lambda *a: _layer(*a, lam=torch.sigmoid), "wrong sign",
-                  "This is 1 / (1 + exp(-delta)); exp(-softplus(delta)) is 1 / (1 + exp(delta)): the wrong sign."),
-            Wrong("one step late", lambda *a: _layer(*a, late=True), "one step late",
-                  "The output comes one step late: h_t holds x_t already."),
-            Wrong("no relu", lambda *a: _layer(*a, phi=lambda t: t), "phi is missing",
-                  "phi is missing: take relu of W h + b."),
-            Wrong("relu inside", lambda *a: _layer(*a, inside=True), "inside the recurrence",
-                  "relu stands inside the recurrence: the state itself stays linear, only the output passes phi."),
-            Wrong("W transposed", lambda x, delta, gamma, W, bias: _layer(x, delta, gamma, W.T, bias), "transposed",
-                  "W is transposed: in rows of a batch, W h is h @ W.T."),
-            Wrong("gamma left out", lambda x, delta, gamma, W, bias: _layer(x, delta, torch.ones_like(gamma), W, bias), "gamma is left out",
-                  "gamma is left out: the input enters each channel with its own weight."),
+            Wrong(
+                "printed decay",
+                lambda *a: _layer(*a, lam=torch.exp),
+                "grows where",
+                "This is exp(delta), as the text prints it: it grows where delta is above 0. Our reading: exp(-softplus(delta)).",
+            ),
+            Wrong(
+                "softplus missing",
+                lambda *a: _layer(*a, lam=lambda t: torch.exp(-t)),
+                "softplus is missing",
+                "The softplus is missing: exp(-delta) exceeds 1 where delta is negative.",
+            ),
+            Wrong(
+                "sigmoid",
+                lambda *a: _layer(*a, lam=torch.sigmoid),
+                "wrong sign",
+                "This is 1 / (1 + exp(-delta)); exp(-softplus(delta)) is 1 / (1 + exp(delta)): the wrong sign.",
+            ),
+            Wrong(
+                "one step late",
+                lambda *a: _layer(*a, late=True),
+                "one step late",
+                "The output comes one step late: h_t holds x_t already.",
+            ),
+            Wrong(
+                "no relu",
+                lambda *a: _layer(*a, phi=lambda t: t),
+                "phi is missing",
+                "phi is missing: take relu of W h + b.",
+            ),
+            Wrong(
+                "relu inside",
+                lambda *a: _layer(*a, inside=True),
+                "inside the recurrence",
+                "relu stands inside the recurrence: the state itself stays linear, only the output passes phi.",
+            ),
+            Wrong(
+                "W transposed",
+                lambda x, delta, gamma, W, bias: _layer(x, delta, gamma, W.T, bias),
+                "transposed",
+                "W is transposed: in rows of a batch, W h is h @ W.T.",
+            ),
+            Wrong(
+                "gamma left out",
+                lambda x, delta, gamma, W, bias: _layer(x, delta, torch.ones_like(gamma), W, bias),
+                "gamma is left out",
+                "gamma is left out: the input enters each channel with its own weight.",
+            ),
         ),
     ),
     Exercise(
-        id="07.4", title="a test of superposition", difficulty=1, minutes=5, reference=superposition_gap, cases=_system_cases,
-        hints=("Run the system on the sum and on both parts, subtract, and report the largest deviation without its sign.",
-               "All three outputs have the same shape; .abs().max().item() makes one plain number of the difference."),
+        id="07.4",
+        title="a test of superposition",
+        difficulty=1,
+        minutes=5,
+        reference=superposition_gap,
+        cases=_system_cases,
+        hints=(
+            "Run the system on the sum and on both parts, subtract, and report the largest deviation without its sign.",
+            "All three outputs have the same shape; .abs().max().item() makes one plain number of the difference.",
+        ),
         after="Zero for every input means linear; selection makes it larger than zero.",
         wrong=(
-            Wrong("sign kept", lambda system, x1, x2: _gap(system, x1, x2).max().item(), "negative",
-                  "The sign is kept: a negative deviation is lost. Take abs first."),
-            Wrong("mean", lambda system, x1, x2: _gap(system, x1, x2).abs().mean().item(), "average",
-                  "This is the average deviation; one wrong entry among many would hardly show."),
-            Wrong("doubling", lambda system, x1, x2: (system(2 * x1) - 2 * system(x1)).abs().max().item(), "scaling alone",
-                  "This tests scaling alone; superposition is about the sum of two different inputs."),
-            Wrong("one part", lambda system, x1, x2: (system(x1 + x2) - system(x1)).abs().max().item(), "second part",
-                  "The answer to the second part is not subtracted."),
-            Wrong("product", lambda system, x1, x2: (system(x1 + x2) - system(x1) * system(x2)).abs().max().item(), "multiplied",
-                  "The answers to the parts are multiplied; superposition adds them."),
+            Wrong(
+                "sign kept",
+                lambda system, x1, x2: _gap(system, x1, x2).max().item(),
+                "negative",
+                "The sign is kept: a negative deviation is lost. Take abs first.",
+            ),
+            Wrong(
+                "mean",
+                lambda system, x1, x2: _gap(system, x1, x2).abs().mean().item(),
+                "average",
+                "This is the average deviation; one wrong entry among many would hardly show.",
+            ),
+            Wrong(
+                "doubling",
+                lambda system, x1, x2: (system(2 * x1) - 2 * system(x1)).abs().max().item(),
+                "scaling alone",
+                "This tests scaling alone; superposition is about the sum of two different inputs.",
+            ),
+            Wrong(
+                "one part",
+                lambda system, x1, x2: (system(x1 + x2) - system(x1)).abs().max().item(),
+                "second part",
+                "The answer to the second part is not subtracted.",
+            ),
+            Wrong(
+                "product",
+                lambda system, x1, x2: (system(x1 + x2) - system(x1) * system(x2)).abs().max().item(),
+                "multiplied",
+                "The answers to the parts are multiplied; superposition adds them.",
+            ),
         ),
     ),
 ]

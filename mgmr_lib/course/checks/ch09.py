@@ -40,8 +40,13 @@ def _draws(rng, shape):
 def _keep_cases(rng):
     none = np.zeros((1, 5), dtype=bool)
     one = np.array([[True, True, True, True, False]])
-    made = [Case((np.array([[0.0, 0.25, 0.5, 0.75, 0.9]]), 0.0, one, none), "at rate 0 nothing of the clip may be lost, not even at the draw 0"),
-            Case((np.array([[0.25, 0.5, 0.75, 0.0, 0.9]]), 0.5, one, none), "one draw equals the rate")]
+    made = [
+        Case(
+            (np.array([[0.0, 0.25, 0.5, 0.75, 0.9]]), 0.0, one, none),
+            "at rate 0 nothing of the clip may be lost, not even at the draw 0",
+        ),
+        Case((np.array([[0.25, 0.5, 0.75, 0.0, 0.9]]), 0.5, one, none), "one draw equals the rate"),
+    ]
     for rate in (1.0, rng.randint(3, 7) / 10, rng.randint(3, 7) / 10):
         valid, protected = _rectangle(rng)
         u = _draws(rng, valid.shape)
@@ -52,7 +57,12 @@ def _keep_cases(rng):
 
 def _token_cases(rng):
     valid = np.array([[True, True, True, True, False]])
-    made = [Case((np.array([[101, 2000, 2001, 102, 7]]), np.array([[True, False, True, True, False]]), valid), "something stands in the padding")]
+    made = [
+        Case(
+            (np.array([[101, 2000, 2001, 102, 7]]), np.array([[True, False, True, True, False]]), valid),
+            "something stands in the padding",
+        )
+    ]
     for _ in range(3):
         valid, protected = _rectangle(rng)
         ids = np.array([[rng.randint(1000, 2000) for _ in row] for row in valid]) * valid
@@ -78,8 +88,15 @@ def _loss_cases(rng):
 
 
 def _per_clip(guess, truth, keep, valid):
-    return float(np.mean([reconstruction_loss(*(x[i : i + 1] for x in (guess, truth, keep, valid))) for i in range(len(valid))
-                          if (valid & ~keep)[i].any()]))
+    return float(
+        np.mean(
+            [
+                reconstruction_loss(*(x[i : i + 1] for x in (guess, truth, keep, valid)))
+                for i in range(len(valid))
+                if (valid & ~keep)[i].any()
+            ]
+        )
+    )
 
 
 def _moment_cases(rng):
@@ -91,83 +108,207 @@ def _moment_cases(rng):
 
 EXERCISES = [
     Exercise(
-        id="09.1", title="the coins", difficulty=1, minutes=6, reference=keep_mask, cases=_keep_cases,
-        hints=("A step stays for one of two reasons, its draw or its protection; and only steps of the clip count at all.",
-               "All arrays are (n, L): compare with >=, join with | (or) and & (and), and mind the brackets."),
+        id="09.1",
+        title="the coins",
+        difficulty=1,
+        minutes=6,
+        reference=keep_mask,
+        cases=_keep_cases,
+        hints=(
+            "A step stays for one of two reasons, its draw or its protection; and only steps of the clip count at all.",
+            "All arrays are (n, L): compare with >=, join with | (or) and & (and), and mind the brackets.",
+        ),
         after="The draws know nothing of the rate, so higher rates only take away.",
         wrong=(
-            Wrong("padding kept", lambda u, rate, valid, protected: (u >= rate) | protected, "Padding is kept",
-                  "Padding is kept here where its coin falls well: join with valid, so that only the clip's own steps count."),
-            Wrong("turned round", lambda u, rate, valid, protected: ((u < rate) | protected) & valid, "the other way",
-                  "This compares the other way round: a draw below the rate means lost."),
-            Wrong("bar too high", lambda u, rate, valid, protected: ((u > rate) | protected) & valid, "u > rate",
-                  "A draw may equal the rate, or 0: with u > rate something would be lost at rate 0."),
-            Wrong("protection forgotten", lambda u, rate, valid, protected: (u >= rate) & valid, "[CLS] and [SEP]",
-                  "Protected steps get lost: [CLS] and [SEP] stay even at rate 1."),
-            Wrong("both reasons", lambda u, rate, valid, protected: (u >= rate) & protected & valid, "either reason",
-                  "A step needs both reasons to stay here; either reason is enough."),
-            Wrong("lost instead of kept", lambda u, rate, valid, protected: valid & ~keep_mask(u, rate, valid, protected), "opposite mask",
-                  "This is the opposite mask: True where a step of the clip was lost."),
+            Wrong(
+                "padding kept",
+                lambda u, rate, valid, protected: (u >= rate) | protected,
+                "Padding is kept",
+                "Padding is kept here where its coin falls well: join with valid, so that only the clip's own steps count.",
+            ),
+            Wrong(
+                "turned round",
+                lambda u, rate, valid, protected: ((u < rate) | protected) & valid,
+                "the other way",
+                "This compares the other way round: a draw below the rate means lost.",
+            ),
+            Wrong(
+                "bar too high",
+                lambda u, rate, valid, protected: ((u > rate) | protected) & valid,
+                "u > rate",
+                "A draw may equal the rate, or 0: with u > rate something would be lost at rate 0.",
+            ),
+            Wrong(
+                "protection forgotten",
+                lambda u, rate, valid, protected: (u >= rate) & valid,
+                "[CLS] and [SEP]",
+                "Protected steps get lost: [CLS] and [SEP] stay even at rate 1.",
+            ),
+            Wrong(
+                "both reasons",
+                lambda u, rate, valid, protected: (u >= rate) & protected & valid,
+                "either reason",
+                "A step needs both reasons to stay here; either reason is enough.",
+            ),
+            Wrong(
+                "lost instead of kept",
+                lambda u, rate, valid, protected: valid & ~keep_mask(u, rate, valid, protected),
+                "opposite mask",
+                "This is the opposite mask: True where a step of the clip was lost.",
+            ),
         ),
     ),
     Exercise(
-        id="09.2", title="lost words", difficulty=2, minutes=8, reference=mask_tokens, cases=_token_cases,
-        hints=("Three kinds of cells: kept ones hold their id, lost ones 100, the padding 0.",
-               "np.where twice: the inner one chooses between ids and 100 by keep, the outer one puts 0 where not valid; all are (n, L)."),
+        id="09.2",
+        title="lost words",
+        difficulty=2,
+        minutes=8,
+        reference=mask_tokens,
+        cases=_token_cases,
+        hints=(
+            "Three kinds of cells: kept ones hold their id, lost ones 100, the padding 0.",
+            "np.where twice: the inner one chooses between ids and 100 by keep, the outer one puts 0 where not valid; all are (n, L).",
+        ),
         after="Padding is not lost, so it never becomes [UNK].",
         wrong=(
-            Wrong("padding lost", lambda ids, keep, valid: np.where(keep, ids, 100), "the padding becomes [UNK]",
-                  "Here the padding becomes [UNK] too: a short text would end in a row of unknown words."),
-            Wrong("zeros for words", lambda ids, keep, valid: np.where(keep, ids, 0), "lost words become 0",
-                  "Here lost words become 0, which is the padding's id: they become 100."),
-            Wrong("[MASK]", lambda ids, keep, valid: np.where(valid, np.where(keep, ids, 103), 0), "[MASK]",
-                  "103 is [MASK], which asks the language model to guess; the protocol writes [UNK], 100."),
-            Wrong("turned round", lambda ids, keep, valid: np.where(valid, np.where(keep, 100, ids), 0), "kept words",
-                  "The kept words were replaced, and the lost ones stay."),
-            Wrong("padding as it was", lambda ids, keep, valid: np.where(valid & ~keep, 100, ids), "behind the clip",
-                  "What stood behind the clip is still there: put 0 in the padding, whatever it held."),
+            Wrong(
+                "padding lost",
+                lambda ids, keep, valid: np.where(keep, ids, 100),
+                "the padding becomes [UNK]",
+                "Here the padding becomes [UNK] too: a short text would end in a row of unknown words.",
+            ),
+            Wrong(
+                "zeros for words",
+                lambda ids, keep, valid: np.where(keep, ids, 0),
+                "lost words become 0",
+                "Here lost words become 0, which is the padding's id: they become 100.",
+            ),
+            Wrong(
+                "[MASK]",
+                lambda ids, keep, valid: np.where(valid, np.where(keep, ids, 103), 0),
+                "[MASK]",
+                "103 is [MASK], which asks the language model to guess; the protocol writes [UNK], 100.",
+            ),
+            Wrong(
+                "turned round",
+                lambda ids, keep, valid: np.where(valid, np.where(keep, 100, ids), 0),
+                "kept words",
+                "The kept words were replaced, and the lost ones stay.",
+            ),
+            Wrong(
+                "padding as it was",
+                lambda ids, keep, valid: np.where(valid & ~keep, 100, ids),
+                "behind the clip",
+                "What stood behind the clip is still there: put 0 in the padding, whatever it held.",
+            ),
         ),
     ),
     Exercise(
-        id="09.3", title="find the bug: a loss that counts padding", difficulty=3, minutes=10, reference=reconstruction_loss, cases=_loss_cases,
-        hints=("Not kept has two reasons: lost, or never there. Only the first one is to be reconstructed.",
-               "valid & ~keep is (n, L); used as an index on an (n, L, d) array it leaves (lost steps, d), whose mean is one number."),
+        id="09.3",
+        title="find the bug: a loss that counts padding",
+        difficulty=3,
+        minutes=10,
+        reference=reconstruction_loss,
+        cases=_loss_cases,
+        hints=(
+            "Not kept has two reasons: lost, or never there. Only the first one is to be reconstructed.",
+            "valid & ~keep is (n, L); used as an index on an (n, L, d) array it leaves (lost steps, d), whose mean is one number.",
+        ),
         after="Zeros are a perfect reconstruction of padding, and of nothing else.",
         wrong=(
-            Wrong("the colleague's", lambda guess, truth, keep, valid: np.abs(guess - truth)[~keep].mean(), "not kept",
-                  "Padding is not kept either, so ~keep counts it: take steps that were there and went missing."),
-            Wrong("all valid", lambda guess, truth, keep, valid: np.abs(guess - truth)[valid].mean(), "whole clip",
-                  "This averages over the whole clip: a model can copy what it was shown."),
-            Wrong("kept ones", lambda guess, truth, keep, valid: np.abs(guess - truth)[valid & keep].mean(), "steps that were shown",
-                  "These are the steps that were shown: look at the others."),
-            Wrong("over everything", lambda guess, truth, keep, valid: (np.abs(guess - truth) * (valid & ~keep)[..., None]).mean(), "below the line",
-                  "The right errors are added, but below the line stands every cell of the rectangle."),
-            Wrong("features summed", lambda guess, truth, keep, valid: np.abs(guess - truth)[valid & ~keep].sum() / (valid & ~keep).sum(),
-                  "number of steps", "The sum over features is divided by the number of steps alone: wide modalities would weigh more."),
-            Wrong("mean over clips", _per_clip, "clip by clip",
-                  "This averages clip by clip, so a step of a clip that lost little counts more: put all lost steps together."),
-            Wrong("squared", lambda guess, truth, keep, valid: ((guess - truth)[valid & ~keep] ** 2).mean(), "square",
-                  "The cells are right, the error is squared: take the absolute value."),
+            Wrong(
+                "the colleague's",
+                lambda guess, truth, keep, valid: np.abs(guess - truth)[~keep].mean(),
+                "not kept",
+                "Padding is not kept either, so ~keep counts it: take steps that were there and went missing.",
+            ),
+            Wrong(
+                "all valid",
+                lambda guess, truth, keep, valid: np.abs(guess - truth)[valid].mean(),
+                "whole clip",
+                "This averages over the whole clip: a model can copy what it was shown.",
+            ),
+            Wrong(
+                "kept ones",
+                lambda guess, truth, keep, valid: np.abs(guess - truth)[valid & keep].mean(),
+                "steps that were shown",
+                "These are the steps that were shown: look at the others.",
+            ),
+            Wrong(
+                "over everything",
+                lambda guess, truth, keep, valid: (np.abs(guess - truth) * (valid & ~keep)[..., None]).mean(),
+                "below the line",
+                "The right errors are added, but below the line stands every cell of the rectangle.",
+            ),
+            Wrong(
+                "features summed",
+                lambda guess, truth, keep, valid: np.abs(guess - truth)[valid & ~keep].sum() / (valid & ~keep).sum(),
+                "number of steps",
+                "The sum over features is divided by the number of steps alone: wide modalities would weigh more.",
+            ),
+            Wrong(
+                "mean over clips",
+                _per_clip,
+                "clip by clip",
+                "This averages clip by clip, so a step of a clip that lost little counts more: put all lost steps together.",
+            ),
+            Wrong(
+                "squared",
+                lambda guess, truth, keep, valid: ((guess - truth)[valid & ~keep] ** 2).mean(),
+                "square",
+                "The cells are right, the error is squared: take the absolute value.",
+            ),
         ),
     ),
     Exercise(
-        id="09.4", title="what is left of a moment", difficulty=2, minutes=6, reference=moment_left, cases=_moment_cases,
-        hints=("Some are left unless all coins lose; all are left if every coin wins. With one coin there is only one event.",
-               "Two numbers, each between 0 and 1: with own coins use rate**k and (1 - rate)**k."),
+        id="09.4",
+        title="what is left of a moment",
+        difficulty=2,
+        minutes=6,
+        reference=moment_left,
+        cases=_moment_cases,
+        hints=(
+            "Some are left unless all coins lose; all are left if every coin wins. With one coin there is only one event.",
+            "Two numbers, each between 0 and 1: with own coins use rate**k and (1 - rate)**k.",
+        ),
         after="One seed makes losses all or nothing.",
         wrong=(
-            Wrong("never shared", lambda rate, k, shared: moment_left(rate, k, False), "k coins even where",
-                  "This tosses k coins even where `shared` says one."),
-            Wrong("always shared", lambda rate, k, shared: moment_left(rate, k, True), "one coin throughout",
-                  "This uses one coin throughout: with coins of their own the losses are independent."),
-            Wrong("swapped", lambda rate, k, shared: moment_left(rate, k, shared)[::-1], "order",
-                  "The order is swapped: first some, then all."),
-            Wrong("lost for left", lambda rate, k, shared: moment_left(1 - rate, k, shared), "that a modality loses",
-                  "rate is the probability that a modality loses the moment, not that it keeps it."),
-            Wrong("all lost", lambda rate, k, shared: (rate, 1 - rate) if shared else (rate**k, (1 - rate) ** k), "that all lose",
-                  "The first number is the probability that all lose the moment: some are left otherwise."),
-            Wrong("not a power", lambda rate, k, shared: (1 - rate, 1 - rate) if shared else (1 - rate, max(0.0, 1 - k * rate)), "multiply",
-                  "Probabilities of independent coins multiply; they do not add up."),
+            Wrong(
+                "never shared",
+                lambda rate, k, shared: moment_left(rate, k, False),
+                "k coins even where",
+                "This tosses k coins even where `shared` says one.",
+            ),
+            Wrong(
+                "always shared",
+                lambda rate, k, shared: moment_left(rate, k, True),
+                "one coin throughout",
+                "This uses one coin throughout: with coins of their own the losses are independent.",
+            ),
+            Wrong(
+                "swapped",
+                lambda rate, k, shared: moment_left(rate, k, shared)[::-1],
+                "order",
+                "The order is swapped: first some, then all.",
+            ),
+            Wrong(
+                "lost for left",
+                lambda rate, k, shared: moment_left(1 - rate, k, shared),
+                "that a modality loses",
+                "rate is the probability that a modality loses the moment, not that it keeps it.",
+            ),
+            Wrong(
+                "all lost",
+                lambda rate, k, shared: (rate, 1 - rate) if shared else (rate**k, (1 - rate) ** k),
+                "that all lose",
+                "The first number is the probability that all lose the moment: some are left otherwise.",
+            ),
+            Wrong(
+                "not a power",
+                lambda rate, k, shared: (1 - rate, 1 - rate) if shared else (1 - rate, max(0.0, 1 - k * rate)),
+                "multiply",
+                "Probabilities of independent coins multiply; they do not add up.",
+            ),
         ),
     ),
 ]

@@ -1,4 +1,5 @@
-"""Exercises of 10 metrics and their traps: two accuracies, classes, seven into five, weighted F1, a constant, paired clips."""
+"""Exercises of 10 metrics and their traps: two accuracies, classes, seven into five, weighted F1, a constant, paired
+clips."""
 
 import numpy as np
 
@@ -14,7 +15,8 @@ def acc2(prediction, truth, convention):
 
 
 def class_accuracy(prediction, truth, top):
-    """Share of clips whose prediction and label have one class, after clipping both to +-top and rounding half to even."""
+    """Share of clips whose prediction and label have one class, after clipping both to +-top and rounding half to
+    even."""
     return float(np.mean(np.round(np.clip(prediction, -top, top)) == np.round(np.clip(truth, -top, top))))
 
 
@@ -51,7 +53,10 @@ def _numbers(rng, n, most):
 
 
 def _acc2_cases(rng):
-    made = [Case((np.array([0.0, 0.0, 1.0, -1.0]), np.array([1.0, 2.0, 0.0, 0.0]), c), f"zeros on both sides, {c}") for c in ("has0", "non0")]
+    made = [
+        Case((np.array([0.0, 0.0, 1.0, -1.0]), np.array([1.0, 2.0, 0.0, 0.0]), c), f"zeros on both sides, {c}")
+        for c in ("has0", "non0")
+    ]
     for _ in range(3):
         n = rng.randint(9, 12)
         p, y = _numbers(rng, n, 3), _numbers(rng, n, 3)
@@ -81,8 +86,10 @@ def _acc2_over_all(p, y, convention):
 
 def _class_cases(rng):
     p, y = np.array([-0.75, 3.75, -3.5, 1.25]), np.array([-1.0, 3.0, -3.0, 2.0])
-    made = [Case((np.array([0.5, 1.5, 2.5, -0.5]), np.array([0.0, 2.0, 2.0, 0.0]), 3), "all predictions lie on .5"),
-            Case((p, y, 3), "two predictions beyond the ends")]
+    made = [
+        Case((np.array([0.5, 1.5, 2.5, -0.5]), np.array([0.0, 2.0, 2.0, 0.0]), 3), "all predictions lie on .5"),
+        Case((p, y, 3), "two predictions beyond the ends"),
+    ]
     for top in (1, 2, 3, rng.randint(1, 3)):
         y = _numbers(rng, 14, 3)
         p = y + np.array([rng.choice([-1, 0, 0, 1]) / 4 for _ in y])
@@ -129,101 +136,274 @@ def _gain_cases(rng):
 
 EXERCISES = [
     Exercise(
-        id="10.1", title="Acc-2, twice", difficulty=1, minutes=6, reference=acc2, cases=_acc2_cases,
-        hints=("has0 compares `>= 0` on all clips. non0 first leaves out the clips whose label is 0, then compares `> 0`.",
-               "prediction, truth are arrays of n numbers; truth != 0 is a mask of n booleans; the result is one number in 0..1."),
+        id="10.1",
+        title="Acc-2, twice",
+        difficulty=1,
+        minutes=6,
+        reference=acc2,
+        cases=_acc2_cases,
+        hints=(
+            "has0 compares `>= 0` on all clips. non0 first leaves out the clips whose label is 0, then compares `> 0`.",
+            "prediction, truth are arrays of n numbers; truth != 0 is a mask of n booleans; the result is one number in 0..1.",
+        ),
         after="A prediction of exactly 0 counts as positive under has0 and as negative under non0.",
         wrong=(
-            Wrong("one sign for both", _acc2_zero_prediction, "under has0 alone",
-                  "A prediction of exactly 0 counts as positive under has0 alone: else compare with > 0."),
-            Wrong("strict in both", _acc2_strict, "positive side", "Zero belongs to the positive side under has0: compare with >= 0 there."),
-            Wrong("zeros of the prediction", _acc2_dropped_by_prediction, "whose prediction is 0",
-                  "This leaves out clips whose prediction is 0. The clips to leave out under non0 are those whose label is 0."),
-            Wrong("over all clips", _acc2_over_all, "below the line",
-                  "The hits are right, but they are divided by all clips: under non0 fewer clips count, below the line too."),
-            Wrong("conventions exchanged", lambda p, y, c: acc2(p, y, "non0" if c == "has0" else "has0"), "exchanged",
-                  "The two conventions are exchanged."),
+            Wrong(
+                "one sign for both",
+                _acc2_zero_prediction,
+                "under has0 alone",
+                "A prediction of exactly 0 counts as positive under has0 alone: else compare with > 0.",
+            ),
+            Wrong(
+                "strict in both",
+                _acc2_strict,
+                "positive side",
+                "Zero belongs to the positive side under has0: compare with >= 0 there.",
+            ),
+            Wrong(
+                "zeros of the prediction",
+                _acc2_dropped_by_prediction,
+                "whose prediction is 0",
+                "This leaves out clips whose prediction is 0. The clips to leave out under non0 are those whose label is 0.",
+            ),
+            Wrong(
+                "over all clips",
+                _acc2_over_all,
+                "below the line",
+                "The hits are right, but they are divided by all clips: under non0 fewer clips count, below the line too.",
+            ),
+            Wrong(
+                "conventions exchanged",
+                lambda p, y, c: acc2(p, y, "non0" if c == "has0" else "has0"),
+                "exchanged",
+                "The two conventions are exchanged.",
+            ),
         ),
     ),
     Exercise(
-        id="10.2", title="find the bug: classes", difficulty=2, minutes=8, reference=class_accuracy, cases=_class_cases,
-        hints=("Clip both to the scale of the classes, round both with np.round, compare.",
-               "np.clip(x, -top, top) and np.round keep the shape (n,); the mean of n comparisons is one number."),
+        id="10.2",
+        title="find the bug: classes",
+        difficulty=2,
+        minutes=8,
+        reference=class_accuracy,
+        cases=_class_cases,
+        hints=(
+            "Clip both to the scale of the classes, round both with np.round, compare.",
+            "np.clip(x, -top, top) and np.round keep the shape (n,); the mean of n comparisons is one number.",
+        ),
         after="np.round goes to the even neighbour at .5, as the field's evaluation code does.",
         wrong=(
-            Wrong("the colleague's", lambda p, y, top: _share(_colleague(np.clip(p, -top, top)), np.round(np.clip(y, -top, top))), "toward zero",
-                  "Turning a number into an int cuts toward zero: -1 becomes 0 on the way. Use np.round for predictions too."),
-            Wrong("prediction not clipped", lambda p, y, top: _share(np.round(p), np.round(np.clip(y, -top, top))), "outside the scale",
-                  "A prediction outside the scale gets a class of its own here: clip predictions as well."),
-            Wrong("label not clipped", lambda p, y, top: _share(np.round(np.clip(p, -top, top)), np.round(y)), "labels are not clipped",
-                  "The labels are not clipped: with five or three classes, strong labels then have classes that no prediction reaches."),
-            Wrong("half up", lambda p, y, top: _share(_half_up(np.clip(p, -top, top)), _half_up(np.clip(y, -top, top))), "even neighbour",
-                  "Here .5 always goes up. np.round goes to the even neighbour, and so do the published scores."),
-            Wrong("no clipping", lambda p, y, top: _share(np.round(p), np.round(y)), "Nothing is clipped",
-                  "Nothing is clipped: the number of classes does not enter at all."),
+            Wrong(
+                "the colleague's",
+                lambda p, y, top: _share(_colleague(np.clip(p, -top, top)), np.round(np.clip(y, -top, top))),
+                "toward zero",
+                "Turning a number into an int cuts toward zero: -1 becomes 0 on the way. Use np.round for predictions too.",
+            ),
+            Wrong(
+                "prediction not clipped",
+                lambda p, y, top: _share(np.round(p), np.round(np.clip(y, -top, top))),
+                "outside the scale",
+                "A prediction outside the scale gets a class of its own here: clip predictions as well.",
+            ),
+            Wrong(
+                "label not clipped",
+                lambda p, y, top: _share(np.round(np.clip(p, -top, top)), np.round(y)),
+                "labels are not clipped",
+                "The labels are not clipped: with five or three classes, strong labels then have classes that no prediction reaches.",
+            ),
+            Wrong(
+                "half up",
+                lambda p, y, top: _share(_half_up(np.clip(p, -top, top)), _half_up(np.clip(y, -top, top))),
+                "even neighbour",
+                "Here .5 always goes up. np.round goes to the even neighbour, and so do the published scores.",
+            ),
+            Wrong(
+                "no clipping",
+                lambda p, y, top: _share(np.round(p), np.round(y)),
+                "Nothing is clipped",
+                "Nothing is clipped: the number of classes does not enter at all.",
+            ),
         ),
     ),
     Exercise(
-        id="10.3", title="seven classes into five", difficulty=1, minutes=5, reference=five_from_seven,
+        id="10.3",
+        title="seven classes into five",
+        difficulty=1,
+        minutes=5,
+        reference=five_from_seven,
         cases=lambda rng: [(c,) for c in rng.sample(range(-3, 4), 7)],
-        hints=("Which values have class 3 among seven? Clip one of them to 2 and round it.", "One whole number goes in, one comes out, between -2 and 2."),
+        hints=(
+            "Which values have class 3 among seven? Clip one of them to 2 and round it.",
+            "One whole number goes in, one comes out, between -2 and 2.",
+        ),
         after="So two values of one class among seven have one class among five: Acc-5 can never be below Acc-7.",
         wrong=(
-            Wrong("unchanged", lambda c: c, "no class 3", "There is no class 3 among five: such values are clipped to 2."),
-            Wrong("outside is neutral", lambda c: c if abs(c) < 3 else 0, "becomes neutral", "A strong value becomes neutral here: clipping puts it at the end of the scale."),
-            Wrong("shrunk", lambda c: round(c * 2 / 3), "not shrunk", "The scale is not shrunk: clipping leaves the classes -2 to 2 as they are."),
-            Wrong("one less", lambda c: c - ((c > 0) - (c < 0)), "one step", "Here every class moves by one step towards 0: only 3 and -3 do."),
+            Wrong(
+                "unchanged", lambda c: c, "no class 3", "There is no class 3 among five: such values are clipped to 2."
+            ),
+            Wrong(
+                "outside is neutral",
+                lambda c: c if abs(c) < 3 else 0,
+                "becomes neutral",
+                "A strong value becomes neutral here: clipping puts it at the end of the scale.",
+            ),
+            Wrong(
+                "shrunk",
+                lambda c: round(c * 2 / 3),
+                "not shrunk",
+                "The scale is not shrunk: clipping leaves the classes -2 to 2 as they are.",
+            ),
+            Wrong(
+                "one less",
+                lambda c: c - ((c > 0) - (c < 0)),
+                "one step",
+                "Here every class moves by one step towards 0: only 3 and -3 do.",
+            ),
         ),
     ),
     Exercise(
-        id="10.4", title="weighted F1", difficulty=2, minutes=10, reference=weighted_f1, cases=_f1_cases,
-        hints=("For each of the two classes: hits, times two, over how often it is predicted plus how often it is true. Then weigh.",
-               "predicted, true are n booleans; two F1 (numbers), two weights (shares of the true classes) make one number."),
+        id="10.4",
+        title="weighted F1",
+        difficulty=2,
+        minutes=10,
+        reference=weighted_f1,
+        cases=_f1_cases,
+        hints=(
+            "For each of the two classes: hits, times two, over how often it is predicted plus how often it is true. Then weigh.",
+            "predicted, true are n booleans; two F1 (numbers), two weights (shares of the true classes) make one number.",
+        ),
         after="The weights come from the truth. A class that is never predicted has F1 0 and keeps its weight.",
         wrong=(
-            Wrong("swapped", lambda predicted, true: weighted_f1(true, predicted), "predicted shares",
-                  "The weights are the predicted shares: this is what f1_score(prediction, truth) gives. Weigh by the true classes."),
-            Wrong("unweighted", lambda p, t: float((_f1_of(p, t, True) + _f1_of(p, t, False)) / 2), "same weight",
-                  "Both classes have the same weight here (macro F1): weigh each by its true share."),
-            Wrong("positive only", lambda p, t: float(_f1_of(p, t, True)), "class False",
-                  "This is the F1 of the class True alone: the class False has an F1 too."),
-            Wrong("accuracy", lambda p, t: float(np.mean(p == t)), "accuracy", "This is the accuracy (micro F1): take each class by itself."),
-            Wrong("weights exchanged", lambda p, t: float(np.mean(~t) * _f1_of(p, t, True) + np.mean(t) * _f1_of(p, t, False)), "other class",
-                  "Each F1 is multiplied by the share of the other class."),
+            Wrong(
+                "swapped",
+                lambda predicted, true: weighted_f1(true, predicted),
+                "predicted shares",
+                "The weights are the predicted shares: this is what f1_score(prediction, truth) gives. Weigh by the true classes.",
+            ),
+            Wrong(
+                "unweighted",
+                lambda p, t: float((_f1_of(p, t, True) + _f1_of(p, t, False)) / 2),
+                "same weight",
+                "Both classes have the same weight here (macro F1): weigh each by its true share.",
+            ),
+            Wrong(
+                "positive only",
+                lambda p, t: float(_f1_of(p, t, True)),
+                "class False",
+                "This is the F1 of the class True alone: the class False has an F1 too.",
+            ),
+            Wrong(
+                "accuracy",
+                lambda p, t: float(np.mean(p == t)),
+                "accuracy",
+                "This is the accuracy (micro F1): take each class by itself.",
+            ),
+            Wrong(
+                "weights exchanged",
+                lambda p, t: float(np.mean(~t) * _f1_of(p, t, True) + np.mean(t) * _f1_of(p, t, False)),
+                "other class",
+                "Each F1 is multiplied by the share of the other class.",
+            ),
         ),
     ),
     Exercise(
-        id="10.5", title="a constant answer", difficulty=2, minutes=8, reference=constant_positive,
-        cases=lambda rng: [Case((3, 1), "one positive clip of four")] + [(rng.randint(4, 20), rng.randint(2, 19)) for _ in range(5)],
-        hints=("Nobody is predicted negative: that class has F1 0. What is the F1 of the positive class? Which weight has it, by truth and by prediction?",
-               "Three numbers in 0..1: accuracy, true F1, swapped F1; with P positive of n clips, the positive class has F1 2P / (n + P)."),
+        id="10.5",
+        title="a constant answer",
+        difficulty=2,
+        minutes=8,
+        reference=constant_positive,
+        cases=lambda rng: (
+            [Case((3, 1), "one positive clip of four")] + [(rng.randint(4, 20), rng.randint(2, 19)) for _ in range(5)]
+        ),
+        hints=(
+            "Nobody is predicted negative: that class has F1 0. What is the F1 of the positive class? Which weight has it, by truth and by prediction?",
+            "Three numbers in 0..1: accuracy, true F1, swapped F1; with P positive of n clips, the positive class has F1 2P / (n + P).",
+        ),
         after="Swapped, the class that is never predicted has weight 0, and its F1 of 0 costs nothing.",
         wrong=(
-            Wrong("order", lambda neg, pos: (constant_positive(neg, pos)[0], *constant_positive(neg, pos)[:0:-1]), "other way round",
-                  "The two F1 stand the other way round: the true one has the true shares as weights."),
-            Wrong("not weighted", lambda neg, pos: (constant_positive(neg, pos)[0], constant_positive(neg, pos)[2], constant_positive(neg, pos)[2]), "F1 of 0",
-                  "The true F1 must count the negative class: its F1 of 0 has the weight of the negative share."),
-            Wrong("accuracy for F1", lambda neg, pos: (pos / (neg + pos),) * 3, "precision alone", "Accuracy stands in all three places: that is the precision alone. The positive class's F1 is 2P / (n + P)."),
-            Wrong("macro", lambda neg, pos: (constant_positive(neg, pos)[0], constant_positive(neg, pos)[2] / 2, constant_positive(neg, pos)[2]), "plain mean",
-                  "The true F1 here is the plain mean of both classes' F1: weigh by the true shares."),
-            Wrong("swapped weighted", lambda neg, pos: (*constant_positive(neg, pos)[:2], constant_positive(neg, pos)[1]), "predicted shares",
-                  "Swapped, the weights are the predicted shares: everything is predicted positive, so that class has weight 1."),
+            Wrong(
+                "order",
+                lambda neg, pos: (constant_positive(neg, pos)[0], *constant_positive(neg, pos)[:0:-1]),
+                "other way round",
+                "The two F1 stand the other way round: the true one has the true shares as weights.",
+            ),
+            Wrong(
+                "not weighted",
+                lambda neg, pos: (
+                    constant_positive(neg, pos)[0],
+                    constant_positive(neg, pos)[2],
+                    constant_positive(neg, pos)[2],
+                ),
+                "F1 of 0",
+                "The true F1 must count the negative class: its F1 of 0 has the weight of the negative share.",
+            ),
+            Wrong(
+                "accuracy for F1",
+                lambda neg, pos: (pos / (neg + pos),) * 3,
+                "precision alone",
+                "Accuracy stands in all three places: that is the precision alone. The positive class's F1 is 2P / (n + P).",
+            ),
+            Wrong(
+                "macro",
+                lambda neg, pos: (
+                    constant_positive(neg, pos)[0],
+                    constant_positive(neg, pos)[2] / 2,
+                    constant_positive(neg, pos)[2],
+                ),
+                "plain mean",
+                "The true F1 here is the plain mean of both classes' F1: weigh by the true shares.",
+            ),
+            Wrong(
+                "swapped weighted",
+                lambda neg, pos: (*constant_positive(neg, pos)[:2], constant_positive(neg, pos)[1]),
+                "predicted shares",
+                "Swapped, the weights are the predicted shares: everything is predicted positive, so that class has weight 1.",
+            ),
         ),
     ),
     Exercise(
-        id="10.6", title="find the bug: whose clips", difficulty=2, minutes=6, reference=resampled_gains, cases=_gain_cases,
-        hints=("Both networks sit the same exam: one draw of clips for both, again and again.",
-               "hits_a[rows] has the shape (R, n), as rows; the mean over axis 1 leaves R accuracies."),
+        id="10.6",
+        title="find the bug: whose clips",
+        difficulty=2,
+        minutes=6,
+        reference=resampled_gains,
+        cases=_gain_cases,
+        hints=(
+            "Both networks sit the same exam: one draw of clips for both, again and again.",
+            "hits_a[rows] has the shape (R, n), as rows; the mean over axis 1 leaves R accuracies.",
+        ),
         after="What is hard for both cancels in the difference, and the interval shrinks.",
         wrong=(
-            Wrong("drawn apart", lambda a, b, rows: a[rows].mean(axis=1) - b[rows[::-1]].mean(axis=1), "other clips",
-                  "The second network is scored on other clips than the first: use the same row for both."),
-            Wrong("second not drawn", lambda a, b, rows: a[rows].mean(axis=1) - b.mean(), "all clips",
-                  "The second network is always scored on all clips: draw them for both."),
-            Wrong("turned round", lambda a, b, rows: resampled_gains(b, a, rows), "sign", "The sign is turned round: first minus second."),
-            Wrong("wrong axis", lambda a, b, rows: (a[rows] - b[rows]).mean(axis=0), "over the draws",
-                  "This averages over the draws: each row is one draw, so take the mean over axis 1."),
-            Wrong("summed", lambda a, b, rows: (a[rows] - b[rows]).sum(axis=1), "number of clips", "This is the number of clips by which they differ: divide by n."),
+            Wrong(
+                "drawn apart",
+                lambda a, b, rows: a[rows].mean(axis=1) - b[rows[::-1]].mean(axis=1),
+                "other clips",
+                "The second network is scored on other clips than the first: use the same row for both.",
+            ),
+            Wrong(
+                "second not drawn",
+                lambda a, b, rows: a[rows].mean(axis=1) - b.mean(),
+                "all clips",
+                "The second network is always scored on all clips: draw them for both.",
+            ),
+            Wrong(
+                "turned round",
+                lambda a, b, rows: resampled_gains(b, a, rows),
+                "sign",
+                "The sign is turned round: first minus second.",
+            ),
+            Wrong(
+                "wrong axis",
+                lambda a, b, rows: (a[rows] - b[rows]).mean(axis=0),
+                "over the draws",
+                "This averages over the draws: each row is one draw, so take the mean over axis 1.",
+            ),
+            Wrong(
+                "summed",
+                lambda a, b, rows: (a[rows] - b[rows]).sum(axis=1),
+                "number of clips",
+                "This is the number of clips by which they differ: divide by n.",
+            ),
         ),
     ),
 ]

@@ -71,7 +71,9 @@ def _floor_only(x, k):
 
 def _equal_width(x, k):
     wide = max(x.shape[0] // k, 1)
-    return torch.stack([x[min(j * wide, x.shape[0] - 1) : min(j * wide, x.shape[0] - 1) + wide].mean(0) for j in range(k)])
+    return torch.stack(
+        [x[min(j * wide, x.shape[0] - 1) : min(j * wide, x.shape[0] - 1) + wide].mean(0) for j in range(k)]
+    )
 
 
 def _nearest(x, k):
@@ -160,8 +162,16 @@ def _select_cases(rng):
     made = []
     for _ in range(3):
         b, length, e, d, rank, n = rng.randint(1, 2), rng.randint(2, 3), 4, 3, rng.randint(1, 2), rng.randint(3, 4)
-        made.append((_quarters(rng, b, length, e), _quarters(rng, b, length, d), _quarters(rng, rank + 2 * n, e),
-                     _quarters(rng, rank + 2 * n, d), rank, n))
+        made.append(
+            (
+                _quarters(rng, b, length, e),
+                _quarters(rng, b, length, d),
+                _quarters(rng, rank + 2 * n, e),
+                _quarters(rng, rank + 2 * n, d),
+                rank,
+                n,
+            )
+        )
     return made
 
 
@@ -171,82 +181,198 @@ def _late(partner):
 
 EXERCISES = [
     Exercise(
-        id="12.1", title="frames onto tokens", difficulty=1, minutes=6, reference=pool_to_tokens, cases=_clip_cases,
-        hints=("For every token: which frames are its share? Cut them out and take their mean.",
-               "x is (s,d); x[lo:hi].mean(0) is (d); torch.stack of k of these is (k,d). lo = j * s // k, hi = -(-(j + 1) * s // k)."),
+        id="12.1",
+        title="frames onto tokens",
+        difficulty=1,
+        minutes=6,
+        reference=pool_to_tokens,
+        cases=_clip_cases,
+        hints=(
+            "For every token: which frames are its share? Cut them out and take their mean.",
+            "x is (s,d); x[lo:hi].mean(0) is (d); torch.stack of k of these is (k,d). lo = j * s // k, hi = -(-(j + 1) * s // k).",
+        ),
         after="No bin is empty, even with fewer frames than tokens.",
         wrong=(
-            Wrong("upper end rounded down", _floor_only, "rounded down",
-                  "The upper end of a bin is rounded down here: a frame that lies partly in the bin is left out."),
-            Wrong("equal width", _equal_width, "same whole number",
-                  "Every bin gets the same whole number of frames: what is left over at the end is never looked at."),
-            Wrong("one frame each", _nearest, "first frame",
-                  "This takes the first frame of each bin: take the mean of all of them."),
-            Wrong("sums", _sums, "divide",
-                  "These are sums: divide by the number of frames in the bin, as neighbours may hold different numbers."),
-            Wrong("mean of everything", lambda x, k: x.mean(0).expand(k, -1).clone(), "same for every token",
-                  "The result is the same for every token: each has frames of its own."),
+            Wrong(
+                "upper end rounded down",
+                _floor_only,
+                "rounded down",
+                "The upper end of a bin is rounded down here: a frame that lies partly in the bin is left out.",
+            ),
+            Wrong(
+                "equal width",
+                _equal_width,
+                "same whole number",
+                "Every bin gets the same whole number of frames: what is left over at the end is never looked at.",
+            ),
+            Wrong(
+                "one frame each",
+                _nearest,
+                "first frame",
+                "This takes the first frame of each bin: take the mean of all of them.",
+            ),
+            Wrong(
+                "sums",
+                _sums,
+                "divide",
+                "These are sums: divide by the number of frames in the bin, as neighbours may hold different numbers.",
+            ),
+            Wrong(
+                "mean of everything",
+                lambda x, k: x.mean(0).expand(k, -1).clone(),
+                "same for every token",
+                "The result is the same for every token: each has frames of its own.",
+            ),
         ),
     ),
     Exercise(
-        id="12.2", title="find the bug: pooling in a batch", difficulty=2, minutes=8, reference=pool_batch, cases=_batch_cases,
-        hints=("The colleague averages padding into the frames, and uses the longest clip's number of tokens for all. Go row by row.",
-               "Row i: x[i, :valid[i].sum()] is (s_i,d); pool it to lengths[i] tokens and put it into a zero tensor (b, max lengths, d)."),
+        id="12.2",
+        title="find the bug: pooling in a batch",
+        difficulty=2,
+        minutes=8,
+        reference=pool_batch,
+        cases=_batch_cases,
+        hints=(
+            "The colleague averages padding into the frames, and uses the longest clip's number of tokens for all. Go row by row.",
+            "Row i: x[i, :valid[i].sum()] is (s_i,d); pool it to lengths[i] tokens and put it into a zero tensor (b, max lengths, d).",
+        ),
         after="A clip's steps are now the same alone and in company.",
         wrong=(
-            Wrong("the colleague's", _adaptive, "both bugs",
-                  "This still has both bugs: padding is averaged in, and every clip gets as many tokens as the longest one."),
-            Wrong("longest number of tokens", _own_frames_longest_tokens, "number of tokens",
-                  "The frames are right now, but every clip is spread over the longest clip's number of tokens."),
-            Wrong("all frames", _own_tokens_all_frames, "what lies behind its end",
-                  "The tokens are right now, but each clip's bins run over what lies behind its end, too: use valid."),
-            Wrong("zeros averaged", _zeros_averaged, "still counted",
-                  "Padding is zeroed but still counted: the bins should divide the valid frames alone, and nothing behind them."),
-            Wrong("last step repeated", _last_repeated, "repeated",
-                  "Behind a clip's last token its last step is repeated: leave zeros there."),
+            Wrong(
+                "the colleague's",
+                _adaptive,
+                "both bugs",
+                "This still has both bugs: padding is averaged in, and every clip gets as many tokens as the longest one.",
+            ),
+            Wrong(
+                "longest number of tokens",
+                _own_frames_longest_tokens,
+                "number of tokens",
+                "The frames are right now, but every clip is spread over the longest clip's number of tokens.",
+            ),
+            Wrong(
+                "all frames",
+                _own_tokens_all_frames,
+                "what lies behind its end",
+                "The tokens are right now, but each clip's bins run over what lies behind its end, too: use valid.",
+            ),
+            Wrong(
+                "zeros averaged",
+                _zeros_averaged,
+                "still counted",
+                "Padding is zeroed but still counted: the bins should divide the valid frames alone, and nothing behind them.",
+            ),
+            Wrong(
+                "last step repeated",
+                _last_repeated,
+                "repeated",
+                "Behind a clip's last token its last step is repeated: leave zeros there.",
+            ),
         ),
     ),
     Exercise(
-        id="12.3", title="ahead, back, mean", difficulty=2, minutes=8, reference=branch, cases=_branch_cases,
-        hints=("Run `ahead` on the pair as it is, `back` on the reversed pair, turn both of its outputs round, and take means.",
-               "Each stack takes and gives two tensors (b,l,d); flip_valid(x, valid) keeps the shape; return a pair."),
+        id="12.3",
+        title="ahead, back, mean",
+        difficulty=2,
+        minutes=8,
+        reference=branch,
+        cases=_branch_cases,
+        hints=(
+            "Run `ahead` on the pair as it is, `back` on the reversed pair, turn both of its outputs round, and take means.",
+            "Each stack takes and gives two tensors (b,l,d); flip_valid(x, valid) keeps the shape; return a pair.",
+        ),
         after="Both sequences now know the whole clip, each in its own order of time.",
         wrong=(
-            Wrong("padding flipped", lambda *a: _branch(*a, turn=_whole_flip, again=_whole_flip), "padding",
-                  "Whole rows are reversed, so the back stack starts in the padding: use flip_valid."),
-            Wrong("not turned back", lambda *a: _branch(*a, again=_left), "still reversed",
-                  "The backward outputs are still reversed when they are averaged: turn them back first."),
-            Wrong("never turned", lambda *a: _branch(*a, turn=_left, again=_left), "both stacks read forward",
-                  "Here both stacks read forward in time: give `back` the reversed pair."),
-            Wrong("sum", lambda *a: _branch(*a, scale=1.0), "twice the mean",
-                  "This is the sum, twice the mean."),
-            Wrong("text alone", _text_only, "both sequences must run",
-                  "Only the text is reversed: its partner then runs the other way, and step t meets step l - t. For `back`, both sequences must run backwards."),
-            Wrong("one stack twice", lambda ahead, back, *a: _branch(ahead, ahead, *a), "own weights",
-                  "The same stack reads both ways; the backward one has its own weights: use `back`."),
-            Wrong("one after the other", _chained, "output of `ahead`",
-                  "`back` reads the output of `ahead` here; in the equations it starts from the sequences themselves."),
+            Wrong(
+                "padding flipped",
+                lambda *a: _branch(*a, turn=_whole_flip, again=_whole_flip),
+                "padding",
+                "Whole rows are reversed, so the back stack starts in the padding: use flip_valid.",
+            ),
+            Wrong(
+                "not turned back",
+                lambda *a: _branch(*a, again=_left),
+                "still reversed",
+                "The backward outputs are still reversed when they are averaged: turn them back first.",
+            ),
+            Wrong(
+                "never turned",
+                lambda *a: _branch(*a, turn=_left, again=_left),
+                "both stacks read forward",
+                "Here both stacks read forward in time: give `back` the reversed pair.",
+            ),
+            Wrong("sum", lambda *a: _branch(*a, scale=1.0), "twice the mean", "This is the sum, twice the mean."),
+            Wrong(
+                "text alone",
+                _text_only,
+                "both sequences must run",
+                "Only the text is reversed: its partner then runs the other way, and step t meets step l - t. For `back`, both sequences must run backwards.",
+            ),
+            Wrong(
+                "one stack twice",
+                lambda ahead, back, *a: _branch(ahead, ahead, *a),
+                "own weights",
+                "The same stack reads both ways; the backward one has its own weights: use `back`.",
+            ),
+            Wrong(
+                "one after the other",
+                _chained,
+                "output of `ahead`",
+                "`back` reads the output of `ahead` here; in the equations it starts from the sequences themselves.",
+            ),
         ),
     ),
     Exercise(
-        id="12.4", title="let the partner choose too", difficulty=2, minutes=7, reference=select, cases=_select_cases,
-        hints=("Two linear images of the same width, added; then cut into three pieces.",
-               "x @ W.T and partner @ U.T are both (b,l,rank+2n); split([rank, n, n], dim=-1) makes the three."),
+        id="12.4",
+        title="let the partner choose too",
+        difficulty=2,
+        minutes=7,
+        reference=select,
+        cases=_select_cases,
+        hints=(
+            "Two linear images of the same width, added; then cut into three pieces.",
+            "x @ W.T and partner @ U.T are both (b,l,rank+2n); split([rank, n, n], dim=-1) makes the three.",
+        ),
         after="Inside B, the partner multiplies what enters the state.",
         wrong=(
-            Wrong("no partner", lambda x, p, W, U, rank, n: (x @ W.T).split([rank, n, n], dim=-1), "is not heard",
-                  "The partner is not heard: this is the reading \"shared\"."),
-            Wrong("multiplied", lambda x, p, W, U, rank, n: ((x @ W.T) * (p @ U.T)).split([rank, n, n], dim=-1), "multiplied",
-                  "The two images are multiplied; the equation adds them. The product comes later, when B meets x."),
-            Wrong("parts in another order", lambda x, p, W, U, rank, n: tuple(
-                (x @ W.T + p @ U.T).split([n, n, rank], dim=-1)[i] for i in (2, 0, 1)), "stand first",
-                  "The rank entries of delta stand first in W's rows, then B, then C."),
-            Wrong("B and C swapped", lambda x, p, W, U, rank, n: tuple(select(x, p, W, U, rank, n)[i] for i in (0, 2, 1)), "C came before B",
-                  "C came before B here: the order is delta, B, C."),
-            Wrong("one step late", lambda x, p, W, U, rank, n: select(x, _late(p), W, U, rank, n), "step before",
-                  "This hears the partner's step before: they are on one clock, take the same step."),
-            Wrong("partner alone", lambda x, p, W, U, rank, n: (p @ U.T).split([rank, n, n], dim=-1), "own step",
-                  "Now only the partner decides; the own step has its say through W."),
+            Wrong(
+                "no partner",
+                lambda x, p, W, U, rank, n: (x @ W.T).split([rank, n, n], dim=-1),
+                "is not heard",
+                'The partner is not heard: this is the reading "shared".',
+            ),
+            Wrong(
+                "multiplied",
+                lambda x, p, W, U, rank, n: ((x @ W.T) * (p @ U.T)).split([rank, n, n], dim=-1),
+                "multiplied",
+                "The two images are multiplied; the equation adds them. The product comes later, when B meets x.",
+            ),
+            Wrong(
+                "parts in another order",
+                lambda x, p, W, U, rank, n: tuple(
+                    (x @ W.T + p @ U.T).split([n, n, rank], dim=-1)[i] for i in (2, 0, 1)
+                ),
+                "stand first",
+                "The rank entries of delta stand first in W's rows, then B, then C.",
+            ),
+            Wrong(
+                "B and C swapped",
+                lambda x, p, W, U, rank, n: tuple(select(x, p, W, U, rank, n)[i] for i in (0, 2, 1)),
+                "C came before B",
+                "C came before B here: the order is delta, B, C.",
+            ),
+            Wrong(
+                "one step late",
+                lambda x, p, W, U, rank, n: select(x, _late(p), W, U, rank, n),
+                "step before",
+                "This hears the partner's step before: they are on one clock, take the same step.",
+            ),
+            Wrong(
+                "partner alone",
+                lambda x, p, W, U, rank, n: (p @ U.T).split([rank, n, n], dim=-1),
+                "own step",
+                "Now only the partner decides; the own step has its say through W.",
+            ),
         ),
     ),
 ]

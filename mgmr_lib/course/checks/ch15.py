@@ -31,7 +31,8 @@ def task_loss(prediction, labels):
     return (prediction[:, 0] - labels).abs().mean()
 
 
-# --- inputs and mistakes ----------------------------------------------------------------------------------------------------
+# --- inputs and mistakes
+# ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,13 @@ class Parts:
 
 
 def _clips(rng):
-    return [Case((Parts(rng.randint(1, 6) / 2), {m: float(rng.randint(1, 6)) for m in ("text", "audio", "vision")}), "modules as numbers")
-            for _ in range(4)]
+    return [
+        Case(
+            (Parts(rng.randint(1, 6) / 2), {m: float(rng.randint(1, 6)) for m in ("text", "audio", "vision")}),
+            "modules as numbers",
+        )
+        for _ in range(4)
+    ]
 
 
 def _ready(p, x, order=("encode", "rebuild", "to_words"), pooled=("audio", "vision")):
@@ -84,9 +90,15 @@ def _losses(rng):
     def number():
         return rng.randint(1, 12) / 4
 
-    full = [({m: number() for m in ("text", "audio", "vision")}, {m: number() for m in ("text", "audio", "vision")}) for _ in range(3)]
+    full = [
+        ({m: number() for m in ("text", "audio", "vision")}, {m: number() for m in ("text", "audio", "vision")})
+        for _ in range(3)
+    ]
     made = [Case((number(), rec, alpha), "three modalities") for rec, alpha in full]
-    return made + [Case((number(), {"text": number()}, full[0][1]), "only text is reconstructed"), Case((number(), {}, full[1][1]), "w/o Recon")]
+    return made + [
+        Case((number(), {"text": number()}, full[0][1]), "only text is reconstructed"),
+        Case((number(), {}, full[1][1]), "w/o Recon"),
+    ]
 
 
 def _gradient_test(fn, rng):
@@ -115,7 +127,9 @@ def _gradient_test(fn, rng):
     try:
         none = ask(r)
     except (RuntimeError, TypeError, AttributeError):
-        return "it fails on a parameter without a path to the loss: allow_unused=True gives None there, which counts as 0."
+        return (
+            "it fails on a parameter without a path to the loss: allow_unused=True gives None there, which counts as 0."
+        )
     if none != 0:
         return f"you have {none:.4g} for a parameter without a path to the loss: that is 0."
     both, want = ask(p, q), (want_p**2 + want_q**2) ** 0.5
@@ -146,75 +160,187 @@ def _mixed(rng):
 
 EXERCISES = [
     Exercise(
-        id="15.1", title="the order of modules", difficulty=2, minutes=8, reference=whole, cases=_clips,
-        hints=("Lost frames should be repaired before they are averaged; the alignment wants all three on one clock.",
-               "x is {modality: input}; encode, rebuild and to_words take (m, value), align and fuse a dictionary of all three."),
+        id="15.1",
+        title="the order of modules",
+        difficulty=2,
+        minutes=8,
+        reference=whole,
+        cases=_clips,
+        hints=(
+            "Lost frames should be repaired before they are averaged; the alignment wants all three on one clock.",
+            "x is {modality: input}; encode, rebuild and to_words take (m, value), align and fuse a dictionary of all three.",
+        ),
         after="The paper describes reconstruction last, and says that it prepares the alignment: we take it at its word.",
         wrong=(
-            Wrong("pooled before rebuilt", lambda p, x: p.head(p.fuse(p.align(_ready(p, x, ("encode", "to_words", "rebuild"))))), "averaged before",
-                  "Frames are averaged before they are rebuilt: the gaps are then smeared, and the loss has no frames to compare with."),
-            Wrong("aligned before rebuilt", _rebuilt_last, "after the alignment",
-                  "Reconstruction comes after the alignment here: stage 1 would align what is still broken."),
-            Wrong("text pooled too", lambda p, x: p.head(p.fuse(p.align(_ready(p, x, pooled=("text", "audio", "vision"))))), "words' clock already",
-                  "Text goes through to_words too: it is on the words' clock already."),
-            Wrong("no reconstruction", lambda p, x: p.head(p.fuse(p.align(_ready(p, x, ("encode", "to_words"))))), "never called",
-                  "rebuild is never called: that is the ablation \"w/o Recon\", but even it projects."),
-            Wrong("no alignment", lambda p, x: p.head(p.fuse(_ready(p, x))), "straight to the fusion",
-                  "Stage 1 is left out: the three go straight to the fusion."),
+            Wrong(
+                "pooled before rebuilt",
+                lambda p, x: p.head(p.fuse(p.align(_ready(p, x, ("encode", "to_words", "rebuild"))))),
+                "averaged before",
+                "Frames are averaged before they are rebuilt: the gaps are then smeared, and the loss has no frames to compare with.",
+            ),
+            Wrong(
+                "aligned before rebuilt",
+                _rebuilt_last,
+                "after the alignment",
+                "Reconstruction comes after the alignment here: stage 1 would align what is still broken.",
+            ),
+            Wrong(
+                "text pooled too",
+                lambda p, x: p.head(p.fuse(p.align(_ready(p, x, pooled=("text", "audio", "vision"))))),
+                "words' clock already",
+                "Text goes through to_words too: it is on the words' clock already.",
+            ),
+            Wrong(
+                "no reconstruction",
+                lambda p, x: p.head(p.fuse(p.align(_ready(p, x, ("encode", "to_words"))))),
+                "never called",
+                'rebuild is never called: that is the ablation "w/o Recon", but even it projects.',
+            ),
+            Wrong(
+                "no alignment",
+                lambda p, x: p.head(p.fuse(_ready(p, x))),
+                "straight to the fusion",
+                "Stage 1 is left out: the three go straight to the fusion.",
+            ),
         ),
     ),
     Exercise(
-        id="15.2", title="the joint loss", difficulty=1, minutes=4, reference=joint, cases=_losses,
-        hints=("One term for the task, and for each reconstructed modality its own weight times its own loss.",
-               "rec and alpha are {modality: number}; rec may lack modalities, or be empty."),
+        id="15.2",
+        title="the joint loss",
+        difficulty=1,
+        minutes=4,
+        reference=joint,
+        cases=_losses,
+        hints=(
+            "One term for the task, and for each reconstructed modality its own weight times its own loss.",
+            "rec and alpha are {modality: number}; rec may lack modalities, or be empty.",
+        ),
         after="alpha = 0 switches a term off, and leaves everything else as it is.",
         wrong=(
-            Wrong("unweighted", lambda task, rec, alpha: task + sum(rec.values()), "without their weights",
-                  "The reconstruction losses are added without their weights."),
-            Wrong("task weighted too", lambda task, rec, alpha: sum(alpha[m] * (task + v) for m, v in rec.items()), "comes once, with weight 1",
-                  "The weights reach the task's loss as well: it comes once, with weight 1."),
-            Wrong("mean of terms", lambda task, rec, alpha: task + sum(alpha[m] * v for m, v in rec.items()) / max(len(rec), 1), "number of modalities",
-                  "The sum is divided by the number of modalities: the paper adds the terms."),
-            Wrong("one weight", lambda task, rec, alpha: task + alpha["text"] * sum(rec.values()), "weight of its own",
-                  "Text's weight serves all: each modality has a weight of its own."),
-            Wrong("all weights", lambda task, rec, alpha: task + sum(a * rec.get(m, 1.0) for m, a in alpha.items()), "adds nothing",
-                  "A modality without a reconstruction adds its weight here: it adds nothing."),
+            Wrong(
+                "unweighted",
+                lambda task, rec, alpha: task + sum(rec.values()),
+                "without their weights",
+                "The reconstruction losses are added without their weights.",
+            ),
+            Wrong(
+                "task weighted too",
+                lambda task, rec, alpha: sum(alpha[m] * (task + v) for m, v in rec.items()),
+                "comes once, with weight 1",
+                "The weights reach the task's loss as well: it comes once, with weight 1.",
+            ),
+            Wrong(
+                "mean of terms",
+                lambda task, rec, alpha: task + sum(alpha[m] * v for m, v in rec.items()) / max(len(rec), 1),
+                "number of modalities",
+                "The sum is divided by the number of modalities: the paper adds the terms.",
+            ),
+            Wrong(
+                "one weight",
+                lambda task, rec, alpha: task + alpha["text"] * sum(rec.values()),
+                "weight of its own",
+                "Text's weight serves all: each modality has a weight of its own.",
+            ),
+            Wrong(
+                "all weights",
+                lambda task, rec, alpha: task + sum(a * rec.get(m, 1.0) for m, a in alpha.items()),
+                "adds nothing",
+                "A modality without a reconstruction adds its weight here: it adds nothing.",
+            ),
         ),
     ),
     Exercise(
-        id="15.3", title="who hears a loss", difficulty=2, minutes=10, reference=gradient_size, test=_gradient_test,
-        hints=("Ask torch.autograd.grad for the gradients; some parameters have no path, and the same loss is asked again later.",
-               "autograd.grad gives one tensor (or None) for each parameter; the result is one float: the root of all squares' sum."),
+        id="15.3",
+        title="who hears a loss",
+        difficulty=2,
+        minutes=10,
+        reference=gradient_size,
+        test=_gradient_test,
+        hints=(
+            "Ask torch.autograd.grad for the gradients; some parameters have no path, and the same loss is asked again later.",
+            "autograd.grad gives one tensor (or None) for each parameter; the result is one float: the root of all squares' sum.",
+        ),
         after="A 0 says that no path exists, or that a path cancels; a small number says neither.",
         wrong=(
-            Wrong("graph thrown away", lambda loss, ps: sum(float(g.square().sum()) for g in _grads(loss, ps, retain_graph=False) if g is not None) ** 0.5,
-                  "threw the graph away"),
-            Wrong("unused forbidden", lambda loss, ps: sum(float(g.square().sum()) for g in _grads(loss, ps, allow_unused=False)) ** 0.5,
-                  "without a path to the loss: allow_unused"),
+            Wrong(
+                "graph thrown away",
+                lambda loss, ps: (
+                    sum(float(g.square().sum()) for g in _grads(loss, ps, retain_graph=False) if g is not None) ** 0.5
+                ),
+                "threw the graph away",
+            ),
+            Wrong(
+                "unused forbidden",
+                lambda loss, ps: sum(float(g.square().sum()) for g in _grads(loss, ps, allow_unused=False)) ** 0.5,
+                "without a path to the loss: allow_unused",
+            ),
             Wrong("backward", _by_backward, "leaves a gradient"),
-            Wrong("squared", lambda loss, ps: sum(float(g.square().sum()) for g in _grads(loss, ps) if g is not None), "take the root"),
-            Wrong("sum of norms", lambda loss, ps: sum(float(g.norm()) for g in _grads(loss, ps) if g is not None), "norms are added up"),
-            Wrong("mean entry", lambda loss, ps: sum(float(g.mean()) for g in _grads(loss, ps) if g is not None), "mean entry"),
+            Wrong(
+                "squared",
+                lambda loss, ps: sum(float(g.square().sum()) for g in _grads(loss, ps) if g is not None),
+                "take the root",
+            ),
+            Wrong(
+                "sum of norms",
+                lambda loss, ps: sum(float(g.norm()) for g in _grads(loss, ps) if g is not None),
+                "norms are added up",
+            ),
+            Wrong(
+                "mean entry",
+                lambda loss, ps: sum(float(g.mean()) for g in _grads(loss, ps) if g is not None),
+                "mean entry",
+            ),
         ),
     ),
     Exercise(
-        id="15.4", title="find the bug: a loss that cannot be overfitted", difficulty=2, minutes=8, reference=task_loss,
-        cases=lambda rng: [Case(_mixed(rng), "four clips"), Case(_tensors(rng, 3), "three clips"), Case(_tensors(rng, 1), "one clip")],
-        rtol=1e-5, atol=1e-7,
-        hints=("Print the shape of the difference. How many numbers should it have for b clips?",
-               "(b,1) - (b,) broadcasts to (b,b): bring both to (b,) first."),
+        id="15.4",
+        title="find the bug: a loss that cannot be overfitted",
+        difficulty=2,
+        minutes=8,
+        reference=task_loss,
+        cases=lambda rng: [
+            Case(_mixed(rng), "four clips"),
+            Case(_tensors(rng, 3), "three clips"),
+            Case(_tensors(rng, 1), "one clip"),
+        ],
+        rtol=1e-5,
+        atol=1e-7,
+        hints=(
+            "Print the shape of the difference. How many numbers should it have for b clips?",
+            "(b,1) - (b,) broadcasts to (b,b): bring both to (b,) first.",
+        ),
         after="With one clip the bug is invisible, and with many the loss falls all the same, to a wrong place.",
         wrong=(
-            Wrong("broadcast", lambda prediction, labels: (prediction - labels).abs().mean(), "every label",
-                  "Each prediction is compared with every label: (b,1) - (b,) is (b,b)."),
-            Wrong("squared", lambda prediction, labels: (prediction[:, 0] - labels).square().mean(), "squared",
-                  "This is the squared error: the paper's task loss is the mean absolute one."),
-            Wrong("summed", lambda prediction, labels: (prediction[:, 0] - labels).abs().sum(), "sum over",
-                  "This is the sum over clips: it grows with the batch. Take the mean."),
-            Wrong("sign kept", lambda prediction, labels: (prediction[:, 0] - labels).mean(), "cancel",
-                  "The sign is kept, so errors of both sides cancel."),
-            Wrong("means compared", lambda prediction, labels: (prediction[:, 0].mean() - labels.mean()).abs(), "averages",
-                  "This compares the averages of both, not clip with clip."),
+            Wrong(
+                "broadcast",
+                lambda prediction, labels: (prediction - labels).abs().mean(),
+                "every label",
+                "Each prediction is compared with every label: (b,1) - (b,) is (b,b).",
+            ),
+            Wrong(
+                "squared",
+                lambda prediction, labels: (prediction[:, 0] - labels).square().mean(),
+                "squared",
+                "This is the squared error: the paper's task loss is the mean absolute one.",
+            ),
+            Wrong(
+                "summed",
+                lambda prediction, labels: (prediction[:, 0] - labels).abs().sum(),
+                "sum over",
+                "This is the sum over clips: it grows with the batch. Take the mean.",
+            ),
+            Wrong(
+                "sign kept",
+                lambda prediction, labels: (prediction[:, 0] - labels).mean(),
+                "cancel",
+                "The sign is kept, so errors of both sides cancel.",
+            ),
+            Wrong(
+                "means compared",
+                lambda prediction, labels: (prediction[:, 0].mean() - labels.mean()).abs(),
+                "averages",
+                "This compares the averages of both, not clip with clip.",
+            ),
         ),
     ),
 ]

@@ -61,8 +61,14 @@ def _quarters(rng, *shape):
 
 
 def _attend_cases(rng):
-    first = Case((torch.tensor([[2.0]]), torch.tensor([[1.0], [0.0], [-1.0]]), torch.tensor([[5.0], [3.0], [1.0]])), "the three frames of the beginning")
-    return [first] + [(_quarters(rng, q, d), _quarters(rng, k, d), _quarters(rng, k, v)) for q, k, d, v in ((2, 3, 4, 4), (4, 4, 2, 2), (3, 5, 4, 3))]
+    first = Case(
+        (torch.tensor([[2.0]]), torch.tensor([[1.0], [0.0], [-1.0]]), torch.tensor([[5.0], [3.0], [1.0]])),
+        "the three frames of the beginning",
+    )
+    return [first] + [
+        (_quarters(rng, q, d), _quarters(rng, k, d), _quarters(rng, k, v))
+        for q, k, d, v in ((2, 3, 4, 4), (4, 4, 2, 2), (3, 5, 4, 3))
+    ]
 
 
 def _other_axis(Q, K, V):
@@ -74,7 +80,10 @@ def _keys_for_values(Q, K, V):
 
 
 def _share_cases(rng):
-    first = Case((torch.tensor([[[2.0, 0, -2, 0, 0]]]), torch.tensor([[True, True, True, False, False]])), "three frames and two of padding")
+    first = Case(
+        (torch.tensor([[[2.0, 0, -2, 0, 0]]]), torch.tensor([[True, True, True, False, False]])),
+        "three frames and two of padding",
+    )
     made = []
     for _ in range(3):
         b, q, k = rng.randint(2, 3), rng.randint(2, 3), 5
@@ -143,72 +152,172 @@ def _others_weights(h, within, across):
 
 EXERCISES = [
     Exercise(
-        id="16.1", title="attention", difficulty=1, minutes=6, reference=attend, cases=_attend_cases,
-        hints=("Scores are products of every query with every key, divided by the root of the width; softmax over the keys; then mix the values.",
-               "Q @ K.T is (l_q,l_k); softmax along the last axis; times V (l_k,d_v) gives (l_q,d_v)."),
+        id="16.1",
+        title="attention",
+        difficulty=1,
+        minutes=6,
+        reference=attend,
+        cases=_attend_cases,
+        hints=(
+            "Scores are products of every query with every key, divided by the root of the width; softmax over the keys; then mix the values.",
+            "Q @ K.T is (l_q,l_k); softmax along the last axis; times V (l_k,d_v) gives (l_q,d_v).",
+        ),
         after="Every query got its own mixture of the values.",
         wrong=(
-            Wrong("not divided", lambda Q, K, V: torch.softmax(Q @ K.T, -1) @ V, "not divided",
-                  "The scores are not divided by the root of d: wide vectors then pick one entry before anything is learned."),
-            Wrong("divided by d", lambda Q, K, V: torch.softmax(Q @ K.T / Q.shape[-1], -1) @ V, "divided by d itself",
-                  "The scores are divided by d itself; a product of random vectors grows with the root of d."),
-            Wrong("softmax over queries", _other_axis, "over the queries",
-                  "The softmax runs over the queries: here the shares of a *key* sum to one. Every query distributes itself over the keys."),
-            Wrong("no softmax", lambda Q, K, V: Q @ K.T / Q.shape[-1] ** 0.5 @ V, "softmax is missing",
-                  "The softmax is missing: these are scores, and not shares that sum to one."),
-            Wrong("keys for values", _keys_for_values, "keys are mixed",
-                  "The keys are mixed here; they only say who is meant. What is mixed are the values."),
+            Wrong(
+                "not divided",
+                lambda Q, K, V: torch.softmax(Q @ K.T, -1) @ V,
+                "not divided",
+                "The scores are not divided by the root of d: wide vectors then pick one entry before anything is learned.",
+            ),
+            Wrong(
+                "divided by d",
+                lambda Q, K, V: torch.softmax(Q @ K.T / Q.shape[-1], -1) @ V,
+                "divided by d itself",
+                "The scores are divided by d itself; a product of random vectors grows with the root of d.",
+            ),
+            Wrong(
+                "softmax over queries",
+                _other_axis,
+                "over the queries",
+                "The softmax runs over the queries: here the shares of a *key* sum to one. Every query distributes itself over the keys.",
+            ),
+            Wrong(
+                "no softmax",
+                lambda Q, K, V: Q @ K.T / Q.shape[-1] ** 0.5 @ V,
+                "softmax is missing",
+                "The softmax is missing: these are scores, and not shares that sum to one.",
+            ),
+            Wrong(
+                "keys for values",
+                _keys_for_values,
+                "keys are mixed",
+                "The keys are mixed here; they only say who is meant. What is mixed are the values.",
+            ),
         ),
     ),
     Exercise(
-        id="16.2", title="find the bug: hide the padding", difficulty=2, minutes=8, reference=masked_shares, cases=_share_cases,
-        hints=("A padded key must get no share at all, and the others must sum to one: say no before the softmax, with the score whose exponential is zero.",
-               "valid[:, None] is (b,1,l_k) and fits scores (b,l_q,l_k); masked_fill(~..., float('-inf')), then softmax along the last axis."),
+        id="16.2",
+        title="find the bug: hide the padding",
+        difficulty=2,
+        minutes=8,
+        reference=masked_shares,
+        cases=_share_cases,
+        hints=(
+            "A padded key must get no share at all, and the others must sum to one: say no before the softmax, with the score whose exponential is zero.",
+            "valid[:, None] is (b,1,l_k) and fits scores (b,l_q,l_k); masked_fill(~..., float('-inf')), then softmax along the last axis.",
+        ),
         after="Padding gets exactly zero, and every row still sums to one.",
         wrong=(
-            Wrong("score zero", _filled(0.0), "e to the 0",
-                  "A score of 0 still counts: e to the 0 is 1. The score of a padded key must be minus infinity."),
-            Wrong("shares zeroed", lambda s, v: s.softmax(-1) * v[:, None], "no longer sum to one",
-                  "The padded shares are zero, but those left no longer sum to one: the padding has taken its part before. Mask the scores."),
-            Wrong("minus one", _filled(-1.0), "a little less",
-                  "A score of -1 makes padding a little less likely, no more; and next to a score of -2 it is even preferred."),
-            Wrong("valid ones hidden", _polarity, "the wrong way round",
-                  "The mask is the wrong way round: True in `valid` marks what must stay."),
+            Wrong(
+                "score zero",
+                _filled(0.0),
+                "e to the 0",
+                "A score of 0 still counts: e to the 0 is 1. The score of a padded key must be minus infinity.",
+            ),
+            Wrong(
+                "shares zeroed",
+                lambda s, v: s.softmax(-1) * v[:, None],
+                "no longer sum to one",
+                "The padded shares are zero, but those left no longer sum to one: the padding has taken its part before. Mask the scores.",
+            ),
+            Wrong(
+                "minus one",
+                _filled(-1.0),
+                "a little less",
+                "A score of -1 makes padding a little less likely, no more; and next to a score of -2 it is even preferred.",
+            ),
+            Wrong(
+                "valid ones hidden",
+                _polarity,
+                "the wrong way round",
+                "The mask is the wrong way round: True in `valid` marks what must stay.",
+            ),
             Wrong("no mask", lambda s, v: s.softmax(-1), "not hidden", "The padding is not hidden at all."),
         ),
     ),
     Exercise(
-        id="16.3", title="position codes", difficulty=1, minutes=6, reference=position_codes, rtol=1e-4, atol=1e-4,
+        id="16.3",
+        title="position codes",
+        difficulty=1,
+        minutes=6,
+        reference=position_codes,
+        rtol=1e-4,
+        atol=1e-4,
         cases=lambda rng: [(rng.randint(4, 9), 2 * rng.randint(2, 5)) for _ in range(4)],
-        hints=("One angle for each time and each speed: t times omega_i. Then the sines, then the cosines.",
-               "Times (l,1) times speeds (d/2) is (l,d/2); torch.cat of sine and cosine along axis 1 is (l,d)."),
+        hints=(
+            "One angle for each time and each speed: t times omega_i. Then the sines, then the cosines.",
+            "Times (l,1) times speeds (d/2) is (l,d/2); torch.cat of sine and cosine along axis 1 is (l,d).",
+        ),
         after="Every time has a code of its own, and codes of near times are alike.",
         wrong=(
-            Wrong("interleaved", _query_codes(interleave=True), "in turns",
-                  "Sines and cosines stand in turns here. That works as well, but ours come one half after the other."),
-            Wrong("starts at one", _query_codes(start=1), "starts at t = 1", "This starts at t = 1; our first step is t = 0."),
-            Wrong("sines only", _query_codes(cosine=False), "no cosines",
-                  "There are no cosines: from a sine alone one cannot tell a rising wave from a falling one."),
-            Wrong("one speed", _query_codes(base=1.0), "same speed",
-                  "All channels turn at the same speed, so that times a full turn apart get the same code."),
-            Wrong("exponent of d", lambda l, d: _query_codes(of=d)(l, d), "divided by d",
-                  "The exponent is divided by d; our h is half of it, so that the slowest wave is nearly 10000 times slower."),
+            Wrong(
+                "interleaved",
+                _query_codes(interleave=True),
+                "in turns",
+                "Sines and cosines stand in turns here. That works as well, but ours come one half after the other.",
+            ),
+            Wrong(
+                "starts at one",
+                _query_codes(start=1),
+                "starts at t = 1",
+                "This starts at t = 1; our first step is t = 0.",
+            ),
+            Wrong(
+                "sines only",
+                _query_codes(cosine=False),
+                "no cosines",
+                "There are no cosines: from a sine alone one cannot tell a rising wave from a falling one.",
+            ),
+            Wrong(
+                "one speed",
+                _query_codes(base=1.0),
+                "same speed",
+                "All channels turn at the same speed, so that times a full turn apart get the same code.",
+            ),
+            Wrong(
+                "exponent of d",
+                lambda l, d: _query_codes(of=d)(l, d),
+                "divided by d",
+                "The exponent is divided by d; our h is half of it, so that the slowest wave is nearly 10000 times slower.",
+            ),
         ),
     ),
     Exercise(
-        id="16.4", title="first itself, then the others", difficulty=2, minutes=8, reference=hybrid, cases=_hybrid_cases,
-        hints=("Two rounds. In the first, every modality adds its self-attention. In the second, every one adds the mean of two answers, asking what the first round made.",
-               "Keep the result of round one in its own dict, so that the second round reads the same state for all three; across[m, o](x, h[o])."),
+        id="16.4",
+        title="first itself, then the others",
+        difficulty=2,
+        minutes=8,
+        reference=hybrid,
+        cases=_hybrid_cases,
+        hints=(
+            "Two rounds. In the first, every modality adds its self-attention. In the second, every one adds the mean of two answers, asking what the first round made.",
+            "Keep the result of round one in its own dict, so that the second round reads the same state for all three; across[m, o](x, h[o]).",
+        ),
         after="All three ask at the same time, and each hears what the others have become.",
         wrong=(
-            Wrong("in parallel", _parallel, "published code",
-                  "Here self- and cross-attention read the same input: this is what the published code does. In the text's order, the others are asked after their self-attention."),
-            Wrong("one after the other", _in_turn, "order of the modalities",
-                  "The second modality already hears what the first one was told: the result depends on the order of the modalities. Ask all from the same state."),
+            Wrong(
+                "in parallel",
+                _parallel,
+                "published code",
+                "Here self- and cross-attention read the same input: this is what the published code does. In the text's order, the others are asked after their self-attention.",
+            ),
+            Wrong(
+                "one after the other",
+                _in_turn,
+                "order of the modalities",
+                "The second modality already hears what the first one was told: the result depends on the order of the modalities. Ask all from the same state.",
+            ),
             Wrong("sum", _summed, "sum of both answers", "This adds the sum of both answers; we take their mean."),
-            Wrong("no residual", _no_residual, "residual", "The residual is missing: each round adds to what was there."),
-            Wrong("swapped roles", _others_weights, "layer of the other",
-                  "This uses the layer of the other side: across[m, o] is m asking o."),
+            Wrong(
+                "no residual", _no_residual, "residual", "The residual is missing: each round adds to what was there."
+            ),
+            Wrong(
+                "swapped roles",
+                _others_weights,
+                "layer of the other",
+                "This uses the layer of the other side: across[m, o] is m asking o.",
+            ),
         ),
     ),
 ]

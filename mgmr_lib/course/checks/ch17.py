@@ -37,7 +37,8 @@ def stood_still(model, step):
 
 @dataclass(frozen=True)
 class MeanLayer:
-    """A layer in the place of an encoder layer: adds a multiple of the masked mean over steps, so that all masked-in steps mix."""
+    """A layer in the place of an encoder layer: adds a multiple of the masked mean over steps, so that all masked-in
+    steps mix."""
 
     factor: float = 0.5
 
@@ -97,7 +98,14 @@ def _pour_cases(rng):
     for lengths in ((4,), (3, 1), (2, 4, 1)):
         valid = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
         k = rng.randint(1, 3)
-        made.append((MeanLayer(rng.choice([0.5, 0.25])), _quarters(rng, len(lengths), k, 2), _quarters(rng, len(lengths), max(lengths), 2), valid))
+        made.append(
+            (
+                MeanLayer(rng.choice([0.5, 0.25])),
+                _quarters(rng, len(lengths), k, 2),
+                _quarters(rng, len(lengths), max(lengths), 2),
+                valid,
+            )
+        )
     return made
 
 
@@ -172,60 +180,161 @@ def _moved(model, step):
 
 EXERCISES = [
     Exercise(
-        id="17.1", title="a bound for the door", difficulty=1, minutes=5, reference=most_explained,
-        cases=lambda rng: [Case((1, 8, 16), "one token"), Case((4, 8, 16), "four tokens")]
-        + [(rng.randint(1, 4), rng.choice([3, 5, 7]), rng.choice([11, 13, 40])) for _ in range(4)],
-        hints=("A linear layer behind k d numbers can only move in k d directions; each direction is worth one of the m numbers.",
-               "k * d / m, but a share never exceeds 1."),
+        id="17.1",
+        title="a bound for the door",
+        difficulty=1,
+        minutes=5,
+        reference=most_explained,
+        cases=lambda rng: (
+            [Case((1, 8, 16), "one token"), Case((4, 8, 16), "four tokens")]
+            + [(rng.randint(1, 4), rng.choice([3, 5, 7]), rng.choice([11, 13, 40])) for _ in range(4)]
+        ),
+        hints=(
+            "A linear layer behind k d numbers can only move in k d directions; each direction is worth one of the m numbers.",
+            "k * d / m, but a share never exceeds 1.",
+        ),
         after="Whatever stands before the hub, a linear head behind it cannot explain more.",
         wrong=(
-            Wrong("not cut at one", lambda k, d, m: k * d / m, "more than all", "A share of more than all is impossible: cut it at 1."),
-            Wrong("width forgotten", lambda k, d, m: min(1.0, k / m), "width", "Each token is d numbers wide, so k tokens hold more than k numbers: the width is missing."),
-            Wrong("tokens forgotten", lambda k, d, m: min(1.0, d / m), "sees all k", "This is the share of a single one; the head sees all k."),
+            Wrong(
+                "not cut at one",
+                lambda k, d, m: k * d / m,
+                "more than all",
+                "A share of more than all is impossible: cut it at 1.",
+            ),
+            Wrong(
+                "width forgotten",
+                lambda k, d, m: min(1.0, k / m),
+                "width",
+                "Each token is d numbers wide, so k tokens hold more than k numbers: the width is missing.",
+            ),
+            Wrong(
+                "tokens forgotten",
+                lambda k, d, m: min(1.0, d / m),
+                "sees all k",
+                "This is the share of a single one; the head sees all k.",
+            ),
             Wrong("per token", lambda k, d, m: min(1.0, d / (k * m)), "more tokens", "Here more tokens carry less."),
         ),
     ),
     Exercise(
-        id="17.2", title="find the bug: pour", difficulty=2, minutes=8, reference=pour, cases=_pour_cases,
-        hints=("The hub is never padding, the sequence may be: the mask for both together has k times True, then valid.",
-               "torch.cat([hub, x], dim=1) is (b,k+l,d); its mask is (b,k+l); the new hub is the first k steps of the layer's output."),
+        id="17.2",
+        title="find the bug: pour",
+        difficulty=2,
+        minutes=8,
+        reference=pour,
+        cases=_pour_cases,
+        hints=(
+            "The hub is never padding, the sequence may be: the mask for both together has k times True, then valid.",
+            "torch.cat([hub, x], dim=1) is (b,k+l,d); its mask is (b,k+l); the new hub is the first k steps of the layer's output.",
+        ),
         after="The hub hears itself and every valid step, and no padding.",
         wrong=(
-            Wrong("padding heard", lambda layer, hub, x, valid: _joined(layer, hub, x, valid, of_x=torch.tensor(True))[:, : hub.shape[1]], "hears padding",
-                  "The hub hears padding: the steps of x need their own mask, valid."),
-            Wrong("hub hidden", lambda layer, hub, x, valid: _joined(layer, hub, x, valid, of_hub=False)[:, : hub.shape[1]], "does not hear itself",
-                  "The hub is masked out and does not hear itself: its k tokens cannot tell each other anything. It is never padding."),
-            Wrong("last steps", _last_steps, "end of the sequence",
-                  "The last k outputs are the end of the sequence, padding even; the hub stands in front."),
-            Wrong("old hub", lambda layer, hub, x, valid: hub.clone(), "did not move", "The hub did not move: return its part of the layer's output."),
-            Wrong("sequence alone", lambda layer, hub, x, valid: layer(x, valid).mean(1, keepdim=True).expand_as(hub), "never met",
-                  "Hub and sequence never met here: put them into one sequence."),
+            Wrong(
+                "padding heard",
+                lambda layer, hub, x, valid: _joined(layer, hub, x, valid, of_x=torch.tensor(True))[:, : hub.shape[1]],
+                "hears padding",
+                "The hub hears padding: the steps of x need their own mask, valid.",
+            ),
+            Wrong(
+                "hub hidden",
+                lambda layer, hub, x, valid: _joined(layer, hub, x, valid, of_hub=False)[:, : hub.shape[1]],
+                "does not hear itself",
+                "The hub is masked out and does not hear itself: its k tokens cannot tell each other anything. It is never padding.",
+            ),
+            Wrong(
+                "last steps",
+                _last_steps,
+                "end of the sequence",
+                "The last k outputs are the end of the sequence, padding even; the hub stands in front.",
+            ),
+            Wrong(
+                "old hub",
+                lambda layer, hub, x, valid: hub.clone(),
+                "did not move",
+                "The hub did not move: return its part of the layer's output.",
+            ),
+            Wrong(
+                "sequence alone",
+                lambda layer, hub, x, valid: layer(x, valid).mean(1, keepdim=True).expand_as(hub),
+                "never met",
+                "Hub and sequence never met here: put them into one sequence.",
+            ),
         ),
     ),
     Exercise(
-        id="17.3", title="the waterfall", difficulty=1, minutes=5, reference=waterfall, cases=_fall_cases,
-        hints=("What the hub took from the face it carries to the voice, and from there to the text.",
-               "A loop over ('vision', 'audio', 'text'); hub = pours[m](hub, h[m]) keeps its shape (b,k,d)."),
+        id="17.3",
+        title="the waterfall",
+        difficulty=1,
+        minutes=5,
+        reference=waterfall,
+        cases=_fall_cases,
+        hints=(
+            "What the hub took from the face it carries to the voice, and from there to the text.",
+            "A loop over ('vision', 'audio', 'text'); hub = pours[m](hub, h[m]) keeps its shape (b,k,d).",
+        ),
         after="Each modality meets a hub that knows the ones before.",
         wrong=(
-            Wrong("audio first", _order("audio", "vision", "text"), "published code's order",
-                  "This is the published code's order, audio first. Equations 4 to 6 begin with vision."),
-            Wrong("text first", _order("text", "audio", "vision"), "begins with text", "This begins with text; the equations end with it."),
-            Wrong("side by side", _side_by_side, "side by side", "Each modality meets the first hub, side by side, and nobody hears of the others. It is a waterfall: one after the other."),
-            Wrong("always the first hub", _from_start, "starts again", "Every stage starts again from the first hub, so what it carried is lost on the way: only the text remains."),
+            Wrong(
+                "audio first",
+                _order("audio", "vision", "text"),
+                "published code's order",
+                "This is the published code's order, audio first. Equations 4 to 6 begin with vision.",
+            ),
+            Wrong(
+                "text first",
+                _order("text", "audio", "vision"),
+                "begins with text",
+                "This begins with text; the equations end with it.",
+            ),
+            Wrong(
+                "side by side",
+                _side_by_side,
+                "side by side",
+                "Each modality meets the first hub, side by side, and nobody hears of the others. It is a waterfall: one after the other.",
+            ),
+            Wrong(
+                "always the first hub",
+                _from_start,
+                "starts again",
+                "Every stage starts again from the first hub, so what it carried is lost on the way: only the text remains.",
+            ),
         ),
     ),
     Exercise(
-        id="17.4", title="find the bug: what stood still", difficulty=2, minutes=9, reference=stood_still, may_change_inputs=True,
+        id="17.4",
+        title="find the bug: what stood still",
+        difficulty=2,
+        minutes=9,
+        reference=stood_still,
+        may_change_inputs=True,
         cases=lambda rng: [(Small([rng.randint(1, 8) / 4 for _ in range(5)]), step) for step in (one_step, other_step)],
-        hints=("state_dict() hands out the tensors themselves, not copies: after the step, `before` has moved along.",
-               "{name: value.clone() ...} before the step; torch.equal for each name afterwards; sorted names as a list."),
+        hints=(
+            "state_dict() hands out the tensors themselves, not copies: after the step, `before` has moved along.",
+            "{name: value.clone() ...} before the step; torch.equal for each name afterwards; sorted names as a list.",
+        ),
         after="With this, a hub that nobody trains is found in one step.",
         wrong=(
-            Wrong("no copy", _no_clone, "the very same tensors", "Everything seems to stand still: state_dict holds the very same tensors that train, so `before` moved along. Clone them."),
-            Wrong("parameters only", _parameters_only, "Buffers", "Buffers are missing: a hub that is not a parameter would escape this test. Look through state_dict."),
-            Wrong("loose", _loose, "small step", "A small step counts as none here: compare exactly, with torch.equal."),
-            Wrong("any entry", _any_entry, "single entry", "A single entry that did not move makes the whole tensor stand still here; all of them must."),
+            Wrong(
+                "no copy",
+                _no_clone,
+                "the very same tensors",
+                "Everything seems to stand still: state_dict holds the very same tensors that train, so `before` moved along. Clone them.",
+            ),
+            Wrong(
+                "parameters only",
+                _parameters_only,
+                "Buffers",
+                "Buffers are missing: a hub that is not a parameter would escape this test. Look through state_dict.",
+            ),
+            Wrong(
+                "loose", _loose, "small step", "A small step counts as none here: compare exactly, with torch.equal."
+            ),
+            Wrong(
+                "any entry",
+                _any_entry,
+                "single entry",
+                "A single entry that did not move makes the whole tensor stand still here; all of them must.",
+            ),
             Wrong("moved ones", _moved, "those that moved", "These are the names of those that moved."),
         ),
     ),

@@ -1,4 +1,5 @@
-"""Exercises of 18 micro fusion: an LSTM step, the memory gate, statistics over what is valid, the MLP over time, idle weights."""
+"""Exercises of 18 micro fusion: an LSTM step, the memory gate, statistics over what is valid, the MLP over time, idle
+weights."""
 
 import torch
 import torch.nn.functional as F
@@ -60,8 +61,17 @@ def _quarters(rng, *shape):
 
 def _lstm_cases(rng):
     sizes = ((1, 2, 1), (2, 3, 2), (2, 2, 3))
-    return [(_quarters(rng, b, d), _quarters(rng, b, k), _quarters(rng, b, k), _quarters(rng, 4 * k, d),
-             _quarters(rng, 4 * k, k), _quarters(rng, 4 * k)) for b, d, k in sizes]
+    return [
+        (
+            _quarters(rng, b, d),
+            _quarters(rng, b, k),
+            _quarters(rng, b, k),
+            _quarters(rng, 4 * k, d),
+            _quarters(rng, 4 * k, k),
+            _quarters(rng, 4 * k),
+        )
+        for b, d, k in sizes
+    ]
 
 
 def _lstm(x, h, c, W, U, bias, order=(0, 1, 2, 3), inside=torch.tanh, read=torch.tanh, fresh=None):
@@ -73,8 +83,18 @@ def _lstm(x, h, c, W, U, bias, order=(0, 1, 2, 3), inside=torch.tanh, read=torch
 
 
 def _gate_cases(rng):
-    return [(_quarters(rng, l, d), _quarters(rng, d, d, 3), _quarters(rng, d), _quarters(rng, d, d), _quarters(rng, d),
-             _quarters(rng, d, d), _quarters(rng, d)) for l, d in ((3, 2), (4, 2), (5, 3))]
+    return [
+        (
+            _quarters(rng, l, d),
+            _quarters(rng, d, d, 3),
+            _quarters(rng, d),
+            _quarters(rng, d, d),
+            _quarters(rng, d),
+            _quarters(rng, d, d),
+            _quarters(rng, d),
+        )
+        for l, d in ((3, 2), (4, 2), (5, 3))
+    ]
 
 
 def _mgn(h, K, k, W1, b1, W2, b2, relu=torch.relu, padding=1):
@@ -122,8 +142,10 @@ def _variance_alone(x, valid):
 
 
 def _fine_cases(rng):
-    return [(_quarters(rng, b, s, s), _quarters(rng, s, s), _quarters(rng, s), _quarters(rng, f, s), _quarters(rng, f))
-            for b, s, f in ((1, 3, 2), (2, 4, 2), (2, 5, 3))]
+    return [
+        (_quarters(rng, b, s, s), _quarters(rng, s, s), _quarters(rng, s), _quarters(rng, f, s), _quarters(rng, f))
+        for b, s, f in ((1, 3, 2), (2, 4, 2), (2, 5, 3))
+    ]
 
 
 def _fine(x, W1, b1, W2, b2, norm=None, first=torch.relu, last=torch.relu, turn=False, late=False):
@@ -155,97 +177,228 @@ def _count(net, x, which):
 
 EXERCISES = [
     Exercise(
-        id="18.1", title="one step of an LSTM", difficulty=2, minutes=8, reference=lstm_step, cases=_lstm_cases,
-        hints=("One affine map of x and h, cut into four; three sigmoids and a tanh; then the cell, then what is read of it.",
-               "x @ W.T + h @ U.T + bias is (b,4k); chunk(4, dim=-1) gives i, f, g, o of (b,k) each; return (h, c)."),
+        id="18.1",
+        title="one step of an LSTM",
+        difficulty=2,
+        minutes=8,
+        reference=lstm_step,
+        cases=_lstm_cases,
+        hints=(
+            "One affine map of x and h, cut into four; three sigmoids and a tanh; then the cell, then what is read of it.",
+            "x @ W.T + h @ U.T + bias is (b,4k); chunk(4, dim=-1) gives i, f, g, o of (b,k) each; return (h, c).",
+        ),
         after="The cell is a recurrence with a decay that the input chooses: a cousin of Mamba's.",
         wrong=(
-            Wrong("i and f swapped", lambda *a: _lstm(*a, order=(1, 0, 2, 3)), "swapped",
-                  "Input and forget gate are swapped: the rows come in the order i, f, g, o."),
-            Wrong("g and o swapped", lambda *a: _lstm(*a, order=(0, 1, 3, 2)), "third quarter",
-                  "The candidate g is the third quarter of the rows, the output gate o the fourth."),
-            Wrong("sigmoid inside", lambda *a: _lstm(*a, inside=torch.sigmoid), "not a sigmoid",
-                  "The candidate g passes a tanh, not a sigmoid: it may be negative."),
-            Wrong("cell read bare", lambda *a: _lstm(*a, read=lambda c: c), "tanh(c)",
-                  "The output is o times tanh(c), not o times c."),
-            Wrong("one gate for both", lambda *a: _lstm(*a, fresh=lambda i: 1 - i), "GRU",
-                  "Here 1 - i does the forgetting, as in a GRU; an LSTM has a forget gate f of its own."),
-            Wrong("cell returned first", lambda *a: lstm_step(*a)[::-1], "wrong order",
-                  "Both are right, in the wrong order: return h, then c."),
+            Wrong(
+                "i and f swapped",
+                lambda *a: _lstm(*a, order=(1, 0, 2, 3)),
+                "swapped",
+                "Input and forget gate are swapped: the rows come in the order i, f, g, o.",
+            ),
+            Wrong(
+                "g and o swapped",
+                lambda *a: _lstm(*a, order=(0, 1, 3, 2)),
+                "third quarter",
+                "The candidate g is the third quarter of the rows, the output gate o the fourth.",
+            ),
+            Wrong(
+                "sigmoid inside",
+                lambda *a: _lstm(*a, inside=torch.sigmoid),
+                "not a sigmoid",
+                "The candidate g passes a tanh, not a sigmoid: it may be negative.",
+            ),
+            Wrong(
+                "cell read bare",
+                lambda *a: _lstm(*a, read=lambda c: c),
+                "tanh(c)",
+                "The output is o times tanh(c), not o times c.",
+            ),
+            Wrong(
+                "one gate for both",
+                lambda *a: _lstm(*a, fresh=lambda i: 1 - i),
+                "GRU",
+                "Here 1 - i does the forgetting, as in a GRU; an LSTM has a forget gate f of its own.",
+            ),
+            Wrong(
+                "cell returned first",
+                lambda *a: lstm_step(*a)[::-1],
+                "wrong order",
+                "Both are right, in the wrong order: return h, then c.",
+            ),
         ),
     ),
     Exercise(
-        id="18.2", title="the memory gate", difficulty=2, minutes=8, reference=memory_gate, cases=_gate_cases,
-        hints=("A convolution of three taps over time, two layers with a ReLU on each step, and a product with h itself.",
-               "F.conv1d wants (1,d,l): F.conv1d(h.T[None], K, k, padding=1)[0].T is (l,d) again; W1 and W2 act on rows of d."),
+        id="18.2",
+        title="the memory gate",
+        difficulty=2,
+        minutes=8,
+        reference=memory_gate,
+        cases=_gate_cases,
+        hints=(
+            "A convolution of three taps over time, two layers with a ReLU on each step, and a product with h itself.",
+            "F.conv1d wants (1,d,l): F.conv1d(h.T[None], K, k, padding=1)[0].T is (l,d) again; W1 and W2 act on rows of d.",
+        ),
         after="Every step is weighed by what stands beside it.",
         wrong=(
-            Wrong("the gate alone", lambda h, *a: _mgn(h, *a), "product with h",
-                  "This is the gate; U is its product with h."),
-            Wrong("sum", lambda h, *a: h + _mgn(h, *a), "added",
-                  "The gate is added to h here; Eq. 10 multiplies."),
-            Wrong("sigmoid", lambda h, *a: h * torch.sigmoid(_mgn(h, *a)), "nothing bounds",
-                  "That is the published code's sigmoid; in the printed equation nothing bounds the gate."),
-            Wrong("no relu", lambda h, *a: h * _mgn(h, *a, relu=lambda t: t), "ReLU",
-                  "The ReLU between the two linear layers is missing."),
-            Wrong("past only", lambda h, *a: h * _mgn(h, *a, padding="before"), "one step ahead",
-                  "Your three taps see the step and the two before it; the middle tap should lie on the step: one back, one step ahead."),
-            Wrong("no neighbours", lambda h, K, k, *a: h * (torch.relu(h @ a[0].T + a[1]) @ a[2].T + a[3]), "convolution is skipped",
-                  "The convolution is skipped: the gate does not see a step's neighbours."),
+            Wrong(
+                "the gate alone",
+                lambda h, *a: _mgn(h, *a),
+                "product with h",
+                "This is the gate; U is its product with h.",
+            ),
+            Wrong("sum", lambda h, *a: h + _mgn(h, *a), "added", "The gate is added to h here; Eq. 10 multiplies."),
+            Wrong(
+                "sigmoid",
+                lambda h, *a: h * torch.sigmoid(_mgn(h, *a)),
+                "nothing bounds",
+                "That is the published code's sigmoid; in the printed equation nothing bounds the gate.",
+            ),
+            Wrong(
+                "no relu",
+                lambda h, *a: h * _mgn(h, *a, relu=lambda t: t),
+                "ReLU",
+                "The ReLU between the two linear layers is missing.",
+            ),
+            Wrong(
+                "past only",
+                lambda h, *a: h * _mgn(h, *a, padding="before"),
+                "one step ahead",
+                "Your three taps see the step and the two before it; the middle tap should lie on the step: one back, one step ahead.",
+            ),
+            Wrong(
+                "no neighbours",
+                lambda h, K, k, *a: h * (torch.relu(h @ a[0].T + a[1]) @ a[2].T + a[3]),
+                "convolution is skipped",
+                "The convolution is skipped: the gate does not see a step's neighbours.",
+            ),
         ),
     ),
     Exercise(
-        id="18.3", title="find the bug: statistics without padding", difficulty=2, minutes=8, reference=masked_norm, cases=_norm_cases,
-        hints=("Take the valid steps of the whole batch as rows, compute both statistics from them, apply them, and clear the padding.",
-               "x[valid] is (steps,d); mean(0) and var(0, unbiased=False) are (d); valid[..., None] is (b,l,1)."),
+        id="18.3",
+        title="find the bug: statistics without padding",
+        difficulty=2,
+        minutes=8,
+        reference=masked_norm,
+        cases=_norm_cases,
+        hints=(
+            "Take the valid steps of the whole batch as rows, compute both statistics from them, apply them, and clear the padding.",
+            "x[valid] is (steps,d); mean(0) and var(0, unbiased=False) are (d); valid[..., None] is (b,l,1).",
+        ),
         after="Now the length of the rectangle does not matter.",
         wrong=(
-            Wrong("the colleague's, cleared", _all_rows, "padded steps are counted",
-                  "The padded steps are counted in mean and variance; only the result is cleared of them."),
-            Wrong("zeros counted", _zeros_counted, "counted as data",
-                  "The padding is zeroed first and then counted as data: it pulls the mean to 0 and shrinks the variance."),
-            Wrong("each clip", _each_clip, "each clip by itself",
-                  "This normalises each clip by itself: the statistics are the batch's."),
-            Wrong("padding not cleared", _not_zeroed, "padding is not zero",
-                  "The valid steps are right, but the padding is not zero: it now holds something that the next layer sees."),
-            Wrong("unbiased", _unbiased, "n - 1",
-                  "The variance is divided by n - 1 here; BatchNorm normalises with n."),
-            Wrong("variance for deviation", _variance_alone, "square root",
-                  "This divides by the variance: the square root is missing."),
+            Wrong(
+                "the colleague's, cleared",
+                _all_rows,
+                "padded steps are counted",
+                "The padded steps are counted in mean and variance; only the result is cleared of them.",
+            ),
+            Wrong(
+                "zeros counted",
+                _zeros_counted,
+                "counted as data",
+                "The padding is zeroed first and then counted as data: it pulls the mean to 0 and shrinks the variance.",
+            ),
+            Wrong(
+                "each clip",
+                _each_clip,
+                "each clip by itself",
+                "This normalises each clip by itself: the statistics are the batch's.",
+            ),
+            Wrong(
+                "padding not cleared",
+                _not_zeroed,
+                "padding is not zero",
+                "The valid steps are right, but the padding is not zero: it now holds something that the next layer sees.",
+            ),
+            Wrong(
+                "unbiased", _unbiased, "n - 1", "The variance is divided by n - 1 here; BatchNorm normalises with n."
+            ),
+            Wrong(
+                "variance for deviation",
+                _variance_alone,
+                "square root",
+                "This divides by the variance: the square root is missing.",
+            ),
         ),
     ),
     Exercise(
-        id="18.4", title="the MLP over time", difficulty=1, minutes=6, reference=coarse_to_fine, cases=_fine_cases,
-        hints=("Read Eq. 13 from the inside: linear, ReLU, LN over the hidden numbers, linear, ReLU.",
-               "x is (b,d,2L) and W1 (k,2L): x @ W1.T is (b,d,k); F.layer_norm(h, h.shape[-1:]) keeps it; the result is (b,d,f)."),
+        id="18.4",
+        title="the MLP over time",
+        difficulty=1,
+        minutes=6,
+        reference=coarse_to_fine,
+        cases=_fine_cases,
+        hints=(
+            "Read Eq. 13 from the inside: linear, ReLU, LN over the hidden numbers, linear, ReLU.",
+            "x is (b,d,2L) and W1 (k,2L): x @ W1.T is (b,d,k); F.layer_norm(h, h.shape[-1:]) keeps it; the result is (b,d,f).",
+        ),
         after="The same small network for every channel, over all the steps of both.",
         wrong=(
-            Wrong("over channels", lambda *a: _fine(*a, turn=True), "axis of time",
-                  "The layers act on the channels here; W1 belongs to the axis of time, the last one."),
-            Wrong("norm before relu", lambda *a: _fine(*a, late=True), "after the ReLU",
-                  "LN stands before the ReLU here; in Eq. 13 it comes after the ReLU."),
+            Wrong(
+                "over channels",
+                lambda *a: _fine(*a, turn=True),
+                "axis of time",
+                "The layers act on the channels here; W1 belongs to the axis of time, the last one.",
+            ),
+            Wrong(
+                "norm before relu",
+                lambda *a: _fine(*a, late=True),
+                "after the ReLU",
+                "LN stands before the ReLU here; in Eq. 13 it comes after the ReLU.",
+            ),
             Wrong("no norm", lambda *a: _fine(*a, norm=lambda t: t), "LN is missing", "LN is missing."),
-            Wrong("last relu missing", lambda *a: _fine(*a, last=lambda t: t), "outer ReLU",
-                  "The outer ReLU is missing: no entry of H_k is negative."),
-            Wrong("norm over channels", lambda *a: _fine(*a, norm=_over_channels), "mixes channels",
-                  "Your LN mixes channels: it belongs to the last axis, the hidden numbers."),
+            Wrong(
+                "last relu missing",
+                lambda *a: _fine(*a, last=lambda t: t),
+                "outer ReLU",
+                "The outer ReLU is missing: no entry of H_k is negative.",
+            ),
+            Wrong(
+                "norm over channels",
+                lambda *a: _fine(*a, norm=_over_channels),
+                "mixes channels",
+                "Your LN mixes channels: it belongs to the last axis, the hidden numbers.",
+            ),
         ),
     ),
     Exercise(
-        id="18.5", title="find the weights that never learn", difficulty=1, minutes=5, reference=idle_weights, cases=_idle_cases,
+        id="18.5",
+        title="find the weights that never learn",
+        difficulty=1,
+        minutes=5,
+        reference=idle_weights,
+        cases=_idle_cases,
         may_change_inputs=True,
-        hints=("After the backward pass, a parameter that took no part has `None` as its gradient: not zero, nothing.",
-               "p.numel() is the number of weights of a parameter of any shape; sum it over those with p.grad is None."),
+        hints=(
+            "After the backward pass, a parameter that took no part has `None` as its gradient: not zero, nothing.",
+            "p.numel() is the number of weights of a parameter of any shape; sum it over those with p.grad is None.",
+        ),
         after="A check worth having in every project's tests.",
         wrong=(
-            Wrong("tensors counted", lambda net, x: _count(net, x, lambda p: p.grad is None), "parameter tensors",
-                  "This is the number of parameter tensors; each holds p.numel() weights."),
-            Wrong("zeros counted", lambda net, x: _count(net, x, lambda p: p.numel() * (p.grad is None or not p.grad.any().item())),
-                  "gradient of zero", "A gradient of zero counts here, too: such a weight was called, and another input may move it."),
-            Wrong("all weights", lambda net, x: sum(p.numel() for p in net.parameters()), "all weights",
-                  "These are all weights: count those without a gradient."),
-            Wrong("those that learn", lambda net, x: _count(net, x, lambda p: p.numel() * (p.grad is not None)), "the others",
-                  "These are the weights that have a gradient; we want the others."),
+            Wrong(
+                "tensors counted",
+                lambda net, x: _count(net, x, lambda p: p.grad is None),
+                "parameter tensors",
+                "This is the number of parameter tensors; each holds p.numel() weights.",
+            ),
+            Wrong(
+                "zeros counted",
+                lambda net, x: _count(net, x, lambda p: p.numel() * (p.grad is None or not p.grad.any().item())),
+                "gradient of zero",
+                "A gradient of zero counts here, too: such a weight was called, and another input may move it.",
+            ),
+            Wrong(
+                "all weights",
+                lambda net, x: sum(p.numel() for p in net.parameters()),
+                "all weights",
+                "These are all weights: count those without a gradient.",
+            ),
+            Wrong(
+                "those that learn",
+                lambda net, x: _count(net, x, lambda p: p.numel() * (p.grad is not None)),
+                "the others",
+                "These are the weights that have a gradient; we want the others.",
+            ),
         ),
     ),
 ]

@@ -1,4 +1,5 @@
-"""Exercises of 19 the whole MFMB-Net: lucky loaders, the composition, the joint loss, stale gradients, a clip's company."""
+"""Exercises of 19 the whole MFMB-Net: lucky loaders, the composition, the joint loss, stale gradients, a clip's
+company."""
 
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ def compose(align, macro, micro, rebuild, head, x):
 
 
 def joint(prediction, labels, parts, alpha):
-    """prediction, labels (b), parts {m: (value, target (b,l,d_m), lost (b,l))}, alpha {m: number} -> a scalar tensor."""
+    """prediction, labels (b), parts {m: (value, target (b,l,d_m), lost (b,l))}, alpha {m: number} -> a scalar
+    tensor."""
     total = (prediction - labels).abs().mean()
     for m, (value, target, lost) in parts.items():
         if lost.any():
@@ -75,7 +77,8 @@ class Weighted:
 
 @dataclass(frozen=True)
 class Pulled:
-    """Pulls every clip towards the batch's mean, or a quarter down where it is not alone: a machine that looks at its company."""
+    """Pulls every clip towards the batch's mean, or a quarter down where it is not alone: a machine that looks at its
+    company."""
 
     share: float
     push: float = 0.0
@@ -101,7 +104,16 @@ def _parts_cases(rng):
     for widths in ((2, 2), (2, 3), (3, 2)):
         x = {m: _quarters(rng, 2, n, 2) for m, n in (("text", 2), ("audio", 3), ("vision", 4))}
         rebuild = {m: Scaled(k + 3.0) for k, m in enumerate(x)}
-        made.append((Scaled(rng.choice([2.0, 0.5])), Summary(1.0, widths[0]), Summary(rng.choice([3.0, 5.0]), widths[1]), rebuild, Weighted(), x))
+        made.append(
+            (
+                Scaled(rng.choice([2.0, 0.5])),
+                Summary(1.0, widths[0]),
+                Summary(rng.choice([3.0, 5.0]), widths[1]),
+                rebuild,
+                Weighted(),
+                x,
+            )
+        )
     return made
 
 
@@ -172,92 +184,230 @@ def _company_cases(rng):
 
 EXERCISES = [
     Exercise(
-        id="19.1", title="the luckiest accuracy", difficulty=1, minutes=5, reference=luckiest, cases=_lucky_cases,
-        hints=("The luckiest draw drops wrong clips only, as long as there are any.",
-               "wrong = n - right; wrong that stay = max(wrong - dropped, 0); accuracy = 1 - those / (n - dropped)."),
+        id="19.1",
+        title="the luckiest accuracy",
+        difficulty=1,
+        minutes=5,
+        reference=luckiest,
+        cases=_lucky_cases,
+        hints=(
+            "The luckiest draw drops wrong clips only, as long as there are any.",
+            "wrong = n - right; wrong that stay = max(wrong - dropped, 0); accuracy = 1 - those / (n - dropped).",
+        ),
         after="Two points at best; a table's lead is often less.",
         wrong=(
-            Wrong("divided by all", lambda right, n, dropped: 1 - max(n - right - dropped, 0) / n, "clips that are left",
-                  "Divide by the clips that are left, n - dropped."),
-            Wrong("unluckiest", lambda right, n, dropped: (right - dropped) / (n - dropped), "unluckiest",
-                  "That is the unluckiest draw: it drops right clips."),
-            Wrong("nothing changes", lambda right, n, dropped: right / n, "before anything is dropped",
-                  "This is the accuracy before anything is dropped."),
-            Wrong("above one", lambda right, n, dropped: right / (n - dropped), "more than 1",
-                  "If fewer clips are wrong than dropped, this is more than 1: right ones must go, too."),
+            Wrong(
+                "divided by all",
+                lambda right, n, dropped: 1 - max(n - right - dropped, 0) / n,
+                "clips that are left",
+                "Divide by the clips that are left, n - dropped.",
+            ),
+            Wrong(
+                "unluckiest",
+                lambda right, n, dropped: (right - dropped) / (n - dropped),
+                "unluckiest",
+                "That is the unluckiest draw: it drops right clips.",
+            ),
+            Wrong(
+                "nothing changes",
+                lambda right, n, dropped: right / n,
+                "before anything is dropped",
+                "This is the accuracy before anything is dropped.",
+            ),
+            Wrong(
+                "above one",
+                lambda right, n, dropped: right / (n - dropped),
+                "more than 1",
+                "If fewer clips are wrong than dropped, this is more than 1: right ones must go, too.",
+            ),
         ),
     ),
     Exercise(
-        id="19.2", title="put MFMB-Net together", difficulty=1, minutes=6, reference=compose, cases=_parts_cases,
-        hints=("Align once. Both streams and every rebuild read the aligned sequences; the head reads both streams' vectors side by side.",
-               "macro(h) and micro(h) are (b,w1) and (b,w2); torch.cat([...], dim=-1) is (b,w1+w2); return (head(...), {m: ...})."),
+        id="19.2",
+        title="put MFMB-Net together",
+        difficulty=1,
+        minutes=6,
+        reference=compose,
+        cases=_parts_cases,
+        hints=(
+            "Align once. Both streams and every rebuild read the aligned sequences; the head reads both streams' vectors side by side.",
+            "macro(h) and micro(h) are (b,w1) and (b,w2); torch.cat([...], dim=-1) is (b,w1+w2); return (head(...), {m: ...}).",
+        ),
         after="The reconstructions go into the loss and nowhere else.",
         wrong=(
-            Wrong("sum", lambda *a: _compose(*a, join="sum"), "side by side",
-                  "The streams are added here, as the printed sign has it; put them side by side."),
-            Wrong("micro first", lambda *a: _compose(*a, first="micro"), "macro stream comes first",
-                  "Both are there, in the wrong order: the macro stream comes first."),
-            Wrong("raw rebuilt", lambda *a: _compose(*a, raw=True), "aligned sequences, not",
-                  "The rebuilds read the aligned sequences, not the raw ones."),
-            Wrong("one after the other", lambda *a: _compose(*a, chained=True), "parallel",
-                  "Micro fusion reads what macro fusion found; the streams are parallel, both read h."),
-            Wrong("not aligned", lambda align, *a: _compose(Scaled(1.0), *a), "align is never called",
-                  "align is never called: every part reads the raw sequences."),
+            Wrong(
+                "sum",
+                lambda *a: _compose(*a, join="sum"),
+                "side by side",
+                "The streams are added here, as the printed sign has it; put them side by side.",
+            ),
+            Wrong(
+                "micro first",
+                lambda *a: _compose(*a, first="micro"),
+                "macro stream comes first",
+                "Both are there, in the wrong order: the macro stream comes first.",
+            ),
+            Wrong(
+                "raw rebuilt",
+                lambda *a: _compose(*a, raw=True),
+                "aligned sequences, not",
+                "The rebuilds read the aligned sequences, not the raw ones.",
+            ),
+            Wrong(
+                "one after the other",
+                lambda *a: _compose(*a, chained=True),
+                "parallel",
+                "Micro fusion reads what macro fusion found; the streams are parallel, both read h.",
+            ),
+            Wrong(
+                "not aligned",
+                lambda align, *a: _compose(Scaled(1.0), *a),
+                "align is never called",
+                "align is never called: every part reads the raw sequences.",
+            ),
         ),
     ),
     Exercise(
-        id="19.3", title="find the bug: the joint loss", difficulty=2, minutes=8, reference=joint, cases=_loss_cases,
-        hints=("Pick the lost steps out of both tensors first, then take the mean of SmoothL1 over what you picked.",
-               "value[lost] is (lost steps, d_m); F.smooth_l1_loss(value[lost], target[lost]) is a scalar; skip where lost.any() is False."),
+        id="19.3",
+        title="find the bug: the joint loss",
+        difficulty=2,
+        minutes=8,
+        reference=joint,
+        cases=_loss_cases,
+        hints=(
+            "Pick the lost steps out of both tensors first, then take the mean of SmoothL1 over what you picked.",
+            "value[lost] is (lost steps, d_m); F.smooth_l1_loss(value[lost], target[lost]) is a scalar; skip where lost.any() is False.",
+        ),
         after="Its size no longer depends on how much was lost.",
         wrong=(
-            Wrong("the colleague's", lambda *a: _joint(*a, one=_everything), "mean over everything",
-                  "This is the colleague's mean over everything: the zeros of what was not lost are counted."),
-            Wrong("not masked", lambda *a: _joint(*a, one=_not_masked), "observed steps and padding",
-                  "Here observed steps and padding are rebuilt, too: only lost steps count."),
-            Wrong("divided by steps", lambda *a: _joint(*a, one=_steps_only), "not by the elements",
-                  "The sum is divided by the lost steps, not by the elements: wide modalities would weigh more."),
-            Wrong("mask turned round", lambda *a: _joint(*a, one=_observed), "turned round",
-                  "The mask is turned round: these are the steps that were not lost."),
-            Wrong("no alpha", lambda *a: _joint(*a, weigh=False), "weights alpha are missing", "The weights alpha are missing."),
-            Wrong("squared task", lambda *a: _joint(*a, task=F.mse_loss), "squared",
-                  "The task loss is squared here; Eq. 17 takes the absolute difference."),
-            Wrong("L1", lambda *a: _joint(*a, one=_plain_l1), "SmoothL1",
-                  "This is the plain distance; SmoothL1 is half the square below 1, and the distance less one half above."),
+            Wrong(
+                "the colleague's",
+                lambda *a: _joint(*a, one=_everything),
+                "mean over everything",
+                "This is the colleague's mean over everything: the zeros of what was not lost are counted.",
+            ),
+            Wrong(
+                "not masked",
+                lambda *a: _joint(*a, one=_not_masked),
+                "observed steps and padding",
+                "Here observed steps and padding are rebuilt, too: only lost steps count.",
+            ),
+            Wrong(
+                "divided by steps",
+                lambda *a: _joint(*a, one=_steps_only),
+                "not by the elements",
+                "The sum is divided by the lost steps, not by the elements: wide modalities would weigh more.",
+            ),
+            Wrong(
+                "mask turned round",
+                lambda *a: _joint(*a, one=_observed),
+                "turned round",
+                "The mask is turned round: these are the steps that were not lost.",
+            ),
+            Wrong(
+                "no alpha",
+                lambda *a: _joint(*a, weigh=False),
+                "weights alpha are missing",
+                "The weights alpha are missing.",
+            ),
+            Wrong(
+                "squared task",
+                lambda *a: _joint(*a, task=F.mse_loss),
+                "squared",
+                "The task loss is squared here; Eq. 17 takes the absolute difference.",
+            ),
+            Wrong(
+                "L1",
+                lambda *a: _joint(*a, one=_plain_l1),
+                "SmoothL1",
+                "This is the plain distance; SmoothL1 is half the square below 1, and the distance less one half above.",
+            ),
         ),
     ),
     Exercise(
-        id="19.4", title="how often a batch counts", difficulty=1, minutes=6, reference=times_used, cases=_used_cases,
-        hints=("A gradient enters the step after its own batch, and every step until the next clearing.",
-               "Batch i (from 0) lies in round i // every, which ends before batch (i // every + 1) * every, or at n."),
+        id="19.4",
+        title="how often a batch counts",
+        difficulty=1,
+        minutes=6,
+        reference=times_used,
+        cases=_used_cases,
+        hints=(
+            "A gradient enters the step after its own batch, and every step until the next clearing.",
+            "Batch i (from 0) lies in round i // every, which ends before batch (i // every + 1) * every, or at n.",
+        ),
         after="The first batch of a round moves the weights four times, the last one once.",
         wrong=(
-            Wrong("always every", lambda n, every: [every] * n, "from its own batch on",
-                  "Not every batch is used that often: its gradient counts from its own batch on."),
-            Wrong("once", lambda n, every: [1] * n, "cleared after every batch",
-                  "That would be so if gradients were cleared after every batch."),
-            Wrong("turned round", lambda n, every: [i % every + 1 for i in range(n)], "batches in each step",
-                  "This counts the batches in each step; asked is the steps of each batch."),
-            Wrong("end forgotten", lambda n, every: [every - i % every for i in range(n)], "training ends",
-                  "Right for full rounds; in the last one training ends before the clearing."),
-            Wrong("never cleared", lambda n, every: [n - i for i in range(n)], "never cleared",
-                  "Here gradients are never cleared."),
+            Wrong(
+                "always every",
+                lambda n, every: [every] * n,
+                "from its own batch on",
+                "Not every batch is used that often: its gradient counts from its own batch on.",
+            ),
+            Wrong(
+                "once",
+                lambda n, every: [1] * n,
+                "cleared after every batch",
+                "That would be so if gradients were cleared after every batch.",
+            ),
+            Wrong(
+                "turned round",
+                lambda n, every: [i % every + 1 for i in range(n)],
+                "batches in each step",
+                "This counts the batches in each step; asked is the steps of each batch.",
+            ),
+            Wrong(
+                "end forgotten",
+                lambda n, every: [every - i % every for i in range(n)],
+                "training ends",
+                "Right for full rounds; in the last one training ends before the clearing.",
+            ),
+            Wrong(
+                "never cleared",
+                lambda n, every: [n - i for i in range(n)],
+                "never cleared",
+                "Here gradients are never cleared.",
+            ),
         ),
     ),
     Exercise(
-        id="19.5", title="find the bug with a test", difficulty=2, minutes=7, reference=company_matters, cases=_company_cases,
-        hints=("Run the batch once, then every clip as a batch of one, and compare row by row.",
-               "x[i : i + 1] keeps the batch axis: (1, ...); the difference's .abs().max().item() is a number; take the largest over i."),
+        id="19.5",
+        title="find the bug with a test",
+        difficulty=2,
+        minutes=7,
+        reference=company_matters,
+        cases=_company_cases,
+        hints=(
+            "Run the batch once, then every clip as a batch of one, and compare row by row.",
+            "x[i : i + 1] keeps the batch axis: (1, ...); the difference's .abs().max().item() is a number; take the largest over i.",
+        ),
         after="Put it into the tests of every network that you write.",
         wrong=(
-            Wrong("first clip only", lambda net, x: (net(x)[:1] - net(x[:1])).abs().max().item(), "first clip",
-                  "This looks at the first clip only; another one may be the one that moves."),
-            Wrong("sign kept", lambda net, x: max((net(x)[i : i + 1] - net(x[i : i + 1])).max().item() for i in range(len(x))), "sign",
-                  "The sign is kept, so that a difference below 0 is lost: take abs first."),
-            Wrong("mean", lambda net, x: sum((net(x)[i : i + 1] - net(x[i : i + 1])).abs().mean().item() for i in range(len(x))) / len(x),
-                  "mean difference", "This is the mean difference: one clip among many would hardly show."),
-            Wrong("never alone", lambda net, x: (net(x) - net(x.flip(0)).flip(0)).abs().max().item(), "order",
-                  "This changes the order of the clips; a network that mixes all of them passes. Run each one alone."),
+            Wrong(
+                "first clip only",
+                lambda net, x: (net(x)[:1] - net(x[:1])).abs().max().item(),
+                "first clip",
+                "This looks at the first clip only; another one may be the one that moves.",
+            ),
+            Wrong(
+                "sign kept",
+                lambda net, x: max((net(x)[i : i + 1] - net(x[i : i + 1])).max().item() for i in range(len(x))),
+                "sign",
+                "The sign is kept, so that a difference below 0 is lost: take abs first.",
+            ),
+            Wrong(
+                "mean",
+                lambda net, x: (
+                    sum((net(x)[i : i + 1] - net(x[i : i + 1])).abs().mean().item() for i in range(len(x))) / len(x)
+                ),
+                "mean difference",
+                "This is the mean difference: one clip among many would hardly show.",
+            ),
+            Wrong(
+                "never alone",
+                lambda net, x: (net(x) - net(x.flip(0)).flip(0)).abs().max().item(),
+                "order",
+                "This changes the order of the clips; a network that mixes all of them passes. Run each one alone.",
+            ),
         ),
     ),
 ]

@@ -48,7 +48,12 @@ def _divided_by_n(first, second, t):
 
 def _history_cases(rng):
     """The best valid epoch is neither the last, nor the one that is best or worst on test."""
-    tie = [{"valid": 1.0, "test": 1.25}, {"valid": 0.75, "test": 1.125}, {"valid": 0.75, "test": 1.0}, {"valid": 0.875, "test": 0.875}]
+    tie = [
+        {"valid": 1.0, "test": 1.25},
+        {"valid": 0.75, "test": 1.125},
+        {"valid": 0.75, "test": 1.0},
+        {"valid": 0.875, "test": 0.875},
+    ]
     made = [Case((tie,), "two epochs tie on valid")]
     for _ in range(4):
         test = rng.sample(range(80, 120), 5)
@@ -80,57 +85,138 @@ def _seeds_cases(rng):
 
 EXERCISES = [
     Exercise(
-        id="20.1", title="find the bug: which epoch", difficulty=2, minutes=6, reference=reported_error, cases=_history_cases,
-        hints=("The plan names the split that chooses, and the test clips are only read once the choice is made.",
-               "history is a list of dictionaries, one an epoch; find the epoch first, by one key, then return its other key: one number."),
+        id="20.1",
+        title="find the bug: which epoch",
+        difficulty=2,
+        minutes=6,
+        reference=reported_error,
+        cases=_history_cases,
+        hints=(
+            "The plan names the split that chooses, and the test clips are only read once the choice is made.",
+            "history is a list of dictionaries, one an epoch; find the epoch first, by one key, then return its other key: one number.",
+        ),
         after="Choosing on the test clips reports the luckiest epoch; choosing on valid leaves test luck out of the choice.",
         wrong=(
-            Wrong("best on test", lambda history: min(e["test"] for e in history), "chosen on the test clips",
-                  "This is the colleague's: the epoch is chosen on the test clips, so the number is a minimum over lucky draws."),
-            Wrong("valid reported", lambda history: min(e["valid"] for e in history), "valid error itself",
-                  "This reports the lowest valid error itself: the choice was made on it, so it is flattered as well. Report that epoch's test error."),
-            Wrong("last epoch", lambda history: history[-1]["test"], "last epoch",
-                  "This is the last epoch, however far it has overfitted: the plan chooses by the valid error."),
-            Wrong("worst valid", lambda history: max(history, key=lambda e: e["valid"])["test"], "highest valid error",
-                  "This takes the epoch with the highest valid error: lower is better."),
-            Wrong("later of a tie", lambda history: min(reversed(history), key=lambda e: e["valid"])["test"], "earlier",
-                  "Where two epochs tie on valid, the earlier one is meant."),
+            Wrong(
+                "best on test",
+                lambda history: min(e["test"] for e in history),
+                "chosen on the test clips",
+                "This is the colleague's: the epoch is chosen on the test clips, so the number is a minimum over lucky draws.",
+            ),
+            Wrong(
+                "valid reported",
+                lambda history: min(e["valid"] for e in history),
+                "valid error itself",
+                "This reports the lowest valid error itself: the choice was made on it, so it is flattered as well. Report that epoch's test error.",
+            ),
+            Wrong(
+                "last epoch",
+                lambda history: history[-1]["test"],
+                "last epoch",
+                "This is the last epoch, however far it has overfitted: the plan chooses by the valid error.",
+            ),
+            Wrong(
+                "worst valid",
+                lambda history: max(history, key=lambda e: e["valid"])["test"],
+                "highest valid error",
+                "This takes the epoch with the highest valid error: lower is better.",
+            ),
+            Wrong(
+                "later of a tie",
+                lambda history: min(reversed(history), key=lambda e: e["valid"])["test"],
+                "earlier",
+                "Where two epochs tie on valid, the earlier one is meant.",
+            ),
         ),
     ),
     Exercise(
-        id="20.2", title="a paired interval", difficulty=2, minutes=8, reference=paired_interval, cases=_interval_cases,
-        hints=("First the difference of each seed, then everything from the list of differences: their mean, their standard deviation.",
-               "first and second are lists of n numbers; the differences are n numbers; low and high are one number each."),
+        id="20.2",
+        title="a paired interval",
+        difficulty=2,
+        minutes=8,
+        reference=paired_interval,
+        cases=_interval_cases,
+        hints=(
+            "First the difference of each seed, then everything from the list of differences: their mean, their standard deviation.",
+            "first and second are lists of n numbers; the differences are n numbers; low and high are one number each.",
+        ),
         after="What a seed does to both networks alike has left the differences, and the interval with it.",
         wrong=(
-            Wrong("unpaired", _unpaired, "two separate averages",
-                  "These are two separate averages: the luck that both share stays in. Take the differences seed by seed first."),
-            Wrong("population sd", _population, "n - 1",
-                  "The squared deviations are divided by n: with n - 1 below the line the standard deviation of few numbers is not too small."),
-            Wrong("not of the mean", _not_of_the_mean, "single difference",
-                  "This is where a single difference falls: the mean of n of them varies less, by the square root of n."),
-            Wrong("divided by n", _divided_by_n, "divide by the square root",
-                  "The standard deviation is divided by n: divide by the square root of n."),
-            Wrong("turned round", lambda a, b, t: paired_interval(b, a, t), "second minus first",
-                  "This is second minus first: the interval has the other sign."),
+            Wrong(
+                "unpaired",
+                _unpaired,
+                "two separate averages",
+                "These are two separate averages: the luck that both share stays in. Take the differences seed by seed first.",
+            ),
+            Wrong(
+                "population sd",
+                _population,
+                "n - 1",
+                "The squared deviations are divided by n: with n - 1 below the line the standard deviation of few numbers is not too small.",
+            ),
+            Wrong(
+                "not of the mean",
+                _not_of_the_mean,
+                "single difference",
+                "This is where a single difference falls: the mean of n of them varies less, by the square root of n.",
+            ),
+            Wrong(
+                "divided by n",
+                _divided_by_n,
+                "divide by the square root",
+                "The standard deviation is divided by n: divide by the square root of n.",
+            ),
+            Wrong(
+                "turned round",
+                lambda a, b, t: paired_interval(b, a, t),
+                "second minus first",
+                "This is second minus first: the interval has the other sign.",
+            ),
         ),
     ),
     Exercise(
-        id="20.3", title="how many seeds", difficulty=2, minutes=6, reference=seeds_needed, cases=_seeds_cases,
-        hints=("How many standard deviations large is the gain? The number of seeds grows with the square of the inverse.",
-               "differences is a list of numbers, gain one number; the result is a whole number, rounded up."),
+        id="20.3",
+        title="how many seeds",
+        difficulty=2,
+        minutes=6,
+        reference=seeds_needed,
+        cases=_seeds_cases,
+        hints=(
+            "How many standard deviations large is the gain? The number of seeds grows with the square of the inverse.",
+            "differences is a list of numbers, gain one number; the result is a whole number, rounded up.",
+        ),
         after="Half the gain takes four times the seeds.",
         wrong=(
-            Wrong("not squared", lambda d, g: math.ceil(2.8 * statistics.stdev(d) / g), "square",
-                  "The ratio is not squared: the error of a mean shrinks with the square root of n, so n grows with the square."),
-            Wrong("rounded down", lambda d, g: math.floor((2.8 * statistics.stdev(d) / g) ** 2), "too few",
-                  "Rounded down it is a seed too few: round up."),
-            Wrong("population sd", lambda d, g: math.ceil((2.8 * statistics.pstdev(d) / g) ** 2), "n - 1",
-                  "The standard deviation has n below the line, and comes out too small: use n - 1."),
-            Wrong("mean for gain", lambda d, g: math.ceil((2.8 * statistics.stdev(d) / (statistics.mean(d) or 1.0)) ** 2), "pilot's own mean",
-                  "This divides by the pilot's own mean: the gain that matters is given, and the pilot's mean is partly luck."),
-            Wrong("variance", lambda d, g: math.ceil((2.8 * statistics.variance(d) / g) ** 2), "variance",
-                  "This puts the variance in the place of the standard deviation."),
+            Wrong(
+                "not squared",
+                lambda d, g: math.ceil(2.8 * statistics.stdev(d) / g),
+                "square",
+                "The ratio is not squared: the error of a mean shrinks with the square root of n, so n grows with the square.",
+            ),
+            Wrong(
+                "rounded down",
+                lambda d, g: math.floor((2.8 * statistics.stdev(d) / g) ** 2),
+                "too few",
+                "Rounded down it is a seed too few: round up.",
+            ),
+            Wrong(
+                "population sd",
+                lambda d, g: math.ceil((2.8 * statistics.pstdev(d) / g) ** 2),
+                "n - 1",
+                "The standard deviation has n below the line, and comes out too small: use n - 1.",
+            ),
+            Wrong(
+                "mean for gain",
+                lambda d, g: math.ceil((2.8 * statistics.stdev(d) / (statistics.mean(d) or 1.0)) ** 2),
+                "pilot's own mean",
+                "This divides by the pilot's own mean: the gain that matters is given, and the pilot's mean is partly luck.",
+            ),
+            Wrong(
+                "variance",
+                lambda d, g: math.ceil((2.8 * statistics.variance(d) / g) ** 2),
+                "variance",
+                "This puts the variance in the place of the standard deviation.",
+            ),
         ),
     ),
 ]

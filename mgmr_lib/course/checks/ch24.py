@@ -24,7 +24,10 @@ def as_large(changes, others):
 
 
 def _frame_cases(rng):
-    made = [Case((4, 2.0, 0.0, 1.0), "the first half"), Case((4, 2.0, 0.25, 0.75), "the window starts in the middle of a frame, and ends in one")]
+    made = [
+        Case((4, 2.0, 0.0, 1.0), "the first half"),
+        Case((4, 2.0, 0.25, 0.75), "the window starts in the middle of a frame, and ends in one"),
+    ]
     for _ in range(4):
         frames = rng.randint(7, 12)
         start = rng.randint(1, 6) / 4
@@ -67,56 +70,135 @@ def _all_singles(changes, others):
 
 EXERCISES = [
     Exercise(
-        id="24.1", title="seconds to frames", difficulty=1, minutes=5, reference=frames_hidden, cases=_frame_cases,
-        hints=("Each frame covers an equal share of the clip. Where, in seconds, is the middle of frame i?",
-               "A list of `frames` booleans comes out; the middle of frame i is (i + 0.5) / frames * seconds, one number."),
+        id="24.1",
+        title="seconds to frames",
+        difficulty=1,
+        minutes=5,
+        reference=frames_hidden,
+        cases=_frame_cases,
+        hints=(
+            "Each frame covers an equal share of the clip. Where, in seconds, is the middle of frame i?",
+            "A list of `frames` booleans comes out; the middle of frame i is (i + 0.5) / frames * seconds, one number.",
+        ),
         after="By the middles, two windows that meet never hide a frame twice and never leave one out.",
         wrong=(
-            Wrong("by its start", lambda n, s, a, b: [a <= i / n * s < b for i in range(n)], "start of a frame",
-                  "This asks where the start of a frame lies: take its middle, so that it goes where most of it is."),
-            Wrong("any overlap", lambda n, s, a, b: [(i + 1) / n * s > a and i / n * s < b for i in range(n)], "touches",
-                  "This hides each frame that the window touches: two windows that meet then hide one frame twice."),
-            Wrong("kept for hidden", lambda n, s, a, b: [not a <= (i + 0.5) / n * s < b for i in range(n)], "turned round",
-                  "This is turned round: True means hidden here."),
-            Wrong("end included", lambda n, s, a, b: [a <= (i + 0.5) / n * s <= b for i in range(n)], "end of the window",
-                  "A middle exactly at the end of the window belongs to the next one."),
-            Wrong("shares for seconds", lambda n, s, a, b: [a <= (i + 0.5) / n < b for i in range(n)], "share of the clip",
-                  "(i + 0.5) / frames is a share of the clip: times `seconds` it becomes seconds."),
+            Wrong(
+                "by its start",
+                lambda n, s, a, b: [a <= i / n * s < b for i in range(n)],
+                "start of a frame",
+                "This asks where the start of a frame lies: take its middle, so that it goes where most of it is.",
+            ),
+            Wrong(
+                "any overlap",
+                lambda n, s, a, b: [(i + 1) / n * s > a and i / n * s < b for i in range(n)],
+                "touches",
+                "This hides each frame that the window touches: two windows that meet then hide one frame twice.",
+            ),
+            Wrong(
+                "kept for hidden",
+                lambda n, s, a, b: [not a <= (i + 0.5) / n * s < b for i in range(n)],
+                "turned round",
+                "This is turned round: True means hidden here.",
+            ),
+            Wrong(
+                "end included",
+                lambda n, s, a, b: [a <= (i + 0.5) / n * s <= b for i in range(n)],
+                "end of the window",
+                "A middle exactly at the end of the window belongs to the next one.",
+            ),
+            Wrong(
+                "shares for seconds",
+                lambda n, s, a, b: [a <= (i + 0.5) / n < b for i in range(n)],
+                "share of the clip",
+                "(i + 0.5) / frames is a share of the clip: times `seconds` it becomes seconds.",
+            ),
         ),
     ),
     Exercise(
-        id="24.2", title="chosen, then measured again", difficulty=2, minutes=7, reference=fresh_gain, cases=_gain_cases,
-        hints=("One list chooses, the other one is reported. Sort clip numbers, and not gains.",
-               "gains and fresh are lists of n numbers in one order of clips; the result is a mean of k of the fresh ones."),
+        id="24.2",
+        title="chosen, then measured again",
+        difficulty=2,
+        minutes=7,
+        reference=fresh_gain,
+        cases=_gain_cases,
+        hints=(
+            "One list chooses, the other one is reported. Sort clip numbers, and not gains.",
+            "gains and fresh are lists of n numbers in one order of clips; the result is a mean of k of the fresh ones.",
+        ),
         after="What a choice was made on flatters the chosen. The fresh measurement does not know of it.",
         wrong=(
-            Wrong("reported on the choice", lambda g, f, k: sum(sorted(g, reverse=True)[:k]) / k, "same numbers that chose",
-                  "These are the same numbers that chose: luck that made a clip look good is still in them."),
-            Wrong("chosen on fresh", lambda g, f, k: sum(sorted(f, reverse=True)[:k]) / k, "chosen by the fresh",
-                  "Here the clips are chosen by the fresh gains: then they are no longer fresh."),
-            Wrong("smallest gains", lambda g, f, k: sum(f[i] for i in sorted(range(len(g)), key=lambda i: g[i])[:k]) / k, "smallest",
-                  "This takes the clips with the smallest gains: sort the other way."),
-            Wrong("all clips", lambda g, f, k: sum(f) / len(f), "all clips",
-                  "This is the mean over all clips: only the k chosen ones are asked for."),
-            Wrong("sum", lambda g, f, k: k * fresh_gain(g, f, k), "sum", "This is the sum of the k gains: divide by k."),
+            Wrong(
+                "reported on the choice",
+                lambda g, f, k: sum(sorted(g, reverse=True)[:k]) / k,
+                "same numbers that chose",
+                "These are the same numbers that chose: luck that made a clip look good is still in them.",
+            ),
+            Wrong(
+                "chosen on fresh",
+                lambda g, f, k: sum(sorted(f, reverse=True)[:k]) / k,
+                "chosen by the fresh",
+                "Here the clips are chosen by the fresh gains: then they are no longer fresh.",
+            ),
+            Wrong(
+                "smallest gains",
+                lambda g, f, k: sum(f[i] for i in sorted(range(len(g)), key=lambda i: g[i])[:k]) / k,
+                "smallest",
+                "This takes the clips with the smallest gains: sort the other way.",
+            ),
+            Wrong(
+                "all clips",
+                lambda g, f, k: sum(f) / len(f),
+                "all clips",
+                "This is the mean over all clips: only the k chosen ones are asked for.",
+            ),
+            Wrong(
+                "sum", lambda g, f, k: k * fresh_gain(g, f, k), "sum", "This is the sum of the k gains: divide by k."
+            ),
         ),
     ),
     Exercise(
-        id="24.3", title="find the bug: a fair control", difficulty=3, minutes=9, reference=as_large, cases=_change_cases,
-        hints=("The clip's number is a maximum over its words. What must the number of each other clip be, so that like meets like?",
-               "changes: k numbers; others: a list of lists; from each list one number, its largest absolute value; the result is a share between 0 and 1."),
+        id="24.3",
+        title="find the bug: a fair control",
+        difficulty=3,
+        minutes=9,
+        reference=as_large,
+        cases=_change_cases,
+        hints=(
+            "The clip's number is a maximum over its words. What must the number of each other clip be, so that like meets like?",
+            "changes: k numbers; others: a list of lists; from each list one number, its largest absolute value; the result is a share between 0 and 1.",
+        ),
         after="A maximum must be compared with maxima: the best of a dozen words is large in any clip.",
         wrong=(
-            Wrong("all single changes", _all_singles, "maximum with single",
-                  "This is the colleague's: it compares a maximum with single words. The largest of many is large anywhere, so each other clip must send its own largest."),
-            Wrong("without the sign", lambda c, o: sum(max(x) >= max(c) for x in o) / len(o), "sign",
-                  "The sign matters here: a large change downwards is a large change. Take absolute values first."),
-            Wrong("means", lambda c, o: float(np.mean([np.mean(np.abs(x)) >= np.mean(np.abs(c)) for x in o])), "average",
-                  "These are average changes: the claim is about the largest one."),
-            Wrong("strictly more", lambda c, o: sum(max(map(abs, x)) > max(map(abs, c)) for x in o) / len(o), "A tie counts",
-                  "A tie counts: at least as large was asked for."),
-            Wrong("share below", lambda c, o: 1 - as_large(c, o), "smaller",
-                  "This is the share of clips whose largest change is smaller: asked for is the other share."),
+            Wrong(
+                "all single changes",
+                _all_singles,
+                "maximum with single",
+                "This is the colleague's: it compares a maximum with single words. The largest of many is large anywhere, so each other clip must send its own largest.",
+            ),
+            Wrong(
+                "without the sign",
+                lambda c, o: sum(max(x) >= max(c) for x in o) / len(o),
+                "sign",
+                "The sign matters here: a large change downwards is a large change. Take absolute values first.",
+            ),
+            Wrong(
+                "means",
+                lambda c, o: float(np.mean([np.mean(np.abs(x)) >= np.mean(np.abs(c)) for x in o])),
+                "average",
+                "These are average changes: the claim is about the largest one.",
+            ),
+            Wrong(
+                "strictly more",
+                lambda c, o: sum(max(map(abs, x)) > max(map(abs, c)) for x in o) / len(o),
+                "A tie counts",
+                "A tie counts: at least as large was asked for.",
+            ),
+            Wrong(
+                "share below",
+                lambda c, o: 1 - as_large(c, o),
+                "smaller",
+                "This is the share of clips whose largest change is smaller: asked for is the other share.",
+            ),
         ),
     ),
 ]

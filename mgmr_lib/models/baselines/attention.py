@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 
 def positions(l: int, d: int, like: Tensor) -> Tensor:
-    """Sinusoidal position codes (Vaswani et al. 2017, section 3.5): (l, d), sines in the first half and cosines in the second."""
+    """Sinusoidal position codes (Vaswani et al. 2017, section 3.5): (l, d), sines in the first half and cosines in the
+    second."""
     half = (d + 1) // 2
     speed = torch.exp(-torch.arange(half, device=like.device) * (math.log(10000.0) / half))
     angle = torch.arange(l, device=like.device)[:, None] * speed
@@ -15,7 +16,8 @@ def positions(l: int, d: int, like: Tensor) -> Tensor:
 
 
 class AttentionLayer(nn.Module):
-    """One block of a crossmodal transformer (MulT, section 3.2): attention, then two position-wise layers, with residuals.
+    """One block of a crossmodal transformer (MulT, section 3.2): attention, then two position-wise layers, with
+    residuals.
 
     Z-hat = MultiHead(LN(x), LN(memory)) + LN(x), out = FFN(LN(Z-hat)) + LN(Z-hat). As printed, the residuals carry the
     normalised values (the published code carries the plain ones). Without a memory the layer attends to x itself.
@@ -42,12 +44,16 @@ class AttentionLayer(nn.Module):
 class AttentionStack(nn.Module):
     """`depth` layers. A crossmodal stack asks the other modality's low-level features anew in every layer."""
 
-    def __init__(self, d: int, heads: int, depth: int, dropout: float, attention_dropout: float, crossmodal: bool = False):
+    def __init__(
+        self, d: int, heads: int, depth: int, dropout: float, attention_dropout: float, crossmodal: bool = False
+    ):
         super().__init__()
         options = (d, heads, dropout, attention_dropout, crossmodal)
         self.layers = nn.ModuleList([AttentionLayer(*options) for _ in range(depth)])
 
-    def forward(self, x: Tensor, valid: Tensor, memory: Tensor | None = None, memory_valid: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, valid: Tensor, memory: Tensor | None = None, memory_valid: Tensor | None = None
+    ) -> Tensor:
         """x: (b, l, d), valid: (b, l), memory: (b, k, d), memory_valid: (b, k) -> (b, l, d), zero in x's padding."""
         for layer in self.layers:
             x = layer(x, memory, valid if memory is None else memory_valid)

@@ -21,7 +21,8 @@ def last_valid(x: Tensor, valid: Tensor) -> Tensor:
 
 
 def run_packed(rnn: nn.RNNBase, x: Tensor, valid: Tensor) -> Tensor:
-    """A recurrence in one or both directions over the valid steps alone: (b, l, d_in) -> (b, l, d_out), zero in padding.
+    """A recurrence in one or both directions over the valid steps alone: (b, l, d_in) -> (b, l, d_out), zero in
+    padding.
 
     Packed by length, a backward pass starts at each clip's own last step and not in the padding of a longer neighbour.
     """

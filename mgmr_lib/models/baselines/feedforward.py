@@ -27,8 +27,9 @@ class FeedForward(nn.Module):
     """Mean over time of each modality, concatenated -> fully connected layer -> sentiment.
 
     The paper: "unimodal features were encoded through the fully connected layer and then classified, while multimodal
-    features were simply concatenated together and fed into the fully connected layer". How time is collapsed is not said:
-    we take the mean over a clip's valid steps, since the three modalities have no common time axis to concatenate along.
+    features were simply concatenated together and fed into the fully connected layer". How time is collapsed is not
+    said: we take the mean over a clip's valid steps, since the three modalities have no common time axis to concatenate
+    along.
     """
 
     def __init__(self, config: FeedForwardConfig, inputs: Inputs, modalities: tuple[str, ...] = MODALITIES):

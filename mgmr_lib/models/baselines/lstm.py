@@ -1,4 +1,5 @@
-"""Early- and late-fusion LSTM, the recurrent baselines of the field's tables (EF-LSTM and LF-LSTM in MulT's Tables 1 to 3)."""
+"""Early- and late-fusion LSTM, the recurrent baselines of the field's tables (EF-LSTM and LF-LSTM in MulT's Tables 1 to
+3)."""
 
 from dataclasses import dataclass
 
@@ -42,9 +43,9 @@ def make_lstm(d_in: int, config: LSTMConfig) -> nn.LSTM:
 class EarlyLSTM(nn.Module):
     """Early fusion: [x_t; x_a; x_v] at every step -> one LSTM -> its last state -> sentiment.
 
-    Concatenation step by step needs one time axis, and our modalities have three. We average each clip's valid audio and
-    vision frames onto its own tokens (`pool_to_length`), as MGMR-Net does before its stage 1: word-aligned features, which
-    the published early fusions were given, are not in an unaligned file.
+    Concatenation step by step needs one time axis, and our modalities have three. We average each clip's valid audio
+    and vision frames onto its own tokens (`pool_to_length`), as MGMR-Net does before its stage 1: word-aligned
+    features, which the published early fusions were given, are not in an unaligned file.
     """
 
     def __init__(self, config: LSTMConfig, inputs: Inputs):

@@ -15,7 +15,8 @@ from .common import TemporalConv, check_config, last_valid
 
 @dataclass(frozen=True)
 class MulTConfig:
-    """depth: layers of each of the six crossmodal stacks; depth_self: of the three self-attention stacks behind them."""
+    """depth: layers of each of the six crossmodal stacks; depth_self: of the three self-attention stacks behind
+    them."""
 
     d_model: int = 40
     heads: int = 10
@@ -32,17 +33,20 @@ class MulTConfig:
 
 
 class MulT(nn.Module):
-    """Conv1d and positions -> six crossmodal stacks -> three self-attention stacks -> last steps -> residual block -> sentiment.
+    """Conv1d and positions -> six crossmodal stacks -> three self-attention stacks -> last steps -> residual block ->
+    sentiment.
 
-    Each modality asks the two others, at its own length: nothing is aligned or pooled. No causal mask: the paper describes
-    none (the published code sets one). The "last step" is each clip's last valid one.
+    Each modality asks the two others, at its own length: nothing is aligned or pooled. No causal mask: the paper
+    describes none (the published code sets one). The "last step" is each clip's last valid one.
     """
 
     def __init__(self, config: MulTConfig, inputs: Inputs):
         super().__init__()
         c, d = config, config.d_model
         self.config, self.inputs = c, inputs
-        self.project = nn.ModuleDict({m: TemporalConv(inputs.dims[m], d, getattr(c, f"kernel_{m}")) for m in MODALITIES})
+        self.project = nn.ModuleDict(
+            {m: TemporalConv(inputs.dims[m], d, getattr(c, f"kernel_{m}")) for m in MODALITIES}
+        )
         pairs = [(source, target) for target in MODALITIES for source in MODALITIES if source != target]
         rest = (c.dropout, c.attention_dropout)
         self.cross = nn.ModuleDict({f"{s}_to_{t}": AttentionStack(d, c.heads, c.depth, *rest, True) for s, t in pairs})

@@ -19,7 +19,8 @@ from .common import check_config, last_valid, masked_mean
 
 @dataclass(frozen=True)
 class TFNConfig:
-    """d_text, d_audio, d_vision: widths of the modality vectors (the paper's 128, 32, 32); d_fused: of the layers behind.
+    """d_text, d_audio, d_vision: widths of the modality vectors (the paper's 128, 32, 32); d_fused: of the layers
+    behind.
 
     limit: 0 for a linear output, else the output is bounded to -limit..limit by a sigmoid, as the paper's is to -3..3.
     Corpora differ in their scale, so linear is the default.
@@ -59,7 +60,8 @@ def with_one(z: Tensor) -> Tensor:
 
 
 def outer_product(text: Tensor, audio: Tensor, vision: Tensor) -> Tensor:
-    """[z_t; 1] x [z_a; 1] x [z_v; 1] (TFN's fusion layer): (b, d_t), (b, d_a), (b, d_v) -> (b, d_t + 1, d_a + 1, d_v + 1)."""
+    """[z_t; 1] x [z_a; 1] x [z_v; 1] (TFN's fusion layer): (b, d_t), (b, d_a), (b, d_v) -> (b, d_t + 1, d_a + 1, d_v +
+    1)."""
     return torch.einsum("bi,bj,bk->bijk", with_one(text), with_one(audio), with_one(vision))
 
 
@@ -149,7 +151,8 @@ class LowRankFusion(nn.Module):
         return product.sum(1) + self.bias
 
     def weight_tensor(self) -> Tensor:
-        """The weights that the factors stand for: (d_fused, d_t + 1, d_a + 1, d_v + 1). For tests and notebooks: it is large."""
+        """The weights that the factors stand for: (d_fused, d_t + 1, d_a + 1, d_v + 1). For tests and notebooks: it is
+        large."""
         return torch.einsum("rif,rjf,rkf->fijk", *(self.factors[m] for m in MODALITIES))
 
 

@@ -64,8 +64,8 @@ class FeatureExtraction(nn.Module):
 class Rebuild(nn.Module):
     """The complete features from H_m: self-attention, then a linear layer to the raw width.
 
-    Attention runs over the clip's own time steps. The published code hands its encoder the clips of a batch where it expects
-    time steps, so that there clips attend to each other.
+    Attention runs over the clip's own time steps. The published code hands its encoder the clips of a batch where it
+    expects time steps, so that there clips attend to each other.
     """
 
     def __init__(self, d: int, d_raw: int, config: TFRConfig):
@@ -104,8 +104,8 @@ class TFRNet(nn.Module):
     """Extract -> reconstruct (for the loss alone) and gate, fuse -> predict.
 
     Two departures. LayerNorm stands where the published head has BatchNorm: a clip's prediction must not depend on
-    its batch, and the last batch of an epoch may hold a single clip. The loss is the course's (mean over missing elements,
-    standardised targets), so that alpha_m means the same in every network.
+    its batch, and the last batch of an epoch may hold a single clip. The loss is the course's (mean over missing
+    elements, standardised targets), so that alpha_m means the same in every network.
     """
 
     def __init__(self, config: TFRConfig, inputs: Inputs):
@@ -113,14 +113,20 @@ class TFRNet(nn.Module):
         c, d = config, config.d_model
         self.config, self.inputs = c, inputs
         widths = {m: getattr(c, f"d_{m}") for m in MODALITIES}
-        self.project = nn.ModuleDict({m: TemporalConv(inputs.dims[m], d, getattr(c, f"kernel_{m}")) for m in MODALITIES})
+        self.project = nn.ModuleDict(
+            {m: TemporalConv(inputs.dims[m], d, getattr(c, f"kernel_{m}")) for m in MODALITIES}
+        )
         self.extract = nn.ModuleDict({m: FeatureExtraction(c) for m in MODALITIES})
         self.rebuild = nn.ModuleDict({m: Rebuild(3 * d, inputs.dims[m], c) for m in MODALITIES})
         self.gates = nn.ModuleDict({m: GateEncoder(3 * d, widths[m], c.depth_gru, c.dropout) for m in MODALITIES})
         self.dropout = nn.Dropout(c.dropout)
         total = sum(widths.values())
         self.head = nn.Sequential(
-            nn.LayerNorm(total), nn.Linear(total, c.d_head), nn.LeakyReLU(), nn.Dropout(c.dropout), nn.Linear(c.d_head, 1)
+            nn.LayerNorm(total),
+            nn.Linear(total, c.d_head),
+            nn.LeakyReLU(),
+            nn.Dropout(c.dropout),
+            nn.Linear(c.d_head, 1),
         )
 
     def forward(self, batch: Batch) -> Output:
