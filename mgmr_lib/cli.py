@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-from .errors import CourseError
+from mgmr_lib.errors import CourseError
 
 # command: (module that offers add_arguments and main, what it does)
 COMMANDS = {

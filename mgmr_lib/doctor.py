@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from .paths import REPOSITORY, cache_dir, corpora_dir, data_root
+from mgmr_lib.paths import REPOSITORY, cache_dir, corpora_dir, data_root
 
 NEEDS_PYTHON = (3, 11)
 NEEDS_FREE_GB = 3.0
@@ -130,8 +130,8 @@ def data() -> list[tuple[str, str, str | None]]:
 def backends() -> list[tuple[str, str, str | None]]:
     """Each backend of the selective scan: "ok", or why not; and how to get the GPU ones."""
     try:
-        from .ssm import available_backends
-        from .ssm.mamba_cuda import install_advice
+        from mgmr_lib.ssm import available_backends
+        from mgmr_lib.ssm.engines.mamba_cuda import install_advice
     except ImportError as error:
         return [("all", f"cannot be imported: {error}", None)]
     status = available_backends()
@@ -145,8 +145,8 @@ def automatic() -> str:
     """The backend that "auto" starts with on the best device here."""
     import torch
 
-    from .ssm.arguments import checked
-    from .ssm.backends import automatic as rungs
+    from mgmr_lib.ssm.engines.arguments import checked
+    from mgmr_lib.ssm.engines.backends import automatic as rungs
 
     where = "cuda" if torch.cuda.is_available() else "cpu"
     u, A = torch.ones(1, 1, 1, device=where), -torch.ones(1, 1, device=where)

@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from ..errors import CourseError
-from .settings import FULL, QUICK
+from mgmr_lib.bench.settings import FULL, QUICK
+from mgmr_lib.errors import CourseError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +26,8 @@ def main(args: argparse.Namespace) -> int:
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else the profiler that counts memory writes to the terminal
     import torch
 
-    from . import report, suites
-    from .provenance import provenance
+    from mgmr_lib.bench import report, suites
+    from mgmr_lib.bench.provenance import provenance
 
     if args.device == "cuda" and not torch.cuda.is_available():
         raise CourseError(

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..ssm import BiMamba, MambaBlock
+from mgmr_lib.ssm import BiMamba, MambaBlock
 
 
 class SelfAttention(nn.Module):

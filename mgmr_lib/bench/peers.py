@@ -18,8 +18,8 @@ from unittest import mock
 import torch
 import torch.nn.functional as F
 
-from ..errors import CourseError
-from ..paths import cache_dir
+from mgmr_lib.errors import CourseError
+from mgmr_lib.paths import cache_dir
 
 SDIST = "mamba_ssm-2.3.2.post1.tar.gz"
 SDIST_SHA256 = "104cc47e9101e5401a675fa2b784f2952b9b037f3b1dd83b5ac544394e95d028"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ..paths import REPOSITORY
+from mgmr_lib.paths import REPOSITORY
 
 PACKAGES = ("torch", "triton", "transformers", "mambapy", "mamba-ssm", "numpy")
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import CourseError
+from mgmr_lib.errors import CourseError
 
 
 def text(result: dict) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..ssm import available_backends, selective_scan
-from . import layers, peers
-from .measure import cuda_seconds, interleaved, limits, one_thread, peak_bytes
-from .settings import Settings
+from mgmr_lib.bench import layers, peers
+from mgmr_lib.bench.measure import cuda_seconds, interleaved, limits, one_thread, peak_bytes
+from mgmr_lib.bench.settings import Settings
+from mgmr_lib.ssm import available_backends, selective_scan
 
 OURS = ("native", "chunked", "loop")
 

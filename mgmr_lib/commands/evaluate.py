@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from ..errors import CourseError
+from mgmr_lib.errors import CourseError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,10 +32,10 @@ def check_writable(path: Path) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from ..evaluation.evaluation import evaluate_run, print_table
-    from ..evaluation.missing_rates import parse_rates
-    from ..training.checkpoint import write_json
-    from ..training.run import load_run
+    from mgmr_lib.evaluation.evaluation import evaluate_run, print_table
+    from mgmr_lib.evaluation.missing_rates import parse_rates
+    from mgmr_lib.training.checkpoint import write_json
+    from mgmr_lib.training.run import load_run
 
     rates = parse_rates(args.rates)
     if args.seeds < 1:

@@ -4,8 +4,8 @@ computed."""
 import argparse
 from pathlib import Path
 
-from ..errors import CourseError
-from ..paths import REPOSITORY
+from mgmr_lib.errors import CourseError
+from mgmr_lib.paths import REPOSITORY
 
 KINDS = ("table", "curve", "ablation", "complexity", "reproduce")
 
@@ -79,18 +79,18 @@ def settings_of(words: list[str]) -> dict:
 
 def main(args: argparse.Namespace) -> int:
     if args.experiment == "reproduce":
-        from ..evaluation.reproduce import main as reproduce
+        from mgmr_lib.experiments.reproduce import main as reproduce
 
         return reproduce(args)
     if args.experiment == "complexity":
-        from ..evaluation.complexity import main as complexity
+        from mgmr_lib.experiments.complexity import main as complexity
 
         return complexity(args)
     for name in ("seeds", "mask_seeds", "jobs"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise CourseError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(args, name)}")
-    from ..data.load import corpus_name
-    from ..evaluation.tables import report
+    from mgmr_lib.data.load import corpus_name
+    from mgmr_lib.experiments.tables import report
 
     if not args.report_only:
         _compute(args)
@@ -105,9 +105,9 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _compute(args: argparse.Namespace) -> None:
-    from ..evaluation.plan import jobs_of, names_of
-    from ..evaluation.sweep import open_sweep, record_references, run_sweep
-    from ..training.config import make_config
+    from mgmr_lib.experiments.plan import jobs_of, names_of
+    from mgmr_lib.experiments.sweep import open_sweep, record_references, run_sweep
+    from mgmr_lib.training.config import make_config
 
     names = args.models.split(",") if args.models else names_of(args.experiment)
     settings = settings_of(args.set)

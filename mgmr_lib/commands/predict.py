@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from ..errors import CourseError
-from .evaluate import check_writable
+from mgmr_lib.commands.evaluate import check_writable
+from mgmr_lib.errors import CourseError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def main(args: argparse.Namespace) -> int:
 def _split(args: argparse.Namespace) -> int:
     import pandas as pd
 
-    from ..training.run import load_run
+    from mgmr_lib.training.run import load_run
 
     check_writable(args.out)
     run = load_run(args.run, data=args.data)
@@ -47,8 +47,8 @@ def _split(args: argparse.Namespace) -> int:
 
 
 def _sentence(args: argparse.Namespace) -> int:
-    from ..training.run import load_run
-    from ..training.sentence import predict_sentence
+    from mgmr_lib.training.run import load_run
+    from mgmr_lib.training.sentence import predict_sentence
 
     if not args.text.strip():
         raise CourseError("--text is empty: give a sentence")

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from ..errors import CourseError
-from .evaluate import check_writable
+from mgmr_lib.commands.evaluate import check_writable
+from mgmr_lib.errors import CourseError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,8 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from ..evaluation.plots import missing_rate_figure, save_figure, tidy
-    from ..training.checkpoint import read_json
+    from mgmr_lib.evaluation.plots import missing_rate_figure, save_figure, tidy
+    from mgmr_lib.training.checkpoint import read_json
 
     check_writable(args.out)
     results = []

@@ -4,7 +4,7 @@ figure."""
 import argparse
 from pathlib import Path
 
-from ..paths import REPOSITORY
+from mgmr_lib.paths import REPOSITORY
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,12 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from ..data.load import load_corpus
-    from ..evaluation.evaluation import evaluate_run, print_side_by_side
-    from ..evaluation.missing_rates import parse_rates
-    from ..evaluation.plots import missing_rate_figure, save_figure, tidy
-    from ..training.checkpoint import write_json
-    from ..training.run import train_run
+    from mgmr_lib.data.load import load_corpus
+    from mgmr_lib.evaluation.evaluation import evaluate_run, print_side_by_side
+    from mgmr_lib.evaluation.missing_rates import parse_rates
+    from mgmr_lib.evaluation.plots import missing_rate_figure, save_figure, tidy
+    from mgmr_lib.training.checkpoint import write_json
+    from mgmr_lib.training.run import train_run
 
     corpus = load_corpus(args.data)
     results, encoder = [], None
@@ -43,7 +43,7 @@ def main(args: argparse.Namespace) -> int:
 
 def configuration(model: str, args: argparse.Namespace, family: str):
     """The profile's, with all clips and some more epochs where it is the fast one."""
-    from ..training.config import make_config
+    from mgmr_lib.training.config import make_config
 
     # The fast profile is cut down for notebooks; here there are minutes, not seconds.
     more = {"max_clips": None, "epochs": 8, "batch_size": 32, "lr": 1e-3} if args.profile == "fast" else {}
@@ -53,8 +53,8 @@ def configuration(model: str, args: argparse.Namespace, family: str):
 def shared_encoder(config):
     """A frozen text encoder that remembers: both networks meet the same masked text. None where each fine-tunes its
     own."""
-    from ..data.encoding_memo import EncodingMemo
-    from ..data.text import load_encoder
+    from mgmr_lib.data.encoding_memo import EncodingMemo
+    from mgmr_lib.data.text import load_encoder
 
     if config.encoder_lr:
         return None

@@ -7,9 +7,9 @@ import types
 import typing
 from pathlib import Path
 
-from ..errors import CourseError
-from ..models.registry import NETWORKS, entry
-from ..training.config import PROFILES, TrainConfig, make_config
+from mgmr_lib.errors import CourseError
+from mgmr_lib.models.registry import NETWORKS, entry
+from mgmr_lib.training.config import PROFILES, TrainConfig, make_config
 
 FIXED = {"model", "profile", "network", "data", "seed", "dataset"}
 
@@ -84,8 +84,8 @@ def overrides(args: argparse.Namespace) -> dict:
 
 
 def main(args: argparse.Namespace) -> int:
-    from ..data.load import load_corpus
-    from ..training.run import train_run
+    from mgmr_lib.data.load import load_corpus
+    from mgmr_lib.training.run import train_run
 
     if args.seed < 0:
         raise CourseError(f"--seed must not be negative, but is {args.seed}")

@@ -44,20 +44,20 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(args) -> int:
     if args.command == "build":
-        from mgmr_lib.course import build
+        from mgmr_lib.course.authoring import build
 
         if args.check:
             return build.check()
         build.build([n.zfill(2) for n in args.numbers], force=args.force)
         return 0
     if args.command == "lint":
-        from mgmr_lib.course import lint
+        from mgmr_lib.course.authoring import lint
 
         found = lint.lint([n.zfill(2) for n in args.numbers])
         print("\n".join(found) if found else "lint: nothing to say")
         return 1 if found else 0
     if args.command == "test":
-        from mgmr_lib.course import testing
+        from mgmr_lib.course.authoring import testing
 
         return testing.run(args.fast)
     from mgmr_lib.course import working_copies

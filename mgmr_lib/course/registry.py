@@ -1,6 +1,6 @@
 """What an exercise is, and where its definition is found.
 
-`checks/chNN.py` defines a list `EXERCISES` of `Exercise` for notebook NN. An exercise names its reference, inputs that
+`mgmr_lib/chapters/chNN_slug/exercises.py` defines a list `EXERCISES` of `Exercise` for notebook NN. An exercise names its reference, inputs that
 are new on every check, and the wrong answers that learners plausibly give, each with the sentence that helps them on.
 """
 
@@ -72,7 +72,9 @@ class Exercise:
                 f"exercise id {self.id!r}: write the notebook's two digits, a dot and a number, such as '04.2'"
             )
         if self.cases is None and self.test is None:
-            raise CourseError(f"exercise {self.id}: give `cases` (fresh inputs) or `test` in checks/ch{self.id[:2]}.py")
+            raise CourseError(
+                f"exercise {self.id}: give `cases` (fresh inputs) or `test` in chapters/ch{self.id[:2]}_*/exercises.py"
+            )
 
     def inputs(self, rng: random.Random) -> list[Case]:
         """Fresh inputs."""
@@ -80,8 +82,19 @@ class Exercise:
         return [c if isinstance(c, Case) else Case(tuple(c)) for c in made]
 
 
+def chapter(number: str) -> str | None:
+    """The package of notebook `number`'s chapter ("mgmr_lib.chapters.ch04_parallel_scan"); None where there is none."""
+    from mgmr_lib import chapters
+
+    names = [m.name for m in pkgutil.iter_modules(chapters.__path__) if re.match(rf"^ch{re.escape(number)}_", m.name)]
+    return f"mgmr_lib.chapters.{names[0]}" if names else None
+
+
 def _module(number: str):
-    name = f"mgmr_lib.course.checks.ch{number}"
+    package = chapter(number)
+    if package is None:
+        return None
+    name = f"{package}.exercises"
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as e:
@@ -107,7 +120,7 @@ def find(exercise_id: str) -> Exercise:
 
 def all_exercises() -> tuple[Exercise, ...]:
     """Every exercise of the course, by notebook."""
-    from mgmr_lib.course import checks
+    from mgmr_lib import chapters
 
-    numbers = sorted(m.name[2:] for m in pkgutil.iter_modules(checks.__path__) if re.match(r"^ch\d\d$", m.name))
-    return tuple(e for n in numbers for e in exercises_of(n))
+    matches = [re.match(r"^ch(\d\d)_", m.name) for m in pkgutil.iter_modules(chapters.__path__)]
+    return tuple(e for n in sorted(m[1] for m in matches if m) for e in exercises_of(n))

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .corpus import MODALITIES, Ragged, Split
-from .missing import UNK_ID
+from mgmr_lib.data.corpus import MODALITIES, Ragged, Split
+from mgmr_lib.data.missing import UNK_ID
 
 
 @dataclass

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mgmr_lib.data import classroom
+from mgmr_lib.data.classroom import corpora as classroom
 from mgmr_lib.data.corpus import SPLITS, Corpus, Split
+from mgmr_lib.data.download.pinned import SOURCES
+from mgmr_lib.data.download.sources import file_sha256, verify
 from mgmr_lib.data.load import load_corpus, prepare
-from mgmr_lib.data.pinned import SOURCES
-from mgmr_lib.data.sources import file_sha256, verify
 from mgmr_lib.errors import CourseError
 
 BAR = 40  # characters of the longest bar of a histogram

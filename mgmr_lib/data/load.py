@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from mgmr_lib.data import classroom
+from mgmr_lib.data.classroom import corpora as classroom
 from mgmr_lib.data.corpus import Corpus
-from mgmr_lib.data.pinned import SOURCES
-from mgmr_lib.data.sources import fetch, is_ready, prepare_lock
+from mgmr_lib.data.download.pinned import SOURCES
+from mgmr_lib.data.download.sources import fetch, is_ready, prepare_lock
 from mgmr_lib.errors import CourseError
 
 
@@ -30,7 +30,7 @@ def load_corpus(name_or_path: str | Path, family: str | None = None) -> Corpus:
             f"{name_or_path} is neither a file nor one of {', '.join(classroom.SPECS)}: "
             "give one of these names, or the path of an MMSA pickle such as data/mosi/unaligned_50.pkl"
         )
-    from mgmr_lib.data.mmsa import load_mmsa
+    from mgmr_lib.data.mmsa.reader import load_mmsa
 
     return load_mmsa(path, dataset=family, name=corpus_name(name_or_path))
 

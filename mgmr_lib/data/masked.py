@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .batch import MaskedSplit
-from .corpus import Ragged, Split
-from .missing import mask_tokens
-from .text import encode
+from mgmr_lib.data.batch import MaskedSplit
+from mgmr_lib.data.corpus import Ragged, Split
+from mgmr_lib.data.missing import mask_tokens
+from mgmr_lib.data.text import encode
 
 
 def mask_split(

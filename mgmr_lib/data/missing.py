@@ -14,7 +14,7 @@ from numbers import Integral
 
 import numpy as np
 
-from .corpus import MODALITIES, Split
+from mgmr_lib.data.corpus import MODALITIES, Split
 
 UNK_ID = 100  # [UNK] in the vocabularies of bert-base-uncased and bert-base-chinese alike
 PROTOCOLS = ("A", "B")

@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mgmr_lib.data.corpus import Ragged, Split
+from mgmr_lib.data.download.hub import ENCODERS, hub_file
+from mgmr_lib.data.download.pinned import MINILM
+from mgmr_lib.data.download.sources import progress_bar, require
 from mgmr_lib.data.encoding_memo import EncodingMemo
-from mgmr_lib.data.hub import ENCODERS, hub_file
-from mgmr_lib.data.pinned import MINILM
-from mgmr_lib.data.sources import progress_bar, require
 from mgmr_lib.data.wordpiece import PAD, load_tokenizer, tokenize, vocabulary_mismatch
 from mgmr_lib.paths import cache_dir
 

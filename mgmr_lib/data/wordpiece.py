@@ -4,9 +4,9 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from mgmr_lib.data.corpus import Split
-from mgmr_lib.data.hub import hub_file
-from mgmr_lib.data.pinned import MINILM
-from mgmr_lib.data.sources import require
+from mgmr_lib.data.download.hub import hub_file
+from mgmr_lib.data.download.pinned import MINILM
+from mgmr_lib.data.download.sources import require
 from mgmr_lib.errors import CourseError
 
 PAD, UNK, CLS, SEP = 0, 100, 101, 102  # the same in the vocabulary of every encoder

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ..data.text import cached_features
-from ..training.run import Run, provenance
-from .metrics import aggregate
-from .missing_rates import missing_rate_records
-from .references import mean_predictor, text_ridge
+from mgmr_lib.data.text import cached_features
+from mgmr_lib.evaluation.metrics import aggregate
+from mgmr_lib.evaluation.missing_rates import missing_rate_records
+from mgmr_lib.evaluation.references import mean_predictor, text_ridge
+from mgmr_lib.training.run import Run, provenance
 
 SHOWN = ["acc2_has0", "acc2_non0", "f1_non0", "acc2", "f1", "acc3", "acc5", "acc7", "mae", "corr"]
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..data.batch import MaskedSplit
-from ..errors import CourseError
-from .metrics import evaluate
+from mgmr_lib.data.batch import MaskedSplit
+from mgmr_lib.errors import CourseError
+from mgmr_lib.evaluation.metrics import evaluate
 
 Predictor = Callable[[MaskedSplit], np.ndarray]
 

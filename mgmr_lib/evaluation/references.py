@@ -6,8 +6,8 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..data.corpus import Ragged
-from .missing_rates import Predictor
+from mgmr_lib.data.corpus import Ragged
+from mgmr_lib.evaluation.missing_rates import Predictor
 
 ALPHAS = np.logspace(-1, 5, 25)
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from ..ssm import BiMamba, MambaBlock, flip_valid
-from ..ssm.padding import zero_padding
+from mgmr_lib.ssm import BiMamba, MambaBlock, flip_valid
+from mgmr_lib.ssm.padding import zero_padding
 
 ENCODERS = ("transformer", "mamba")
 

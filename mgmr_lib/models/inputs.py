@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..data.batch import Batch, ModalityBatch
-from ..data.corpus import MODALITIES
+from mgmr_lib.data.batch import Batch, ModalityBatch
+from mgmr_lib.data.corpus import MODALITIES
 
 # Real features have rare huge spikes (a tracker that lost the face): five standard deviations are enough to say "huge".
 CLAMP = 5.0

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ..ssm import flip_valid
+from mgmr_lib.ssm import flip_valid
 
 
 class Bidirectional(nn.Module):

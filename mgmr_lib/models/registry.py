@@ -6,15 +6,15 @@ from functools import partial
 
 from torch import nn
 
-from ..errors import CourseError
-from .baselines.feedforward import FeedForward, FeedForwardConfig
-from .baselines.lstm import EarlyLSTM, LateLSTM, LSTMConfig
-from .baselines.mult import MulT, MulTConfig
-from .baselines.tensor_fusion import LMF, TFN, LMFConfig, TFNConfig
-from .baselines.tfr import TFRConfig, TFRNet
-from .inputs import Inputs
-from .mfmb_net import MFMBConfig, MFMBNet
-from .mgmr_net import MGMRConfig, MGMRNet
+from mgmr_lib.errors import CourseError
+from mgmr_lib.models.baselines.feedforward import FeedForward, FeedForwardConfig
+from mgmr_lib.models.baselines.lstm import EarlyLSTM, LateLSTM, LSTMConfig
+from mgmr_lib.models.baselines.mult import MulT, MulTConfig
+from mgmr_lib.models.baselines.tensor_fusion import LMF, TFN, LMFConfig, TFNConfig
+from mgmr_lib.models.baselines.tfr import TFRConfig, TFRNet
+from mgmr_lib.models.inputs import Inputs
+from mgmr_lib.models.mfmb.network import MFMBConfig, MFMBNet
+from mgmr_lib.models.mgmr.network import MGMRConfig, MGMRNet
 
 
 @dataclass(frozen=True)

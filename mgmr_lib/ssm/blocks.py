@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .conv import causal_conv_silu
-from .padding import flip_valid, zero_padding
-from .scan import selective_scan, selective_scan_step
+from mgmr_lib.ssm.engines.conv import causal_conv_silu
+from mgmr_lib.ssm.padding import flip_valid, zero_padding
+from mgmr_lib.ssm.scan import selective_scan, selective_scan_step
 
 
 class MambaBlock(nn.Module):

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .arguments import checked
-from .backends import BACKENDS, automatic, named
+from mgmr_lib.ssm.engines.arguments import checked
+from mgmr_lib.ssm.engines.backends import BACKENDS, automatic, named
 
 
 def selective_scan(

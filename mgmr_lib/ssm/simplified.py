@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .blocks import MambaBlock, inverse_softplus
-from .padding import zero_padding
-from .scan import selective_scan, selective_scan_step
+from mgmr_lib.ssm.blocks import MambaBlock, inverse_softplus
+from mgmr_lib.ssm.padding import zero_padding
+from mgmr_lib.ssm.scan import selective_scan, selective_scan_step
 
 ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
 

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..errors import CourseError
+from mgmr_lib.errors import CourseError
 
 
 def write_json(path: Path, values: dict) -> None:

@@ -5,8 +5,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from ..errors import CourseError
-from ..models.registry import entry
+from mgmr_lib.errors import CourseError
+from mgmr_lib.models.registry import entry
 
 PROFILES = ("fast", "laptop", "full")
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..data.corpus import MODALITIES
-from ..models.output import Output, class_index, class_shares
+from mgmr_lib.data.corpus import MODALITIES
+from mgmr_lib.models.output import Output, class_index, class_shares
 
 
 @dataclass(frozen=True)

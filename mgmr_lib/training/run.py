@@ -12,18 +12,18 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from ..data.batch import MaskedSplit
-from ..data.corpus import Corpus, Split
-from ..data.load import load_corpus
-from ..data.masked import mask_split
-from ..data.missing import draw_masks
-from ..data.text import TextEncoder
-from ..errors import CourseError
-from ..paths import REPOSITORY
-from .checkpoint import load_tensors, load_weights, read_json, save_tensors, write_json
-from .config import TrainConfig
-from .setup import build, cut, given_encoder, prepare
-from .trainer import Trainer, predict
+from mgmr_lib.data.batch import MaskedSplit
+from mgmr_lib.data.corpus import Corpus, Split
+from mgmr_lib.data.load import load_corpus
+from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.missing import draw_masks
+from mgmr_lib.data.text import TextEncoder
+from mgmr_lib.errors import CourseError
+from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.training.checkpoint import load_tensors, load_weights, read_json, save_tensors, write_json
+from mgmr_lib.training.config import TrainConfig
+from mgmr_lib.training.setup import build, cut, given_encoder, prepare
+from mgmr_lib.training.trainer import Trainer, predict
 
 
 def provenance() -> dict:

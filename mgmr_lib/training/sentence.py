@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ..data.corpus import MODALITIES, Ragged, Split
-from ..data.masked import mask_split
-from ..data.text import load_tokenizer, tokenize
-from .run import Run
+from mgmr_lib.data.corpus import MODALITIES, Ragged, Split
+from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.text import load_tokenizer, tokenize
+from mgmr_lib.training.run import Run
 
 
 def sentence_split(run: Run, text: str) -> Split:

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from ..data.batch import MaskedSplit
-from ..data.corpus import Corpus, Ragged, Split
-from ..data.load import load_corpus
-from ..data.masked import mask_split
-from ..data.missing import draw_masks, train_masks
-from ..data.text import TextEncoder, cached_features, encode, load_encoder, load_tokenizer, vocabulary_mismatch
-from ..models.inputs import Inputs
-from ..models.registry import entry
-from .config import TrainConfig
-from .seeds import mix
+from mgmr_lib.data.batch import MaskedSplit
+from mgmr_lib.data.corpus import Corpus, Ragged, Split
+from mgmr_lib.data.load import load_corpus
+from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.missing import draw_masks, train_masks
+from mgmr_lib.data.text import TextEncoder, cached_features, encode, load_encoder, load_tokenizer, vocabulary_mismatch
+from mgmr_lib.models.inputs import Inputs
+from mgmr_lib.models.registry import entry
+from mgmr_lib.training.config import TrainConfig
+from mgmr_lib.training.seeds import mix
 
 
 @dataclass

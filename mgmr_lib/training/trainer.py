@@ -14,8 +14,8 @@ from accelerate import Accelerator
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
-from ..data.batch import MaskedSplit
-from .checkpoint import (
+from mgmr_lib.data.batch import MaskedSplit
+from mgmr_lib.training.checkpoint import (
     load_optimizer,
     load_tensors,
     load_weights,
@@ -24,9 +24,9 @@ from .checkpoint import (
     with_prefix,
     without_prefix,
 )
-from .losses import LossWeights, joint_loss, loss_counts
-from .seeds import mix
-from .setup import Setup
+from mgmr_lib.training.losses import LossWeights, joint_loss, loss_counts
+from mgmr_lib.training.seeds import mix
+from mgmr_lib.training.setup import Setup
 
 VALID_SEED = 1  # masks of the valid split: the same in every run, so that runs are compared on the same clips
 

@@ -45,7 +45,7 @@ say(f"> {clip.raw_text[0]}\n\nThe mean of the people who rated it: **{clip.label
 # that the corpus's documentation spells out; nobody was recorded.
 
 # %%
-from mgmr_lib.course.figures_experiments import lost_clip
+from mgmr_lib.chapters.shared.experiment_figures import lost_clip
 from mgmr_lib.data.text import load_tokenizer
 
 encoding = load_tokenizer("minilm").encode(clip.raw_text[0], add_special_tokens=False)

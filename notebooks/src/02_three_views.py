@@ -29,10 +29,12 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, explore, figures_partI, hint, progress, say, show, use_style
-from mgmr_lib.course.counting import cpu_seconds
+from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
+from mgmr_lib.chapters.shared import part_one_figures as figures_partI
+from mgmr_lib.chapters.shared.counting import cpu_seconds
 from mgmr_lib.course.widgets import discretisation_step
-from mgmr_lib.ssm import linear, memory
+from mgmr_lib.ssm import linear
+from mgmr_lib.chapters.ch02_three_views import memory
 
 use_style()
 

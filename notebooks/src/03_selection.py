@@ -27,9 +27,10 @@ import math
 import torch
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, figures_partI, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.chapters.shared import part_one_figures as figures_partI
 from mgmr_lib.ssm import selective_scan
-from mgmr_lib.ssm.toy_tasks import SWITCHES, CopyTask, InductionTask, accuracy, tiny_model, train
+from mgmr_lib.chapters.ch03_selection.toys import SWITCHES, CopyTask, InductionTask, accuracy, tiny_model, train
 
 use_style()
 task = CopyTask(letters=4, rounds=6, keep=3)

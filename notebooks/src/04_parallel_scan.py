@@ -33,8 +33,9 @@ import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from torch import nn
 
-from mgmr_lib.course import check, exercise, figures_partI, hint, progress, say, show, use_style
-from mgmr_lib.course.counting import Written, cpu_seconds, graph_nodes, kept_for_backward, written_in_backward
+from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.chapters.shared import part_one_figures as figures_partI
+from mgmr_lib.chapters.shared.counting import Written, cpu_seconds, graph_nodes, kept_for_backward, written_in_backward
 from mgmr_lib.ssm import MambaBlock, selective_scan
 
 use_style()

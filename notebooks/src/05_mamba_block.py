@@ -29,9 +29,10 @@ import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, figures_partI, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.chapters.shared import part_one_figures as figures_partI
 from mgmr_lib.ssm import MambaBlock, selective_scan
-from mgmr_lib.ssm.toy_block import AfterMark, AskedChannels, Echo, SlowAverage, parts_model, train_parts
+from mgmr_lib.chapters.ch05_mamba_block.toys import AfterMark, AskedChannels, Echo, SlowAverage, parts_model, train_parts
 
 use_style()
 
@@ -64,7 +65,7 @@ show(fig, "The block as a drawing. in_proj splits the input in two: one half pas
 
 # %% [markdown]
 # We take the parts one at a time. For each we ask a small task that needs it, train the block with and without it, and look at the error.
-# The tasks and the crippled block lie in `mgmr_lib/ssm/toy_block.py`. Each training is a second or two, on fresh random data at every step.
+# The tasks and the crippled block lie in `mgmr_lib/chapters/ch05_mamba_block/toys.py`. Each training is a second or two, on fresh random data at every step.
 
 # %% [markdown]
 # ## 1 The short convolution: who was my neighbour?
@@ -408,8 +409,8 @@ say(f"Step by step equals the full pass. The block carries **{kept} numbers**, a
 # Ours reads characters of a short text that we wrote for this purpose. The last two paragraphs are held out.
 
 # %%
-from mgmr_lib.course.tiny_text import split
-from mgmr_lib.ssm.toy_language import CharModel, bits_per_character, train_characters
+from mgmr_lib.chapters.ch05_mamba_block.tiny_text import split
+from mgmr_lib.chapters.ch05_mamba_block.language import CharModel, bits_per_character, train_characters
 
 train, test = split()
 characters = sorted(set(train))

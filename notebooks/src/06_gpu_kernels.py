@@ -33,12 +33,15 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, figures_partI, hint, listing, progress, recorded, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.chapters.shared import part_one_figures as figures_partI
+from mgmr_lib.chapters.ch06_gpu_kernels import listing
+from mgmr_lib.chapters.ch06_gpu_kernels import recorded
 from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.ssm import available_backends, selective_scan
-from mgmr_lib.ssm.memory_traffic import (SlowMemory, expected_output, launch, least_traffic, scan_memory, tiled_traffic,
+from mgmr_lib.chapters.ch06_gpu_kernels.memory_traffic import (SlowMemory, expected_output, launch, least_traffic, scan_memory, tiled_traffic,
                                          unfused_traffic)
-from mgmr_lib.ssm.roofline import DEVICES, matmul_cost, modelled_seconds, scan_cost
+from mgmr_lib.chapters.ch06_gpu_kernels.roofline import DEVICES, matmul_cost, modelled_seconds, scan_cost
 
 use_style()
 has_triton = importlib.util.find_spec("triton") is not None
@@ -319,7 +322,7 @@ else:
 
 # %% [markdown]
 # ## 5 The library's kernel
-# `mgmr_lib/ssm/triton_scan.py` is this kernel, grown up. Before you read: it also adds `delta_bias`, softplus, the skip $D u$
+# `mgmr_lib/ssm/engines/triton_scan.py` is this kernel, grown up. Before you read: it also adds `delta_bias`, softplus, the skip $D u$
 # and the gate silu(z); starts from a given state; serves $B$ and $C$ that are constant or in groups; and it leaves something
 # behind for the backward.
 #
@@ -339,7 +342,7 @@ notes = {
     "tl.store(y": "One store a step, in the caller's dtype; all arithmetic before it is float32.",
     "tl.store(last": "The last state, for those who go on step by step.",
 }
-kernel_lines = listing.source_lines(REPOSITORY / "mgmr_lib" / "ssm" / "triton_scan.py", "scan_forward")
+kernel_lines = listing.source_lines(REPOSITORY / "mgmr_lib" / "ssm" / "engines" / "triton_scan.py", "scan_forward")
 print(listing.annotated(kernel_lines, notes))
 
 # %% [markdown]

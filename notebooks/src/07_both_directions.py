@@ -27,10 +27,11 @@ import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from torch import nn
 
-from mgmr_lib.course import check, exercise, figures_partI, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.chapters.shared import part_one_figures as figures_partI
 from mgmr_lib.ssm import BiMamba, MambaBlock, SimplifiedMambaLayer, selective_scan
 from mgmr_lib.ssm import flip_valid as library_flip
-from mgmr_lib.ssm.toy_tasks_bidirectional import (
+from mgmr_lib.chapters.ch07_both_directions.toys import (
     GapTask,
     gap_model,
     hold_last,
@@ -413,7 +414,7 @@ check("07.4", superposition_gap)
 # **Predict, then run:** the recurrence of the paper's layer (before $\phi$), and the small selective layer of notebook 03. Which of them obeys?
 
 # %%
-from mgmr_lib.ssm.toy_tasks import CopyTask, TinySSM, ToyModel, accuracy, tiny_model, train
+from mgmr_lib.chapters.ch03_selection.toys import CopyTask, TinySSM, ToyModel, accuracy, tiny_model, train
 
 
 def paper_states(x):
@@ -438,7 +439,7 @@ print("the selective layer obeys superposition:   ", chooses < 1e-4)
 # **Predict** where the paper's layer passes: in none, one, two, all three?
 
 # %%
-from mgmr_lib.ssm.toy_block import SlowAverage, train_parts
+from mgmr_lib.chapters.ch05_mamba_block.toys import SlowAverage, train_parts
 
 slow = SlowAverage()
 with torch.random.fork_rng(devices=[]):

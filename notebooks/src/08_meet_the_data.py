@@ -26,7 +26,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
-from mgmr_lib.course import figures_ch08 as draw
+from mgmr_lib.chapters.ch08_meet_the_data import figures as draw
 from mgmr_lib.data.load import load_corpus
 
 use_style()
@@ -62,7 +62,7 @@ say(f"The label is **{clip.labels[0]:+.1f}**, and the voice is loudest at {loude
 # moments, each a row of numbers that have a name and a unit.
 
 # %%
-from mgmr_lib.data.classroom import SPECS
+from mgmr_lib.data.classroom.corpora import SPECS
 
 streams = SPECS["classroom-mosi"].modalities()
 voice, face = streams["audio"], streams["vision"]
@@ -76,7 +76,7 @@ for name, frames, stream in (("voice", clip.audio[0], voice), ("face", clip.visi
 # features keep the tune and lose the text.
 
 # %%
-from mgmr_lib.course.sonify import play, tone
+from mgmr_lib.chapters.ch08_meet_the_data.sonify import play, tone
 
 sound = tone(clip.audio[0][:, 0], clip.audio[0][:, 1], voice.frame_rate)
 play(sound, f"a tone of {clip.extra['seconds'][0]:.1f} s that follows pitch and energy of the simulated voice; "
@@ -457,8 +457,8 @@ print("frames of the face and 4/3 of those of the voice differ by at most 1 in e
 # **Predict, then run:** what does the label do behind a *not*, and what does the smile?
 
 # %%
-from mgmr_lib.course.fingerprints import curves_around, good_words
-from mgmr_lib.data.ratings import read_lexicon
+from mgmr_lib.chapters.ch08_meet_the_data.fingerprints import curves_around, good_words
+from mgmr_lib.data.classroom.ratings import read_lexicon
 
 lexicon = read_lexicon()
 words = good_words(train, lexicon)
@@ -509,7 +509,7 @@ for name, parts in (("label", labels), ("smile", peak)):
 # **Predict, then run:** how much is left for the text to predict? And if we do the same to the label, with the word list as its known cause?
 
 # %%
-from mgmr_lib.course.fingerprints import correlations, known_causes
+from mgmr_lib.chapters.ch08_meet_the_data.fingerprints import correlations, known_causes
 
 
 def told_by_text(pooled, target, causes):
@@ -558,7 +558,7 @@ from pathlib import Path
 
 from mgmr_lib.data.corpus import SPLITS, Corpus
 from mgmr_lib.data.mmsa import export_mmsa
-from mgmr_lib.data.safe_pickle import load
+from mgmr_lib.data.mmsa.safe_pickle import load
 
 excerpt = Corpus("excerpt", "mosi", "cut from classroom-mosi", {s: corpus[s].select(range(6)) for s in SPLITS})
 folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)

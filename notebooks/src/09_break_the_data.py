@@ -28,7 +28,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
-from mgmr_lib.course import figures_ch09 as draw
+from mgmr_lib.chapters.ch09_break_the_data import figures as draw
 from mgmr_lib.data import missing
 from mgmr_lib.data.corpus import MODALITIES, Ragged
 from mgmr_lib.data.load import load_corpus

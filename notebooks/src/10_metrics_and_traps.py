@@ -27,7 +27,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
-from mgmr_lib.course import figures_ch10 as draw
+from mgmr_lib.chapters.ch10_metrics_and_traps import figures as draw
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.evaluation.metrics import auilc, evaluate, mean_over_rates, notes
 

@@ -28,7 +28,7 @@ import torch
 from matplotlib import pyplot as plt
 
 from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
-from mgmr_lib.course import figures_ch11 as draw
+from mgmr_lib.chapters.ch11_encoders_and_baselines import figures as draw
 
 use_style()
 for name, (has0, non0, acc7) in draw.PAPER_TABLE_2.items():
@@ -584,8 +584,8 @@ for name in fusions:
 # **Predict, then run:** rank FC(T), Concat, TFN, LMF, MulT and TFR-Net on complete clips. How far apart are first and last?
 
 # %%
-from mgmr_lib.evaluation.ledger import provenance_line, read_ledger
-from mgmr_lib.evaluation.plan import BASELINES
+from mgmr_lib.experiments.ledger import provenance_line, read_ledger
+from mgmr_lib.experiments.plan import BASELINES
 
 rows = ("mean", "text_ridge", *BASELINES)
 records = [r for r in read_ledger() if r["name"] in rows]

@@ -27,8 +27,9 @@ import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, figures_ch12, hint, progress, say, show, use_style
-from mgmr_lib.models.toy_tasks import IronyTask, fit, two_streams
+from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.chapters.ch12_alignment import figures as figures_ch12
+from mgmr_lib.chapters.ch12_alignment.toys import IronyTask, fit, two_streams
 from mgmr_lib.ssm import flip_valid, selective_scan
 
 use_style()
@@ -237,7 +238,7 @@ check("12.3", branch)
 # related networks the two layers of a pair share their decay matrix $A$. The library calls this reading `"shared"`.
 
 # %%
-from mgmr_lib.models.alignment import CollaborativeBiMamba
+from mgmr_lib.models.mgmr.alignment import CollaborativeBiMamba
 
 torch.manual_seed(0)
 shared = CollaborativeBiMamba(16, 2, "shared", d_state=4).eval()
@@ -351,7 +352,7 @@ def exchange_stack(stack):
 # All of stage 1, by hand, against the library's class with the same weights.
 
 # %%
-from mgmr_lib.models.alignment import Alignment
+from mgmr_lib.models.mgmr.alignment import Alignment
 
 torch.manual_seed(0)
 stage = Alignment(16, 2, "exchange", d_state=4).eval()
@@ -385,7 +386,7 @@ from dataclasses import replace
 
 from mgmr_lib.data.masked import mask_split
 from mgmr_lib.data.missing import draw_masks
-from mgmr_lib.models.mgmr_net import MGMRNet
+from mgmr_lib.models.mgmr.network import MGMRNet
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.setup import prepare
 
@@ -489,7 +490,7 @@ say("On every seed, exchange explains more than 80 % of irony and shared less th
 # **Predict, then run:** a `"shared"` branch with the library's stage 2 behind it. Still nothing?
 
 # %%
-from mgmr_lib.models.fusion import InterleavedFusion
+from mgmr_lib.models.mgmr.fusion import InterleavedFusion
 
 later = two_streams("shared", 0, after=lambda: InterleavedFusion(16, 1, d_state=4, expand=1))
 caught_up = fit(later, IronyTask(), seed=0, steps=60)

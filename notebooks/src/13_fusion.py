@@ -23,8 +23,9 @@
 import torch
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, figures_ch13, hint, progress, say, show, use_style
-from mgmr_lib.models.toy_fusion import ArrangedFusion, MomentTask, fit_moments, moment_model
+from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.chapters.ch13_fusion import figures as figures_ch13
+from mgmr_lib.chapters.ch13_fusion.toys import ArrangedFusion, MomentTask, fit_moments, moment_model
 
 use_style()
 small = {"d_state": 4, "expand": 2}
@@ -80,7 +81,7 @@ def interleave(audio, vision, text):
 check("13.1", interleave)
 
 # %%
-from mgmr_lib.models.fusion import interleave as library_interleave
+from mgmr_lib.models.mgmr.fusion import interleave as library_interleave
 
 g = torch.Generator().manual_seed(1)
 x = dict(zip(("audio", "vision", "text"), torch.randn(3, 4, 9, 16, generator=g), strict=True))
@@ -255,7 +256,7 @@ check("13.3", masked_maximum)
 # Now we have everything. Stage 2 by hand, against the library's class with the same weights, on clips of 9, 4 and 1 steps:
 
 # %%
-from mgmr_lib.models.fusion import InterleavedFusion
+from mgmr_lib.models.mgmr.fusion import InterleavedFusion
 
 torch.manual_seed(0)
 stage = InterleavedFusion(16, 2, **small).eval()
@@ -400,7 +401,7 @@ show(fig, "Multiplications of one layer against the number of steps, both axes l
 # Does attention *learn* the moments, then? It must find out which tokens belong to one step; queries and keys see a learned vector for each step.
 
 # %%
-from mgmr_lib.models.toy_fusion import AttentionFusion
+from mgmr_lib.chapters.ch13_fusion.toys import AttentionFusion
 
 found = accuracies(lambda: AttentionFusion(24), task, (0, 1))  # a Transformer layer, feed-forward part included
 told = fit_moments(moment_model(lambda: AttentionFusion(24, told=True), 0), task, 0, steps=150, lr=5e-3)
@@ -429,7 +430,7 @@ say("With the training that the scan got, attention guesses. Started so that eac
 # **Predict** the other two: stage 1 without a scan, as `"shared"` and as `"exchange"`.
 
 # %%
-from mgmr_lib.models.toy_fusion import VoiceBranch
+from mgmr_lib.chapters.ch13_fusion.toys import VoiceBranch
 
 ablations = {"no S-1, S-2": min(scores["interleaved"]), "neither": max(scores["no scan"])}
 for reading in ("shared", "exchange"):

@@ -26,9 +26,10 @@ import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, figures_ch14, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.chapters.ch14_reconstruction import figures as figures_ch14
 from mgmr_lib.data.load import load_corpus
-from mgmr_lib.training import filling
+from mgmr_lib.chapters.ch14_reconstruction import toys as filling
 
 use_style()
 corpus = load_corpus("classroom-mosi")
@@ -186,7 +187,7 @@ def by_hand(module, x, valid):
 
 
 # %%
-from mgmr_lib.models.reconstruction import ReconstructionModule
+from mgmr_lib.models.mgmr.reconstruction import ReconstructionModule
 
 valid = torch.arange(30) < torch.tensor([30, 4, 17])[:, None]
 encoded = torch.randn(3, 30, 16, generator=torch.Generator().manual_seed(2)) * valid[..., None]
@@ -541,7 +542,7 @@ for modality, frames in (("audio", laptop.pool_audio), ("vision", laptop.pool_vi
 # and without ("w/o Recon": $W_{proj}$ alone, no loss).
 
 # %%
-from mgmr_lib.evaluation import ledger
+from mgmr_lib.experiments import ledger
 
 names = {"mgmr": "MGMR-Net", "mgmr_no_recon": "without reconstruction"}
 records = [r for r in ledger.read_ledger() if r["name"] in names]

@@ -31,7 +31,8 @@ import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, figures_ch15, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.chapters.ch15_mgmr_net import figures as figures_ch15
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.data.encoding_memo import EncodingMemo
 from mgmr_lib.data.load import load_corpus
@@ -523,7 +524,7 @@ say("No change is as large as 0.3 points, and **the same network with another se
 # **Predict, then run:** will MGMR-Net beat Concat, the late-fusion LSTM and the text-only network in AUILC?
 
 # %%
-from mgmr_lib.evaluation import ledger
+from mgmr_lib.experiments import ledger
 
 names = {"mgmr": "MGMR-Net", "concat": "Concat", "late_lstm": "late-fusion LSTM", "fc_t": "text only",
          "text_ridge": "text ridge", "mean": "blind rival"}

@@ -27,7 +27,8 @@ import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, figures_ch16, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.chapters.ch16_hybrid_attention import figures as figures_ch16
 
 use_style()
 
@@ -252,7 +253,7 @@ show(fig, "Left: position codes, time to the right, channels downwards; quick wa
 
 # %%
 from mgmr_lib.models.encoder_layer import Mixing
-from mgmr_lib.models.toy_tasks_attention import Asker, LookupTask, OrderTask, Reader, mean_tone, seeded, train_signs
+from mgmr_lib.chapters.ch16_hybrid_attention.toys import Asker, LookupTask, OrderTask, Reader, mean_tone, seeded, train_signs
 
 attention, twin = Mixing("transformer", heads=4), Mixing("mamba", d_state=4, expand=1)
 order_task = OrderTask()
@@ -424,7 +425,7 @@ from dataclasses import replace
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.masked import mask_split
 from mgmr_lib.data.missing import draw_masks
-from mgmr_lib.models.mfmb_net import MFMBNet
+from mgmr_lib.models.mfmb.network import MFMBNet
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.setup import prepare
 

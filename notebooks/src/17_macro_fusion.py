@@ -25,8 +25,9 @@
 import torch
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, figures_ch17, hint, progress, say, show, use_style
-from mgmr_lib.models.toy_tasks_hub import CargoTask, PointerTask, Waterfall, seeded, train_numbers
+from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.chapters.ch17_macro_fusion import figures as figures_ch17
+from mgmr_lib.chapters.ch17_macro_fusion.toys import CargoTask, PointerTask, Waterfall, seeded, train_numbers
 
 use_style()
 cargo = CargoTask()
@@ -328,7 +329,7 @@ check("17.4", stood_still)
 from copy import deepcopy
 from dataclasses import replace
 
-from mgmr_lib.models.mfmb_net import MFMBNet
+from mgmr_lib.models.mfmb.network import MFMBNet
 
 torch.manual_seed(0)
 code = MFMBNet(replace(setup.config.network, reading="code"), net.inputs)
@@ -451,7 +452,7 @@ explore(shares_of_clip, "Shares of the hub's four tokens (downwards) over the st
 # The paper's ablation "w/o F-1" leaves this stream out; the head then sees micro fusion alone. Longer trainings of both are kept in the course's ledger, if somebody has run them.
 
 # %% tags=["nbval-ignore-output"]
-from mgmr_lib.evaluation.ledger import paired, provenance_line, read_ledger, summary
+from mgmr_lib.experiments.ledger import paired, provenance_line, read_ledger, summary
 
 records = [r for r in read_ledger() if r["name"] in ("mfmb", "mfmb_no_f1")]
 say(provenance_line(records))

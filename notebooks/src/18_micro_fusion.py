@@ -28,8 +28,9 @@ import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from torch import nn
 
-from mgmr_lib.course import check, exercise, figures_ch18, hint, progress, say, show, use_style
-from mgmr_lib.models.toy_stress import (
+from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.chapters.ch18_micro_fusion import figures as figures_ch18
+from mgmr_lib.chapters.ch18_micro_fusion.toys import (
     GateReader,
     NegationTask,
     StressTask,
@@ -189,7 +190,7 @@ check("18.2", memory_gate)
 # **Predict, then run:** we let the input of the LSTM grow a thousandfold. Does $U$ explode?
 
 # %%
-from mgmr_lib.models.micro_fusion import MemoryGate
+from mgmr_lib.models.mfmb.micro_fusion import MemoryGate
 
 torch.manual_seed(0)
 gate, x = MemoryGate(10), torch.randn(1, 30, 6)
@@ -366,7 +367,7 @@ print("alternated steps with alternated columns of W1: the same result")
 
 # %%
 from mgmr_lib.models.inputs import pool_to_length
-from mgmr_lib.models.micro_fusion import MicroFusion
+from mgmr_lib.models.mfmb.micro_fusion import MicroFusion
 
 
 def gated(net, m, x):

@@ -31,7 +31,8 @@ import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from torch import nn
 
-from mgmr_lib.course import check, exercise, figures_ch19, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.chapters.ch19_mfmb_net import figures as figures_ch19
 from mgmr_lib.data.encoding_memo import EncodingMemo
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.text import load_encoder
@@ -364,8 +365,8 @@ say("With complete data MFMB-Net beats the blind rival by more than 0.05 points;
 # Larger networks, all clips, several seeds: the `laptop` profile takes minutes a run. What follows was read from the course's ledger, not computed here.
 
 # %%
-from mgmr_lib.evaluation import ledger
-from mgmr_lib.models.mfmb_net import MFMBNet
+from mgmr_lib.experiments import ledger
+from mgmr_lib.models.mfmb.network import MFMBNet
 
 shown = ("mfmb", "mfmb_code", "mfmb_mamba", "mgmr", "concat", "late_lstm")
 recorded = [r for r in ledger.read_ledger() if r["name"] in shown]
@@ -397,7 +398,7 @@ say("\n".join(figures_ch19.comparisons(ledger.read_ledger(), pairs)))
 # **Predict, then run:** when the length doubles, by which factor does each cost grow?
 
 # %%
-from mgmr_lib.evaluation.complexity import costs_path, read_costs
+from mgmr_lib.experiments.complexity import costs_path, read_costs
 
 costs = figures_ch19.step_costs(profile, frames=(64, 128, 256))
 fig = plt.figure(figsize=(8.0, 3.0))

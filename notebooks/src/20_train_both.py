@@ -32,7 +32,7 @@ import torch
 from matplotlib import pyplot as plt
 
 from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
-from mgmr_lib.course import figures_ch20 as draw
+from mgmr_lib.chapters.ch20_train_both import figures as draw
 from mgmr_lib.data.load import load_corpus
 
 use_style()
@@ -76,7 +76,7 @@ say("In these *simulated* scores nobody is better, and yet one training each nam
 # **Predict, then run:** in which order would you do the ten runs, if the power may fail at any time?
 
 # %%
-from mgmr_lib.evaluation.plan import TWO, jobs_of
+from mgmr_lib.experiments.plan import TWO, jobs_of
 
 jobs = jobs_of(TWO, "B", "laptop", corpus.family, corpus.name)
 print([job.name for job in jobs])
@@ -192,7 +192,7 @@ records = missing_rate_records(
 mae = {name: np.array([r["mae"] for r in found]) for name, found in records.items()}
 
 # %%
-from mgmr_lib.course.figures_experiments import curves
+from mgmr_lib.chapters.shared.experiment_figures import curves
 
 fig = plt.figure(figsize=(8.0, 3.2))
 curves(fig, records)
@@ -257,7 +257,7 @@ print(f"{len(progress_made.history)} epochs in the history, every weight equal t
 # A list of runs is resumed in the same way. Here are two, small ones; the second call finds them done.
 
 # %%
-from mgmr_lib.evaluation.sweep import Sweep, run_sweep
+from mgmr_lib.experiments.sweep import Sweep, run_sweep
 
 sweep = Sweep(folder / "ledger", folder / "runs", corpus, mask_seeds=(1,), rates=(0.0, 0.5, 1.0))
 settings = {"text_encoder": "tiny", "max_clips": 40, "epochs": 2}
@@ -272,7 +272,7 @@ print("run now:", run_sweep(sweep, little, say=str), "| nothing left to do")
 # everything that the scores depend on. Let us open one.
 
 # %%
-from mgmr_lib.evaluation.ledger import read_ledger, read_record
+from mgmr_lib.experiments.ledger import read_ledger, read_record
 
 path = next(iter(sorted(sweep.ledger.rglob("*.json"))))
 record = read_record(path)
@@ -308,7 +308,7 @@ except CourseError as error:
 # reproduce --record FILE` trains from the record's own settings, measures on the same masks, and compares every number to the third digit. We do it with our little record.
 
 # %%
-from mgmr_lib.evaluation.reproduce import differences, repeat
+from mgmr_lib.experiments.reproduce import differences, repeat
 
 again = repeat(record, folder / "again")
 largest = differences(record["records"], again["records"])

@@ -102,7 +102,7 @@ records = missing_rate_records(
 mae = {name: [r["mae"] for r in found] for name, found in records.items()}
 
 # %%
-from mgmr_lib.course import figures_experiments as draw
+from mgmr_lib.chapters.shared import experiment_figures as draw
 
 fig = plt.figure(figsize=(8.0, 3.4))
 draw.curves(fig, records)
@@ -202,8 +202,8 @@ print("everything shouted, everything lost: no prediction moves; nobody is below
 # are not computed here: the next cells read them from the course's ledger, a folder with one file a training, and say where they come from.
 
 # %%
-from mgmr_lib.course import figures_ch21 as draw21
-from mgmr_lib.evaluation import ledger
+from mgmr_lib.chapters.ch21_missing_rates import figures as draw21
+from mgmr_lib.experiments import ledger
 
 recorded = ledger.read_ledger()
 say(ledger.provenance_line(recorded))

@@ -31,8 +31,8 @@ from matplotlib import pyplot as plt
 from scipy import stats
 
 from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
-from mgmr_lib.course import figures_ch22 as draw
-from mgmr_lib.evaluation.tables import paper_rows
+from mgmr_lib.chapters.ch22_ablations import figures as draw
+from mgmr_lib.experiments.tables import paper_rows
 
 use_style()
 table5, table4 = (paper_rows(("MFMB-Net", number), "mosi") for number in (5, 4))
@@ -56,8 +56,8 @@ print(f"the whole network's Acc-5: {whole['acc5']} in Table 5, {table4.loc['MFMB
 # **Predict, then run:** what else changes when a part goes?
 
 # %%
-from mgmr_lib.evaluation.complexity import network
-from mgmr_lib.evaluation.plan import ABLATIONS, VARIANTS
+from mgmr_lib.experiments.complexity import network
+from mgmr_lib.experiments.plan import ABLATIONS, VARIANTS
 
 WIDTHS = (384, 5, 20)  # features of text, voice and face
 for model, parts in ABLATIONS.items():
@@ -75,9 +75,9 @@ for model, parts in ABLATIONS.items():
 
 # %%
 from mgmr_lib.data.load import load_corpus
-from mgmr_lib.evaluation.plan import job
+from mgmr_lib.experiments.plan import job
 from mgmr_lib.evaluation.references import mean_predictor
-from mgmr_lib.evaluation.sweep import shared_encoder
+from mgmr_lib.experiments.sweep import shared_encoder
 from mgmr_lib.training.setup import prepare
 from mgmr_lib.training.trainer import Trainer, predict
 
@@ -170,7 +170,7 @@ for spread in (0.25, 0.5, 1.0, 2.0):
 # And our networks' spread? That is what several seeds are for. The course's ledger keeps every training of the `laptop` profile, all clips, protocol B. What follows is read from it.
 
 # %%
-from mgmr_lib.evaluation.ledger import provenance_line, read_ledger
+from mgmr_lib.experiments.ledger import provenance_line, read_ledger
 
 ledger = read_ledger()
 trained_runs = [r for r in ledger if r["config"] is not None]
@@ -289,11 +289,11 @@ for n in (3, 5):
     say(f"With {n} seeds the half width is {factor:.1f} times the spread of the changes.")
 
 # %% [markdown]
-# An interval that wide is no fault of Student's. It says what three seeds know. The library does the same: `paired` in `mgmr_lib.evaluation.ledger` finds the common seeds and computes the interval. If the ledger holds an
+# An interval that wide is no fault of Student's. It says what three seeds know. The library does the same: `paired` in `mgmr_lib.experiments.ledger` finds the common seeds and computes the interval. If the ledger holds an
 # ablation of MGMR-Net, both must agree.
 
 # %%
-from mgmr_lib.evaluation.ledger import paired
+from mgmr_lib.experiments.ledger import paired
 
 compared = 0
 for name in ABLATIONS["mgmr"]:

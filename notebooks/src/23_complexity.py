@@ -28,8 +28,8 @@ import torch
 from matplotlib import pyplot as plt
 
 from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
-from mgmr_lib.course import figures_ch23 as draw
-from mgmr_lib.evaluation.tables import PAPERS
+from mgmr_lib.chapters.ch23_complexity import figures as draw
+from mgmr_lib.experiments.tables import PAPERS
 
 use_style()
 torch.set_num_threads(1)
@@ -92,7 +92,7 @@ check("23.1", attention_count)
 from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.flop_counter import FlopCounterMode
 
-from mgmr_lib.course.operations import multiply_adds
+from mgmr_lib.chapters.ch23_complexity.operations import multiply_adds
 
 layer = torch.nn.MultiheadAttention(64, 4, batch_first=True)
 asking, asked = torch.randn(1, 30, 64), torch.randn(1, 70, 64)
@@ -180,8 +180,8 @@ show(fig, "Multiply-adds of one layer against the length. The parabola of attent
 # **Predict, then run:** how does each one's arithmetic grow when the frames double from 1000 to 2000?
 
 # %% tags=["baseline"]
-from mgmr_lib.evaluation.complexity import network, random_batch, train_step
-from mgmr_lib.evaluation.plan import VARIANTS
+from mgmr_lib.experiments.complexity import network, random_batch, train_step
+from mgmr_lib.experiments.plan import VARIANTS
 
 WIDTHS = (384, 5, 20)  # features of text, voice and face
 names = ("mgmr", "mfmb", "mfmb_mamba", "mult", "fc_t")
@@ -205,7 +205,7 @@ assert counted["mult"][-1] / counted["mult"][-2] > 2.3 and counted["mgmr"][-1] /
 # **Predict, then run:** attention kept a table of $l_q \times l_k$ numbers when it was introduced. Whose memory grows with the square?
 
 # %%
-from mgmr_lib.course.counting import cpu_seconds, kept_for_backward
+from mgmr_lib.chapters.shared.counting import cpu_seconds, kept_for_backward
 from mgmr_lib.training.losses import LossWeights, joint_loss
 
 
@@ -259,7 +259,7 @@ show(fig, "Left counted multiply-adds of a forward pass, right measured processo
 # What was recorded with the `laptop` profile's sizes, over longer inputs? Nothing in the next figure is computed here.
 
 # %%
-from mgmr_lib.evaluation.complexity import costs_path, read_costs
+from mgmr_lib.experiments.complexity import costs_path, read_costs
 
 recorded = read_costs(costs_path("classroom-mosi", "laptop"))
 fig = plt.figure(figsize=(8.0, 4.0))
@@ -274,7 +274,7 @@ show(fig, "Recorded processor time and peak memory of a train step against the f
 # times work of half a second.
 
 # %%
-from mgmr_lib.course.operations import SimulatedGPU
+from mgmr_lib.chapters.ch23_complexity.operations import SimulatedGPU
 
 
 def colleagues_seconds(gpu, work, rounds):
@@ -344,8 +344,8 @@ for name, order in orders.items():
 # chooses afterwards. So counts must be equal. We check that, every element that is written included.
 
 # %%
-from mgmr_lib.course.counting import Written
-from mgmr_lib.evaluation.complexity import forward
+from mgmr_lib.chapters.shared.counting import Written
+from mgmr_lib.experiments.complexity import forward
 
 pooled = {n: network(n, "fast", WIDTHS, pool=True) for n in names}
 inputs = {rate: random_batch(400, 8, WIDTHS, rate) for rate in (0.0, 0.5)}

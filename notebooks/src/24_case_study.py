@@ -27,8 +27,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, dashboard, exercise, explore, hint, progress, say, show, use_style
-from mgmr_lib.course import figures_ch24 as draw
+from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
+from mgmr_lib.chapters.ch24_case_study import dashboard
+from mgmr_lib.chapters.ch24_case_study import figures as draw
 from mgmr_lib.data.encoding_memo import EncodingMemo
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.text import load_encoder, load_tokenizer
@@ -223,7 +224,7 @@ print("less is left under fresh masks:", bool(left < 1))
 # face are simulated: in about a tenth of the clips they turn against the words.
 
 # %%
-from mgmr_lib.course.figures_experiments import channel
+from mgmr_lib.chapters.shared.experiment_figures import channel
 
 every = corpus["train"]
 sarcastic = every.extra["sarcastic"]
@@ -300,7 +301,7 @@ moved = {rule: (pieces[i], dashboard.changes(net, test.select([i]))) for rule, i
 # random other one of the same clip.
 
 # %%
-from mgmr_lib.data.ratings import read_lexicon, word_valence
+from mgmr_lib.data.classroom.ratings import read_lexicon, word_valence
 
 lexicon, rng = read_lexicon(), np.random.default_rng(24)
 valence = {i: np.array([abs(word_valence(p, lexicon)) for p in pieces[i]]) for i in pieces}

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ...errors import CourseError
-from ..inputs import Sequence
+from mgmr_lib.errors import CourseError
+from mgmr_lib.models.inputs import Sequence
 
 
 def masked_mean(x: Tensor, valid: Tensor) -> Tensor:

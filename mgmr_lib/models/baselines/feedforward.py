@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ...data.batch import Batch
-from ...data.corpus import MODALITIES
-from ..inputs import Inputs
-from ..output import Output
-from .common import check_config, masked_mean
+from mgmr_lib.data.batch import Batch
+from mgmr_lib.data.corpus import MODALITIES
+from mgmr_lib.models.baselines.common import check_config, masked_mean
+from mgmr_lib.models.inputs import Inputs
+from mgmr_lib.models.output import Output
 
 
 @dataclass(frozen=True)

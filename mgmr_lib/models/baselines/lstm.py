@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ...data.batch import Batch
-from ...data.corpus import MODALITIES
-from ..inputs import Inputs, pool_to_length
-from ..output import Output
-from .common import check_config, last_valid
+from mgmr_lib.data.batch import Batch
+from mgmr_lib.data.corpus import MODALITIES
+from mgmr_lib.models.baselines.common import check_config, last_valid
+from mgmr_lib.models.inputs import Inputs, pool_to_length
+from mgmr_lib.models.output import Output
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ...data.batch import Batch
-from ...data.corpus import MODALITIES
-from ..inputs import Inputs, Sequence
-from ..output import Output
-from .attention import AttentionStack, positions
-from .common import TemporalConv, check_config, last_valid
+from mgmr_lib.data.batch import Batch
+from mgmr_lib.data.corpus import MODALITIES
+from mgmr_lib.models.baselines.attention import AttentionStack, positions
+from mgmr_lib.models.baselines.common import TemporalConv, check_config, last_valid
+from mgmr_lib.models.inputs import Inputs, Sequence
+from mgmr_lib.models.output import Output
 
 
 @dataclass(frozen=True)

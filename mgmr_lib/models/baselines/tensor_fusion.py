@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ...data.batch import Batch
-from ...data.corpus import MODALITIES
-from ...errors import CourseError
-from ..inputs import Inputs, Sequence
-from ..output import Output
-from .common import check_config, last_valid, masked_mean
+from mgmr_lib.data.batch import Batch
+from mgmr_lib.data.corpus import MODALITIES
+from mgmr_lib.errors import CourseError
+from mgmr_lib.models.baselines.common import check_config, last_valid, masked_mean
+from mgmr_lib.models.inputs import Inputs, Sequence
+from mgmr_lib.models.output import Output
 
 
 @dataclass(frozen=True)

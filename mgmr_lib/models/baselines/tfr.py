@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ...data.batch import Batch
-from ...data.corpus import MODALITIES
-from ..fusion import masked_max
-from ..inputs import Inputs
-from ..output import Output, Reconstruction
-from .attention import AttentionStack, positions
-from .common import TemporalConv, check_config, run_packed
+from mgmr_lib.data.batch import Batch
+from mgmr_lib.data.corpus import MODALITIES
+from mgmr_lib.models.baselines.attention import AttentionStack, positions
+from mgmr_lib.models.baselines.common import TemporalConv, check_config, run_packed
+from mgmr_lib.models.inputs import Inputs
+from mgmr_lib.models.mgmr.fusion import masked_max
+from mgmr_lib.models.output import Output, Reconstruction
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""One folder a notebook: its exercises, figures and small experiments; shared/ holds what several notebooks use."""

@@ -1,0 +1,1 @@
+"""What notebook 02 (three views) needs beside the library."""

@@ -1,0 +1,1 @@
+"""What notebook 05 (mamba block) needs beside the library."""

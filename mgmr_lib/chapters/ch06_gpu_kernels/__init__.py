@@ -1,0 +1,1 @@
+"""What notebook 06 (gpu kernels) needs beside the library."""

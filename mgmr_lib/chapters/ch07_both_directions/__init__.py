@@ -1,0 +1,1 @@
+"""What notebook 07 (both directions) needs beside the library."""

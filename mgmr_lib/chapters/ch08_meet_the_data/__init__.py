@@ -1,0 +1,1 @@
+"""What notebook 08 (meet the data) needs beside the library."""

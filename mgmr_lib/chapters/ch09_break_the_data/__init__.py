@@ -1,0 +1,1 @@
+"""What notebook 09 (break the data) needs beside the library."""

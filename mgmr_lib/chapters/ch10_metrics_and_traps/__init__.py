@@ -1,0 +1,1 @@
+"""What notebook 10 (metrics and traps) needs beside the library."""

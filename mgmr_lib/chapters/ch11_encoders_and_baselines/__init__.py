@@ -1,0 +1,1 @@
+"""What notebook 11 (encoders and baselines) needs beside the library."""

@@ -1,0 +1,1 @@
+"""What notebook 12 (alignment) needs beside the library."""

@@ -1,0 +1,1 @@
+"""What notebook 13 (fusion) needs beside the library."""

@@ -1,0 +1,141 @@
+"""Toy tasks of notebook 17: what a hub of k tokens can carry, and whose turn it is in a waterfall."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mgmr_lib.models.baselines.attention import positions
+from mgmr_lib.models.encoder_layer import EncoderLayer, Mixing
+
+ORDERS = ("points first", "points last")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """x {modality: (b,l_m,d_m)}, labels (b,numbers)."""
+
+    x: dict[str, Tensor]
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class CargoTask:
+    """A face of `frames` frames with `each` random numbers a frame; all of them are asked for, behind the hub.
+
+    kind "strangers": the numbers of another clip are asked for, so that nothing can be learned.
+    """
+
+    frames: int = 4
+    each: int = 4
+    kind: str = "cargo"
+
+    @property
+    def widths(self) -> dict[str, int]:
+        return {"vision": self.frames + self.each}
+
+    @property
+    def numbers(self) -> int:
+        return self.frames * self.each
+
+    def draw(self, count: int, generator: torch.Generator) -> Drawn:
+        """vision (b,frames,frames+each): the frame's own mark, and its numbers, of variance 1."""
+        cargo = torch.randn(count, self.frames, self.each, generator=generator)
+        marks = torch.eye(self.frames).expand(count, -1, -1)
+        asked = cargo.roll(1, 0) if self.kind == "strangers" else cargo
+        return Drawn({"vision": torch.cat([marks, cargo], dim=-1)}, asked.flatten(1))
+
+
+@dataclass(frozen=True)
+class PointerTask:
+    """One modality points to an entry, another one holds a list of `entries` random numbers; the pointed one is asked
+    for.
+
+    kind "points first": the face points and the voice holds the list, in the waterfall's order; "points last": the
+    other way round.
+    """
+
+    entries: int = 8
+    kind: str = "points first"
+
+    @property
+    def widths(self) -> dict[str, int]:
+        return {"vision": self.entries + 1, "audio": self.entries + 1}
+
+    @property
+    def numbers(self) -> int:
+        return 1
+
+    def draw(self, count: int, generator: torch.Generator) -> Drawn:
+        """pointer (b,1,entries+1), list (b,entries,entries+1): a mark for each entry, and its number."""
+        at = torch.randint(self.entries, (count,), generator=generator)
+        values = torch.randn(count, self.entries, 1, generator=generator)
+        marks = torch.eye(self.entries)
+        pointer = torch.cat([marks[at], torch.zeros(count, 1)], dim=-1)[:, None]
+        listed = torch.cat([marks.expand(count, -1, -1), values], dim=-1)
+        first, second = (pointer, listed) if self.kind == "points first" else (listed, pointer)
+        return Drawn({"vision": first, "audio": second}, values[torch.arange(count), at])
+
+
+class Waterfall(nn.Module):
+    """Eqs. 4 to 6 without their surroundings: a hub beside one sequence after the other, a layer each; Drawn ->
+    (b,numbers).
+
+    last_only: the head sees the hub's last token alone. shared: one layer for all. start: "random" (N(0, 0.02), as in
+    the library), "zero", or "positions" (zero and a position code for each token); learned: whether training moves the
+    hub.
+    """
+
+    def __init__(
+        self, task, hub: int = 4, d: int = 8, heads: int = 2, last_only: bool = False, shared: bool = False,
+        start: str = "random", learned: bool = True,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = nn.ModuleDict({m: nn.Linear(width, d) for m, width in task.widths.items()})
+        layers = {m: EncoderLayer(d, 2 * d, Mixing(heads=heads)) for m in task.widths}
+        first = next(iter(layers.values()))
+        self.layers = nn.ModuleDict({m: first if shared else layer for m, layer in layers.items()})
+        tokens = torch.randn(hub, d)
+        tokens = {"random": 0.02 * tokens, "zero": 0.0 * tokens, "positions": positions(hub, d, tokens)}[start]
+        self.hub = nn.Parameter(tokens, requires_grad=learned)
+        self.out = nn.Linear(d if last_only else hub * d, task.numbers)
+
+    def hubs(self, drawn: Drawn) -> list[Tensor]:
+        """The hub (b,k,d) after each sequence."""
+        k, found = len(self.hub), [self.hub.expand(len(drawn.labels), -1, -1)]
+        for m, layer in self.layers.items():
+            x = torch.cat([found[-1], self.embed[m](drawn.x[m])], dim=1)
+            found.append(layer(x, x.new_ones(x.shape[:2], dtype=torch.bool), first=k))
+        return found[1:]
+
+    def forward(self, drawn: Drawn) -> Tensor:
+        return self.out(self.hubs(drawn)[-1].flatten(1)[:, -self.out.in_features :])
+
+
+def seeded(seed: int, make) -> nn.Module:
+    """make() under a seed of its own."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make()
+
+
+def train_numbers(model: nn.Module, task, seed: int = 0, steps: int = 300, batch: int = 64, lr: float = 1e-2) -> float:
+    """Adam on fresh draws, squared error, the rate falling to zero; returns the explained share of variance on 500
+    others."""
+    generator = torch.Generator().manual_seed(2 * seed)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=lr)
+    for i in range(steps):
+        optimizer.param_groups[0]["lr"] = lr * (1 - i / steps)
+        drawn = task.draw(batch, generator)
+        loss = (model(drawn) - drawn.labels).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return explained(model, task, seed)
+
+
+@torch.no_grad()
+def explained(model: nn.Module, task, seed: int = 0) -> float:
+    """Share of the labels' variance explained on 500 draws that no training of this seed saw."""
+    drawn = task.draw(500, torch.Generator().manual_seed(2 * seed + 1))
+    return 1 - ((model(drawn) - drawn.labels).square().mean() / drawn.labels.square().mean()).item()

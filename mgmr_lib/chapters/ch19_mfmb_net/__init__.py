@@ -1,0 +1,1 @@
+"""What notebook 19 (mfmb net) needs beside the library."""

@@ -1,0 +1,1 @@
+"""What notebook 20 (train both) needs beside the library."""

@@ -1,0 +1,1 @@
+"""What notebook 21 (missing rates) needs beside the library."""

@@ -1,0 +1,119 @@
+"""Drawings and sentences of notebook 21, all from the ledger's records."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from mgmr_lib.evaluation.plots import LABELS
+from mgmr_lib.evaluation.statistics import t_interval
+from mgmr_lib.experiments import ledger
+from mgmr_lib.experiments.figures import band, colour
+from mgmr_lib.experiments.results_page import headline_table
+from mgmr_lib.experiments.results_page import verdicts as sentences
+
+SHOWN = (
+    "mfmb",
+    "mgmr",
+    "tfr",
+    "mult",
+    "early_lstm",
+    "late_lstm",
+    "concat",
+    "tfn",
+    "lmf",
+    "fc_t",
+    "fc_a",
+    "fc_v",
+    "text_ridge",
+    "mean",
+)
+EMPTY = "**Not recorded yet.** The ledger in `data/results/ledger` holds no such run, so none is shown."
+
+
+def bands(fig, records: Iterable[dict], names: Iterable[str], metrics: tuple[str, ...] = ("mae", "corr")) -> None:
+    """Curves over missing rates with 95 % bands over training seeds, one panel a metric; a note where nothing is
+    recorded."""
+    frame = ledger.curves(list(records))
+    if frame.empty:
+        fig.subplots().set(title="not recorded yet", xlabel="missing rate", ylabel=LABELS["mae"])
+        return
+    axes = fig.subplots(1, len(metrics), squeeze=False)[0]
+    for ax, metric in zip(axes, metrics, strict=True):
+        for name in [n for n in names if n in set(frame["name"])]:
+            part = frame[frame["name"] == name]
+            line = band(part, metric)
+            ax.plot(
+                line.index,
+                line["mean"],
+                marker=None if name == "mean" else "o",
+                ms=3.5,
+                color=colour(name),
+                label=part["label"].iloc[0],
+            )
+            ax.fill_between(line.index, line["low"], line["high"], color=colour(name), alpha=0.2, lw=0)
+        ax.set(xlabel="missing rate (share of steps lost)", ylabel=LABELS[metric])
+    handles = axes[0].get_legend_handles_labels()
+    fig.legend(*handles, loc="outside lower center", ncols=len(handles[1]))
+
+
+def at_rate(records: Iterable[dict]) -> Callable:
+    """draw(fig, rate, metric): the networks in order at one missing rate, an interval each."""
+    frame = ledger.curves([r for r in records if r["name"] in SHOWN])
+
+    def draw(fig, rate: float = 0.5, metric: str = "mae") -> None:
+        ax = fig.subplots()
+        ax.set(title=f"missing rate {rate:g}", xlabel=LABELS[metric], ylabel="network")
+        if frame.empty:
+            return
+        part = frame[np.isclose(frame["rate"], rate)]
+        found = {n: (g["label"].iloc[0], t_interval(g[metric].to_numpy())) for n, g in part.groupby("name")}
+        order = sorted(found, key=lambda n: found[n][1]["mean"], reverse=metric == "mae")
+        for i, name in enumerate(order):
+            value = found[name][1]
+            ax.plot([value["low"], value["high"]], [i, i], color=colour(name), lw=2)
+            ax.plot(value["mean"], i, "o", ms=5, color=colour(name))
+        ax.set_yticks(
+            range(len(order)), [found[n][0].replace("mean of the training labels", "mean") for n in order], fontsize=8
+        )
+        ax.grid(axis="y", visible=False)
+
+    return draw
+
+
+def by_training(records: Iterable[dict], name: str, rate: float, metric: str) -> list[list[float]]:
+    """Of one network at one rate: a list a training, in it the metric under each mask seed. Empty where nothing is
+    recorded."""
+    return [
+        [row[metric] for row in r["records"] if np.isclose(row["rate"], rate)] for r in records if r["name"] == name
+    ]
+
+
+def widths_said(table: list[list[float]], pooled: list[float], independent: list[float]) -> str:
+    """How wide the interval is over all numbers, and over one number a training."""
+    if len(table) < 2:
+        return EMPTY
+    wide, narrow = (t["high"] - t["low"] for t in (t_interval(independent), t_interval(pooled)))
+    return (
+        f"MGMR-Net at rate 0.5, recorded: {len(table)} trainings under {len(table[0])} masks each. Taken over all {len(pooled)} numbers the interval is "
+        f"{narrow:.3f} points wide, taken over one number a training {wide:.3f}: {wide / narrow:.1f} times as wide."
+    )
+
+
+def area_table(records: Iterable[dict]) -> str:
+    """Markdown: all networks by their area, with intervals."""
+    records = [r for r in records if r["name"] in SHOWN]
+    return headline_table(records) if records else EMPTY
+
+
+def verdicts(records: Iterable[dict]) -> str:
+    """Markdown: what paired differences say of the two networks and simple rivals."""
+    found = sentences([r for r in records if r["name"] in SHOWN])
+    return "\n".join(["Paired by training seed, recorded:", "", *found]) if found else EMPTY
+
+
+def own_corpora(folder: Path = ledger.RUNS) -> list[str]:
+    """Corpora with laptop records under protocol B that are none of the classroom's: a learner's own."""
+    return sorted(
+        p.parent.parent.name for p in folder.glob("*/laptop/B") if not p.parent.parent.name.startswith("classroom-")
+    )

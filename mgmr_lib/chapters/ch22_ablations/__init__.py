@@ -1,0 +1,1 @@
+"""What notebook 22 (ablations) needs beside the library."""

@@ -1,0 +1,1 @@
+"""What notebook 23 (complexity) needs beside the library."""

@@ -1,0 +1,1 @@
+"""What notebook 24 (case study) needs beside the library."""

@@ -1,0 +1,294 @@
+"""Build notebooks from their sources, and check without executing that every built notebook is the one its source
+makes.
+
+A built notebook's metadata keeps two digests: of its source's text, and of its stored outputs. The rest needs none: the
+check makes the cells again from the source. So a changed source line, a changed cell, a deleted output and a changed
+number in an output each fail the check. Whether the outputs are still what the library computes is nbval's question, in
+the tests.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mgmr_lib.course.authoring import pages
+from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, Source, edition_code, read_sources
+from mgmr_lib.errors import CourseError
+from mgmr_lib.paths import REPOSITORY
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+KERNEL_ENVIRONMENT = {
+    "MGMR_PROFILE": "fast",
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "MGMR_NATIVE_SCAN": "by name",  # stored numbers must not depend on a compiler
+}
+
+
+def kernel_environment() -> dict[str, str]:
+    """The environment that notebooks are executed in, by the builder and by the tests."""
+    env = {k: v for k, v in os.environ.items() if k != "MGMR_LEARNER"}  # a built notebook shows nobody's score
+    return env | KERNEL_ENVIRONMENT
+
+
+def skeleton(source: Source, edition: str, sources: dict[str, Source], root: Path = REPOSITORY):
+    """The notebook without outputs."""
+    import nbformat
+
+    glossary, bibliography = pages.load_yaml("glossary.yml", root), pages.load_yaml("bibliography.yml", root)
+    meta, where = source.meta, f"notebooks/src/{source.path.name}"
+    opening, end = pages.header(meta, sources), pages.closing(meta, sources, glossary)
+    cells = [("markdown", opening, (), {}, "header")]
+    cells += [(c.kind, c.source, c.tags, dict(c.extra), None) for c in source.cells]
+    cells += [("markdown", end, (), {}, "closing")]
+    notebook, seen = nbformat.v4.new_notebook(), {}
+    for kind, text, tags, extra, cell_id in cells:
+        base = cell_id or hashlib.sha256(text.encode()).hexdigest()[:10]
+        seen[base] = seen.get(base, 0) + 1
+        made = (
+            edition_code(text, edition, where)
+            if kind == "code"
+            else pages.expand(text, edition, sources, bibliography, where)
+        )
+        cell = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}[kind](made)
+        cell.id = base if seen[base] == 1 else f"{base}-{seen[base]}"
+        cell.metadata.update(extra | ({"tags": list(tags)} if tags else {}))
+        notebook.cells.append(cell)
+    notebook.metadata.update(
+        kernelspec={"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
+        language_info={"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
+        mgmr={
+            "number": meta.number,
+            "edition": edition,
+            "title": meta.title,
+            "minutes": meta.minutes,
+            "budget_s": meta.budget_s,
+            "device": meta.device,
+            "requires": list(meta.requires),
+            "introduces": list(meta.introduces),
+            "source": source.digest,
+        },
+    )
+    return notebook
+
+
+def outputs_digest(notebook) -> str:
+    """SHA-256 of execution counts and outputs."""
+    kept = [(c.get("execution_count"), c["outputs"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def tidy(notebook) -> None:
+    """Drop what differs from run to run: widget views and state, times; keep the rest of the outputs as they are."""
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata["language_info"] = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in cell.outputs if set(o.get("data", {"-": 0})) != {WIDGET}]
+
+
+def execute(notebook, folder: Path, timeout: float = 600):
+    """Execute in place, from `folder`, in the fast profile; CourseError that shows the failing cell."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        kernel_name="python3",
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+        extra_arguments=["--IPKernelApp.log_level=40"],
+        resources={"metadata": {"path": str(folder)}},
+    )
+    name = f"{notebook.metadata.mgmr.edition}/{notebook.metadata.mgmr.number}"
+    try:
+        client.execute(env=kernel_environment())
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as e:
+        raise CourseError(f"{name}: a cell fails, nothing was written: {e}") from e
+    tidy(notebook)
+
+
+def serialise(notebook) -> str:
+    """The file's text."""
+    import nbformat
+
+    return nbformat.writes(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write through a temporary file in the same folder, with \\n line ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(part, path)
+
+
+def _stored(path: Path):
+    import nbformat
+
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as e:
+        raise CourseError(f"{path} is not a readable notebook ({e}): build it again") from e
+
+
+def _with_outputs(notebook, stored):
+    """The skeleton with the stored outputs, or None where the code cells differ."""
+    ours = [c for c in notebook.cells if c.cell_type == "code"]
+    theirs = [c for c in stored.cells if c.cell_type == "code"]
+    if [(c.source, c.metadata.get("tags")) for c in ours] != [(c.source, c.metadata.get("tags")) for c in theirs]:
+        return None
+    for a, b in zip(ours, theirs, strict=True):
+        a.outputs, a.execution_count = b.outputs, b.execution_count
+    return notebook
+
+
+def _kept(notebook, path: Path):
+    """The skeleton with the outputs stored in `path`, or None where they are tampered with or a code cell changed."""
+    if not path.exists():
+        return None
+    stored = _stored(path)
+    sound = stored.metadata.get("mgmr", {}).get("outputs") == outputs_digest(stored)
+    return _with_outputs(notebook, stored) if sound else None
+
+
+def build_one(
+    source: Source, edition: str, sources: dict, root: Path = REPOSITORY, reuse: bool = False, run: bool = True
+) -> str:
+    """Build one edition; returns what was done. `reuse`: keep sound outputs if no code cell changed; not `run`: do only
+    that."""
+    path = root / edition / source.meta.file_name
+    notebook, done = skeleton(source, edition, sources, root), "outputs kept"
+    kept = _kept(notebook, path) if reuse else None
+    if kept is None and not run:
+        return "left alone"
+    if kept is None:
+        execute(notebook, path.parent)
+        done = "executed"
+    notebook.metadata.mgmr["outputs"] = outputs_digest(notebook)
+    text = serialise(notebook)
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return f"{done}, unchanged"
+    write_text(path, text)
+    return done
+
+
+def generated_files(sources: dict, root: Path = REPOSITORY) -> dict[Path, str]:
+    """The generated pages and README, with the text that they should have."""
+    made = {
+        root / LEARNER / "glossary.md": pages.glossary_page(sources, pages.load_yaml("glossary.yml", root)),
+        root / LEARNER / "bibliography.md": pages.bibliography_page(pages.load_yaml("bibliography.yml", root)),
+    }
+    readme = root / "README.md"
+    if readme.exists():
+        table = pages.readme_table(sources, pages.measured_seconds(root))
+        text = readme.read_text(encoding="utf-8")
+        made[readme] = pages.readme(text, table, _results(root) if pages.RESULTS_BEGIN in text else "")
+    return made
+
+
+def _results(root: Path) -> str:
+    from mgmr_lib.experiments.results_page import results_section  # pandas and scipy take seconds to load
+
+    return results_section(root)
+
+
+def build(numbers: list[str], root: Path = REPOSITORY, force: bool = False) -> None:
+    """Build the notebooks of `numbers` (all where empty) and the generated pages.
+
+    Named notebooks are executed; in the others, links to them are brought up to date. Without names, all that changed
+    is executed: a notebook whose code cells are as they were keeps its outputs, unless `force`.
+    """
+    sources = read_sources(root)
+    unknown = sorted(set(numbers) - set(sources))
+    if unknown:
+        raise CourseError(
+            f"there is no source for notebook {', '.join(unknown)} in notebooks/src (there are: {', '.join(sources)})"
+        )
+    jobs = [(sources[n], e) for n in (numbers or sorted(sources)) for e in EDITIONS]
+    for edition in EDITIONS:
+        (root / edition).mkdir(exist_ok=True)
+    with ThreadPoolExecutor(2) as pool:
+        running = [(s, e, pool.submit(build_one, s, e, sources, root, not numbers and not force)) for s, e in jobs]
+        for s, e, job in running:
+            print(f"{e}/{s.meta.file_name}: {job.result()}", flush=True)
+    for number in sorted(set(sources) - set(numbers)) if numbers else []:
+        for edition in EDITIONS:
+            done = build_one(sources[number], edition, sources, root, reuse=True, run=False)
+            if done == "outputs kept":
+                print(f"{edition}/{sources[number].meta.file_name}: links up to date")
+    for path, text in generated_files(sources, root).items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            write_text(path, text)
+            print(f"{path.relative_to(root)}: written")
+
+
+def differences(root: Path = REPOSITORY) -> list[str]:
+    """Everything in which the built files differ from what their sources make; nothing is executed."""
+    sources, found = read_sources(root), []
+    for number, source in sources.items():
+        for edition in EDITIONS:
+            path = root / edition / source.meta.file_name
+            name = f"{edition}/{path.name}"
+            fix = f"run `python -m mgmr_lib.course build {number}`"
+            if not path.exists():
+                found.append(f"{name} is missing: {fix}")
+                continue
+            try:
+                stored = _stored(path)
+            except CourseError as e:
+                found.append(str(e))
+                continue
+            found += [
+                f"{name} {what}: {fix}" for what in _differences(stored, skeleton(source, edition, sources, root), path)
+            ]
+    for edition in EDITIONS:
+        known = {s.meta.file_name for s in sources.values()}
+        found += [
+            f"{edition}/{p.name} has no source in notebooks/src: delete it or write its source"
+            for p in sorted((root / edition).glob("*.ipynb"))
+            if p.name not in known
+        ]
+    found += [
+        f"{p.relative_to(root)} differs from its sources: run `python -m mgmr_lib.course build`"
+        for p, text in generated_files(sources, root).items()
+        if not p.exists() or p.read_text(encoding="utf-8") != text
+    ]
+    return found
+
+
+def _differences(stored, fresh, path: Path):
+    ours = stored.metadata.get("mgmr", {})
+    if ours.get("source") != fresh.metadata.mgmr.source:
+        yield "was built from another version of its source"
+    if ours.get("outputs") != outputs_digest(stored):
+        yield "holds outputs that the build did not store (one was changed or deleted)"
+        return
+    filled = _with_outputs(fresh, stored)
+    if filled is None:
+        yield "has other code cells than its source makes"
+        return
+    filled.metadata.mgmr["outputs"] = ours.get("outputs")
+    if ours.get("source") == fresh.metadata.mgmr.source and serialise(filled) != path.read_text(encoding="utf-8"):
+        yield "differs from what its source makes (its text, metadata or cell ids)"
+
+
+def check() -> int:
+    """Print the differences; the exit code."""
+    found = differences()
+    print(
+        "\n".join(found) if found else "every built notebook and page is what its source makes",
+        file=sys.stderr if found else None,
+    )
+    return 1 if found else 0

@@ -1,0 +1,173 @@
+"""What is generated from metadata: header and closing cells, course map, README table, glossary and bibliography
+pages."""
+
+import json
+import re
+from pathlib import Path
+
+from mgmr_lib.course.authoring.source import LEARNER, SOLUTION, Meta, Source, source_dir
+from mgmr_lib.errors import CourseError
+from mgmr_lib.paths import REPOSITORY
+
+BEGIN, END = "<!-- notebooks:begin -->", "<!-- notebooks:end -->"
+RESULTS_BEGIN, RESULTS_END = "<!-- results:begin -->", "<!-- results:end -->"
+CITATION = re.compile(r"\[@([a-z0-9]+)\]")
+DEVICES = {"cpu": "CPU", "gpu": "GPU", "cpu, gpu": "CPU, and GPU if there is one"}
+
+
+def load_yaml(name: str, root: Path = REPOSITORY) -> dict:
+    """notebooks/src/glossary.yml or bibliography.yml as a dict, empty where the file does not exist yet."""
+    import yaml
+
+    path = source_dir(root) / name
+    if not path.exists():
+        return {}
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as e:
+        raise CourseError(f"notebooks/src/{name} is not valid YAML: {str(e).splitlines()[0]}") from e
+    if not isinstance(found, dict) or not all(isinstance(v, dict) for v in found.values()):
+        raise CourseError(
+            f"notebooks/src/{name}: every entry is a key with fields below it (CONTRIBUTING.md shows one)"
+        )
+    return found
+
+
+def anchor(key: str) -> str:
+    """The anchor of a glossary or bibliography entry."""
+    return re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")
+
+
+def header(meta: Meta, sources: dict[str, Source]) -> str:
+    """The first cell of a notebook."""
+    needs = [
+        f"[{n} {sources[n].meta.title}]({sources[n].meta.file_name})" if n in sources else n for n in meta.requires
+    ]
+    goals = "\n".join(f"- {g}" for g in meta.goals)
+    return (
+        f"# {meta.number} · {meta.title}\n\n**{meta.claim}**\n\n"
+        f"| part | time | device | needs |\n|---|---|---|---|\n"
+        f"| {meta.part} | {meta.minutes} minutes | {DEVICES.get(meta.device, meta.device)} | {', '.join(needs) or 'nothing'} |\n\n"
+        f"After this notebook we can:\n\n{goals}"
+    )
+
+
+def closing(meta: Meta, sources: dict[str, Source], glossary: dict) -> str:
+    """The last cell of a notebook: the notation it introduces, and what comes next."""
+    rows = [
+        f"| [{k}](glossary.md#{anchor(k)}) | {e.get('symbol', '')} | {e.get('shape', '')} | {' '.join(e['text'].split())} |"
+        for k in meta.introduces
+        if (e := glossary.get(k))
+    ]
+    later = sorted(n for n in sources if n > meta.number)
+    table = ["## Notation", "", "| term | symbol | shape | in words |", "|---|---|---|---|", *rows, ""] if rows else []
+    if later:
+        after = sources[later[0]].meta
+        table += ["## Next", "", f"[{after.number} {after.title}]({after.file_name})"]
+    else:
+        table += ["## Next", "", "This is the last notebook of the course so far."]
+    return "\n".join(table)
+
+
+def course_map(sources: dict[str, Source]) -> str:
+    """All notebooks by part, with what each needs, as a table."""
+    lines = ["| | notebook | minutes | needs |", "|---|---|---|---|"]
+    part = None
+    for number, s in sorted(sources.items()):
+        if s.meta.part != part:
+            part = s.meta.part
+            lines.append(f"| | **{part}** | | |")
+        lines.append(
+            f"| {number} | [{s.meta.title}]({s.meta.file_name}) | {s.meta.minutes} | {', '.join(s.meta.requires)} |"
+        )
+    return "\n".join(lines)
+
+
+def expand(text: str, edition: str, sources: dict[str, Source], bibliography: dict, where: str) -> str:
+    """Prose of one edition: `{{course_map}}` and citations `[@key]` filled in, links to the pages made to fit the
+    folder."""
+
+    def cite(m):
+        if m[1] not in bibliography:
+            raise CourseError(f"{where}: [@{m[1]}] is not in notebooks/src/bibliography.yml; add it there")
+        entry = bibliography[m[1]]
+        return f"[[{entry['short']}](bibliography.md#{anchor(m[1])})]"
+
+    text = CITATION.sub(cite, text)
+    if "{{course_map}}" in text:
+        text = text.replace("{{course_map}}", course_map(sources))
+    if edition == SOLUTION:
+        text = re.sub(r"\]\((glossary|bibliography)\.md", rf"](../{LEARNER}/\1.md", text)
+    return text
+
+
+def glossary_page(sources: dict[str, Source], glossary: dict) -> str:
+    """notebooks/glossary.md."""
+    first = {term: s.meta for _, s in sorted(sources.items(), reverse=True) for term in s.meta.introduces}
+    lines = [
+        "# Glossary",
+        "",
+        "Generated from `notebooks/src/glossary.yml`; every term names the notebook that introduces it.",
+        "",
+    ]
+    for key in sorted(glossary, key=str.lower):
+        e = glossary[key]
+        symbol = f" {e['symbol']}" if e.get("symbol") else ""
+        shape = f" Shape {e['shape']}." if e.get("shape") else ""
+        origin = f" [{first[key].number} {first[key].title}]({first[key].file_name})" if key in first else ""
+        lines += [f'<a id="{anchor(key)}"></a>', f"**{key}**{symbol}: {' '.join(e['text'].split())}{shape}{origin}", ""]
+    return "\n".join(lines)
+
+
+def bibliography_page(bibliography: dict) -> str:
+    """notebooks/bibliography.md."""
+    lines = ["# Bibliography", "", "Generated from `notebooks/src/bibliography.yml`.", ""]
+    for key in sorted(bibliography):
+        e = bibliography[key]
+        links = [f"[doi:{e['doi']}](https://doi.org/{e['doi']})"] if e.get("doi") else []
+        links += [f"[arXiv:{e['arxiv']}](https://arxiv.org/abs/{e['arxiv']})"] if e.get("arxiv") else []
+        where = " ".join(x for x in (f"*{e['venue']}*." if e.get("venue") else "", ", ".join(links)) if x)
+        lines += [
+            f'<a id="{anchor(key)}"></a>',
+            f"**{e['short']}**. {e['authors']} ({e['year']}). {e['title']}. {where}".rstrip(),
+            "",
+            " ".join(e["text"].split()),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def measured_seconds(root: Path = REPOSITORY) -> dict:
+    """Seconds of each notebook in the recorded test run: {"01": {"notebooks": 6.1, "solutions": 6.2}}."""
+    path = root / "notebooks" / "seconds.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def readme_table(sources: dict[str, Source], seconds: dict) -> str:
+    """README's table of notebooks."""
+    lines = ["| | notebook | solved | minutes | seconds in CI | device |", "|---|---|---|---|---|---|"]
+    part = None
+    for number, s in sorted(sources.items()):
+        m = s.meta
+        if m.part != part:
+            part = m.part
+            lines.append(f"| | **{part}** | | | | |")
+        took = seconds.get(number, {}).get(LEARNER)
+        lines.append(
+            f"| {number} | [{m.title}]({LEARNER}/{m.file_name}) | [solution]({SOLUTION}/{m.file_name}) | {m.minutes} | "
+            f"{'' if took is None else round(took)} | {DEVICES.get(m.device, m.device)} |"
+        )
+    return "\n".join(lines)
+
+
+def readme(text: str, table: str, results: str = "") -> str:
+    """README's text with the table of notebooks and the results between their markers; unchanged where it has none."""
+    text = _between(text, BEGIN, END, table)
+    return _between(text, RESULTS_BEGIN, RESULTS_END, results)
+
+
+def _between(text: str, begin: str, end: str, inner: str) -> str:
+    if begin not in text or end not in text:
+        return text
+    before, rest = text.split(begin, 1)
+    return f"{before}{begin}\n{inner}\n{end}{rest.split(end, 1)[1]}"

@@ -1,0 +1,140 @@
+"""`python -m mgmr_lib.course test`: everything that must be green, and which part of it is not."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mgmr_lib.course.authoring import build, lint, mixed, pages
+from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, read_sources
+from mgmr_lib.paths import REPOSITORY
+
+CELL_TIMEOUT, SAMPLE = 120, 2
+
+
+THREADS = {k: v for k, v in build.KERNEL_ENVIRONMENT.items() if k.endswith("_NUM_THREADS")}
+
+
+def _call(*arguments: str, env: dict[str, str] | None = None) -> int:
+    return subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=REPOSITORY, env=env or os.environ | THREADS
+    ).returncode
+
+
+def ruff() -> int:
+    """Style of the library, its tests and the notebooks' sources (whose imports may come where they are needed)."""
+    sources = [str(s.path) for s in read_sources().values()]
+    library = _call("ruff", "check", "--quiet", ".")
+    notebook = _call("ruff", "check", "--quiet", "--ignore", "E402,F401,I001,B018", *sources) if sources else 0
+    return library or notebook
+
+
+def lints() -> int:
+    """Rules of the notebooks."""
+    found = lint.lint()
+    print("\n".join(found) if found else "nothing to say")
+    return 1 if found else 0
+
+
+def unit_tests() -> int:
+    """Tests of the library."""
+    return _call("pytest", "tests", "-q", "-n", "2", "--dist", "worksteal", "-rs")
+
+
+def nbval(*targets: str, seconds: Path | None = None) -> int:
+    """Run notebooks and compare every stored output, strictly."""
+    options = [
+        "-p",
+        "mgmr_lib.course.authoring.pytest_budget",
+        "--nbval",
+        "--nbval-current-env",
+        "--nbval-cell-timeout",
+        str(CELL_TIMEOUT),
+        "--nbval-sanitize-with",
+        str(Path(__file__).with_name("sanitize.cfg")),
+        "-n",
+        "2",
+        "--dist",
+        "loadfile",
+        "-q",
+    ]
+    options += ["--notebook-seconds", str(seconds)] if seconds else []
+    return _call("pytest", *options, *targets, env=build.kernel_environment())
+
+
+def notebooks() -> int:
+    """Both editions of every notebook, untouched."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "seconds.json"
+        code = nbval(*EDITIONS, seconds=file)
+        _tell_seconds(file)
+    return code
+
+
+def mixed_notebooks() -> int:
+    """A few learner's notebooks with a random half of the exercises solved."""
+    names = [s.meta.file_name for s in read_sources().values()]
+    seed = int(os.environ.get("MGMR_TEST_SEED") or random.SystemRandom().randrange(10**6))
+    chosen = random.Random(seed).sample(names, min(SAMPLE, len(names)))
+    with tempfile.TemporaryDirectory(prefix="mixed-") as folder:
+        told = mixed.write_sample(REPOSITORY, Path(folder), sorted(chosen), seed)
+        print(f"solved (repeat with MGMR_TEST_SEED={seed}): {told}", flush=True)
+        return nbval(folder)
+
+
+def _tell_seconds(file: Path) -> None:
+    """Print the slowest notebooks, and keep the seconds where MGMR_RECORD_SECONDS asks for it (README's table shows
+    them)."""
+    if not file.exists():
+        return
+    took = json.loads(file.read_text())
+    slowest = sorted(took.items(), key=lambda item: -item[1])[:5]
+    print("slowest: " + ", ".join(f"{name} {s:.1f} s" for name, s in slowest))
+    if os.environ.get("MGMR_RECORD_SECONDS"):
+        kept = pages.measured_seconds()
+        for name, s in took.items():
+            edition, _, notebook = name.partition("/")
+            kept.setdefault(notebook[:2], {})[edition] = round(s)
+        known = {n: kept[n] for n in sorted(kept) if n in read_sources()}
+        build.write_text(REPOSITORY / LEARNER / "seconds.json", json.dumps(known, indent=1) + "\n")
+        print("recorded in notebooks/seconds.json: run `python -m mgmr_lib.course build`")
+
+
+PARTS: tuple[tuple[str, Callable[[], int], bool], ...] = (  # name, what, also with --fast
+    ("style (ruff)", ruff, True),
+    ("notebook rules (lint)", lints, True),
+    ("notebooks are built from their sources (build --check)", build.check, True),
+    ("unit tests and the browser test (pytest tests)", unit_tests, True),
+    ("every notebook, both editions (nbval)", notebooks, False),
+    ("a sample with half of the exercises solved (nbval)", mixed_notebooks, False),
+)
+
+
+def run(fast: bool = False) -> int:
+    """Run all parts, even after a failure; 0 if all are green. `fast` leaves the notebooks out."""
+    started, results = time.monotonic(), []
+    for name, part, always in PARTS:
+        if fast and not always:
+            continue
+        print(f"\n=== {name}", flush=True)
+        begun = time.monotonic()
+        try:
+            code = part()
+        except Exception as e:  # one broken part must not hide the others' results
+            print(f"{type(e).__name__}: {e}", file=sys.stderr)
+            code = 1
+        results.append((name, code, time.monotonic() - begun))
+    print("\n=== summary")
+    for name, code, took in results:
+        print(f"{'ok    ' if code == 0 else 'FAILED'}  {took:6.1f} s  {name}")
+    bad = [name for name, code, _ in results if code]
+    print(
+        f"total {time.monotonic() - started:.0f} s: "
+        + (f"{len(bad)} of {len(results)} parts FAILED" if bad else "all green")
+    )
+    return 1 if bad else 0

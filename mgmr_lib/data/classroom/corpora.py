@@ -1,0 +1,241 @@
+"""The classroom corpora: real rated sentences with a **simulated** voice and face (equations: classroom_features.py).
+
+A corpus lies in data/corpora/NAME.safetensors: token ids, labels, lengths and the valid frames in 255 steps of each
+channel's range, and beside it NAME.json with its SHA-256. The same seed gives the same bytes.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from mgmr_lib.data.classroom import features
+from mgmr_lib.data.classroom.ratings import SETS, RatedSentence, read_lexicon, word_valence
+from mgmr_lib.data.classroom.splits import Clip, draw_splits
+from mgmr_lib.data.corpus import SPLITS, Corpus, Ragged, Split
+from mgmr_lib.data.download.sources import disk_errors, file_sha256, progress_bar
+from mgmr_lib.data.wordpiece import load_tokenizer, tokenize
+from mgmr_lib.errors import CourseError
+from mgmr_lib.paths import corpora_dir
+
+VERSION = 1  # of the generator: a stored corpus of another version is built again
+SARCASTIC = 0.1
+
+
+@dataclass(frozen=True)
+class ClassroomSpec:
+    """What one classroom corpus holds. sizes: train, valid, test; audio, vision: (longest clip in frames, width)."""
+
+    name: str
+    family: str
+    sets: tuple[str, ...]
+    sizes: tuple[int, int, int]
+    audio: tuple[int, int]
+    vision: tuple[int, int]
+    text: int
+    seconds: float
+    seed: int
+    voice_strength: float = 0.47
+    face_strength: float = 0.285
+    voice_excitable: float = 0.8
+
+    @property
+    def label_scale(self) -> float:
+        """A rating in [-4, 4] times this is a label."""
+        return 0.25 if self.family == "sims" else 0.75
+
+    def modalities(self) -> dict[str, features.Modality]:
+        """How voice and face are simulated here; the mixtures are drawn from the corpus's seed."""
+        rng = np.random.default_rng([self.seed, 1])
+        found = {}
+        for name, (frames, dim), channels, strength, excitable, width, memory in (
+            ("audio", self.audio, features.VOICE, self.voice_strength, self.voice_excitable, 0.15, 0.25),
+            ("vision", self.vision, features.FACE, self.face_strength, 0.0, 0.30, 0.50),
+        ):
+            mixtures = features.Mixtures.draw(dim - len(channels), channels, rng)
+            rate = frames / self.seconds
+            found[name] = features.Modality(channels, mixtures, rate, frames, strength, width, memory, 0.5, excitable)
+        return found
+
+
+SPECS = {
+    spec.name: spec
+    for spec in (
+        ClassroomSpec(
+            "classroom-mosi", "mosi", SETS[:1], (1284, 229, 686), (375, 5), (500, 20), text=50, seconds=30.0, seed=2015
+        ),
+        ClassroomSpec(
+            "classroom-mosei",
+            "mosei",
+            SETS,
+            (16326, 1871, 4659),
+            (500, 74),
+            (500, 35),
+            text=50,
+            seconds=30.0,
+            seed=2016,
+        ),
+        ClassroomSpec(
+            "classroom-sims", "sims", SETS, (1368, 456, 457), (400, 33), (55, 709), text=39, seconds=12.0, seed=2017
+        ),
+    )
+}
+
+
+def corpus_path(name: str) -> Path:
+    """Where a built corpus lies."""
+    return corpora_dir() / f"{name}.safetensors"
+
+
+def manifest_path(name: str) -> Path:
+    """Where the hash of a built corpus lies."""
+    return corpora_dir() / f"{name}.json"
+
+
+def is_built(spec: ClassroomSpec) -> bool:
+    """Whether the corpus is there, in its full size and made by this version of the generator."""
+    manifest = read_manifest(spec.name)
+    path = corpus_path(spec.name)
+    return (
+        manifest.get("made_from") == _made_from(spec)
+        and path.is_file()
+        and path.stat().st_size == manifest.get("bytes")
+    )
+
+
+def _made_from(spec: ClassroomSpec) -> dict:
+    """Everything that decides the bytes, as JSON gives it back."""
+    return json.loads(json.dumps({"version": VERSION, **asdict(spec)}))
+
+
+def read_manifest(name: str) -> dict:
+    """What is known about a built corpus; empty where there is none."""
+    try:
+        manifest = json.loads(manifest_path(name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
+# ------------------------------------------------------------------------------------------------------------- building
+
+
+def build(spec: ClassroomSpec, say: Callable[[str], None] = print, progress: bool = True) -> Path:
+    """Build a corpus and its manifest; return its path. Call it under `sources.prepare_lock`."""
+    tensors: dict[str, np.ndarray] = {}
+    splits = draw_splits(spec.sets, spec.sizes, spec.seed)
+    title = f"{spec.name} (simulated voice and face)"
+    with progress_bar(total=sum(spec.sizes), desc=title, unit="clip", disable=not progress) as bar:
+        for code, (split, clips) in enumerate(splits.items()):
+            for key, value in _build_split(spec, clips, [spec.seed, 2, code], bar).items():
+                tensors[f"{split}/{key}"] = value
+    path, temporary = corpus_path(spec.name), corpus_path(spec.name).with_suffix(f".{os.getpid()}.tmp")
+    with disk_errors():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save_file(tensors, temporary)
+            temporary.chmod(0o644)  # safetensors gives the file to its owner alone
+            manifest = {
+                "bytes": temporary.stat().st_size,
+                "sha256": file_sha256(temporary),
+                "made_from": _made_from(spec),
+            }
+            os.replace(temporary, path)
+            temporary.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+            os.replace(temporary, manifest_path(spec.name))
+        except SafetensorError as error:  # safetensors hides the system's own error number
+            raise OSError(28, str(error)) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+    return path
+
+
+def _build_split(spec: ClassroomSpec, clips: list[Clip], seed: list[int], bar) -> dict[str, np.ndarray]:
+    modalities, lexicon = spec.modalities(), read_lexicon()
+    videos = sorted({clip.video for clip in clips})
+    speakers = {
+        m: dict(zip(videos, _speakers(len(videos), modalities[m].dim, [*seed, i]), strict=True))
+        for i, m in enumerate(modalities)
+    }
+    frames: dict[str, list[np.ndarray]] = {name: [] for name in modalities}
+    sarcastic, seconds = [], []
+    for row, clip in enumerate(clips):
+        rng = np.random.default_rng([*seed, 9, row])
+        shown = _perform(spec, clip.sentence, lexicon, rng)
+        for name, modality in modalities.items():
+            frames[name].append(features.simulate(modality, shown, speakers[name][clip.video], rng))
+        sarcastic.append(shown.sign < 0)
+        seconds.append(shown.seconds)
+        bar.update()
+    sentences = [clip.sentence for clip in clips]
+    ids, lengths = tokenize(load_tokenizer("minilm"), [s.text for s in sentences], spec.text)
+    columns = {
+        "ids": [f"video{clip.video:04d}$_${clip.number}" for clip in clips],
+        "raw_text": [s.text for s in sentences],
+        "origin": [s.origin for s in sentences],
+    }
+    return {
+        "strings": np.frombuffer(json.dumps(columns, ensure_ascii=False).encode(), dtype=np.uint8),
+        "token_ids": ids.astype(np.uint16),
+        "token_lengths": lengths.astype(np.uint16),
+        "labels": np.array([s.rating * spec.label_scale for s in sentences], dtype=np.float32),
+        "sarcastic": np.array(sarcastic, dtype=np.uint8),
+        "seconds": np.array(seconds, dtype=np.float32),
+        **{name: np.concatenate(f) for name, f in frames.items()},
+        **{f"{name}_lengths": np.array([len(x) for x in f], dtype=np.uint16) for name, f in frames.items()},
+    }
+
+
+def _speakers(count: int, dim: int, seed: list[int]) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((count, dim))
+
+
+def _perform(spec: ClassroomSpec, sentence: RatedSentence, lexicon: dict, rng) -> features.Performance:
+    words = sentence.text.split()
+    seconds = features.clip_seconds(len(words), spec.seconds, rng)
+    sign = -1.0 if rng.random() < SARCASTIC else 1.0
+    valence = np.array([word_valence(word, lexicon) for word in words]) / 2
+    return features.Performance(
+        seconds, sentence.rating / 2, rng.standard_normal(), sign, valence, features.word_spans(sentence.text, seconds)
+    )
+
+
+# -------------------------------------------------------------------------------------------------------------- reading
+
+
+def read(spec: ClassroomSpec) -> Corpus:
+    """A built corpus in memory (its voice and face are simulated)."""
+    path = corpus_path(spec.name)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            splits = {split: _read_split(spec, file, split) for split in SPLITS}
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise CourseError(
+            f"{path} is damaged: delete it and run `python -m mgmr_lib data prepare --corpus {spec.name}`"
+        ) from error
+    reason = f"{spec.name} is built in the layout of {spec.family.upper()}; its voice and face are simulated"
+    return Corpus(spec.name, spec.family, reason, splits, str(path))
+
+
+def _read_split(spec: ClassroomSpec, file, split: str) -> Split:
+    get = lambda key: file.get_tensor(f"{split}/{key}")  # noqa: E731
+    strings = json.loads(get("strings").tobytes())
+    ragged = {
+        name: Ragged(features.decode(get(name), modality), get(f"{name}_lengths").astype(np.int64), modality.max_frames)
+        for name, modality in spec.modalities().items()
+    }
+    return Split(
+        tuple(strings["ids"]),
+        tuple(strings["raw_text"]),
+        get("token_ids").astype(np.int64),
+        get("token_lengths").astype(np.int64),
+        ragged["audio"],
+        ragged["vision"],
+        get("labels"),
+        {"sarcastic": get("sarcastic").astype(bool), "seconds": get("seconds"), "origin": np.array(strings["origin"])},
+    )

@@ -1,0 +1,1 @@
+"""Downloads that are checked against a pinned hash, and where they come from."""

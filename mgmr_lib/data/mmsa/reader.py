@@ -1,0 +1,289 @@
+"""Read corpora in MMSA's pickle layout: a learner's own CMU-MOSI, CMU-MOSEI or CH-SIMS, whatever its sizes.
+
+{"train", "valid", "test"} -> {id, raw_text, text_bert (n, 3, L: ids, mask, segments), audio (n, La, da), vision (n, Lv,
+dv), regression_labels (n,), and further keys}. Every key that is there is checked; an error names file, split and key.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mgmr_lib.data.corpus import SPLITS, Corpus, Ragged, Split
+from mgmr_lib.data.missing import valid_mask
+from mgmr_lib.data.mmsa.export import export_mmsa
+from mgmr_lib.data.mmsa.safe_pickle import load, shorten
+from mgmr_lib.errors import CourseError
+
+__all__ = ["export_mmsa", "family_in", "load_mmsa"]
+
+FAMILIES = ("mosei", "mosi", "sims")
+REQUIRED = ("id", "raw_text", "text_bert", "audio", "vision", "regression_labels")
+ONE_MODALITY_LABELS = ("regression_labels_T", "regression_labels_A", "regression_labels_V")
+KNOWN = {
+    *REQUIRED,
+    *ONE_MODALITY_LABELS,
+    "text",
+    "annotations",
+    "classification_labels",
+    "audio_lengths",
+    "vision_lengths",
+}
+FOLDER = re.compile(
+    r"(cmu|ch|classroom)?[-_ ]?(mosei|mosi|sims)([-_ ]?(v?\d+|data|dataset|raw|processed))?", re.IGNORECASE
+)
+CLS_ID, SEP_ID = 101, 102  # in the vocabularies of bert-base-uncased and bert-base-chinese alike
+CHUNK = 256  # clips converted at a time, so that a file of several GB never lies in memory twice
+
+
+def load_mmsa(path, dataset: str | None = None, name: str | None = None) -> Corpus:
+    """The corpus in one MMSA pickle, which is read without executing anything (see safe_pickle).
+
+    dataset: the metric family, "mosi", "mosei" or "sims"; None asks the file, then its name and folders, then its
+    labels. Stored lengths win; where a file has none (aligned files), a clip ends with its last non-zero frame and has
+    at least one. Counted in Corpus.repaired: NaN and infinite features (set to 0), lengths of 0 or beyond the array
+    (moved to 1 and to its end, as in files whose features were cut after their lengths were noted), clips without [CLS]
+    and [SEP] (given both). Clips of one id share their masks. annotations and classification_labels are checked, but
+    not kept: they follow from the labels' sign. Raises CourseError in one sentence that names file, split and key.
+    """
+    path = Path(path)
+    if dataset is not None and family_in(dataset) is None:
+        raise CourseError(f"--dataset is mosi, mosei or sims, not {shorten(dataset)!r}")
+    data = load(path)
+    if "valid" not in data and "dev" in data:
+        data["valid"] = data["dev"]
+    repaired: dict[str, int] = {}
+    parts = [_Part(shorten(path, 300), split, _split_dict(path, data, split), repaired) for split in SPLITS]
+    splits = {part.split: _read_split(part) for part in parts}
+    for key in ("audio", "vision"):
+        dims = {split: getattr(splits[split], key).dim for split in SPLITS}
+        if len(set(dims.values())) > 1:
+            raise CourseError(f"{parts[0].path}: the splits' {key} features have different widths: {dims}")
+    family, reason = _family(path, data, dataset, np.concatenate([s.labels for s in splits.values()]))
+    corpus = Corpus(name or path.stem, family, reason, splits, str(path), repaired)
+    for part in parts:
+        _check_range(part, corpus)
+    return corpus
+
+
+def family_in(text) -> str | None:
+    """The family that a name contains ("CMU-MOSEI" -> "mosei"), or None."""
+    return next((family for family in FAMILIES if family in str(text).lower()), None)
+
+
+def _split_dict(path, data: dict, split: str) -> dict:
+    if split not in data:
+        found = ", ".join(shorten(key, 20) for key in list(data)[:8]) or "nothing"
+        raise CourseError(f"{shorten(path, 300)} has no split '{split}' (it holds {found}): is it in MMSA's layout?")
+    if type(data[split]) is not dict:
+        raise CourseError(
+            f"{shorten(path, 300)}: split '{split}' is a {type(data[split]).__name__}, not a dict of keys"
+        )
+    return data[split]
+
+
+def _family(path: Path, data: dict, dataset, labels: np.ndarray) -> tuple[str, str]:
+    """(family, how we know), from the first of: argument, the file's own word, file and folder names, the labels'
+    range."""
+    if dataset is not None:
+        return family_in(dataset), f"--dataset says {dataset}"
+    for key in ("dataset", "corpus"):
+        if type(data.get(key)) is str and family_in(data[key]):
+            return family_in(data[key]), f"the file calls itself {shorten(data[key])}"
+    whole = path.absolute()
+    if family_in(whole.name):
+        return family_in(whole.name), f"the file is named {shorten(whole.name)}"
+    for folder in (whole.parent.name, whole.parent.parent.name):
+        if FOLDER.fullmatch(folder):
+            return family_in(folder), f"the folder is named {shorten(folder)}"
+    if np.abs(labels).max() <= 1:
+        return "sims", "all labels lie in [-1, 1] (nothing else tells; --dataset overrides)"
+    return "mosi", "labels go beyond [-1, 1] (nothing else tells; --dataset overrides)"
+
+
+@dataclass
+class _Part:
+    """One split of one file, and the sentences about it."""
+
+    path: str
+    split: str
+    data: dict
+    repaired: dict[str, int]
+    n: int = field(default=-1)
+
+    def error(self, key: str, what: str) -> CourseError:
+        return CourseError(f"{self.path}: {self.split}/{key} {what}")
+
+    def repair(self, key: str, count: int):
+        if count:
+            self.repaired[f"{self.split}/{key}"] = self.repaired.get(f"{self.split}/{key}", 0) + int(count)
+
+    def numbers(self, key: str, axes: tuple[str, ...]) -> np.ndarray:
+        """The key as an array of numbers with the given axes, of which "clips" must agree with the other keys."""
+        value = self.data[key]
+        flat = type(value) in (list, tuple) or (
+            isinstance(value, np.ndarray) and value.dtype.kind == "O" and value.ndim == 1
+        )
+        if flat and all(isinstance(v, (bool, int, float, np.number)) for v in value):
+            value = self._floats(key, value)
+        if not isinstance(value, np.ndarray):
+            raise self.error(key, f"is a {type(value).__name__}, not an array of numbers")
+        if value.dtype.kind not in "biuf":
+            raise self.error(key, f"holds {value.dtype} values, not numbers")
+        if axes == ("clips",) and value.ndim == 2 and value.shape[1] == 1:
+            value = value[:, 0]
+        if value.ndim != len(axes):
+            raise self.error(key, f"has shape {value.shape}, but must be ({', '.join(axes)})")
+        self.agree(key, len(value))
+        if 0 in value.shape:
+            raise self.error(key, f"is empty along an axis: its shape is {value.shape}")
+        return value
+
+    def _floats(self, key: str, values) -> np.ndarray:
+        try:
+            return np.array([float(v) for v in values])
+        except OverflowError:
+            raise self.error(key, "holds a number beyond all range") from None
+
+    def finite(self, key: str) -> np.ndarray:
+        """One finite number a clip, as float64."""
+        value = self.numbers(key, ("clips",)).astype(np.float64)
+        bad = np.flatnonzero(~np.isfinite(value))
+        if len(bad):
+            raise self.error(key, f"holds NaN or infinite values ({len(bad)}, the first at clip {bad[0]})")
+        return value
+
+    def strings(self, key: str) -> tuple[str, ...]:
+        """One text a clip; bytes are decoded, numbers written out, None and NaN become empty."""
+        value = self.data[key]
+        if isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1] == 1:
+            value = value[:, 0]
+        if isinstance(value, np.ndarray) and value.ndim != 1:
+            raise self.error(key, f"has shape {value.shape}, but must be (clips)")
+        if not isinstance(value, (list, tuple, np.ndarray)):
+            raise self.error(key, f"is a {type(value).__name__}, not a list with one text a clip")
+        self.agree(key, len(value))
+        items = value.tolist() if isinstance(value, np.ndarray) else value
+        return tuple(self._string(key, i, item) for i, item in enumerate(items))
+
+    def _string(self, key: str, i: int, item) -> str:
+        if isinstance(item, bytes):
+            return item.decode("utf-8", "replace")
+        if item is None or (isinstance(item, float) and np.isnan(item)):
+            return ""
+        if not isinstance(item, (str, int, float, np.number)):
+            raise self.error(key, f"holds a {type(item).__name__} at clip {i}, not a text")
+        return str(item).encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair cannot be printed
+
+    def agree(self, key: str, n: int):
+        if self.n < 0:
+            self.n = n
+        if n == 0:
+            raise self.error(key, "is empty: the split has no clips")
+        if n != self.n:
+            raise self.error(key, f"has {n} clips, but id has {self.n}")
+
+
+def _read_split(part: _Part) -> Split:
+    missing = [key for key in REQUIRED if key not in part.data]
+    if missing:
+        raise CourseError(
+            f"{part.path}: split '{part.split}' lacks the key{'s' * (len(missing) > 1)} {', '.join(missing)}"
+        )
+    ids = part.strings("id")
+    token_ids, token_lengths = _tokens(part)
+    raw_text, labels = part.strings("raw_text"), part.finite("regression_labels").astype(np.float32)
+    _check_optional(part)
+    audio, vision = _features(part, "audio"), _features(part, "vision")
+    return Split(ids, raw_text, token_ids, token_lengths, audio, vision, labels, _extra(part))
+
+
+def _check_optional(part: _Part):
+    """Keys that the course does not use must still fit, or the file is not what it seems."""
+    if "text" in part.data:
+        part.numbers("text", ("clips", "tokens", "features"))
+    if "annotations" in part.data:
+        part.strings("annotations")
+    if "classification_labels" in part.data:
+        part.finite("classification_labels")
+
+
+def _extra(part: _Part) -> dict:
+    """SIMS's labels of single modalities, and whatever else has one number a clip."""
+    out = {key: part.finite(key).astype(np.float32) for key in ONE_MODALITY_LABELS if key in part.data}
+    for key, value in part.data.items():
+        if type(key) is str and key not in KNOWN and isinstance(value, np.ndarray) and value.shape == (part.n,):
+            if value.dtype.kind in "biuf":
+                out[key] = value.copy()
+    return out
+
+
+def _tokens(part: _Part) -> tuple[np.ndarray, np.ndarray]:
+    """text_bert (n, 3, L) -> ids (n, L) int64 with zeros beyond the mask, lengths (n,)."""
+    bert = part.numbers("text_bert", ("clips", "3", "tokens"))
+    if bert.shape[1] != 3 or bert.shape[2] < 2:
+        raise part.error("text_bert", f"has shape {bert.shape}, but must be (clips, 3, tokens): ids, mask, segments")
+    ids, mask = bert[:, 0].astype(np.float64), bert[:, 1].astype(np.float64)
+    if not np.isin(mask, (0, 1)).all():
+        raise part.error("text_bert", "has a mask row (the second of three) with values other than 0 and 1")
+    lengths = mask.sum(axis=1).astype(np.int64)
+    holes = np.flatnonzero((mask != valid_mask(lengths, mask.shape[1])).any(axis=1))
+    if len(holes):
+        raise part.error("text_bert", f"has a mask that is not ones followed by zeros (clip {holes[0]})")
+    ids = np.where(mask == 1, ids, 0)
+    bad = np.flatnonzero(~((ids >= 0) & (ids < 2**31) & (ids == np.floor(ids))).all(axis=1))
+    if len(bad):
+        raise part.error("text_bert", f"has token ids that are not whole numbers from 0 (clip {bad[0]})")
+    ids, short = ids.astype(np.int64), lengths < 2
+    if short.all():
+        raise part.error("text_bert", "has no clip with two tokens or more: is its mask the second of the three rows?")
+    ids[short, 0], ids[short, 1], lengths[short] = CLS_ID, SEP_ID, 2
+    part.repair("text_bert", short.sum())
+    return ids, lengths
+
+
+def _features(part: _Part, key: str) -> Ragged:
+    """audio or vision as Ragged: finite float32, only the valid frames."""
+    padded = part.numbers(key, ("clips", "frames", "features"))
+    lengths = _stored_lengths(part, f"{key}_lengths", padded.shape[1])
+    values, found = [], []
+    for start in range(0, len(padded), CHUNK):
+        with np.errstate(over="ignore", invalid="ignore"):
+            chunk = padded[start : start + CHUNK].astype(np.float32)
+        bad = ~np.isfinite(chunk)
+        part.repair(key, bad.sum())
+        chunk[bad] = 0
+        own = _last_nonzero(chunk) if lengths is None else lengths[start : start + CHUNK]
+        values.append(chunk[valid_mask(own, chunk.shape[1])])
+        found.append(own)
+    return Ragged(np.concatenate(values), np.concatenate(found), padded.shape[1])
+
+
+def _last_nonzero(chunk: np.ndarray) -> np.ndarray:
+    """(n, L, d) -> (n,) index of the last frame that is not all zero, plus 1; at least 1."""
+    alive = chunk.any(axis=2)
+    last = chunk.shape[1] - np.argmax(alive[:, ::-1], axis=1)
+    return np.where(alive.any(axis=1), last, 1).astype(np.int64)
+
+
+def _stored_lengths(part: _Part, key: str, longest: int) -> np.ndarray | None:
+    if part.data.get(key) is None:
+        return None
+    stored = part.finite(key)
+    if (stored < 0).any() or (stored != np.floor(stored)).any():
+        raise part.error(key, "holds lengths that are negative or not whole numbers")
+    lengths = np.clip(stored, 1, longest)
+    part.repair(key, (lengths != stored).sum())
+    return lengths.astype(np.int64)
+
+
+def _check_range(part: _Part, corpus: Corpus):
+    labels, top = corpus[part.split].labels, corpus.label_range
+    bad = np.flatnonzero(np.abs(labels) > top + 1e-5)
+    if len(bad):
+        raise part.error(
+            "regression_labels",
+            f"holds {labels[bad[0]]:g} at clip {bad[0]}, outside [-{top:g}, {top:g}] of {corpus.family}"
+            f" ({corpus.family_reason}): check the file or name another --dataset",
+        )

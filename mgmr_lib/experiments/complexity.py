@@ -1,0 +1,196 @@
+"""Cost: time and memory of whole networks against the length of their input, and inference time on complete and
+half-missing data.
+
+The counterpart of MGMR-Net's Table 7, and the measurement behind its claim of linear cost. Weights are fresh: cost does
+not depend on what they hold. Times are processor time on one thread, every contender measured in turn, medians.
+"""
+
+import argparse
+import functools
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mgmr_lib.bench.measure import cpu_seconds, interleaved, one_thread, peak_bytes
+from mgmr_lib.data.batch import Batch, MaskedSplit, ModalityBatch
+from mgmr_lib.data.corpus import Corpus
+from mgmr_lib.data.load import load_corpus
+from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.missing import draw_masks
+from mgmr_lib.data.text import cached_features, load_encoder
+from mgmr_lib.errors import CourseError
+from mgmr_lib.experiments.plan import VARIANTS
+from mgmr_lib.experiments.sweep import environment
+from mgmr_lib.models.inputs import Inputs
+from mgmr_lib.models.registry import NETWORKS, entry
+from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.training.checkpoint import read_json, write_json
+from mgmr_lib.training.config import make_config
+from mgmr_lib.training.losses import LossWeights, joint_loss
+
+LENGTHS = (125, 250, 500, 1000, 2000, 4000)
+BATCH = 4
+WORDS = 50
+OVER_LENGTH = ("mgmr", "mfmb", "mfmb_mamba", "mult")
+INFERENCE = ("fc_t", "concat", "late_lstm", "tfn", "lmf", "mult", "tfr", "mfmb", "mfmb_mamba", "mgmr")
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What is measured. frames: lengths of voice and face; batch clips; rounds of interleaved calls after one that
+    warms up."""
+
+    frames: tuple[int, ...] = LENGTHS
+    batch: int = BATCH
+    rounds: int = 3
+    patience_s: float = 20.0
+    widths: tuple[int, int, int] = (384, 5, 20)
+
+
+def network(name: str, profile: str, widths: tuple[int, int, int], pool: bool = False) -> nn.Module:
+    """A variant with fresh weights, its profile's sizes, and (pool False) every frame of voice and face before it."""
+    v = VARIANTS[name]
+    config = make_config(v.model, profile, **dict(v.settings))
+    pools = {"audio": config.pool_audio if pool else 1, "vision": config.pool_vision if pool else 1}
+    torch.manual_seed(0)
+    return entry(v.model).build(
+        config.network, Inputs(dict(zip(("text", "audio", "vision"), widths, strict=True)), pools, None)
+    )
+
+
+def random_batch(frames: int, batch: int, widths: tuple[int, int, int], rate: float = 0.5, words: int = WORDS) -> Batch:
+    """A batch of noise: `frames` steps of voice and face, `words` of text, everything valid, a share `rate` missing."""
+    g = torch.Generator().manual_seed(frames)
+
+    def part(length: int, width: int) -> ModalityBatch:
+        target = torch.randn(batch, length, width, generator=g)
+        keep = torch.rand(batch, length, generator=g) >= rate
+        valid = torch.ones(batch, length, dtype=torch.bool)
+        return ModalityBatch(target * keep[..., None], target, valid, keep)
+
+    parts = {
+        m: part(n, w) for m, n, w in zip(("text", "audio", "vision"), (words, frames, frames), widths, strict=True)
+    }
+    return Batch(tuple(str(i) for i in range(batch)), torch.randn(batch, generator=g), **parts)
+
+
+def forward(model: nn.Module, batch: Batch) -> None:
+    """Inference, no graph."""
+    model.eval()
+    with torch.no_grad():
+        model(batch)
+
+
+def train_step(model: nn.Module, batch: Batch) -> None:
+    """Forward and backward of the joint loss."""
+    model.train()
+    model.zero_grad(set_to_none=True)
+    joint_loss(model(batch), batch.labels, LossWeights())["total"].backward()
+
+
+def over_length(profile: str, costs: Costs = Costs(), names: tuple[str, ...] = OVER_LENGTH) -> list[dict]:
+    """Records {"name", "label", "frames", "pass", "seconds", "bytes"}: one network, one length, forward or train
+    step."""
+    records = []
+    models = {n: network(n, profile, costs.widths) for n in names if VARIANTS[n].model in NETWORKS}
+    with one_thread():
+        for frames in costs.frames:
+            batch = random_batch(frames, costs.batch, costs.widths)
+            for what, step in (("forward", forward), ("train step", train_step)):
+                calls = {n: functools.partial(step, m, batch) for n, m in models.items()}
+                times = interleaved(calls, costs.rounds, costs.patience_s)
+                for n, call in calls.items():
+                    records.append({"name": n, "label": VARIANTS[n].label, "frames": frames, "pass": what,
+                                    "seconds": times[n]["median_s"], "bytes": peak_bytes(call)})  # fmt: skip
+    return records
+
+
+def growth(records: list[dict], name: str, what: str = "train step", field: str = "seconds") -> float:
+    """By what factor the cost grows when the two longest lengths double: 2 is linear, 4 quadratic."""
+    found = sorted((r["frames"], r[field]) for r in records if r["name"] == name and r["pass"] == what)[-2:]
+    (short, a), (long, b) = found
+    return (b / a) ** (1 / (torch.tensor(long / short).log2().item()))
+
+
+def inference(
+    corpus: Corpus, profile: str, names: tuple[str, ...] = INFERENCE, rounds: int = 3, batch_size: int = 64
+) -> list[dict]:
+    """Seconds for the whole test split, text features given, complete and with half of everything missing (Table 7's
+    counterpart)."""
+    test, encoder = corpus["test"], load_encoder(make_config("concat", profile).text_encoder)
+    complete = cached_features(encoder, test)
+    masked = {r: mask_split(test, draw_masks(test, r, 1), encoder, complete, targets=False) for r in (0.0, 0.5)}
+    widths = (encoder.dim, test.audio.dim, test.vision.dim)
+    names = tuple(n for n in names if VARIANTS[n].model in NETWORKS)
+    models = {n: network(n, profile, widths, pool=True) for n in names}
+    records = []
+    with one_thread():
+        for rate, split in masked.items():
+            batches = _batches(split, batch_size)
+            calls = {n: functools.partial(_all, m, batches) for n, m in models.items()}
+            times = interleaved(calls, rounds, 120.0, cpu_seconds)
+            records += [{"name": n, "label": VARIANTS[n].label, "rate": rate, "clips": len(test), "seconds": t["median_s"],
+                         "parameters": sum(p.numel() for p in models[n].parameters())} for n, t in times.items()]  # fmt: skip
+    return records
+
+
+def _batches(split: MaskedSplit, size: int) -> list[Batch]:
+    return [split.batch(range(i, min(i + size, len(split)))) for i in range(0, len(split), size)]
+
+
+def _all(model: nn.Module, batches: list[Batch]) -> None:
+    for batch in batches:
+        forward(model, batch)
+
+
+def measure_costs(corpus: Corpus, profile: str, costs: Costs = Costs()) -> dict:
+    """Everything that `experiment complexity` records."""
+    costs = replace(
+        costs,
+        widths=(
+            load_encoder(make_config("concat", profile).text_encoder).dim,
+            corpus["test"].audio.dim,
+            corpus["test"].vision.dim,
+        ),
+    )
+    return {"corpus": corpus.name, "profile": profile, "batch": costs.batch, "words": WORDS, "provenance": environment() | {"threads": 1},
+            "over_length": over_length(profile, costs), "inference": inference(corpus, profile)}  # fmt: skip
+
+
+def costs_path(corpus: str, profile: str, folder: Path = REPOSITORY / "data" / "results") -> Path:
+    """Where the record lies."""
+    return folder / f"complexity-{corpus}-{profile}.json"
+
+
+def read_costs(path: Path) -> dict | None:
+    """The record; None where nothing is recorded."""
+    if not path.exists():
+        return None
+    found = read_json(path)
+    if not {"over_length", "inference", "provenance"} <= found.keys():
+        raise CourseError(
+            f"{path} is no record of costs: delete it and run `python -m mgmr_lib experiment complexity` again"
+        )
+    return found
+
+
+def main(args: argparse.Namespace) -> int:
+    """`experiment complexity`: measure (unless --report-only), then tables and figure."""
+    from mgmr_lib.experiments.cost_tables import write_costs
+
+    corpus = load_corpus(args.data, args.dataset)
+    path = costs_path(corpus.name, args.profile, args.ledger.parent)
+    if not args.report_only:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, measure_costs(corpus, args.profile))
+        print(path)
+    found = read_costs(path)
+    if found is None:
+        raise CourseError(
+            f"{path} does not exist: run `python -m mgmr_lib experiment complexity` without --report-only"
+        )
+    for file in write_costs(found, args.out / corpus.name / args.profile):
+        print(file)
+    return 0

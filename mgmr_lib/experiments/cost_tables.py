@@ -1,0 +1,85 @@
+"""Tables and figure of recorded costs, the paper's Table 7 beside ours."""
+
+from pathlib import Path
+
+import matplotlib.figure
+import pandas as pd
+
+from mgmr_lib.evaluation.plots import save_figure
+from mgmr_lib.experiments.figures import colour
+from mgmr_lib.experiments.tables import PAPERS, write_text
+
+
+def inference_frame(found: dict) -> pd.DataFrame:
+    """One row a network: parameters, seconds for the test split complete and half missing, milliseconds a clip."""
+    frame = pd.DataFrame(found["inference"])
+    wide = frame.pivot_table(
+        index=["name", "label", "parameters"], columns="rate", values="seconds", sort=False
+    ).reset_index()
+    clips = int(frame["clips"].iloc[0])
+    wide = wide.rename(columns={0.0: "complete", 0.5: "half missing"})
+    wide["ms a clip"] = 1e3 * wide["half missing"] / clips
+    return wide
+
+
+def inference_markdown(found: dict) -> str:
+    """Table 7's counterpart as a page."""
+    frame, p = inference_frame(found), found["provenance"]
+    clips = found["inference"][0]["clips"]
+    lines = ["# Inference time", "", f"**Recorded, not computed here**: {found['corpus']}, {found['profile']} profile, {p['device'].split(',')[0]}, one thread, "
+             f"processor time, torch {p['versions']['torch']}, scan `{p['scan']}`, commit {p['commit']}, {p['date']}. All {clips} test clips in batches of 64; "
+             "the frozen text encoder's features are given to every network alike.", "",
+             "| network | parameters | complete: s | half missing: s | ms a clip |", "|---|---|---|---|---|"]  # fmt: skip
+    for _, r in frame.iterrows():
+        lines.append(
+            f"| {r['label']} | {r['parameters']:,} | {r['complete']:.2f} | {r['half missing']:.2f} | {r['ms a clip']:.2f} |"
+        )
+    theirs = pd.read_csv(PAPERS)
+    theirs = theirs[(theirs.paper == "MGMR-Net") & (theirs.table == 7)].pivot_table(
+        index="model", columns="area", values="value", sort=False
+    )
+    lines += ["", "**The paper's numbers** (MGMR-Net's Table 7; real MOSI, RTX 4090, with text encoder, what exactly was timed is not said):", "",
+              "| network | complete: s | half missing: s |", "|---|---|---|"]  # fmt: skip
+    lines += [f"| {n} | {r['complete']:.2f} | {r['0.5 missing']:.2f} |" for n, r in theirs.iterrows()]
+    return "\n".join(lines) + "\n"
+
+
+def length_figure(found: dict) -> matplotlib.figure.Figure:
+    """Seconds and memory of a train step against the frames of voice and face, both axes logarithmic."""
+    frame = pd.DataFrame(found["over_length"])
+    frame = frame[frame["pass"] == "train step"]
+    figure = matplotlib.figure.Figure(figsize=(10, 3.9), layout="constrained", dpi=120)
+    for ax, column, scale, unit in zip(
+        figure.subplots(1, 2), ("seconds", "bytes"), (1.0, 1e6), ("processor time, s", "peak memory, MB"), strict=True
+    ):
+        for name, part in frame.groupby("name", sort=False):
+            ax.loglog(part["frames"], part[column] / scale, marker="o", markersize=4, color=colour(name), label=part["label"].iloc[0],
+                      ls="--" if name == "mfmb_mamba" else "-")  # fmt: skip
+        for power, style in ((1, ":"), (2, "-.")):
+            x = frame["frames"].to_numpy()[[0, -1]]
+            x0, x1 = x.min(), x.max()
+            low = (frame[column] / scale).min() * 0.6
+            ax.loglog(
+                [x0, x1],
+                [low, low * (x1 / x0) ** power],
+                color="0.6",
+                lw=1,
+                ls=style,
+                label="linear" if power == 1 else "quadratic",
+            )
+        ax.set(xlabel="frames of voice and of face", ylabel=unit)
+        ax.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].legend(frameon=False, fontsize=8)
+    figure.suptitle(
+        f"A train step of {found['batch']} clips against their length ({found['profile']} sizes, no pooling)"
+    )
+    return figure
+
+
+def write_costs(found: dict, folder: Path) -> list[Path]:
+    """Markdown, CSV and PNG of a record of costs; returns the files."""
+    files = [write_text(folder / "inference.md", inference_markdown(found)),
+             write_text(folder / "inference.csv", inference_frame(found).to_csv(index=False, float_format="%.6g")),
+             write_text(folder / "over_length.csv", pd.DataFrame(found["over_length"]).to_csv(index=False, float_format="%.6g"))]  # fmt: skip
+    save_figure(length_figure(found), folder / "over_length.png")
+    return [*files, folder / "over_length.png"]

@@ -1,0 +1,125 @@
+"""What an experiment consists of: which networks, in which variants, under which protocol, with which seeds."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mgmr_lib.errors import CourseError
+from mgmr_lib.models.registry import NETWORKS
+from mgmr_lib.training.config import TrainConfig, make_config
+
+NETWORK_SEEDS = (1111, 1112, 1113, 1114, 1115)  # five runs of each network (MGMR-Net, section 4.2)
+OTHER_SEEDS = NETWORK_SEEDS[:3]
+PROTOCOL_A_SEEDS = (111, 1111, 11111)  # TFR-Net's, which MFMB-Net's tables follow
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A row of a table: a name for files, a label for readers, a model of the registry and what differs from its
+    profile."""
+
+    name: str
+    label: str
+    model: str
+    settings: tuple[tuple[str, object], ...] = ()
+
+
+def _variant(name: str, label: str, model: str | None = None, **settings) -> Variant:
+    return Variant(name, label, model or name, tuple(sorted(settings.items())))
+
+
+VARIANTS = {
+    v.name: v
+    for v in (
+        _variant("mgmr", "MGMR-Net"),
+        _variant("mfmb", "MFMB-Net"),
+        _variant("fc_t", "FC(T)"),
+        _variant("fc_a", "FC(A)"),
+        _variant("fc_v", "FC(V)"),
+        _variant("concat", "Concat"),
+        _variant("early_lstm", "early-fusion LSTM"),
+        _variant("late_lstm", "late-fusion LSTM"),
+        _variant("tfn", "TFN"),
+        _variant("lmf", "LMF"),
+        _variant("mult", "MulT"),
+        _variant("tfr", "TFR-Net"),
+        _variant("mgmr_no_s1", "MGMR-Net w/o S-1", "mgmr", use_alignment=False),
+        _variant("mgmr_no_s2", "MGMR-Net w/o S-2", "mgmr", use_fusion=False),
+        _variant("mgmr_no_recon", "MGMR-Net w/o Recon", "mgmr", use_reconstruction=False),
+        _variant("mfmb_no_f1", "MFMB-Net w/o F-1", "mfmb", use_macro=False),
+        _variant("mfmb_no_f2", "MFMB-Net w/o F-2", "mfmb", use_micro=False),
+        _variant("mfmb_no_recon", "MFMB-Net w/o Recon", "mfmb", use_reconstruction=False),
+        _variant("mgmr_shared", "MGMR-Net, collaboration as printed (shared)", "mgmr", collaboration="shared"),
+        _variant("mgmr_simplified", "MGMR-Net, layer as printed (simplified)", "mgmr", layer="simplified"),
+        _variant("mfmb_code", "MFMB-Net, published code's architecture", "mfmb", reading="code"),
+        _variant("mfmb_mamba", "MFMB-Net, Mamba twin", "mfmb", encoder="mamba"),
+        _variant("mgmr_shuffled", "MGMR-Net, labels shuffled (control)", "mgmr", shuffle_labels=True),
+    )
+}
+BASELINES = ("fc_t", "fc_a", "fc_v", "concat", "early_lstm", "late_lstm", "tfn", "lmf", "mult", "tfr")
+TWO = ("mgmr", "mfmb")
+ABLATIONS = {
+    "mgmr": ("mgmr_no_s1", "mgmr_no_s2", "mgmr_no_recon"),
+    "mfmb": ("mfmb_no_f1", "mfmb_no_f2", "mfmb_no_recon"),
+}
+READINGS = ("mgmr_shared", "mgmr_simplified", "mfmb_code", "mfmb_mamba")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training run of an experiment, and what it is evaluated at: protocol A's only at its own rate."""
+
+    variant: Variant
+    config: TrainConfig
+
+    @property
+    def protocol(self) -> str:
+        """ "B", or "A-0.0" for protocol A at rate 0: how the ledger files it."""
+        return "B" if self.config.protocol == "B" else f"A-{self.config.rate:.1f}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.variant.name}-{self.config.seed}"
+
+
+def job(name: str, seed: int, profile: str, family: str, data: str, dataset: str | None = None, **settings) -> Job:
+    """The run of one variant with one seed; settings replace the profile's, and the variant's own go before them."""
+    if name not in VARIANTS:
+        raise CourseError(f"there is no variant {name!r}: use {', '.join(VARIANTS)}")
+    v = VARIANTS[name]
+    merged = {**settings, **dict(v.settings)}
+    return Job(v, make_config(v.model, profile, family, seed=seed, data=data, dataset=dataset, **merged))
+
+
+def seeds_of(name: str, protocol: str = "B", count: int | None = None) -> tuple[int, ...]:
+    """The training seeds of a variant: five for the two networks, three for all others; `count` asks for another
+    number."""
+    if protocol == "A":
+        return PROTOCOL_A_SEEDS[:count]
+    if count is None:
+        return NETWORK_SEEDS if name in TWO else OTHER_SEEDS
+    return tuple(NETWORK_SEEDS[0] + i for i in range(count))
+
+
+def names_of(experiment: str) -> tuple[str, ...]:
+    """The variants of `table`, `curve` (the same runs) or `ablation`."""
+    if experiment in ("table", "curve"):
+        return (*TWO, *BASELINES)
+    if experiment == "ablation":
+        return (*TWO, *ABLATIONS["mgmr"], *ABLATIONS["mfmb"], *READINGS)
+    raise CourseError(f"there is no experiment {experiment!r} with runs: use table, curve or ablation")
+
+
+def jobs_of(
+    names: Iterable[str], protocol: str, profile: str, family: str, data: str, dataset: str | None = None,
+    count: int | None = None, **settings,
+) -> list[Job]:  # fmt: skip
+    """All runs of these variants, seed by seed, so that an interrupted sweep holds whole comparisons.
+
+    protocol "A" means trained and tested at rate 0 (the complete-data tables).
+    """
+    names = [n for n in names if VARIANTS.get(n) is None or VARIANTS[n].model in NETWORKS]
+    if protocol == "A":
+        settings = {**settings, "protocol": "A", "rate": 0.0}
+    by_name = {n: seeds_of(n, protocol, count) for n in names}
+    order = sorted({s for seeds in by_name.values() for s in seeds})
+    return [job(n, s, profile, family, data, dataset, **settings) for s in order for n in names if s in by_name[n]]

@@ -1,0 +1,89 @@
+"""README's results: the headline table and figures, from the ledger and nothing else."""
+
+from pathlib import Path
+
+from mgmr_lib.errors import CourseError
+from mgmr_lib.experiments.ledger import by_name, paired, provenance_line, read_ledger, summary
+from mgmr_lib.experiments.plan import TWO
+from mgmr_lib.paths import REPOSITORY
+
+CORPUS, PROFILE = "classroom-mosi", "laptop"
+SHOWN = (
+    "mfmb",
+    "mgmr",
+    "tfr",
+    "mult",
+    "early_lstm",
+    "late_lstm",
+    "concat",
+    "tfn",
+    "lmf",
+    "fc_t",
+    "fc_a",
+    "fc_v",
+    "text_ridge",
+    "mean",
+)
+RIVALS = ("concat", "late_lstm", "fc_t")
+
+
+def _cell(row, key: str) -> str:
+    value, low, high = row[key], row[f"{key} low"], row[f"{key} high"]
+    return f"{value:.3f}" if low != low else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def headline_table(records: list[dict]) -> str:
+    """Networks by their AUILC of MAE: complete data and areas, with intervals over training seeds."""
+    frame = summary(records, SHOWN).sort_values("auilc mae")
+    lines = [
+        "| network | seeds | MAE, complete | Corr, complete | AUILC of MAE | AUILC of Corr |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in frame.iterrows():
+        seeds = int(row["seeds"]) if name not in ("text_ridge", "mean") else "none"
+        cells = " | ".join(_cell(row, k) for k in ("complete mae", "complete corr", "auilc mae", "auilc corr"))
+        lines.append(f"| {row['label']} | {seeds} | {cells} |")
+    return "\n".join(lines)
+
+
+def _word(difference: dict, metric: str) -> str:
+    """What a paired difference's interval allows to say: an error is better lower, a correlation higher."""
+    low, high = (
+        (-difference["high"], -difference["low"]) if metric == "mae" else (difference["low"], difference["high"])
+    )
+    return "**better**" if low > 0 else "**worse**" if high < 0 else "not told apart"
+
+
+def verdicts(records: list[dict]) -> list[str]:
+    """What the paired differences say of the two networks against simple rivals, computed, one sentence each."""
+    names, out = by_name(records), []
+    for network in [n for n in TWO if n in names]:
+        for rival in [r for r in RIVALS if r in names]:
+            found = {m: paired(records, network, rival, m) for m in ("mae", "corr")}
+            mae, corr = (
+                f"{f['mean']:+.3f} [{f['low']:+.3f}, {f['high']:+.3f}], {_word(f, m)}" for m, f in found.items()
+            )
+            out.append(f"- {names[network][0]['label']} against {names[rival][0]['label']}: AUILC of MAE {mae}; of Corr {corr} "
+                       f"({len(found['mae']['seeds'])} seeds).")  # fmt: skip
+    return out
+
+
+def results_section(root: Path = REPOSITORY) -> str:
+    """Markdown between README's markers; says so where nothing is recorded. A damaged record is a CourseError."""
+    records = read_ledger(root / "data" / "results" / "ledger", CORPUS, PROFILE)
+    if not records:
+        return "Nothing is recorded yet: `python -m mgmr_lib experiment table` fills the ledger."
+    figure = f"data/results/tables/{CORPUS}/{PROFILE}"
+    if not (root / figure / "curve.png").exists():
+        raise CourseError(f"{figure}/curve.png does not exist: run `python -m mgmr_lib experiment curve --report-only`")
+    shown = [r for r in records if r["name"] in SHOWN]
+    return "\n".join([
+        f"![F1 and error of the networks as more of each clip goes missing]({figure}/curve.png)", "",
+        "*Sentences and ratings are real (VADER's ground truth); voice and face are simulated: [data/README.md](data/README.md).*", "",
+        headline_table(shown), "",
+        "Brackets: 95 % intervals over training seeds; differences below are paired by seed.", "",
+        *verdicts(shown), "",
+        provenance_line(shown), "",
+        f"All tables, beside the papers' own numbers: [{figure}]({figure}). Any of them again: `python -m mgmr_lib experiment table`, or one run "
+        "with `python -m mgmr_lib experiment reproduce --record data/results/ledger/...`.",
+    ])  # fmt: skip

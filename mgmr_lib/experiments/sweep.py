@@ -1,0 +1,234 @@
+"""Run what an experiment asks for and the ledger lacks: resumable run by run, a damaged record is named and run
+again."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+from mgmr_lib.data.corpus import Corpus
+from mgmr_lib.data.encoding_memo import EncodingMemo
+from mgmr_lib.data.load import load_corpus
+from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.missing import draw_masks
+from mgmr_lib.data.text import TextEncoder, cached_features, load_encoder
+from mgmr_lib.errors import CourseError
+from mgmr_lib.evaluation.missing_rates import missing_rate_records
+from mgmr_lib.evaluation.references import mean_predictor, text_ridge
+from mgmr_lib.experiments.ledger import read_record, record_path, write_record
+from mgmr_lib.experiments.plan import Job
+from mgmr_lib.ssm.engines.backends import status
+from mgmr_lib.ssm.engines.native import preferred
+from mgmr_lib.training.checkpoint import read_json
+from mgmr_lib.training.run import Run, fingerprint, provenance, train_run
+
+RATES = tuple(round(i / 10, 1) for i in range(11))
+REFERENCES = {"mean": "mean of the training labels", "text_ridge": "text ridge"}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Where the records go and how each run is measured. folder: weights and checkpoints, which git does not keep."""
+
+    ledger: Path
+    folder: Path
+    corpus: Corpus = field(repr=False)
+    mask_seeds: tuple[int, ...] = (1, 2, 3)
+    rates: tuple[float, ...] = RATES
+    quiet: bool = True
+
+
+def scan_rung() -> str:
+    """The rung that "auto" takes on this machine: results agree between rungs, but not to the last digit."""
+    if torch.cuda.is_available():
+        return "cuda" if status("cuda") == "ok" else "triton"
+    return "native" if preferred() and status("native") == "ok" else "chunked"
+
+
+def environment() -> dict:
+    """provenance, with the threads and the scan's rung, which the last digits depend on."""
+    return provenance() | {"threads": torch.get_num_threads(), "scan": scan_rung()}
+
+
+def rates_of(sweep: Sweep, job: Job) -> tuple[float, ...]:
+    """Protocol A's network is only ever tested at the rate that it was trained at."""
+    return sweep.rates if job.config.protocol == "B" else (job.config.rate,)
+
+
+def _head(sweep: Sweep, protocol: str, profile: str) -> dict:
+    return {"corpus": sweep.corpus.name, "dataset": sweep.corpus.family, "split": "test", "protocol": protocol, "profile": profile,
+            "fingerprint": fingerprint(sweep.corpus)}  # fmt: skip
+
+
+def standing(sweep: Sweep, job: Job) -> tuple[str, str]:
+    """("recorded" | "missing" | "damaged" | "stale", a sentence or ""): whether the ledger holds this run as it is
+    asked for."""
+    wanted = _head(sweep, job.protocol, job.config.profile) | {
+        "name": job.variant.name,
+        "training_seed": job.config.seed,
+    }
+    path = record_path(sweep.ledger, wanted)
+    if not path.exists():
+        return "missing", ""
+    try:
+        record = read_record(path)
+    except CourseError as error:
+        return "damaged", str(error).split(": delete it")[0] + ": this run is repeated, the file is kept as .damaged"
+    measured = sorted({(r["rate"], r["seed"]) for r in record["records"]})
+    asked = sorted((r, s) for r in rates_of(sweep, job) for s in sweep.mask_seeds)
+    if (
+        record["config_hash"] != job.config.hash()
+        or record["fingerprint"] != wanted["fingerprint"]
+        or measured != asked
+    ):
+        return "stale", f"{path} was recorded with other settings or data: this run is repeated"
+    return "recorded", ""
+
+
+def run_sweep(sweep: Sweep, jobs: Iterable[Job], processes: int = 1, say=print) -> list[str]:
+    """Run the jobs that the ledger lacks; returns their names. processes > 1: seeds are shared out over joblib's
+    workers.
+
+    Under `accelerate launch` all processes train each run together, on shares of the same global batches.
+    """
+    accelerator = Accelerator()
+    if processes > 1 and accelerator.num_processes > 1:
+        raise CourseError("--jobs and `accelerate launch` both divide the work: use one of them")
+    jobs, todo = list(jobs), []
+    for j in jobs:
+        state, sentence = standing(sweep, j)
+        if sentence and accelerator.is_main_process:
+            say(sentence)
+        if state == "damaged" and accelerator.is_main_process:
+            _set_aside(sweep, j)
+        if state != "recorded":
+            todo.append(j)
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        say(f"{len(jobs) - len(todo)} of {len(jobs)} runs are recorded, {len(todo)} to go")
+    groups = [[j for j in todo if j.config.seed == s] for s in dict.fromkeys(j.config.seed for j in todo)]
+    if processes == 1:
+        encoder = shared_encoder(todo)
+        for group in groups:
+            run_group(sweep, group, say, accelerator, encoder)
+    else:
+        import joblib
+
+        joblib.Parallel(processes)(joblib.delayed(run_group)(sweep, group) for group in groups)
+    return [j.name for j in todo]
+
+
+def _set_aside(sweep: Sweep, job: Job) -> None:
+    head = _head(sweep, job.protocol, job.config.profile) | {"name": job.variant.name, "training_seed": job.config.seed}
+    path = record_path(sweep.ledger, head)
+    path.replace(path.with_name(path.name + ".damaged"))
+
+
+def run_group(
+    sweep: Sweep, jobs: list[Job], say=print, accelerator: Accelerator | None = None, encoder: TextEncoder | None = None
+) -> None:
+    """Runs of one seed, one after the other. They meet the same masks, so each epoch's text is encoded once for all."""
+    accelerator = accelerator or Accelerator()
+    encoder = encoder or shared_encoder(jobs)
+    for job in jobs:
+        started = time.perf_counter()
+        c = job.config
+        folder = sweep.folder / sweep.corpus.name / f"{job.name}-{c.hash()}"
+        run = train_run(c, folder, sweep.corpus, sweep.quiet, accelerator, encoder)
+        if accelerator.is_main_process:
+            record = measure(sweep, job, run)
+            write_record(sweep.ledger, record)
+            first = record["records"][0]
+            say(f"{job.name} ({job.protocol}): {time.perf_counter() - started:.0f} s, at rate {first['rate']:g} MAE {first['mae']:.3f}, "
+                f"Corr {first['corr']:.3f}")  # fmt: skip
+        accelerator.wait_for_everyone()
+
+
+def shared_encoder(jobs: list[Job]) -> TextEncoder | None:
+    """The frozen encoder that these runs have in common, with a memory for what it said; None where there is none."""
+    names = {j.config.text_encoder for j in jobs if j.config.encoder_lr == 0}
+    if len(names) != 1:
+        return None
+    encoder = load_encoder(names.pop(), frozen=True)
+    encoder.memo = EncodingMemo()
+    return encoder
+
+
+def measure(sweep: Sweep, job: Job, run: Run) -> dict:
+    """A finished run's record (without its digest)."""
+    split = run.split("test")
+    predictors = {job.variant.name: run.predict}
+    rows = missing_rate_records(
+        predictors,
+        lambda rate, seed: run.masked(split, rate, seed),
+        sweep.corpus.family,
+        rates_of(sweep, job),
+        sweep.mask_seeds,
+        True,
+    )[job.variant.name]
+    result = read_json(run.folder / "result.json")
+    return _head(sweep, job.protocol, job.config.profile) | {
+        "name": job.variant.name,
+        "label": job.variant.label,
+        "training_seed": job.config.seed,
+        "config": job.config.to_dict(),
+        "config_hash": job.config.hash(),
+        "parameters": sum(p.numel() for p in run.model.parameters()),
+        "seconds": result["seconds"],
+        "epochs": result["epoch"],
+        "best_epoch": result["best_epoch"],
+        "provenance": environment(),
+        "records": [rounded(r) for r in rows],
+    }
+
+
+def rounded(record: dict) -> dict:
+    """Six digits behind the point: more than any table shows, and stable text."""
+    return {k: round(v, 6) if isinstance(v, float) else v for k, v in record.items()}
+
+
+def record_references(sweep: Sweep, profile: str, text_encoder: str) -> None:
+    """The mean predictor and the text ridge on the same masks, unless they are recorded: no training, one record each,
+    seed 0."""
+    head = _head(sweep, "B", profile)
+    if all(_recorded_reference(sweep, head | {"name": name, "training_seed": 0}) for name in REFERENCES):
+        return
+    encoder = load_encoder(text_encoder, frozen=True)
+    train, test = sweep.corpus["train"], sweep.corpus["test"]
+    predictors = {
+        "mean": mean_predictor(train.labels),
+        "text_ridge": text_ridge(cached_features(encoder, train), train.labels),
+    }
+
+    def masked(rate: float, seed: int):
+        return mask_split(test, draw_masks(test, rate, seed), encoder, cached_features(encoder, test), targets=False)
+
+    found = missing_rate_records(predictors, masked, sweep.corpus.family, sweep.rates, sweep.mask_seeds, sweep.quiet)
+    for name, rows in found.items():
+        record = head | {
+            "name": name,
+            "label": REFERENCES[name],
+            "training_seed": 0,
+            "config": None,
+            "provenance": environment(),
+        }
+        write_record(sweep.ledger, record | {"records": [rounded(r) for r in rows]})
+
+
+def _recorded_reference(sweep: Sweep, head: dict) -> bool:
+    try:
+        record = read_record(record_path(sweep.ledger, head))
+    except CourseError:
+        return False
+    measured = {(r["rate"], r["seed"]) for r in record["records"]}
+    return record["fingerprint"] == head["fingerprint"] and measured == {
+        (r, s) for r in sweep.rates for s in sweep.mask_seeds
+    }
+
+
+def open_sweep(data: str, dataset: str | None, ledger: Path, folder: Path, **settings) -> Sweep:
+    """A sweep over a corpus by name, or over a learner's own MMSA file."""
+    return Sweep(ledger, folder, load_corpus(data, dataset), **settings)

@@ -1,0 +1,200 @@
+"""The counterparts of the papers' tables: rows from the ledger with intervals over seeds, the papers' own rows beside
+them.
+
+The papers' numbers lie in data/results/papers.csv, copied from their tables. They were measured on real recordings with
+other text encoders: they stand beside ours to be read, not to be compared.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from mgmr_lib.experiments.ledger import curves, provenance_line, read_ledger, summary
+from mgmr_lib.experiments.plan import ABLATIONS, BASELINES, READINGS, TWO
+from mgmr_lib.paths import REPOSITORY
+
+PAPERS = REPOSITORY / "data" / "results" / "papers.csv"
+METRICS = {
+    "mosi": ("acc7", "acc5", "acc2_non0", "acc2_has0", "f1_non0", "f1_has0", "mae", "corr"),
+    "sims": ("acc5", "acc3", "acc2", "f1", "mae", "corr"),
+}
+METRICS["mosei"] = METRICS["mosi"]
+HEADS = {
+    "acc7": "Acc-7", "acc5": "Acc-5", "acc3": "Acc-3", "acc2": "Acc-2", "f1": "F1", "acc2_non0": "Acc-2 neg/pos", "mae": "MAE",
+    "acc2_has0": "Acc-2 neg/nonneg", "f1_non0": "F1 neg/pos", "f1_has0": "F1 neg/nonneg", "corr": "Corr", "seconds": "seconds",
+}  # fmt: skip
+AREA_WORDS = {
+    "complete": "complete data (rate 0)",
+    "mean": "plain mean over missing rates 0.0 to 0.9",
+    "auilc": "AUILC over missing rates 0.0 to 1.0",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """One counterpart: which records and area it shows, and which paper's table stands beside it (None where there is
+    none)."""
+
+    key: str
+    title: str
+    protocol: str
+    area: str
+    names: tuple[str, ...]
+    paper: tuple[str, int] | None = None
+
+
+def tables_of(experiment: str, family: str) -> list[Table]:
+    """The tables of an experiment for a corpus of this family."""
+    everyone = ("mean", "text_ridge", *BASELINES, *TWO)
+    if experiment == "curve":
+        return []
+    if experiment == "table":
+        overall = {"mosi": 3, "mosei": 4, "sims": 5}[family]
+        area = ("MFMB-Net", 4) if family != "sims" else None
+        complete = ("MFMB-Net", 3) if family != "sims" else None
+        unimodal = ("MFMB-Net", 2) if family == "mosi" else None
+        return [
+            Table("overall", "All networks while modalities go missing", "B", "mean", everyone, ("MGMR-Net", overall)),
+            Table("auilc", "All networks, area under the curve", "B", "auilc", everyone, area),
+            Table("complete", "Trained and tested on complete data", "A-0.0", "complete", (*BASELINES, *TWO), complete),
+            Table(
+                "unimodal",
+                "One modality or three, complete data",
+                "A-0.0",
+                "complete",
+                ("fc_v", "fc_a", "fc_t", "concat"),
+                unimodal,
+            ),
+        ]
+    papers = {"mgmr": ("MGMR-Net", 6), "mfmb": ("MFMB-Net", 5)} if family == "mosi" else {}
+    return [
+        Table(
+            "ablation-mgmr", "MGMR-Net without its parts", "B", "mean", ("mgmr", *ABLATIONS["mgmr"]), papers.get("mgmr")
+        ),
+        Table(
+            "ablation-mfmb",
+            "MFMB-Net without its parts",
+            "B",
+            "auilc",
+            ("mfmb", *ABLATIONS["mfmb"]),
+            papers.get("mfmb"),
+        ),
+        Table("readings", "Other readings of both papers", "B", "auilc", (*TWO, *READINGS)),
+    ]
+
+
+def paper_rows(paper: tuple[str, int] | None, family: str) -> pd.DataFrame:
+    """The rows that a paper's table prints for this family: index model, columns metrics, as printed (per cent, or MAE
+    and Corr)."""
+    frame = pd.read_csv(PAPERS)
+    if paper is None:
+        return frame.iloc[:0].pivot_table(index="model", columns="metric", values="value")
+    part = frame[(frame.paper == paper[0]) & (frame.table == paper[1]) & (frame.corpus == family)]
+    wide = part.pivot_table(index="model", columns="metric", values="value", sort=False)
+    return wide.reindex(part["model"].unique())
+
+
+def rows(table: Table, records: Iterable[dict], family: str) -> pd.DataFrame:
+    """Tidy numbers of a table: label, source, seeds, and METRIC, METRIC low, METRIC high (accuracies and F1 in per
+    cent)."""
+    records = [r for r in records if r["name"] in table.names]
+    found = summary(records, table.names)
+    out = []
+    for _, row in found.iterrows():
+        line: dict = {"label": row["label"], "source": "this course", "seeds": row["seeds"]}
+        for metric in METRICS[family]:
+            factor = 1.0 if metric in ("mae", "corr") else 100.0
+            for suffix in ("", " low", " high"):
+                line[metric + suffix] = factor * row.get(f"{table.area} {metric}{suffix}", float("nan"))
+        out.append(line)
+    for model, values in paper_rows(table.paper, family).iterrows():
+        source = f"{table.paper[0]}'s Table {table.paper[1]}"
+        out.append({"label": model, "source": source, **{m: values.get(m, float("nan")) for m in METRICS[family]}})
+    return pd.DataFrame(out)
+
+
+def cell(row: pd.Series, metric: str) -> str:
+    """ "73.5 [72.9, 74.1]", "0.526 [0.517, 0.535]"; without an interval where there is one seed; "" where there is no
+    number."""
+    value, low, high = row[metric], row.get(f"{metric} low"), row.get(f"{metric} high")
+    digits = 3 if metric in ("mae", "corr") else 1
+    if pd.isna(value):
+        return ""
+    if row["source"] != "this course":
+        return f"{value:.{3 if digits == 3 else 2}f}"
+    return f"{value:.{digits}f}" if pd.isna(low) else f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def markdown(table: Table, frame: pd.DataFrame, records: Iterable[dict], family: str) -> str:
+    """The table as a page: what it shows, provenance, rows; the papers' rows are marked and set apart."""
+    metrics = [m for m in METRICS[family] if m in frame and frame[m].notna().any()]
+    records = [r for r in records if r["name"] in table.names]
+    lines = [
+        f"# {table.title}",
+        "",
+        f"Protocol {table.protocol}, {AREA_WORDS[table.area]}. Brackets: 95 % intervals over training seeds (Student's t).",
+        "",
+    ]
+    lines += [provenance_line(records), ""]
+    if "classroom" in "".join(r["corpus"] for r in records):
+        lines += ["Voice and face of the classroom corpora are simulated; sentences and ratings are real.", ""]
+    lines += [
+        "| network | seeds | " + " | ".join(HEADS[m] for m in metrics) + " |",
+        "|---|---|" + "---|" * len(metrics),
+    ]
+    ours = frame[frame.source == "this course"]
+    for _, row in ours.iterrows():
+        lines.append(f"| {row['label']} | {int(row['seeds'])} | " + " | ".join(cell(row, m) for m in metrics) + " |")
+    theirs = frame[frame.source != "this course"]
+    if len(theirs):
+        lines += [
+            "",
+            f"**The paper's numbers** ({theirs.iloc[0]['source']}; real {family.upper()} recordings, other encoders, one number a cell):",
+            "",
+        ]
+        lines += ["| network | " + " | ".join(HEADS[m] for m in metrics) + " |", "|---|" + "---|" * len(metrics)]
+        for _, row in theirs.iterrows():
+            lines.append(f"| {row['label']} | " + " | ".join(cell(row, m) for m in metrics) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def write_text(path: Path, text: str) -> Path:
+    """A text file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+    return path
+
+
+def report(experiment: str, ledger: Path, corpus: str, profile: str, out: Path) -> list[Path]:
+    """Write an experiment's tables (Markdown and CSV) and figure (PNG) from the records; returns the files."""
+    from mgmr_lib.evaluation.plots import save_figure
+    from mgmr_lib.experiments.figures import ablation_figure, area_figure, curve_figure
+
+    folder, files, by_protocol = out / corpus / profile, [], {}
+    for protocol in ("B", "A-0.0"):
+        by_protocol[protocol] = read_ledger(ledger, corpus, profile, protocol)
+    everything = by_protocol["B"] + by_protocol["A-0.0"]
+    if not everything:
+        return []
+    family = everything[0]["dataset"]
+    if experiment == "curve":
+        files.append(
+            write_text(folder / "curves.csv", curves(by_protocol["B"]).to_csv(index=False, float_format="%.6g"))
+        )
+    for table in tables_of(experiment, family):
+        records = by_protocol[table.protocol]
+        frame = rows(table, records, family)
+        if len(frame) and (frame.source == "this course").any():
+            files.append(write_text(folder / f"{table.key}.md", markdown(table, frame, records, family)))
+            files.append(write_text(folder / f"{table.key}.csv", frame.to_csv(index=False, float_format="%.6g")))
+    draw = {"table": area_figure, "curve": curve_figure, "ablation": ablation_figure}[experiment]
+    if by_protocol["B"]:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{experiment}.png"
+        save_figure(draw(by_protocol["B"], f"{corpus}, {profile} profile"), path)
+        files.append(path)
+    return files

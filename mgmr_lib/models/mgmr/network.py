@@ -1,0 +1,114 @@
+"""MGMR-Net, whole: encode -> reconstruct -> align (stage 1) -> fuse (stage 2) -> predict.
+
+Paper: "MGMR-Net: Mamba-Guided Multimodal Reconstruction and Fusion Network ...", Electronics 2025, 14(15), 3088. Where
+the paper is silent or contradicts itself, the reading is named in the docstring of the part.
+"""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from mgmr_lib.data.batch import Batch
+from mgmr_lib.data.corpus import MODALITIES
+from mgmr_lib.errors import CourseError
+from mgmr_lib.models.inputs import Inputs, pool_to_length
+from mgmr_lib.models.mgmr.alignment import COLLABORATIONS, Alignment
+from mgmr_lib.models.mgmr.encoders import UnimodalEncoder
+from mgmr_lib.models.mgmr.fusion import InterleavedFusion
+from mgmr_lib.models.mgmr.reconstruction import ProjectionOnly, ReconstructionModule
+from mgmr_lib.models.output import Output, Reconstruction
+
+
+@dataclass(frozen=True)
+class MGMRConfig:
+    """Sizes and switches. State, expansion and depths are the paper's Table 2 for MOSI; the width and the kernels,
+    which it does not give, are ours.
+
+    depth_align counts the layers of stage 1 and of the reconstruction, depth_fuse those of stage 2.
+    input_dropout drops features of all three modalities, dropout what the layers give.
+    use_alignment, use_fusion, use_reconstruction switch S-1, S-2 and Recon off (the paper's Table 6).
+    """
+
+    d_model: int = 128
+    d_state: int = 12
+    expand: int = 4
+    d_conv: int = 4
+    depth_align: int = 1
+    depth_fuse: int = 1
+    kernel_text: int = 1
+    kernel_audio: int = 5
+    kernel_vision: int = 3
+    dropout: float = 0.1
+    input_dropout: float = 0.0
+    layer: str = "selective"
+    collaboration: str = "exchange"
+    gate: str = "scalar"
+    bidirectional: bool = False
+    use_alignment: bool = True
+    use_fusion: bool = True
+    use_reconstruction: bool = True
+
+    def __post_init__(self):
+        choices = {"layer": ("selective", "simplified"), "collaboration": COLLABORATIONS, "gate": ("scalar", "channel")}
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise CourseError(f"--{name} must be {' or '.join(known)}, not {getattr(self, name)!r}")
+        for m in MODALITIES:
+            if (kernel := getattr(self, f"kernel_{m}")) % 2 == 0:
+                raise CourseError(f"--kernel-{m} must be odd, so that steps stay in place, and is {kernel}")
+        for name in ("d_model", "d_state", "expand", "d_conv", "depth_align", "depth_fuse"):
+            if getattr(self, name) < 1:
+                raise CourseError(f"--{name.replace('_', '-')} must be at least 1, and is {getattr(self, name)}")
+        if self.bidirectional and self.layer == "simplified":
+            raise CourseError(
+                "--bidirectional true needs --layer selective: there is no simplified layer in two directions"
+            )
+
+
+class MGMRNet(nn.Module):
+    """Batch -> Output. `inputs` standardises and hides what is missing; everything after it is the paper's."""
+
+    def __init__(self, config: MGMRConfig, inputs: Inputs):
+        super().__init__()
+        c = self.config = config
+        self.inputs = inputs
+        layer = {"d_state": c.d_state, "expand": c.expand, "d_conv": c.d_conv, "layer": c.layer, "dropout": c.dropout}
+        kernels = {"text": c.kernel_text, "audio": c.kernel_audio, "vision": c.kernel_vision}
+        self.encoders = nn.ModuleDict(
+            {
+                m: UnimodalEncoder(inputs.dims[m], c.d_model, kernels[m], m != "text", c.input_dropout)
+                for m in MODALITIES
+            }
+        )
+        self.reconstruction = nn.ModuleDict({m: self._reconstruction(inputs.dims[m], layer) for m in MODALITIES})
+        self.alignment = Alignment(c.d_model, c.depth_align, c.collaboration, **layer) if c.use_alignment else None
+        self.fusion = InterleavedFusion(c.d_model, c.depth_fuse if c.use_fusion else 0, **layer)
+        self.dropout = nn.Dropout(c.dropout)
+        self.head = nn.Linear(c.d_model, 1)
+
+    def _reconstruction(self, d_raw: int, layer: dict) -> nn.Module:
+        c = self.config
+        if not c.use_reconstruction:
+            return ProjectionOnly(c.d_model)
+        options = {"gate": c.gate, "bidirectional": c.bidirectional}
+        return ReconstructionModule(c.d_model, d_raw, c.depth_align, **options, **layer)
+
+    def forward(self, batch: Batch) -> Output:
+        sequences = self.inputs(batch)
+        fused, rebuilt, gates = {}, {}, {}
+        for m, s in sequences.items():
+            x = self.encoders[m](s)
+            if self.config.use_reconstruction:
+                fused[m], decoded, gates[m] = self.reconstruction[m](x, s.valid)
+                rebuilt[m] = Reconstruction(decoded, s.target, s.missing)
+            else:
+                fused[m] = self.reconstruction[m](x, s.valid)
+        text = sequences["text"]
+        lengths, longest = text.valid.sum(1), text.valid.shape[1]
+        for m in ("audio", "vision"):
+            # Text counts a clip in tokens, voice and face in frames: bring them onto the clip's own token count.
+            fused[m] = pool_to_length(fused[m], sequences[m].valid, lengths, longest)
+        if self.alignment is not None:
+            fused = self.alignment(fused, text.valid)
+        summary = self.fusion(fused, text.valid)
+        return Output(self.head(self.dropout(summary)).squeeze(-1), rebuilt, gates)

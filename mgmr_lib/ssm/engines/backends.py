@@ -1,0 +1,123 @@
+"""The rungs of the scan ladder by name: which of them work here, why not, and which one "auto" takes."""
+
+import functools
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mgmr_lib.errors import CourseError
+from mgmr_lib.ssm.engines.arguments import ScanArguments, checked
+from mgmr_lib.ssm.engines.chunked import chunked_scan
+from mgmr_lib.ssm.engines.loop import loop_core
+from mgmr_lib.ssm.engines.reference import python_core, reference_scan
+
+Scan = Callable[[ScanArguments], tuple[Tensor, Tensor]]
+
+
+def through_core(core: Callable, args: ScanArguments) -> tuple[Tensor, Tensor]:
+    """A whole selective scan from a core that knows only the recurrence: softplus before it, D and the gate after it.
+
+    Under autocast the scan stays in its compute dtype: a sum over thousands of steps needs it.
+    """
+    args = args.cast()
+    with torch.autocast(args.u.device.type, enabled=False):
+        delta = args.delta if args.delta_bias is None else args.delta + args.delta_bias[:, None]
+        if args.delta_softplus:
+            delta = F.softplus(delta)
+        y, last = core(args.u, delta, args.A, args.B, args.C, args.initial_state)
+        if args.D is not None:
+            y = torch.addcmul(y, args.u, args.D[:, None])
+        return (y if args.z is None else y * F.silu(args.z)), last
+
+
+def _native(args: ScanArguments) -> tuple[Tensor, Tensor]:
+    from mgmr_lib.ssm.engines.native_scan import native_scan
+
+    return native_scan(args)
+
+
+def _triton(args: ScanArguments) -> tuple[Tensor, Tensor]:
+    from mgmr_lib.ssm.engines.triton_adapter import triton_scan
+
+    return triton_scan(args)
+
+
+def _cuda(args: ScanArguments) -> tuple[Tensor, Tensor]:
+    from mgmr_lib.ssm.engines.mamba_cuda import cuda_scan
+
+    return cuda_scan(args)
+
+
+BACKENDS: dict[str, Scan] = {
+    "python": functools.partial(through_core, python_core),
+    "reference": reference_scan,
+    "loop": functools.partial(through_core, loop_core),
+    "chunked": chunked_scan,
+    "native": _native,
+    "triton": _triton,
+    "cuda": _cuda,
+}
+
+
+def available_backends() -> dict[str, str]:
+    """{name: "ok", or why this backend does not work on this machine and what to do}. Each is tried with a call,
+    once."""
+    return {name: status(name) for name in BACKENDS}
+
+
+@functools.cache
+def status(name: str, device: str | None = None) -> str:
+    """ "ok", or the reason why `name` does not work on `device` (default: a GPU for the GPU backends, else the CPU)."""
+    if device is None:
+        device = "cuda" if name in ("triton", "cuda") and torch.cuda.is_available() else "cpu"
+    try:
+        with torch.inference_mode(False), torch.enable_grad():  # the caller may be under no_grad
+            _trial(name, device)
+    except CourseError as error:
+        return str(error)
+    except Exception as error:
+        return f"a trial call on {device} failed: {type(error).__name__}: {error}"
+    return "ok"
+
+
+def _trial(name: str, device: str) -> None:
+    """Forward and backward of a scan of ones, compared with its closed form."""
+    u = torch.ones(1, 2, 4, device=device, requires_grad=True)
+    A = -torch.ones(2, 3, device=device)
+    mixing = torch.ones(1, 3, 4, device=device)
+    y, _ = BACKENDS[name](checked(u, torch.ones_like(u), A, mixing, mixing))
+    y.sum().backward()
+    sums = torch.exp(-torch.arange(4.0, device=device)).cumsum(0)
+    if not torch.allclose(y.detach().float(), (3 * sums).expand(1, 2, 4), rtol=1e-3):
+        raise CourseError("its trial call gives wrong numbers here; use another backend and report this")
+    if not torch.allclose(u.grad.float(), (3 * sums.flip(0)).expand(1, 2, 4), rtol=1e-3):
+        raise CourseError("its trial call gives wrong gradients here; use another backend and report this")
+
+
+def named(name: str, args: ScanArguments) -> Scan:
+    """The backend `name`, or a CourseError that says why it cannot serve this call."""
+    if name not in BACKENDS:
+        raise CourseError(f'backend must be "auto" or one of {", ".join(BACKENDS)}, but is {name!r}')
+    if name in ("native", "triton", "cuda"):
+        reason = status(name)
+        if reason != "ok":
+            raise CourseError(f'backend "{name}" does not work here: {reason} (backend="auto" takes one that does)')
+    return BACKENDS[name]
+
+
+def automatic(args: ScanArguments, wants_state: bool) -> list[str]:
+    """The rungs that "auto" tries for these arguments, fastest first."""
+    device = args.u.device.type
+    names = ["chunked", "loop"]
+    if device == "cpu":
+        from mgmr_lib.ssm.engines.native import preferred
+        from mgmr_lib.ssm.engines.native_scan import supports
+
+        names = [*(["native"] if preferred() and supports(args) is None else []), *names]
+    if device == "cuda":
+        from mgmr_lib.ssm.engines.mamba_cuda import supports
+
+        names = [*(["cuda"] if supports(args, wants_state) is None else []), "triton", *names]
+    return [name for name in names if name == "loop" or status(name, device) == "ok"]

@@ -1,0 +1,92 @@
+"""What notebook 04 says, on other seeds, lengths and shapes than the notebook shows."""
+
+import math
+import random
+from itertools import accumulate
+
+import pytest
+import torch
+
+from mgmr_lib.chapters.shared.counting import kept_for_backward, written_in_backward
+from mgmr_lib.ssm import selective_scan
+from tests.chapters.notebook_code import definitions
+
+NB = definitions("04_parallel_scan.py")
+compose, doubling, tree = NB["compose"], NB["doubling"], NB["tree"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("length", [1, 2, 3, 7, 16, 33])
+def test_every_grouping_gives_the_loops_states(seed, length):
+    rng = random.Random(seed)
+    steps = [(rng.uniform(-1, 1), rng.uniform(-1, 1)) for _ in range(length)]
+    want = [x for _, x in accumulate(steps, compose)]
+    for scan in (doubling, tree):
+        assert [x for _, x in scan(steps)] == pytest.approx(want, abs=1e-12)
+
+
+@pytest.mark.parametrize("length", [2, 5, 8, 100, 1024])
+def test_work_and_depth(length):
+    def cost(scan):
+        joins = NB["trace"](scan, length)
+        return len(joins), max(r for _, r in joins)
+
+    rounds = math.ceil(math.log2(length))
+    assert cost(doubling) == (sum(length - 2**k for k in range(rounds)), rounds)
+    work, depth = cost(tree)
+    assert work < 2 * length and depth <= 2 * rounds
+
+
+@pytest.mark.parametrize("T", [1, 3, 8, 64])
+def test_the_chunked_and_the_doubling_scan_of_tensors_equal_the_loop(T):
+    made = torch.Generator().manual_seed(T)
+    a, x = (
+        torch.rand(3, 2, 41, generator=made, dtype=torch.float64),
+        torch.randn(3, 2, 41, generator=made, dtype=torch.float64),
+    )
+    want = NB["linear_loop"](a, x)
+    assert torch.allclose(NB["chunked_torch"](a, x, T), want, atol=1e-12)
+    assert torch.allclose(NB["doubling_torch"](a, x), want, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 3, 2)])
+def test_the_indexed_loop_alone_is_quadratic(shape):
+    def per_element(loop, length):
+        leaves = NB["leaves"](length, shape)
+        return written_in_backward(loop(*leaves)) / leaves[0].numel()
+
+    indexed = [per_element(NB["indexed_loop"], n) for n in (50, 100, 200)]
+    unbound = [per_element(NB["unbound_loop"], n) for n in (50, 100, 200)]
+    assert indexed[2] / indexed[1] == pytest.approx(2, rel=0.05) and indexed[1] / indexed[0] == pytest.approx(
+        2, rel=0.05
+    )
+    assert max(unbound) < 6
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+@pytest.mark.parametrize("sizes", [dict(b=1, e=1, length=1, n=1), dict(b=3, e=2, length=37, n=5)])
+def test_the_gradients_by_hand_are_the_librarys(seed, sizes):
+    arguments = NB["small_scan"](**sizes, seed=seed)
+    dy = torch.randn(arguments[0].shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    wanting = [v.clone().requires_grad_() for v in arguments]
+    theirs = torch.autograd.grad((selective_scan(*wanting, backend="chunked") * dy).sum(), wanting)
+    for ours, their in zip(NB["gradients_by_hand"](*arguments, dy), theirs, strict=True):
+        assert torch.allclose(ours, their, atol=1e-10)
+
+
+def test_the_chunked_rung_keeps_far_less():
+    def kept(backend):
+        wanting = [v.float().requires_grad_() for v in NB["small_scan"](b=3, e=24, length=1500, n=16)]
+        return kept_for_backward(lambda: selective_scan(*wanting, backend=backend)) / (3 * 24 * 16 * 1500)
+
+    assert kept("loop") > 2 and kept("chunked") < 0.25
+
+
+@pytest.mark.parametrize("decay", [1.0, 3.0, 16.0])
+def test_the_closed_form_breaks_where_it_is_predicted_to_and_folding_does_not(decay):
+    T = NB["steps_before_overflow"](decay)
+    x = torch.ones(T + 20)
+    states = NB["closed_form"](torch.full((T + 20,), -decay), x)
+    assert states[: T - 1].isfinite().all() and not states[T:].isfinite().any()
+    folded = NB["doubling_torch"](torch.full((T + 20,), math.exp(-decay)), x)
+    assert torch.allclose(folded, NB["linear_loop"](torch.full((T + 20,), math.exp(-decay)), x))

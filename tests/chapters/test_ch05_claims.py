@@ -1,0 +1,106 @@
+"""What notebook 05 claims holds for seeds that it does not show; its streaming model equals its full pass."""
+
+import os
+
+import pytest
+import torch
+
+from mgmr_lib.chapters.ch05_mamba_block.exercises import bigram_bits
+from mgmr_lib.chapters.ch05_mamba_block.language import CharModel, bits_per_character, train_characters
+from mgmr_lib.chapters.ch05_mamba_block.tiny_text import TEXT, split
+from mgmr_lib.chapters.ch05_mamba_block.toys import (
+    AfterMark,
+    AskedChannels,
+    Echo,
+    PartsBlock,
+    SlowAverage,
+    parts_model,
+    train_parts,
+)
+from mgmr_lib.ssm import MambaBlock
+
+SEEDS = (11, int(os.environ.get("MGMR_TEST_SEED", "2027")))  # set MGMR_TEST_SEED to try another one
+
+
+def errors(task, left_out: dict, seed: int, train: dict, **both) -> tuple[float, float]:
+    return tuple(
+        train_parts(parts_model(task, seed, **both, **parts), task, seed=seed, **train) for parts in ({}, left_out)
+    )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_only_the_convolution_sees_the_neighbour(seed):
+    whole, without = errors(AfterMark(), {"conv": False}, seed, {"steps": 120, "batch": 64, "lr": 5e-3}, d_model=32)
+    assert whole < 0.2 and without > 0.6
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_only_the_gate_asks_each_channel(seed):
+    whole, without = errors(AskedChannels(), {"gate": False, "expand": 3}, seed, {"steps": 150, "lr": 2e-2})
+    assert whole < 0.05 and without > 0.35
+
+
+def test_the_rival_without_a_gate_has_as_many_weights_in_its_projections():
+    gated, wider = (parts_model(AskedChannels(), **parts)[1] for parts in ({}, {"gate": False, "expand": 3}))
+    used = wider.in_proj.weight[: wider.d_inner].numel() + wider.out_proj.weight.numel()
+    assert used == gated.in_proj.weight.numel() + gated.out_proj.weight.numel()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_fresh_block_is_nearly_mute_without_the_skip(seed):
+    model = parts_model(Echo(), seed)
+    x, _ = Echo().draw(64, torch.Generator().manual_seed(seed))
+    scanned, skipped, _ = model[1].paths(model[0](x))
+    assert scanned.square().mean() < 0.1**2 * skipped.square().mean()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_echo_is_learned_faster_with_the_skip(seed):
+    whole, without = errors(Echo(), {"skip": False}, seed, {"steps": 20, "batch": 16})
+    assert without > 1.1 * whole
+
+
+def test_the_start_of_the_time_steps_decides_a_long_memory():
+    pairs = [
+        errors(SlowAverage(), {"time_scales": False}, seed, {"steps": 45, "batch": 16})
+        for seed in (*SEEDS, SEEDS[1] + 1)
+    ]
+    assert sum(without for _, without in pairs) > 1.25 * sum(whole for whole, _ in pairs)
+
+
+def test_with_all_parts_it_is_the_library_block():
+    torch.manual_seed(0)
+    parts, block = PartsBlock(8, 4), MambaBlock(8, 4)
+    block.load_state_dict(parts.state_dict())
+    x = torch.randn(2, 9, 8)
+    assert torch.allclose(parts(x), block(x), atol=1e-6)
+
+
+def test_the_language_model_streams_as_it_reads():
+    model = CharModel(9, d_model=16, seed=3)
+    ids = torch.randint(9, (2, 30), generator=torch.Generator().manual_seed(0))
+    state, steps = model.allocate_state(2), []
+    for column in ids.unbind(1):
+        logits, state = model.step(column, state)
+        steps.append(logits)
+    assert torch.allclose(torch.stack(steps, 1), model(ids), atol=1e-5)
+
+
+def test_the_language_model_beats_bigrams_only_where_there_is_an_order():
+    characters = sorted(set(TEXT))
+    train, test = (torch.tensor([characters.index(c) for c in part]) for part in split())
+    v, generator = len(characters), torch.Generator().manual_seed(SEEDS[1])
+    model = CharModel(v, d_model=32, seed=SEEDS[1])
+    train_characters(model, train, steps=110, seed=SEEDS[1])
+    assert bits_per_character(model, test) < bigram_bits(train, test, v) / 2
+    mixed = [t[torch.randperm(len(t), generator=generator)] for t in (train, test)]
+    control = CharModel(v, d_model=32, seed=SEEDS[1])
+    train_characters(control, mixed[0], steps=50, seed=SEEDS[1])
+    share = (torch.bincount(mixed[0], minlength=v) + 1) / (len(train) + v)
+    assert bits_per_character(control, mixed[1]) > -torch.log2(share[mixed[1][1:]]).mean().item() - 0.05
+
+
+def test_held_out_text_is_not_in_the_training_text():
+    train, test = split()
+    assert set(test) <= set(train)
+    assert not any(paragraph in train for paragraph in test.split("\n\n"))

@@ -1,0 +1,116 @@
+"""What notebook 07 claims holds for seeds that it does not show."""
+
+import os
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mgmr_lib.chapters.ch03_selection.toys import CopyTask, TinySSM, ToyModel, accuracy, tiny_model, train
+from mgmr_lib.chapters.ch05_mamba_block.toys import SlowAverage, train_parts
+from mgmr_lib.chapters.ch07_both_directions.exercises import both_directions, superposition_gap
+from mgmr_lib.chapters.ch07_both_directions.toys import GapTask, gap_model, hold_last, straight_line, train_gap
+from mgmr_lib.ssm import BiMamba, MambaBlock, SimplifiedMambaLayer, selective_scan
+
+SEEDS = (11, int(os.environ.get("MGMR_TEST_SEED", "2027")))  # set MGMR_TEST_SEED to try another one
+
+
+def seeded(seed: int, make):
+    torch.manual_seed(seed)
+    return make()
+
+
+def test_the_rivals_reach_what_theory_says():
+    task = GapTask(gap=3)
+    drawn = task.draw(20_000, torch.Generator().manual_seed(0))
+    held, line = (task.error(rival(drawn[0]), drawn) for rival in (hold_last, straight_line))
+    assert held == pytest.approx((1 + 2 + 3) / 3, rel=0.05)  # step j of the gap is j steps away from the last value
+    assert line == pytest.approx((3 / 4 + 1 + 3 / 4) / 3, rel=0.05)  # a bridge: j (4 - j) / 4
+
+
+def test_a_gap_lies_inside_and_only_it_counts():
+    task = GapTask()
+    drawn = task.draw(500, torch.Generator().manual_seed(3))
+    hidden = drawn[0][..., 1]
+    assert (hidden.sum(1) == task.gap).all() and not hidden[:, 0].any() and not hidden[:, -1].any()
+    wrong_elsewhere = drawn[1] + 7 * (1 - hidden[..., None])
+    assert task.error(wrong_elsewhere, drawn) == 0 < task.error(drawn[1] + 1, drawn)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_only_both_directions_beat_the_last_value(seed):
+    task = GapTask()
+    drawn = task.draw(4000, torch.Generator().manual_seed(1))
+    held, line = (task.error(rival(drawn[0]), drawn) for rival in (hold_last, straight_line))
+    causal = gap_model(seeded(seed, lambda: MambaBlock(24, 8, expand=4, dt_min=0.05, dt_max=0.5)), 24, seed)
+    both = gap_model(seeded(seed, lambda: BiMamba(24, 8, dt_min=0.05, dt_max=0.5)), 24, seed)
+    assert sum(p.numel() for p in causal.parameters()) == sum(p.numel() for p in both.parameters())
+    assert train_gap(causal, task, seed=seed) > 0.9 * held  # other walks are drawn for each seed
+    assert train_gap(both, task, seed=seed) < (held + line) / 2
+
+
+def test_on_independent_values_nobody_beats_zero():
+    both = gap_model(seeded(SEEDS[1], lambda: BiMamba(24, 8, dt_min=0.05, dt_max=0.5)), 24, SEEDS[1])
+    assert train_gap(both, GapTask(independent=True), steps=60, seed=SEEDS[1]) > 0.9
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_flipped_padding_changes_a_clip_and_the_valid_flip_does_not(seed):
+    bi = seeded(seed, lambda: BiMamba(16, d_state=8))
+    clip, rest = torch.randn(1, 50, 16, generator=torch.Generator().manual_seed(seed)).split([10, 40], dim=1)
+    with torch.no_grad():
+        alone = bi(clip)
+        for filling, least in ((torch.zeros_like(rest), 1e-5), (rest, 2e-2)):
+            x = torch.cat([clip, filling], dim=1)
+            changed = both_directions(bi.ahead, bi.back, x)[:, :10]
+            assert (changed - alone).norm() > least * alone.norm()
+            sound = bi(x, torch.arange(50)[None] < 10)[:, :10]
+            assert torch.allclose(sound, alone, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_superposition_tells_the_papers_recurrence_from_a_selective_one(seed):
+    layer = seeded(seed, lambda: SimplifiedMambaLayer(16))
+    A, B, C = -F.softplus(layer.decay)[:, None], layer.gamma[:, None], torch.ones(16, 1)
+
+    def states(x):
+        return selective_scan(x.transpose(1, 2), torch.ones_like(x.transpose(1, 2)), A, B, C).transpose(1, 2)
+
+    x1, x2 = torch.randn(2, 1, 50, 16, generator=torch.Generator().manual_seed(seed)).unbind(0)
+    with torch.no_grad():
+        assert superposition_gap(states, x1, x2) < 1e-4
+        assert superposition_gap(seeded(seed, lambda: TinySSM(16)), x1, x2) > 0.1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_simplified_layer_cannot_choose(seed):
+    scores = {}
+    for name, task in (("plain", CopyTask(only_marked=True)), ("selective", CopyTask())):
+        simple = ToyModel(task, seeded(seed, lambda task=task: SimplifiedMambaLayer(32, time_scales=task.length)), 32)
+        for kind, model in (("simple", simple), ("chooses", tiny_model(task, seed=seed))):
+            train(model, task, seed=seed)
+            scores[name, kind] = accuracy(model, task, seed=seed).mean().item()
+    assert min(scores["plain", "simple"], scores["plain", "chooses"], scores["selective", "chooses"]) > 0.95
+    assert scores["selective", "simple"] < 1.5 * CopyTask().chance
+
+
+def test_two_simplified_layers_can_choose_a_little():
+    task, shares = CopyTask(), []
+    for seed in (0, 11):
+        two = seeded(
+            seed, lambda: nn.Sequential(*(SimplifiedMambaLayer(32, time_scales=task.length) for _ in range(2)))
+        )
+        model = seeded(seed, lambda two=two: ToyModel(task, two, 32))
+        train(model, task, seed=seed)
+        shares.append(accuracy(model, task, seed=seed).mean().item())
+    assert 1.5 * task.chance < max(shares) < 0.97  # not from every start
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_both_layers_keep_a_slow_average(seed):
+    for width, make in ((32, lambda: SimplifiedMambaLayer(32, time_scales=100)), (16, lambda: MambaBlock(16, 8))):
+        net = seeded(
+            seed, lambda width=width, make=make: nn.Sequential(nn.Linear(4, width), make(), nn.Linear(width, 4))
+        )
+        assert train_parts(net, SlowAverage(), steps=60, batch=16, seed=seed) < 0.5

@@ -1,0 +1,168 @@
+"""What notebook 11 claims holds for seeds that it does not show; its figures draw what they are given."""
+
+import os
+from dataclasses import replace
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from matplotlib import pyplot as plt
+
+from mgmr_lib.chapters.ch11_encoders_and_baselines import figures as draw
+from mgmr_lib.chapters.ch11_encoders_and_baselines.exercises import attend, low_rank, tensor_fusion
+from mgmr_lib.data.load import load_corpus
+from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.missing import draw_masks
+from mgmr_lib.evaluation.metrics import evaluate
+from mgmr_lib.models.baselines.tensor_fusion import LowRankFusion
+from mgmr_lib.training.config import make_config
+from mgmr_lib.training.setup import prepare
+from mgmr_lib.training.trainer import Trainer, predict
+
+SEED = int(os.environ.get("MGMR_TEST_SEED", "2027"))  # set MGMR_TEST_SEED to try another one
+COMPLETE = {"protocol": "A", "rate": 0.0, "epochs": 6, "lr": 3e-3, "batch_size": 32, "max_clips": 320}
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return load_corpus("classroom-mosi")
+
+
+def trained(name, corpus, seed=SEED):
+    setup = prepare(make_config(name, "fast", seed=seed, **COMPLETE), corpus)
+    Trainer(setup, quiet=True).run()
+    return setup
+
+
+def metrics(setup, masked):
+    return evaluate(predict(setup.model, masked), setup.splits["test"].labels, "mosi")
+
+
+def test_concat_leads_by_what_voice_and_face_say(corpus):
+    rng = np.random.default_rng(SEED)
+
+    def strangers(split):
+        return replace(
+            split,
+            audio=split.audio.select(rng.permutation(len(split))),
+            vision=split.vision.select(rng.permutation(len(split))),
+        )
+
+    dealt = replace(corpus, splits={n: strangers(s) for n, s in corpus.splits.items()})
+    runs = {"text": trained("fc_t", corpus), "concat": trained("concat", corpus), "control": trained("concat", dealt)}
+    mae = {name: metrics(run, run.masked("test", 0.0, 1))["mae"] for name, run in runs.items()}
+    assert mae["concat"] < min(mae["text"], mae["control"]) - 0.005
+    assert abs(mae["control"] - mae["text"]) < 0.04
+
+
+def test_late_fusion_keeps_more_without_the_text_and_loses_more_without_the_voice(corpus):
+    runs = {name: trained(name, corpus) for name in ("early_lstm", "late_lstm")}
+    one = runs["late_lstm"]
+    test = one.splits["test"]
+    kept, lost = draw_masks(test, 0.0, 1), draw_masks(test, 1.0, 1)
+    cases = {
+        m: mask_split(test, kept | {m: lost[m]}, one.encoder, one.complete_text("test"), False)
+        for m in ("audio", "text")
+    }
+    cases["nothing"] = one.masked("test", 0.0, 1)
+    corr = {name: {case: metrics(run, masked)["corr"] for case, masked in cases.items()} for name, run in runs.items()}
+    early, late = corr.values()
+    assert late["text"] > early["text"] + 0.05
+    assert late["nothing"] - late["audio"] > early["nothing"] - early["audio"]
+
+
+def explained(x, y):
+    weights = torch.linalg.lstsq(x[:400], y[:400]).solution
+    return 1 - ((x[400:] @ weights - y[400:]).var() / y[400:].var()).item()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_product_is_linear_in_the_tensor_alone(seed):
+    z = torch.randn(3, 800, 1, generator=torch.Generator().manual_seed(seed))
+    plain, tensor = torch.cat([*z, torch.ones(800, 1)], dim=1), tensor_fusion(*z).flatten(1)
+    assert explained(plain, z[0] * z[1]) < 0.15 < 0.999 < explained(tensor, z[0] * z[1])
+    assert min(explained(plain, z[0] + z[1]), explained(tensor, z[0] + z[1])) > 0.999
+
+
+def test_rank_one_is_enough_for_the_sign_rule():
+    pick = {"text": [1.0, 0.0], "audio": [1.0, 0.0], "vision": [0.0, 1.0]}
+    factors = {m: torch.tensor(v).view(1, 2, 1) for m, v in pick.items()}
+    z = {m: torch.randn(6, 1, generator=torch.Generator().manual_seed(i)) for i, m in enumerate(pick)}
+    torch.testing.assert_close(low_rank(factors, z), z["text"] * z["audio"])
+    fuse = LowRankFusion(dict.fromkeys(pick, 1), 1, 1)
+    fuse.load_state_dict({f"factors.{m}": f for m, f in factors.items()} | {"bias": torch.zeros(1)})
+    torch.testing.assert_close(fuse(z), z["text"] * z["audio"])
+
+
+def test_attention_is_torchs_own_without_padding():
+    q, k, v = (torch.randn(n, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(n)) for n in (3, 7, 7))
+    valid = torch.arange(7) < 4
+    want = torch.nn.functional.scaled_dot_product_attention(q[None], k[None], v[None], attn_mask=valid[None, None])[0]
+    torch.testing.assert_close(attend(q, k, v, valid), want)
+
+
+@pytest.fixture
+def figure():
+    matplotlib.use("Agg")
+    fig = plt.figure()
+    yield fig
+    plt.close(fig)
+
+
+def test_the_figures_draw_what_they_are_given(figure):
+    scores = {"FC(T)": [{"mae": 1.0}, {"mae": 1.2}], "a control": [{"mae": 1.3}]}
+    draw.readers_over_seeds(figure, scores, {"blind": {"mae": 1.5}}, metrics=("mae",))
+    lines = figure.axes[0].get_lines()
+    assert (
+        list(lines[0].get_xdata()) == [1.0, 1.2] and lines[1].get_xdata()[0] < 1.0 and lines[-1].get_xdata()[0] == 1.5
+    )
+    assert lines[2].get_color() == draw.figures.GREY
+
+
+def test_missing_cases_and_lengths_are_drawn_in_order(figure):
+    top, bottom = figure.subfigures(2, 1)
+    draw.errors_against_length(top, {"one": {"mean": [0.5, 0.7]}}, [5, 20])
+    assert list(top.axes[0].get_lines()[0].get_ydata()) == [0.5, 0.7]
+    draw.without_a_modality(
+        bottom,
+        {"late": {"nothing": {"mae": 1.0, "corr": 0.5}, "text": {"mae": 1.2, "corr": 0.3}}},
+        {"mae": 1.3, "corr": 0.0},
+    )
+    assert list(bottom.axes[0].get_lines()[0].get_xdata()) == [1.0, 1.2]
+    assert [t.get_text() for t in bottom.axes[0].get_yticklabels()] == ["nothing", "text"]
+
+
+def run(name, seed, mae):
+    rows = [{"rate": r, "seed": 1, "mae": mae + r / 10, "corr": 0.5} for r in (0.0, 0.5, 0.9, 1.0)]
+    return {
+        "name": name,
+        "label": name.upper(),
+        "training_seed": seed,
+        "records": rows,
+        "config": None if name == "mean" else {},
+    }
+
+
+def test_the_recorded_table_says_what_is_there_and_what_is_not(figure):
+    records = [
+        run("mean", 0, 1.3),
+        *(run("tfn", s, 1.0 + s / 100) for s in (1, 2, 3)),
+        *(run("concat", s, 1.2) for s in (1, 2, 3)),
+    ]
+    names = ("mean", "tfn", "lmf", "concat")
+    table = draw.recorded_table(records, names)
+    text = draw.recorded_rows(table, names)
+    rows = {line.split(" | ")[0].strip("| "): line for line in text.split("\n")[2:]}
+    assert list(rows) == ["MEAN", "TFN", "lmf", "CONCAT"]
+    assert (
+        "none yet" in rows["lmf"]
+        and "| 3 |" in rows["TFN"]
+        and "1.020 [0.995, 1.045]" in rows["TFN"]
+        and "| none |" in rows["MEAN"]
+    )
+    verdict = draw.against(records, names, "concat")
+    assert "better than CONCAT: TFN" in verdict and "Not recorded yet" in draw.against(records[:4], names, "concat")
+    draw.recorded_forest(figure, table)
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["MEAN", "TFN", "CONCAT"]
+    assert "none yet" in draw.recorded_rows(draw.recorded_table([], names), names)

@@ -1,0 +1,82 @@
+"""What notebook 18 claims holds for seeds that it does not show."""
+
+import os
+
+import pytest
+import torch
+from matplotlib import pyplot as plt
+from torch import nn
+from torch.nn.functional import pad
+
+from mgmr_lib.chapters.ch18_micro_fusion import figures as figures_ch18
+from mgmr_lib.chapters.ch18_micro_fusion.toys import (
+    GateReader,
+    NegationTask,
+    StressTask,
+    fit_gate,
+    fit_stress,
+    stress_model,
+    word_influence,
+)
+
+SEED = int(os.environ.get("MGMR_TEST_SEED", "2027"))  # set MGMR_TEST_SEED to try another one
+
+
+@pytest.mark.parametrize("kind", ["stress", "majority", "strangers"])
+def test_labels_are_what_the_task_says(kind):
+    drawn = StressTask(kind).draw(3000, torch.Generator().manual_seed(1))
+    words, loud, valid = drawn.h["text"][..., 0], drawn.h["audio"][..., 0], drawn.valid
+    assert set(valid["text"].sum(1).tolist()) == {3, 5, 7} and (loud.sum(1) == 2).all()
+    assert (words[~valid["text"]] == 0).all() and (loud[~valid["audio"]] == 0).all()
+    heard = (words * loud[:, ::2]).sum(1)
+    agree = (heard == drawn.labels).float().mean().item()
+    assert agree == 1 if kind == "stress" else agree < 0.85
+    assert (words.sum(1).sign() == drawn.labels).float().mean().item() == pytest.approx(
+        1 if kind == "majority" else 0.69, abs=0.04
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_padding_reaches_the_backward_half_alone_and_its_last_step_most(seed):
+    torch.manual_seed(seed)
+    lstm, clip = nn.LSTM(6, 5, batch_first=True, bidirectional=True), torch.randn(1, 10, 6)
+    with torch.no_grad():
+        change = (lstm(pad(clip, (0, 0, 0, 20)))[0][:, :10] - lstm(clip)[0])[0].abs()
+    assert change[:, :5].max() < 1e-6
+    assert change[-1, 5:].max() == change[:, 5:].max() and change[0, 5:].max() < change[-1, 5:].max() / 3
+
+
+@pytest.mark.parametrize("gate", ["printed", "sigmoid", "open"])
+def test_a_gate_hears_a_not(gate):
+    negation = fit_gate(GateReader(gate, SEED), NegationTask(), SEED)
+    assert negation < 0.2 if gate == "open" else negation > 0.7
+    assert fit_gate(GateReader(gate, SEED), NegationTask("plain"), SEED) > 0.7
+
+
+def test_sums_over_time_stay_at_the_majority():
+    task = StressTask()
+    net = stress_model("pooled", task, SEED)
+    assert 0.6 < fit_stress(net, task, SEED) < 0.75
+    even = word_influence(net, task, 50)
+    assert (even / even.sum(1, keepdim=True)).diagonal().mean() < 0.25
+
+
+def test_micro_fusion_finds_the_stressed_word_and_no_strangers():
+    task, strangers = StressTask(), StressTask("strangers")
+    net = stress_model("micro", task, SEED)
+    assert fit_stress(net, task, SEED) > 0.85
+    rows = word_influence(net, task, 50)
+    assert (rows / rows.sum(1, keepdim=True)).diagonal().mean() > 0.25
+    assert fit_stress(stress_model("micro", strangers, SEED), strangers, SEED, steps=40) < 0.75
+
+
+def test_figures_draw_what_they_are_given():
+    fig, (left, right) = plt.subplots(1, 2)
+    figures_ch18.shares(left, {("negation", "printed"): [0.5, 0.7], ("negation", "open"): [0.0, 0.1]})
+    assert [line.get_ydata().tolist() for line in left.lines[:2]] == [[0.5, 0.7], [0.0, 0.1]]
+    figures_ch18.who_is_right(right, {"micro": 0.9, "hub": 0.6}, 0.7)
+    assert [bar.get_height() for bar in right.patches] == [0.9, 0.6] and right.lines[0].get_ydata()[0] == 0.7
+    maps = plt.figure()
+    figures_ch18.influence(maps, {"a": torch.tensor([[1.0, 3.0], [2.0, 2.0]]), "b": torch.ones(2, 2)})
+    assert maps.axes[0].images[0].get_array().tolist() == [[0.25, 0.75], [0.5, 0.5]]
+    plt.close("all")

@@ -1,0 +1,141 @@
+"""What notebook 19 claims holds for seeds that it does not show; its tables and figures show what they are given."""
+
+import os
+import re
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from matplotlib import pyplot as plt
+from torch import nn
+
+from mgmr_lib.chapters.ch19_mfmb_net import figures as figures_ch19
+from mgmr_lib.chapters.ch19_mfmb_net.exercises import company_matters, luckiest, times_used
+from mgmr_lib.experiments import ledger
+
+SEED = int(os.environ.get("MGMR_TEST_SEED", "2027"))  # set MGMR_TEST_SEED to try another one
+
+
+def regression(every, lr, seed, steps=400):
+    g = torch.Generator().manual_seed(seed)
+    truth, w = torch.randn(8, generator=g), torch.zeros(8, requires_grad=True)
+    optimizer, found = torch.optim.SGD([w], lr=lr), []
+    for i in range(steps):
+        x = torch.randn(16, 8, generator=g)
+        ((x @ w - (x @ truth + torch.randn(16, generator=g))) ** 2).mean().backward()
+        optimizer.step()
+        if (i + 1) % every == 0:
+            optimizer.zero_grad()
+        found.append((w - truth).square().sum().item())
+    return float(np.mean(found[-100:]))
+
+
+@pytest.mark.parametrize("seed", [11, SEED])
+def test_uncleared_gradients_cost_and_explode(seed):
+    assert regression(4, 0.02, seed) > 1.5 * regression(1, 0.02, seed)
+    assert regression(1, 0.2, seed) < 5 and not regression(4, 0.2, seed) < 1e3
+
+
+def test_how_often_a_batch_counts_is_what_an_optimiser_does():
+    w, used = torch.zeros(10, requires_grad=True), torch.zeros(10)
+    for i in range(10):
+        w[i].backward()  # batch i's gradient is 1 in place i
+        used += w.grad
+        if (i + 1) % 4 == 0:
+            w.grad = None
+    assert used.tolist() == times_used(10, 4)
+
+
+@pytest.mark.parametrize("seed", [1, SEED])
+def test_a_target_that_moves_shrinks(seed):
+    left = {}
+    for detach in (False, True):
+        g, w, r = (
+            torch.Generator().manual_seed(seed),
+            torch.ones(1, requires_grad=True),
+            torch.ones(1, requires_grad=True),
+        )
+        optimizer = torch.optim.SGD([w, r], lr=0.1)
+        for _ in range(300):
+            x = torch.randn(64, generator=g)
+            target = (w * x).detach() if detach else w * x
+            loss = F.smooth_l1_loss(r * w * (x + torch.randn(64, generator=g)), target)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        left[detach] = w.abs().item()
+    assert left[False] < 0.5 * left[True]
+
+
+def test_time_in_the_place_of_the_batch_mixes_clips():
+    torch.manual_seed(SEED)
+    clips = torch.randn(5, 7, 16)
+    for first, mixes in ((False, True), (True, False)):
+        layer = nn.TransformerEncoderLayer(16, 4, dim_feedforward=32, dropout=0.0, batch_first=first)
+        with torch.no_grad():
+            assert (company_matters(layer, clips) > 1e-4) is mixes
+
+
+def test_no_draw_is_luckier():
+    right = np.r_[np.ones(70), np.zeros(30)]
+    rng = np.random.default_rng(SEED)
+    best = max(rng.permutation(right)[:90].mean() for _ in range(200))
+    assert best <= luckiest(70, 100, 10) == pytest.approx(70 / 90)
+
+
+def test_every_equation_has_a_row_and_a_test_that_exists():
+    table = figures_ch19.equations()
+    assert [int(n) for n in re.findall(r"^\| \((\d+)\)", table, re.M)] == list(range(1, 20))
+    assert table.splitlines()[1].startswith("|---")
+
+
+def test_absent_records_are_said_to_be_absent():
+    assert "Not recorded yet" in figures_ch19.recorded_table([], ["mfmb"])
+    assert "Not recorded yet" in figures_ch19.comparisons([], [("mfmb", "concat")])[0]
+    assert "Not recorded yet" in figures_ch19.recorded_costs(None)
+
+
+def test_one_seed_gives_no_verdict():
+    records = [r for r in ledger.read_ledger() if r["name"] in ("mfmb", "concat") and r["training_seed"] == 1111]
+    (line,) = figures_ch19.comparisons(records, [("mfmb", "concat")])
+    assert "no interval" in line and "nan" not in line
+
+
+def test_recorded_costs_are_tabled():
+    rows = [
+        {"name": n, "label": n.upper(), "frames": f, "pass": "train step", "seconds": s, "bytes": 2**20 * f}
+        for n, f, s in (("mfmb", 100, 1.0), ("mfmb", 200, 3.0), ("mfmb_mamba", 100, 2.0), ("mfmb_mamba", 200, 4.0))
+    ]
+    text = figures_ch19.recorded_costs(
+        {"profile": "laptop", "batch": 4, "provenance": {"date": "2026-01-01"}, "over_length": rows}
+    )
+    assert "| MFMB | 1.00 s, 100 MiB | 3.00 s, 200 MiB |" in text and "2026-01-01" in text
+
+
+def test_saved_bytes_counts_each_storage_once():
+    w = torch.randn(10, 10, requires_grad=True)
+    one, two = (figures_ch19.saved_bytes(lambda k=k: [w @ w for _ in range(k)]) for k in (1, 2))
+    assert one == two == 400  # the product saves w alone
+    assert figures_ch19.saved_bytes(lambda: (w * 2).exp()) == 400  # exp saves its result
+
+
+def test_figures_draw_what_they_are_given():
+    fig, ax = plt.subplots()
+    figures_ch19.curves(ax, [0.0, 1.0], {"MFMB-Net": [0.9, 1.3], "blind rival": [1.3, 1.3]})
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[0.9, 1.3], [1.3, 1.3]]
+    costs = [
+        {"name": n, "frames": f, "pass": "train step", "seconds": f / 100, "bytes": f * 2**20}
+        for n in ("mfmb", "mfmb_mamba")
+        for f in (100, 200)
+    ]
+    fig = plt.figure()
+    figures_ch19.cost_curves(fig, costs)
+    assert list(fig.axes[0].lines[0].get_ydata()) == [1.0, 2.0] and list(fig.axes[1].lines[1].get_ydata()) == [
+        100.0,
+        200.0,
+    ]
+    fig = plt.figure()
+    figures_ch19.stale(fig, {(1, 0.1): [3.0, 2.0], (4, 0.1): [3.0, 1e12]})
+    assert list(fig.axes[0].lines[0].get_ydata()) == [3.0, 2.0] and np.isnan(fig.axes[0].lines[1].get_ydata()[1])
+    plt.close("all")

@@ -1,0 +1,123 @@
+"""What notebook 20 claims holds for seeds that it does not show, and its drawings and sentences say what the records
+say."""
+
+import os
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from mgmr_lib.chapters.ch20_train_both import figures as draw
+from mgmr_lib.chapters.ch20_train_both.exercises import paired_interval, reported_error, seeds_needed
+from mgmr_lib.evaluation.statistics import paired_difference, t_interval
+from mgmr_lib.experiments.ledger import digest
+from tests.chapters.notebook_code import definitions
+
+SEEDS = (11, int(os.environ.get("MGMR_TEST_SEED", "2027")))  # set MGMR_TEST_SEED to try another one
+
+
+def record(name: str, seed: int, mae: float, label: str | None = None) -> dict:
+    """A record with the same error at all rates, so that its area is that error."""
+    rows = [{"rate": r / 10, "seed": 1, "mae": mae, "corr": 0.5} for r in range(11)]
+    facts = {"device": "cpu", "versions": {"torch": "2"}, "commit": "abc", "date": "2026-01-01"}
+    made = {
+        "name": name,
+        "label": label or name.upper(),
+        "corpus": "toy",
+        "dataset": "mosi",
+        "protocol": "B",
+        "profile": "laptop",
+        "training_seed": seed,
+        "config": None if name == "mean" else {},
+        "seconds": 60.0,
+        "provenance": facts,
+        "records": rows,
+    }
+    return made | {"digest": digest(made)}
+
+
+def ledger(first, second) -> list[dict]:
+    pairs = [
+        (record("mgmr", 1 + i, a), record("mfmb", 1 + i, b)) for i, (a, b) in enumerate(zip(first, second, strict=True))
+    ]
+    return [r for pair in pairs for r in pair] + [record("mean", 0, 1.2)]
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    return definitions("20_train_both.py")["simulated_scores"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_one_training_each_names_a_winner_among_equals(simulated, seed):
+    a, b = simulated(5000, 1, rng=seed)
+    assert 0.4 < np.mean(np.abs(a - b) >= 0.01) < 0.56  # two normals of 0.01 each differ by 0.014: 48 %
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pairs_see_more_and_raise_no_more_alarms(simulated, seed):
+    share = {}
+    for gain in (0.0, 0.02):
+        a, b = simulated(300, 5, gain=gain, rng=seed)
+        for name, pairs in (("paired", zip(a, b, strict=True)), ("apart", zip(a, np.roll(b, 1, axis=1), strict=True))):
+            found = [t_interval(x - y) for x, y in pairs]
+            share[gain, name] = np.mean([f["low"] > 0 or f["high"] < 0 for f in found])
+    assert share[0.0, "paired"] < 0.1 and share[0.02, "paired"] > share[0.02, "apart"] + 0.15
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_choosing_on_test_gains_from_luck_and_choosing_on_valid_does_not(seed):
+    draws = 1 + 0.02 * np.random.default_rng(seed).normal(size=(1000, 12, 2))
+    histories = [[{"valid": v, "test": t} for v, t in h] for h in draws]
+    assert abs(1 - np.mean([reported_error(h) for h in histories])) < 0.004
+    assert 1 - np.mean([min(e["test"] for e in h) for h in histories]) > 0.02
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_interval_is_the_librarys_and_the_seeds_needed_give_the_power(simulated, seed):
+    from scipy import stats
+
+    a, b = simulated(1, 6, rng=seed)
+    found = paired_difference(a[0], b[0])
+    assert paired_interval(list(a[0]), list(b[0]), stats.t.ppf(0.975, 5)) == pytest.approx(
+        (found["low"], found["high"])
+    )
+    n = seeds_needed(list(np.subtract(*simulated(1, 2000, rng=seed))[0]), 0.004)
+    x, y = simulated(300, n, gain=0.004, rng=seed + 1)
+    seen = [t_interval(p - q) for p, q in zip(x, y, strict=True)]
+    assert 0.7 < np.mean([f["high"] < 0 for f in seen]) < 0.9
+
+
+def test_verdicts_follow_the_interval():
+    apart = ledger([0.80, 0.81, 0.82], [0.90, 0.91, 0.93])
+    assert "**MGMR is better**" in draw.verdict(apart, "mgmr", "mfmb") and "-0.103" in draw.verdict(
+        apart, "mgmr", "mfmb"
+    )
+    turned = ledger([0.90, 0.91, 0.93], [0.80, 0.81, 0.82])
+    assert "**MFMB is better**" in draw.verdict(turned, "mgmr", "mfmb")
+    assert "not told apart" in draw.verdict(ledger([0.8, 0.9, 0.8], [0.9, 0.8, 0.8]), "mgmr", "mfmb")
+    assert "pairs pay" in draw.verdict(ledger([0.7, 0.8, 0.9], [0.71, 0.8, 0.92]), "mgmr", "mfmb")
+
+
+def test_what_is_not_recorded_is_said_to_be_missing():
+    for records in ([], ledger([0.8], [0.9]), [record("mgmr", 1, 0.8), record("mfmb", 2, 0.8)]):
+        assert "ot recorded yet" in draw.verdict(records, "mgmr", "mfmb")
+        assert "ot recorded yet" in draw.against_rivals(records) and "ot recorded yet" in draw.table(records)
+        for panel in (lambda f, r=records: draw.areas(f, r), lambda f, r=records: draw.pairs(f, r, "mgmr", "mfmb")):
+            fig = plt.figure()
+            panel(fig)
+            plt.close(fig)
+    assert "Not recorded" in draw.provenance([])
+
+
+def test_the_pictures_show_the_records():
+    fig = plt.figure()
+    draw.pairs(fig, ledger([0.80, 0.82, 0.84], [0.90, 0.90, 0.90]), "mgmr", "mfmb")
+    left, right = fig.axes
+    assert [list(line.get_ydata()) for line in left.lines] == [pytest.approx([a, 0.90]) for a in (0.80, 0.82, 0.84)]
+    assert list(right.lines[0].get_xdata()) == pytest.approx([-0.10, -0.08, -0.06])
+    plt.close(fig)
+    fig = plt.figure()
+    draw.areas(fig, ledger([0.80, 0.82], [0.90, 0.92]))
+    assert [t.get_text() for t in fig.axes[0].get_yticklabels()] == ["MEAN", "MFMB", "MGMR"]
+    plt.close(fig)

@@ -1,0 +1,63 @@
+"""What notebook 21 draws and says follows from the records that it is given."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from mgmr_lib.chapters.ch21_missing_rates import figures as draw
+from mgmr_lib.experiments.ledger import write_record
+from tests.experiments.test_ledger import RATES, made
+
+
+def records():
+    # mgmr is better than concat by 0.1 with every seed; seeds differ by 0.2; mask seed 2 adds 0.1.
+    return [
+        made(name, seed, shift + 0.2 * i)
+        for i, seed in enumerate((1, 2, 3))
+        for name, shift in (("mgmr", 0.0), ("concat", 0.1))
+    ]
+
+
+def test_a_band_is_the_mean_and_its_interval_over_trainings():
+    fig = Figure()
+    draw.bands(fig, records(), ["mgmr", "tfn"])
+    line = fig.axes[0].lines[0]
+    assert list(line.get_ydata()) == pytest.approx([1.25 + r for r in RATES])
+    edges = fig.axes[0].collections[0].get_paths()[0].vertices[:, 1]
+    # Three values 0.2 apart: sd 0.2, half width 4.3027 * 0.2 / sqrt(3).
+    assert edges.min() == pytest.approx(1.25 - 0.49684, abs=1e-4) and len(fig.axes[0].lines) == 1
+
+
+def test_networks_are_ordered_at_one_rate():
+    fig = Figure()
+    draw.at_rate(records())(fig, 0.5, "mae")
+    ax = fig.axes[0]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["CONCAT", "MGMR"]
+    assert ax.lines[-1].get_xdata()[0] == pytest.approx(1.75)
+
+
+def test_pooling_masks_makes_a_narrower_interval_than_trainings_do():
+    table = draw.by_training(records(), "mgmr", 0.5, "mae")
+    assert np.allclose(table, [[1.5, 1.6], [1.7, 1.8], [1.9, 2.0]])
+    said = draw.widths_said(table, [v for row in table for v in row], [1.55, 1.75, 1.95])
+    assert "3 trainings under 2 masks" in said and "0.994" in said and "2.5 times" in said
+
+
+def test_the_verdict_is_the_paired_one():
+    assert "AUILC of MAE -0.100" in draw.verdicts(records())
+    assert (
+        "Not recorded" in draw.verdicts([])
+        and "Not recorded" in draw.area_table([])
+        and "Not recorded" in draw.widths_said([], [], [])
+    )
+    fig = Figure()
+    draw.bands(fig, [], ["mgmr"])
+    assert fig.axes[0].get_title() == "not recorded yet"
+    draw.at_rate([])(Figure(), 0.5, "mae")
+
+
+def test_a_learners_own_corpus_is_found(tmp_path):
+    write_record(tmp_path, made() | {"corpus": "classroom-mosi"})
+    assert draw.own_corpora(tmp_path) == []
+    write_record(tmp_path, made() | {"corpus": "mosi"})
+    assert draw.own_corpora(tmp_path) == ["mosi"]

@@ -1,0 +1,133 @@
+"""What notebook 22 claims about few seeds and many comparisons holds for seeds that it does not show; its drawings show
+what they are given."""
+
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from scipy import stats
+
+from mgmr_lib.chapters.ch22_ablations import figures as draw
+from mgmr_lib.chapters.ch22_ablations.exercises import false_alarms, half_width, holm, paired_changes
+from mgmr_lib.experiments.ledger import paired
+from mgmr_lib.experiments.tables import paper_rows
+
+SEEDS = (22, int(os.environ.get("MGMR_TEST_SEED", "2027")))  # set MGMR_TEST_SEED to try another one
+RATES = [i / 10 for i in range(11)]
+
+
+def record(name: str, seed: int, mae: float, acc5: float = 0.3) -> dict:
+    """A record of the ledger with one mask seed and the same scores at every rate."""
+    rows = [{"rate": r, "seed": 1, "mae": mae, "acc5": acc5} for r in RATES]
+    return {"name": name, "label": name.upper(), "corpus": "c", "profile": "laptop", "protocol": "B", "dataset": "mosi", "training_seed": seed,
+            "config": {}, "seconds": 1.0, "records": rows,
+            "provenance": {"device": "cpu", "versions": {"torch": "2"}, "commit": "x", "date": "today"}}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_useless_changes_look_harmful_as_often_as_the_formula_says(seed):
+    rng = np.random.default_rng(seed)
+    for spread in (0.3, 1.0):
+        share = np.mean([false_alarms((spread * rng.normal(size=8)).tolist(), 0.7) for _ in range(1500)])
+        assert share == pytest.approx(stats.norm.sf(0.7 / (np.sqrt(2) * spread)), abs=0.03)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_intervals_from_three_seeds_keep_their_promise_only_with_student(seed):
+    samples = np.random.default_rng(seed).normal(size=(1500, 3))
+    kept = np.mean([abs(x.mean()) <= half_width(x.tolist()) for x in samples])
+    colleague = np.mean([abs(x.mean()) <= 1.96 * x.std() / np.sqrt(3) for x in samples])
+    assert kept == pytest.approx(0.95, abs=0.025) and colleague < 0.83
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_holm_holds_five_per_cent_and_is_the_stepwise_rule(seed):
+    p = np.random.default_rng(seed).random((1500, 18))
+    assert np.mean([any(holm(row)) for row in p.tolist()]) < 0.07
+    assert np.mean((p <= 0.05).any(axis=1)) > 0.5
+    for row in p[:200].tolist():
+        row = [x / 10 for x in row]
+        adjusted = np.maximum.accumulate([(len(row) - k) * x for k, x in enumerate(sorted(row))])
+        assert sorted(holm(row), reverse=True) == [bool(a <= 0.05) for a in adjusted]
+
+
+def test_pairs_by_hand_are_the_ledgers():
+    rng = np.random.default_rng(SEEDS[1])
+    runs = [
+        record(n, s, float(rng.normal(1, 0.1)))
+        for n, seeds in (("mgmr", range(5)), ("mgmr_no_s1", (3, 0, 4)))
+        for s in seeds
+    ]
+    mine = paired_changes(*(draw.scores(runs, n, "mae") for n in ("mgmr", "mgmr_no_s1")))
+    theirs = paired(runs, "mgmr_no_s1", "mgmr", "mae")
+    assert len(mine) == 3 and np.mean(mine) == pytest.approx(theirs["mean"])
+    assert half_width(mine) == pytest.approx(theirs["high"] - theirs["mean"])
+
+
+def test_the_slips_of_the_papers_are_in_their_tables():
+    five, four, six = (paper_rows(p, "mosi") for p in (("MFMB-Net", 5), ("MFMB-Net", 4), ("MGMR-Net", 6)))
+    assert five.loc["MFMB-Net", "acc5"] - five.loc["MFMB-Net w/o Recon", "acc5"] == pytest.approx(1.3)
+    assert (five.loc["MFMB-Net", "acc5"], four.loc["MFMB-Net", "acc5"]) == (30.3, 30.5)
+    q = {"non0": 277 / 656, "has0": 307 / 686}
+    above = {
+        n: [r[f"f1_{c}"] > 100 * (1 - (1 - r[f"acc2_{c}"] / 100) * (0.5 + np.sqrt(s * (1 - s)))) for c, s in q.items()]
+        for n, r in six.iterrows()
+    }
+    assert list(above.values()) == [[False, False], [True, True], [True, False], [False, False]]
+
+
+def test_an_empty_ledger_is_said_to_be_empty():
+    assert (
+        draw.page("readings", []) == draw.NOT_RECORDED
+        and draw.verdict_table(draw.verdicts([], holm)) == draw.NOT_RECORDED
+    )
+    text = draw.page("ablation-mgmr", [])
+    assert draw.NOT_RECORDED in text and "68.28" in text and not text.startswith("#")
+    assert draw.spreads([], "acc5") == {} and draw.scores([], "mgmr", "mae") == {}
+    fig = plt.figure()
+    draw.changes(fig, draw.verdicts([], holm))
+    assert "not recorded" in fig.axes[0].get_title("left") + fig.axes[0].get_title()
+    plt.close("all")
+
+
+def test_verdicts_name_what_is_told_apart():
+    runs = [record(n, s, m) for n, values in (("mgmr", (1.0, 1.1, 0.9)), ("mgmr_no_s1", (1.5, 1.61, 1.4)), ("mgmr_no_s2", (1.1, 1.0, 0.95)))
+            for s, m in enumerate(values)]  # fmt: skip
+    runs.append(record("mgmr_no_recon", 0, 2.0))  # one seed: no interval, no verdict
+    frame = draw.verdicts(runs, holm)
+    assert frame["label"].tolist() == ["MGMR-Net w/o S-1", "MGMR-Net w/o S-2"]
+    assert frame["together"].tolist() == [True, False] and frame.loc["mgmr_no_s1", "mean"] == pytest.approx(
+        0.5033, abs=1e-3
+    )
+    table = draw.verdict_table(frame)
+    assert "| MGMR-Net w/o S-1 | 3 | +0.503 |" in table and table.endswith("no | no |")
+    assert draw.spreads(runs, "mae") == {
+        "MGMR": pytest.approx(0.1),
+        "MGMR_NO_S1": pytest.approx(0.105, abs=1e-3),
+        "MGMR_NO_S2": pytest.approx(0.0764, abs=1e-3),
+    }
+    fig = plt.figure()
+    draw.changes(fig, frame)
+    assert fig.axes[0].lines[1].get_xdata()[0] == pytest.approx(0.5033, abs=1e-3)
+    plt.close("all")
+
+
+def test_the_drawings_show_what_they_are_given():
+    fig, ax = plt.subplots()
+    draw.one_run_each(ax, {"a": [1.0], "control": [2.0, 3.0]}, 1.5)
+    assert [list(line.get_xdata()) for line in ax.lines] == [[1.0], [2.0, 3.0], [1.5, 1.5]]
+    draw.false_losses(plt.subplots()[1], [1.0, 2.0], {"x": [0.1, 0.2]}, {"n": 0.5})
+    fig, ax = plt.subplots()
+    draw.coverage(ax, [2, 3], {"x": [0.5, 0.75]})
+    assert list(ax.lines[0].get_ydata()) == [50.0, 75.0]
+    fig, ax = plt.subplots()
+    draw.any_alarm(ax, [1, 2], {"x": [0.05, 0.1]})
+    assert list(ax.lines[0].get_ydata()) == [5.0, 10.0]
+    fig = plt.figure()
+    frame = pd.DataFrame({"acc2_non0": [70.0], "f1_non0": [71.0]}, index=["MGMR-Net w/o X"])
+    draw.rows_and_ceiling(fig, {"t": frame}, {"non0": lambda a: a})
+    assert fig.axes[0].lines[1].get_xydata().tolist() == [[70.0, 71.0]] and fig.axes[0].texts[0].get_text() == "w/o X"
+    plt.close("all")
+    assert draw.sketch("fast")["max_clips"] < 100 and draw.sketch("laptop") == {}

@@ -1,0 +1,119 @@
+"""What notebook 23 claims about counts, crossings and clocks holds for inputs that it does not show; drawings show what
+they are given."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from matplotlib import pyplot as plt
+from torch.nn.functional import scaled_dot_product_attention
+
+from mgmr_lib.chapters.ch23_complexity import figures as draw
+from mgmr_lib.chapters.ch23_complexity.exercises import attention_count, crossing, seconds_a_call, times_faster
+from mgmr_lib.chapters.ch23_complexity.operations import SimulatedGPU, multiply_adds
+from mgmr_lib.chapters.shared.counting import Written
+from mgmr_lib.experiments.complexity import forward, network, random_batch
+from mgmr_lib.ssm.blocks import MambaBlock
+from tests.chapters.notebook_code import definitions
+
+SEEDS = (23, int(os.environ.get("MGMR_TEST_SEED", "2027")))  # set MGMR_TEST_SEED to try another one
+WIDTHS = (6, 3, 4)
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    return definitions("23_complexity.py")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_counts_by_hand_are_those_of_the_layers(notebook, seed):
+    rng = np.random.default_rng(seed)
+    l_q, l_k, d = (int(v) for v in (rng.integers(3, 40), rng.integers(3, 40), 8 * rng.integers(1, 5)))
+    layer, lstm = torch.nn.MultiheadAttention(d, 4, batch_first=True), torch.nn.LSTM(d, 5)
+    x, z = torch.randn(1, l_q, d), torch.randn(1, l_k, d)
+    assert multiply_adds(lambda: layer(x, z, z, need_weights=False)) == attention_count(l_q, l_k, d)
+    assert notebook["lstm_count"](1, d, 5) == lstm.weight_ih_l0.numel() + lstm.weight_hh_l0.numel()
+    block = MambaBlock(d, d_state=4)
+    weights = sum(p.numel() for n, p in block.named_parameters() if n.endswith("proj.weight") or n == "conv1d.weight")
+    assert notebook["mamba_count"](7, d, 2 * d, 4) == 7 * (weights + 3 * 2 * d * 4)
+
+
+def test_the_fused_kernel_is_counted_with_its_shares():
+    q, k = torch.randn(2, 4, 9, 8), torch.randn(2, 4, 21, 8)
+    assert multiply_adds(lambda: scaled_dot_product_attention(q, k, k)) == 2 * 2 * 4 * 9 * 21 * 8
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_crossing_is_the_first_length_at_which_attention_is_dearer(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(50):
+        a, b, m = (int(v) for v in rng.integers(1, 400, 3))
+        assert crossing(a, b, m) == next(l for l in range(1, 1000) if a * l + b * l * l > m * l)
+
+
+@pytest.mark.parametrize("name", ["mgmr", "mfmb", "mult"])
+def test_nothing_that_is_computed_depends_on_what_is_missing(name):
+    model, found = network(name, "fast", WIDTHS, pool=True), []
+    forward(model, random_batch(60, 2, WIDTHS, words=8))  # the process's first scan also tries its backend out
+    for rate in (0.0, 0.5, 1.0):
+        batch = random_batch(60, 2, WIDTHS, rate, words=8)
+        with Written() as w:
+            forward(model, batch)
+        found.append((w.elements, multiply_adds(lambda batch=batch: forward(model, batch))))
+    assert found[0] == found[1] == found[2]
+
+
+def test_arithmetic_grows_with_the_square_in_mult_and_linearly_in_mgmr():
+    for name, low, high in (("mult", 2.3, 4.0), ("mgmr", 1.0, 2.05)):
+        model = network(name, "fast", WIDTHS).train()
+        short, long = (multiply_adds(lambda l=l, model=model: model(random_batch(l, 1, WIDTHS))) for l in (1000, 2000))
+        assert low < long / short < high
+
+
+def test_the_simulated_clock_shows_what_a_careless_reading_gets():
+    for first, pending in ((0.0, 0.0), (4.0, 3.0), (2.0, 10.0)):
+        gpu = SimulatedGPU(first=first, handing=0.0625, pending=pending)
+        assert seconds_a_call(gpu, 0.5, 8) == 0.5 + 0.0625 / 8
+    gpu = SimulatedGPU()
+    gpu.run(0.5)
+    assert gpu.now == 0.0625
+    gpu.wait()
+    assert gpu.now == 4.5625
+    assert times_faster(3.0, 4.0, 2.0) == 2.0
+
+
+def test_an_absent_record_is_said_to_be_absent_and_a_present_one_is_drawn():
+    assert draw.recorded_inference(None) == draw.NOT_RECORDED
+    fig = plt.figure()
+    draw.recorded_lengths(fig, None)
+    assert "not recorded" in fig.axes[0].get_title() + fig.axes[0].get_title("left")
+    rows = [{"name": "mgmr", "label": "MGMR-Net", "frames": f, "pass": p, "seconds": f / 10, "bytes": f * 1e6}
+            for f in (20, 10) for p in ("forward", "train step")]  # fmt: skip
+    found = {"corpus": "toy", "profile": "laptop", "over_length": rows,
+             "provenance": {"device": "cpu, 1", "versions": {"torch": "2"}, "scan": "native", "commit": "x", "date": "today"},
+             "inference": [{"name": "mgmr", "label": "MGMR-Net", "rate": r, "clips": 10, "seconds": 1 + r, "parameters": 5} for r in (0.0, 0.5)]}  # fmt: skip
+    fig = plt.figure()
+    draw.recorded_lengths(fig, found)
+    assert [list(ax.lines[0].get_ydata()) for ax in fig.axes] == [[1.0, 2.0], [10.0, 20.0]]
+    text = draw.recorded_inference(found)
+    assert (
+        "| MGMR-Net | 5 | 1.00 | 1.50 |" in text and "| MGMR-Net | 3.65 | 3.93 |" in text and not text.startswith("#")
+    )
+    plt.close("all")
+
+
+def test_the_drawings_show_what_they_are_given():
+    fig, ax = plt.subplots()
+    draw.crossing(ax, [1, 2], {"x": [1e6, 4e6]}, {"here": 1.5})
+    assert list(ax.lines[0].get_ydata()) == [1.0, 4.0] and list(ax.lines[1].get_xdata()) == [1.5, 1.5]
+    fig, ax = plt.subplots()
+    draw.times(ax, {"complete": [1.0, 2.0], "complete again": [3.0]})
+    assert list(ax.lines[1].get_xdata()) == [3.0] and ax.lines[0].get_color() != ax.lines[1].get_color()
+    fig, ax = plt.subplots()
+    draw.table_seven(ax, {"n": (3.0, 4.0)})
+    assert list(ax.lines[0].get_xdata()) == [3.0, 4.0]
+    fig, ax = plt.subplots()
+    draw.left_over(ax, [0.0, 1.0], {"n": [1.0, 2.0]})
+    assert list(ax.lines[0].get_ydata()) == [1.0, 2.0]
+    plt.close("all")

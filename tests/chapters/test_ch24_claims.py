@@ -1,0 +1,90 @@
+"""What notebook 24 claims holds for seeds that it does not show, and its drawings show what they are given."""
+
+import os
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from mgmr_lib.chapters.ch24_case_study import dashboard
+from mgmr_lib.chapters.ch24_case_study import figures as draw
+from mgmr_lib.chapters.ch24_case_study.exercises import as_large, frames_hidden, fresh_gain
+from tests.chapters.notebook_code import definitions
+
+SEEDS = (11, int(os.environ.get("MGMR_TEST_SEED", "2027")))  # set MGMR_TEST_SEED to try another one
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_exercise_is_the_dashboards(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(50):
+        frames, seconds = int(rng.integers(3, 500)), float(rng.uniform(1, 20))
+        window = np.sort(rng.uniform(0, seconds, 2))
+        assert frames_hidden(frames, seconds, *window) == dashboard.frames_hidden(frames, seconds, *window).tolist()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_chosen_gain_shrinks_by_the_share_of_luck_in_it(seed):
+    rng = np.random.default_rng(seed)
+    skill = rng.normal(size=4000)
+    first, second = (skill + rng.normal(size=4000) for _ in range(2))
+    chosen = np.argsort(-first)[:200]
+    left = fresh_gain(list(first), list(second), 200) / first[chosen].mean()
+    assert 0.4 < left < 0.6  # half of the variance is luck
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_in_noise_every_clip_is_special_by_her_count_and_none_by_the_fair_one(seed):
+    hers = definitions("24_case_study.py")["colleagues_share"]
+    noise = [list(c) for c in np.random.default_rng(seed).normal(size=(200, 15))]
+    shares = np.array([(hers(c, noise), as_large(c, noise)) for c in noise])
+    assert np.median(shares[:, 0]) < 0.08 and 0.45 < np.median(shares[:, 1]) < 0.56
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_reader_that_knows_nothing_has_a_perfect_case(seed):
+    truth = np.clip(np.random.default_rng(seed).normal(0, 1.4, 320), -3, 3)
+    error = np.abs(truth)
+    found = dashboard.choose_cases(error, np.abs(truth - 1))
+    assert error[found["smallest error"]] < 0.03
+    assert (
+        dashboard.standing(error, found["smallest error"]) == 0
+        and dashboard.standing(error, found["largest error"]) >= 0.9
+    )
+
+
+def test_hidden_words_are_dots_and_predictions_stand_where_they_are():
+    fig, (first, second) = plt.subplots(2)
+    draw.words(first, ["good", "film"], [True, False])
+    assert [t.get_text() for t in first.texts] == ["good", "•"]
+    draw.points(second, {"MGMR-Net": 1.5, "truth": -2.0})
+    assert {line.get_label(): line.get_xdata()[0] for line in second.lines[:2]} == {"MGMR-Net": 1.5, "truth": -2.0}
+    plt.close(fig)
+
+
+def test_cases_and_chosen_clips_are_marked():
+    errors, found = (
+        {"a": np.array([0.1, 0.5, 2.0]), "b": np.array([1.0, 1.0, 1.5])},
+        dict(zip(dashboard.CASES, (0, 1, 2), strict=True)),
+    )
+    fig = plt.figure(layout="constrained")
+    draw.among_all(fig, errors, found)
+    assert [line.get_xdata()[0] for line in fig.axes[0].lines] == [0.1, 0.5, 2.0, 0.5]  # three cases and the median
+    plt.close(fig)
+    fig, ax = plt.subplots()
+    draw.against_fresh(ax, np.array([0.0, 1.0, 2.0]), np.array([0.5, 0.0, 1.0]), np.array([2]))
+    assert [tuple(v[0] for v in line.get_data()) for line in ax.lines[1:2]] == [(2.0, 1.0)]
+    plt.close(fig)
+
+
+def test_deletions_and_shrinking_show_the_numbers():
+    fig = plt.figure()
+    draw.deletions(fig, {"case": (["a", "b"], np.array([0.2, -0.1]))}, 0.05)
+    assert [round(p.get_height(), 3) for p in fig.axes[0].patches if p.get_width() < 1] == [0.2, -0.1]
+    plt.close(fig)
+    fig = plt.figure()
+    truth = np.array([-2.0, 0.0, 2.0])
+    draw.shrinking(fig, truth, {"net": truth / 2}, np.array([False, True, False]))
+    line = fig.axes[0].lines[2]
+    assert list(line.get_ydata()) == pytest.approx([-1.5, 1.5])
+    plt.close(fig)

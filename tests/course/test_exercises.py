@@ -1,0 +1,291 @@
+"""`@exercise`, `check`, `hint` and the score: nothing that a learner's function does may break a notebook."""
+
+import random
+import sys
+import time
+import types
+
+import pytest
+
+from mgmr_lib.course import check, exercise, exercises, hint, progress, registry, score
+from mgmr_lib.course.registry import Case, Exercise, Wrong
+from mgmr_lib.errors import CourseError
+
+
+def add(a, values):
+    return [a + v for v in values]
+
+
+class Counter:
+    def __init__(self):
+        self.n = 0
+
+    def up(self):
+        self.n += 1
+        return self.n
+
+
+def cases(rng):
+    return [Case((rng.randint(1, 9), [rng.randint(1, 9) for _ in range(3)]), "three numbers") for _ in range(4)]
+
+
+def counts(cls, rng):
+    counter = cls()
+    return None if [counter.up() for _ in range(3)] == [1, 2, 3] else "it does not count by one."
+
+
+HINTS = ("Add it to every one of the values.", "A number and a list go in, a list comes out.")
+SPECS = [
+    Exercise(
+        "98.1",
+        "add to all",
+        1,
+        5,
+        add,
+        HINTS,
+        limit_s=0.3,
+        cases=cases,
+        after="Well added.",
+        wrong=(
+            Wrong(
+                "first only", lambda a, v: [a + v[0], *v[1:]], "only the first", "You added it to only the first value."
+            ),
+        ),
+    ),
+    Exercise("98.2", "a counter", 1, 5, Counter, HINTS, test=counts, wrong=()),
+]
+
+
+@pytest.fixture(autouse=True)
+def course(monkeypatch, tmp_path):
+    module = types.ModuleType("mgmr_lib.chapters.ch98_made_up.exercises")
+    module.EXERCISES = SPECS
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    real = registry.chapter
+    monkeypatch.setattr(registry, "chapter", lambda n: "mgmr_lib.chapters.ch98_made_up" if n == "98" else real(n))
+    monkeypatch.setenv("MGMR_LEARNER", str(tmp_path / "learner"))
+    monkeypatch.setattr(score, "_in_memory", {})
+    monkeypatch.setattr(exercises, "_hints_given", {})
+    return tmp_path
+
+
+def said(capsys, fn, exercise_id="98.1"):
+    check(exercise_id, fn)
+    return capsys.readouterr().out
+
+
+def test_unsolved_falls_through_and_solved_is_the_learners_own():
+    @exercise("98.1")
+    def unsolved(a, values):
+        raise NotImplementedError  # your code here
+
+    @exercise("98.1")
+    def solved(a, values):
+        return "mine"
+
+    assert unsolved(1, [2, 3]) == [3, 4] and solved(1, [2]) == "mine"
+    assert unsolved.__name__ == "unsolved"
+
+
+def test_an_answer_above_the_forgotten_raise_counts():
+    @exercise("98.1")
+    def answer(a, values):
+        return [a + v for v in values]
+        raise NotImplementedError  # your code here
+
+    assert exercises.verdict("98.1", answer).state == "passed"
+
+
+def test_a_nested_helper_that_is_unsolved_counts_as_unsolved():
+    @exercise("98.1")
+    def answer(a, values):
+        def one(v):
+            raise NotImplementedError  # your code here
+
+        return [one(v) for v in values]
+
+    assert answer(1, [1]) == [2] and exercises.verdict("98.1", answer).state == "not attempted"
+
+
+def test_a_library_that_does_not_implement_something_is_the_learners_error():
+    def library():
+        raise NotImplementedError("no such kernel")
+
+    @exercise("98.1")
+    def answer(a, values):
+        return library()
+
+    with pytest.raises(NotImplementedError, match="no such kernel"):
+        answer(1, [1])
+    verdict = exercises.verdict("98.1", answer)
+    assert verdict.state == "wrong" and "no such kernel" in verdict.message
+
+
+def test_a_class_falls_through_while_any_method_is_unsolved():
+    class Mine:
+        def __init__(self):
+            self.n = 0
+
+        def up(self):
+            raise NotImplementedError  # your code here
+
+    assert exercise("98.2")(Mine)().up() == 1
+    assert exercises.verdict("98.2", exercise("98.2")(Mine)).state == "not attempted"
+    Mine.up = lambda self: 5
+    assert exercise("98.2")(Mine)().up() == 5
+    assert "count by one" in exercises.verdict("98.2", exercise("98.2")(Mine)).message
+    assert exercises.verdict("98.2", Counter).state == "passed"
+
+
+def endless(a, values):
+    return endless(a, values)
+
+
+def looping(a, values):
+    while True:
+        pass
+
+
+def swallowing(a, values):
+    while True:
+        try:
+            time.sleep(0.01)
+        except Exception:
+            pass
+
+
+def changing(a, values):
+    for i in range(len(values)):
+        values[i] += a
+    return values
+
+
+def printing(a, values):
+    print("x" * 10000)
+    return [a + v for v in values]
+
+
+@pytest.mark.parametrize(
+    ("fn", "words"),
+    [
+        (endless, "calls itself without end"),
+        (looping, "does not come to an end"),
+        (swallowing, "does not come to an end"),
+        (lambda a, v: sys.exit(3), "SystemExit"),
+        (lambda a, v: 1 / 0, "ZeroDivisionError"),
+        (lambda a: a, "TypeError"),
+        (lambda a, v: None, "return"),
+        (lambda a, v: 7, "we expect a list of 3"),
+        (lambda a, v: [a + x for x in v][:2], "you have 2 values, we expect 3"),
+        (lambda a, v: [str(a + x) for x in v], "you have a str at [0]"),
+        (lambda a, v: [float("nan")] * 3, "nan"),
+        (lambda a, v: [a + x + 1 for x in v], "(three numbers), you have"),
+        (lambda a, v: [a + v[0], *v[1:]], "You added it to only the first value. For a ="),
+        (changing, "changes its input"),
+        (5, "leave out the call"),
+        (None, "leave out the call"),
+    ],
+)
+def test_check_teaches_and_never_raises(fn, words, capsys):
+    out = said(capsys, fn)
+    assert out.startswith("98.1  not yet: ") and words in out
+
+
+def test_what_check_says_of_passed_and_untouched(capsys):
+    assert said(capsys, add) == "98.1  passed: add to all.\n       Well added.\n"
+    assert said(capsys, printing) == said(capsys, add)
+
+    def untouched(a, values):
+        raise NotImplementedError
+
+    assert said(capsys, untouched) == '98.1  not attempted yet: add to all. Stuck? Run hint("98.1").\n'
+    assert "there is no exercise '98.7'" in said(capsys, add, "98.7")
+    assert "exercise 98.1" in said(capsys, exercise("98.1")(add), "98.2")
+
+
+def test_a_line_of_the_learners_function_is_named(capsys):
+    def answer(a, values):
+        first = values[0]
+        return first / 0
+
+    assert "(line 3 of answer)" in said(capsys, answer)
+
+
+def test_check_leaves_random_numbers_alone():
+    torch, numpy = pytest.importorskip("torch"), pytest.importorskip("numpy")
+
+    def greedy(a, values):
+        random.random(), torch.rand(3), numpy.random.rand(3)
+        return add(a, values)
+
+    def draw():
+        return random.random(), torch.rand(1).item(), numpy.random.rand()
+
+    random.seed(1), torch.manual_seed(1), numpy.random.seed(1)
+    want = draw()
+    random.seed(1), torch.manual_seed(1), numpy.random.seed(1)
+    assert exercises.verdict("98.1", greedy).state == "passed"
+    assert draw() == want
+
+
+def test_tensors_are_compared_in_shape_and_value():
+    torch = pytest.importorskip("torch")
+    from mgmr_lib.course.compare import difference
+
+    want = torch.arange(6.0).reshape(2, 3)
+    assert difference(want.clone(), want) is None
+    assert difference(want.T, want) == "your shape is (3, 2), we expect (2, 3)"
+    assert "at [1][2]" in difference(want + torch.tensor([[0, 0, 0], [0, 0, 1.0]]), want)
+    assert "we expect a Tensor" in difference(want.tolist(), want)
+    assert difference(want.numpy()[0, 1], 1.0) is None
+    assert difference(True, False) and difference(True, 7) and difference(1, True) is None
+    assert difference({"a": 1.0}, {"a": 2.0}) == "you have 1 at ['a'], we expect 2"
+
+
+def test_hints_go_from_words_to_shapes_to_the_solution(capsys):
+    for _ in range(4):
+        hint("98.1")
+    lines = capsys.readouterr().out.splitlines()
+    assert HINTS[0] in lines[0] and HINTS[1] in lines[1]
+    assert "solutions/" in lines[2] and lines[3] == lines[2]
+    hint("98.1", 1)
+    assert HINTS[0] in capsys.readouterr().out
+    hint("77.1")
+    assert "no exercise" in capsys.readouterr().out
+
+
+def test_the_score_is_kept_in_the_learners_folder_only(course, monkeypatch, capsys):
+    outside, inside = course / "elsewhere", course / "learner"
+    outside.mkdir(), inside.mkdir()
+    monkeypatch.chdir(outside)
+    check("98.1", add)
+    assert not (inside / "score.json").exists() and score.read() == {"98.1": "passed"}
+    monkeypatch.chdir(inside)
+    assert score.read() == {}
+    check("98.1", add)
+    check("98.1", lambda a, v: None)
+    assert score.read() == {"98.1": "passed"}
+    capsys.readouterr()
+    progress("98")
+    out = capsys.readouterr().out
+    assert "1 of 2 exercises passed" in out and "● ○" in out
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{", '{"98.1": "excellent"}'])
+def test_a_damaged_score_starts_anew(text, course, monkeypatch, capsys):
+    folder = course / "learner"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (folder / "score.json").write_text(text)
+    assert score.read() == {}
+    check("98.1", add)
+    assert score.read() == {"98.1": "passed"}
+
+
+def test_a_badly_defined_exercise_is_named():
+    with pytest.raises(CourseError, match="4.2"):
+        Exercise("4.2", "t", 1, 1, add, HINTS, (), cases=cases)
+    with pytest.raises(CourseError, match="cases"):
+        Exercise("04.2", "t", 1, 1, add, HINTS, ())
+    with pytest.raises(CourseError, match="99.1"):
+        registry.find("99.1")

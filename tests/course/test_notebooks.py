@@ -1,0 +1,132 @@
+"""What the test run catches in notebooks: outputs that the code no longer makes, budgets, half-solved editions."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from mgmr_lib.course.authoring import build, mixed, pytest_budget, testing
+from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, SOLUTION, read_sources
+from mgmr_lib.paths import REPOSITORY
+
+SANITIZE = REPOSITORY / "mgmr_lib" / "course" / "authoring" / "sanitize.cfg"
+
+
+def write(path, *cells, budget=1000):
+    """A notebook of (code, printed) cells, with right digests: only running it can tell whether its outputs are
+    true."""
+    nb = nbformat.v4.new_notebook(metadata={"mgmr": {"budget_s": budget}})
+    for i, (code, printed) in enumerate(cells):
+        outputs = [nbformat.v4.new_output("stream", text=printed)] if printed else []
+        nb.cells.append(nbformat.v4.new_code_cell(code, id=f"c{i}", execution_count=i + 1, outputs=outputs))
+    nbformat.write(nb, path)
+
+
+def run(folder, *options):
+    """pytest's exit code and text on the notebooks of a folder, with the options of the real test run."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "mgmr_lib.course.authoring.pytest_budget",
+        "--nbval",
+        "--nbval-current-env",
+        "--nbval-sanitize-with",
+        str(SANITIZE),
+        "-p",
+        "no:cacheprovider",
+        *options,
+        str(folder),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=build.kernel_environment())
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_only_true_outputs_within_budget_pass(tmp_path):
+    write(
+        tmp_path / "a_true.ipynb",
+        ("print(2 + 2)", "4\n"),
+        ("print(f'took {1.5} s at {0x7f001122:#x}')", "took 9.9 s at 0x7fffffff\n"),
+    )
+    write(tmp_path / "b_wrong.ipynb", ("print(2 + 2)", "5\n"))
+    write(tmp_path / "c_deleted.ipynb", ("print(2 + 2)", ""))
+    write(tmp_path / "d_slow.ipynb", ("import time; time.sleep(0.5)", ""), budget=0.01)
+    code, text = run(tmp_path, "-n", "2", "--dist", "loadfile", "--notebook-seconds", str(tmp_path / "seconds.json"))
+    assert code == 1
+    assert "2 failed, 3 passed" in text
+    assert "b_wrong.ipynb::Cell 0" in text and "c_deleted.ipynb::Cell 0" in text
+    assert "/d_slow.ipynb took" in text and "a_true.ipynb took" not in text
+    seconds = json.loads((tmp_path / "seconds.json").read_text())
+    assert seconds[f"{tmp_path.name}/d_slow.ipynb"] > 0.5 and len(seconds) == 4
+
+
+def test_a_slow_notebook_alone_turns_the_run_red(tmp_path):
+    write(tmp_path / "slow.ipynb", ("import time; time.sleep(0.5)", ""), budget=0.01)
+    code, text = run(tmp_path)
+    assert "1 passed" in text and "/slow.ipynb took" in text and code == 1
+
+
+def test_budgets_stretch_on_a_busy_machine_only(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.0, 0.5, 9.0), raising=False)
+    assert pytest_budget.slowdown() == 1
+    monkeypatch.setattr(os, "getloadavg", lambda: (6.0, 5.0, 1.0), raising=False)
+    assert pytest_budget.slowdown() == 3
+
+
+def test_every_edition_is_there_and_says_what_it_is():
+    for number, source in read_sources().items():
+        for edition in EDITIONS:
+            meta = json.loads((REPOSITORY / edition / source.meta.file_name).read_text(encoding="utf-8"))["metadata"][
+                "mgmr"
+            ]
+            assert (meta["number"], meta["edition"], meta["source"]) == (number, edition, source.digest)
+
+
+def edition(name, file):
+    return nbformat.read(REPOSITORY / name / file, as_version=4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_mixed_notebook_holds_some_solutions_and_some_tasks(seed):
+    file = read_sources()["01"].meta.file_name
+    made, solved = mixed.mix(edition(LEARNER, file), edition(SOLUTION, file), random.Random(seed))
+    assert 0 < len(solved) < 5
+    for i in range(1, 6):
+        code, said = ("", "")
+        for c in made.cells:
+            if c.cell_type == "code" and f'@exercise("01.{i}")' in c.source:
+                code = c.source
+            if c.cell_type == "code" and c.source.startswith(f'check("01.{i}"'):
+                said = c.outputs[0].text
+        assert ("NotImplementedError" in code) == (f"01.{i}" not in solved)
+        assert ("passed" in said) == (f"01.{i}" in solved)
+    ignored = [c.source for c in made.cells if "nbval-ignore-output" in c.metadata.get("tags", [])]
+    assert ignored == ['progress("01")']
+
+
+def test_the_test_command_names_what_failed(monkeypatch, capsys):
+    def broken():
+        raise RuntimeError("no kernel")
+
+    parts = (("good", lambda: 0, True), ("bad", lambda: 3, True), ("broken", broken, True), ("slow", lambda: 1, False))
+    monkeypatch.setattr(testing, "PARTS", parts)
+    assert testing.run(fast=True) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[-4:-1]] == ["ok", "FAILED", "FAILED"]
+    assert "2 of 3 parts FAILED" in lines[-1]
+    monkeypatch.setattr(testing, "PARTS", parts[:1])
+    assert testing.run() == 0 and "all green" in capsys.readouterr().out
+
+
+def test_nobodys_score_reaches_a_built_notebook(monkeypatch):
+    monkeypatch.setenv("MGMR_LEARNER", "/somewhere")
+    env = build.kernel_environment()
+    assert "MGMR_LEARNER" not in env and env["MGMR_PROFILE"] == "fast" and env["OMP_NUM_THREADS"] == "1"
+    assert env["PATH"] == os.environ["PATH"]

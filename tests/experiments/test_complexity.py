@@ -1,0 +1,60 @@
+"""Costs: what is measured belongs to the network and length named; a record survives the disk; tables show the record's
+numbers."""
+
+import pytest
+
+from mgmr_lib.errors import CourseError
+from mgmr_lib.experiments import complexity, cost_tables
+from mgmr_lib.training.checkpoint import write_json
+
+COSTS = complexity.Costs(frames=(20, 40), batch=2, rounds=1, widths=(6, 3, 4))
+
+
+def recorded(rows):
+    return {"corpus": "toy", "profile": "fast", "batch": 2, "words": 50, "over_length": rows,
+            "provenance": {"device": "cpu, 1 threads", "versions": {"torch": "2"}, "scan": "chunked", "commit": "abc", "date": "2026-01-01"},
+            "inference": [{"name": n, "label": n.upper(), "rate": r, "clips": 10, "seconds": 1.0 + r, "parameters": 12345}
+                          for n in ("mgmr", "concat") for r in (0.0, 0.5)]}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return complexity.over_length("fast", COSTS, ("mgmr", "mult"))
+
+
+def test_one_record_for_each_network_length_and_pass_and_longer_input_takes_more_memory(rows):
+    assert {(r["name"], r["frames"], r["pass"]) for r in rows} == {
+        (n, f, p) for n in ("mgmr", "mult") for f in (20, 40) for p in ("forward", "train step")}  # fmt: skip
+    held = {(r["name"], r["frames"], r["pass"]): r["bytes"] for r in rows}
+    assert held["mgmr", 40, "train step"] > held["mgmr", 20, "train step"] > held["mgmr", 20, "forward"] > 0
+    assert all(r["seconds"] > 0 for r in rows)
+
+
+def test_growth_is_the_factor_of_a_doubling():
+    made = [{"name": "a", "pass": "train step", "frames": f, "seconds": f**2, "bytes": 3 * f} for f in (10, 20, 80)]
+    assert complexity.growth(made, "a") == pytest.approx(4.0)
+    assert complexity.growth(made, "a", field="bytes") == pytest.approx(2.0)
+
+
+def test_half_of_a_random_batch_is_missing_and_hidden():
+    batch = complexity.random_batch(400, 3, (6, 3, 4))
+    assert batch.audio.x.shape == (3, 400, 3) and batch.text.x.shape == (3, 50, 6)
+    assert batch.audio.keep.float().mean().item() == pytest.approx(0.5, abs=0.06)
+    assert not batch.audio.x[~batch.audio.keep].any()
+
+
+def test_tables_and_figure_show_the_record(rows, tmp_path):
+    path = complexity.costs_path("toy", "fast", tmp_path)
+    assert complexity.read_costs(path) is None
+    write_json(path, recorded(rows))
+    files = cost_tables.write_costs(complexity.read_costs(path), tmp_path / "out")
+    assert {f.name for f in files} == {"inference.md", "inference.csv", "over_length.csv", "over_length.png"}
+    text = files[0].read_text()
+    assert (
+        "| MGMR | 12,345 | 1.00 | 1.50 | 150.00 |" in text
+        and "| MGMR-Net | 3.65 | 3.93 |" in text
+        and "Recorded, not computed" in text
+    )
+    write_json(path, {"records": []})
+    with pytest.raises(CourseError, match="no record of costs"):
+        complexity.read_costs(path)

@@ -1,0 +1,56 @@
+"""README's results follow from the ledger: an edited record, or another verdict, shows."""
+
+import pytest
+
+from mgmr_lib.course.authoring.pages import RESULTS_BEGIN, RESULTS_END, readme
+from mgmr_lib.errors import CourseError
+from mgmr_lib.experiments import results_page
+from mgmr_lib.experiments.ledger import write_record
+from tests.experiments.test_tables import record
+
+
+def fill(root, concat, side=1):
+    ledger = root / "data" / "results" / "ledger"
+    for i, seed in enumerate((1111, 1112, 1113)):
+        wobble = 0.01 * i
+        for name, shift in (("mgmr", 0.0), ("concat", concat + 0.1 * wobble)):
+            r = record(name, seed, shift + wobble)
+            r["records"] = [{**row, "corr": row["corr"] - side * shift / 2} for row in r["records"]]
+            write_record(ledger, r)
+    figures = root / "data" / "results" / "tables" / "classroom-mosi" / "laptop"
+    figures.mkdir(parents=True, exist_ok=True)
+    (figures / "curve.png").write_bytes(b"")
+
+
+@pytest.mark.parametrize("concat, side, words", [
+    (0.2, 1, ("**better**", "**better**")), (0.0, 1, ("not told apart", "not told apart")), (-0.2, 1, ("**worse**", "**worse**")),
+    (0.2, -1, ("**better**", "**worse**")),
+])  # fmt: skip
+def test_the_verdict_is_what_the_paired_intervals_say_of_each_measure(tmp_path, concat, side, words):
+    fill(tmp_path, concat, side)
+    text = results_page.results_section(tmp_path)
+    line = next(line for line in text.splitlines() if line.startswith("- mgmr against concat: "))
+    mae, corr = line.split("; of Corr ")
+    assert f"], {words[0]}" in mae and f"], {words[1]} (3 seeds)" in corr and "simulated" in text
+
+
+def test_rows_are_ordered_by_error_and_the_numbers_are_the_records(tmp_path):
+    fill(tmp_path, -0.2)
+    lines = results_page.results_section(tmp_path).splitlines()
+    order = [line for line in lines if line.startswith(("| mgmr", "| concat"))]
+    assert order[0].startswith("| concat | 3 |") and "1.560 [" in order[1]
+
+
+def test_a_damaged_record_stops_it_and_an_empty_ledger_says_so(tmp_path):
+    assert "Nothing is recorded yet" in results_page.results_section(tmp_path)
+    fill(tmp_path, 0.2)
+    path = next((tmp_path / "data").rglob("mgmr-1111.json"))
+    path.write_text(path.read_text().replace('"mae": 1.', '"mae": 2.', 1))
+    with pytest.raises(CourseError, match="mgmr-1111.json is damaged"):
+        results_page.results_section(tmp_path)
+
+
+def test_readme_keeps_all_but_what_is_between_its_markers():
+    text = f"a\n{RESULTS_BEGIN}\nold\n{RESULTS_END}\nb"
+    assert readme(text, "", "new") == f"a\n{RESULTS_BEGIN}\nnew\n{RESULTS_END}\nb"
+    assert readme("nothing", "", "new") == "nothing"

@@ -1,0 +1,115 @@
+"""Sweeps on a toy corpus: nothing is run twice, damaged records are named and repeated, a record reproduces its
+numbers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mgmr_lib.data.encoding_memo import EncodingMemo
+from mgmr_lib.data.text import encode, load_encoder
+from mgmr_lib.errors import CourseError
+from mgmr_lib.experiments import plan, reproduce, sweep
+from mgmr_lib.experiments.ledger import read_ledger, read_record
+from tests.toy import toy_corpus
+
+SETTINGS = {"epochs": 1, "text_encoder": "tiny", "max_clips": 32}
+
+
+@pytest.fixture
+def toy(tmp_path):
+    return sweep.Sweep(tmp_path / "ledger", tmp_path / "runs", toy_corpus(), (1, 2), (0.0, 0.5, 1.0))
+
+
+def jobs(names=("fc_t", "concat"), seeds=2, protocol="B", **settings):
+    return plan.jobs_of(names, protocol, "fast", "mosi", "toy", None, seeds, **{**SETTINGS, **settings})
+
+
+def test_an_interrupted_sweep_goes_on_and_repeats_nothing(toy):
+    heard = []
+    assert sweep.run_sweep(toy, jobs()[:3], say=heard.append) == ["fc_t-1111", "concat-1111", "fc_t-1112"]
+    before = {f: f.stat().st_mtime_ns for f in toy.ledger.rglob("*.json")}
+    assert sweep.run_sweep(toy, jobs(), say=heard.append) == ["concat-1112"]
+    assert sweep.run_sweep(toy, jobs(), say=heard.append) == [] and "4 of 4 runs are recorded" in heard[-1]
+    assert all(f.stat().st_mtime_ns == t for f, t in before.items())
+
+
+def test_a_damaged_record_is_named_kept_aside_and_repeated_the_others_stay(toy):
+    sweep.run_sweep(toy, jobs(), say=str)
+    files = sorted(toy.ledger.rglob("*.json"))
+    before = {f: f.read_text() for f in files}
+    bad = next(f for f in files if f.name == "concat-1111.json")
+    bad.write_text(bad.read_text().replace('"rate": 0.5', '"rate": 0.4', 1))
+    heard = []
+    assert sweep.run_sweep(toy, jobs(), say=heard.append) == ["concat-1111"]
+    assert "concat-1111.json" in heard[0] and "damaged" in heard[0]
+    assert bad.with_name("concat-1111.json.damaged").exists()
+    again = {f: read_record(f)["records"] for f in files}
+    assert again == {f: json.loads(t)["records"] for f, t in before.items()}
+
+
+def test_other_settings_or_data_make_a_record_stale(toy):
+    one = jobs(("concat",), 1)
+    sweep.run_sweep(toy, one, say=str)
+    assert sweep.standing(toy, one[0])[0] == "recorded"
+    assert sweep.standing(toy, jobs(("concat",), 1, lr=0.01)[0])[0] == "stale"
+    other = sweep.Sweep(toy.ledger, toy.folder, toy_corpus(1), toy.mask_seeds, toy.rates)
+    assert sweep.standing(other, one[0])[0] == "stale"
+    more = sweep.Sweep(toy.ledger, toy.folder, toy.corpus, (1, 2, 3), toy.rates)
+    assert sweep.standing(more, one[0])[0] == "stale"
+
+
+def test_protocol_a_is_measured_at_its_own_rate_only(toy):
+    sweep.run_sweep(toy, jobs(("concat",), 1, "A"), say=str)
+    (record,) = read_ledger(toy.ledger, "toy", "fast", "A-0.0")
+    assert {r["rate"] for r in record["records"]} == {0.0} and record["config"]["protocol"] == "A"
+    assert record["training_seed"] == 111
+
+
+def test_a_record_reproduces_its_numbers_and_another_seed_does_not(toy, tmp_path, monkeypatch):
+    sweep.run_sweep(toy, jobs(("concat",), 2), say=str)
+    monkeypatch.setattr(reproduce, "load_corpus", lambda *_: toy.corpus)
+    first, second = read_ledger(toy.ledger, "toy", "fast")
+    again = reproduce.repeat(first, tmp_path / "again")
+    assert max(reproduce.differences(first["records"], again["records"]).values()) == 0.0
+    assert max(reproduce.differences(first["records"], second["records"]).values()) > 0.0
+    with pytest.raises(CourseError, match="not the data of this record"):
+        reproduce.repeat({**first, "fingerprint": "other"}, tmp_path / "third")
+
+
+def test_the_references_are_recorded_once(toy, monkeypatch):
+    sweep.record_references(toy, "fast", "tiny")
+    names = {r["name"]: r for r in read_ledger(toy.ledger, "toy", "fast")}
+    assert names.keys() == {"mean", "text_ridge"} and names["mean"]["config"] is None
+    expected = np.abs(toy.corpus["test"].labels - toy.corpus["train"].labels.mean()).mean()
+    assert names["mean"]["records"][0]["mae"] == pytest.approx(expected, abs=1e-5)
+    monkeypatch.setattr(sweep, "load_encoder", lambda *a, **k: pytest.fail("recorded already"))
+    sweep.record_references(toy, "fast", "tiny")
+
+
+def test_the_plan_has_five_seeds_for_the_two_networks_and_three_for_others():
+    assert plan.seeds_of("mgmr") == (1111, 1112, 1113, 1114, 1115) and plan.seeds_of("concat") == (1111, 1112, 1113)
+    assert plan.seeds_of("mfmb", "A") == (111, 1111, 11111) and plan.seeds_of("tfn", count=1) == (1111,)
+    ablated = plan.job("mgmr_no_s1", 1111, "laptop", "mosi", "classroom-mosi")
+    assert not ablated.config.network.use_alignment and ablated.config.network.use_fusion
+    with pytest.raises(CourseError, match="no variant"):
+        plan.job("nothing", 1, "laptop", "mosi", "classroom-mosi")
+
+
+def test_the_memo_gives_the_same_bits_and_forgets_the_longest_unused():
+    encoder = load_encoder("tiny")
+    rng = np.random.default_rng(0)
+    ids, lengths = rng.integers(1000, 2000, (6, 9)), rng.integers(3, 10, 6)
+    plain = encode(encoder, ids, lengths)
+    encoder.memo = EncodingMemo(limit_bytes=2 * plain.values.nbytes)
+    for _ in range(2):
+        np.testing.assert_array_equal(encode(encoder, ids, lengths).values, plain.values)
+    assert (encoder.memo.hits, encoder.memo.misses) == (1, 1)
+    others = [rng.integers(1000, 2000, (6, 9)) for _ in range(2)]
+    for o in others:
+        encode(encoder, o, lengths)
+    assert encoder.memo.used <= encoder.memo.limit_bytes
+    encode(encoder, others[1], lengths)
+    assert encoder.memo.hits == 2
+    encode(encoder, ids, lengths)
+    assert encoder.memo.misses == 4

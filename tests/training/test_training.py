@@ -1,0 +1,225 @@
+"""The training loop: it learns, it is a function of its configuration, and a killed run ends as an uninterrupted
+one."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from mgmr_lib.errors import CourseError
+from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.training import setup as preparation
+from mgmr_lib.training.checkpoint import load_tensors, save_tensors
+from mgmr_lib.training.config import TrainConfig, make_config
+from mgmr_lib.training.run import load_run, train_run
+from mgmr_lib.training.setup import prepare
+from mgmr_lib.training.trainer import Trainer, like_length_batches, predict
+from tests.toy import toy_corpus
+
+TINY = {
+    "text_encoder": "tiny",
+    "d_model": 8,
+    "d_state": 2,
+    "expand": 1,
+    "batch_size": 16,
+    "pool_audio": 4,
+    "pool_vision": 4,
+}
+
+
+@pytest.fixture(autouse=True)
+def no_vocabulary(monkeypatch):
+    """The toy corpus's token ids are random: there is no vocabulary to compare them with."""
+    monkeypatch.setattr(preparation, "vocabulary_mismatch", lambda *_: None)
+    monkeypatch.setattr(preparation, "load_tokenizer", lambda *_: None)
+
+
+def config(**changes) -> TrainConfig:
+    return make_config("mgmr", "laptop", **{**TINY, "epochs": 3, **changes})
+
+
+def test_batches_cover_every_clip_once_and_hold_clips_of_like_length():
+    lengths = np.random.default_rng(0).integers(2, 51, 1000)
+    batches = like_length_batches(lengths, 32, seed=1)
+    assert sorted(np.concatenate(batches)) == list(range(1000))
+    spread = np.mean([np.ptp(lengths[b]) for b in batches])
+    assert spread < 0.3 * np.ptp(lengths)
+    assert any(
+        (a != b).any()
+        for a, b in zip(batches, like_length_batches(lengths, 32, seed=2), strict=True)
+        if len(a) == len(b)
+    )
+
+
+def test_it_overfits_what_the_audio_says():
+    corpus = toy_corpus(sizes=(32, 8, 8))
+    settings = {
+        "protocol": "A",
+        "rate": 0.0,
+        "epochs": 60,
+        "patience": 60,
+        "lr": 1e-2,
+        "dropout": 0.0,
+        "weight_decay": 0.0,
+    }
+    setup = prepare(config(**settings), corpus)
+    Trainer(setup, quiet=True).run()
+    error = np.abs(predict(setup.model, setup.masked("train", 0.0, 1)) - corpus["train"].labels).mean()
+    assert error < 0.5 * np.abs(corpus["train"].labels - np.median(corpus["train"].labels)).mean()
+
+
+def test_two_runs_of_one_configuration_are_equal_and_another_seed_is_not():
+    corpus, found = toy_corpus(), {}
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        setup = prepare(config(seed=seed), corpus)
+        Trainer(setup, quiet=True).run()
+        found[name] = predict(setup.model, setup.masked("test", 0.3, 1))
+    assert (found["a"] == found["b"]).all() and (found["a"] != found["c"]).any()
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_resuming_after_each_epoch_ends_where_an_uninterrupted_run_does(tmp_path, ema):
+    corpus, c = toy_corpus(), config(ema=ema)
+    whole = train_run(c, tmp_path / "whole", corpus, quiet=True)
+
+    class Killed(Exception):
+        pass
+
+    class OneEpoch(Trainer):
+        def _save(self):
+            super()._save()
+            raise Killed
+
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for _ in range(c.epochs):
+        with pytest.raises(Killed):
+            OneEpoch(prepare(c, corpus), folder, quiet=True).run()
+    setup = prepare(c, corpus)
+    progress = Trainer(setup, folder, quiet=True).run()
+    assert progress.history == json.loads((tmp_path / "whole" / "result.json").read_text())["history"]
+    masked = setup.masked("test", 0.5, 1)
+    assert (predict(setup.model, masked) == whole.predict(whole.masked(corpus["test"], 0.5, 1))).all()
+
+
+def test_early_stopping_keeps_the_best_epoch(tmp_path):
+    corpus = toy_corpus()
+    run = train_run(config(lr=0.3, epochs=12, patience=2), tmp_path / "run", corpus, quiet=True)
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    maes = [h["valid_mae"] for h in result["history"]]
+    assert len(maes) == result["best_epoch"] + 3 < 12 and result["best"] == min(maes)
+    rates = run.config.valid_rates
+    labels = corpus["valid"].labels
+    again = np.mean([np.abs(run.predict(run.masked(corpus["valid"], r, 1)) - labels).mean() for r in rates])
+    assert again == pytest.approx(result["best"], abs=1e-5)
+
+
+def test_a_run_folder_refuses_other_settings_other_data_and_foreign_folders(tmp_path):
+    corpus = toy_corpus()
+    train_run(config(epochs=1), tmp_path / "run", corpus, quiet=True)
+    with pytest.raises(CourseError, match="other settings"):
+        train_run(config(epochs=2), tmp_path / "run", corpus, quiet=True)
+    with pytest.raises(CourseError, match="other settings or data"):
+        train_run(config(epochs=1), tmp_path / "run", toy_corpus(seed=5), quiet=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("keep me")
+    with pytest.raises(CourseError, match="not empty"):
+        train_run(config(), tmp_path / "mine", corpus, quiet=True)
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "keep me"
+
+
+def test_damaged_and_unfinished_runs_are_one_sentence(tmp_path):
+    corpus = toy_corpus()
+    train_run(config(epochs=1), tmp_path / "run", corpus, quiet=True)
+    weights = tmp_path / "run" / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CourseError, match="model.safetensors is damaged"):
+        load_run(tmp_path / "run", corpus)
+    weights.unlink()
+    with pytest.raises(CourseError, match="not complete"):
+        load_run(tmp_path / "run", corpus)
+    with pytest.raises(CourseError, match="no run"):
+        load_run(tmp_path / "nowhere", corpus)
+    with pytest.raises(CourseError, match="widths"):
+        weights.write_bytes(whole)
+        load_run(tmp_path / "run", toy_corpus(widths=(6, 7)))
+
+
+def test_shared_tensors_and_state_survive_a_checkpoint(tmp_path):
+    shared = torch.randn(3)
+    save_tensors(tmp_path / "x.safetensors", {"a": shared, "b": shared}, {"epoch": 3})
+    tensors, state = load_tensors(tmp_path / "x.safetensors")
+    assert torch.equal(tensors["a"], shared) and torch.equal(tensors["b"], shared) and state == {"epoch": 3}
+
+
+def test_configurations_survive_json_and_unknown_settings_are_refused():
+    c = config(valid_rates=(0.0, 0.5))
+    assert TrainConfig.from_dict(json.loads(json.dumps(c.to_dict()))) == c
+    assert c.hash() != dataclasses.replace(c, seed=7).hash()
+    with pytest.raises(CourseError, match="no setting 'depht'"):
+        config(depht=3)
+    with pytest.raises(CourseError, match="no model 'mgrm'"):
+        make_config("mgrm")
+    with pytest.raises(CourseError, match="between 0 and 1"):
+        config(rate=1.5)
+
+
+def test_protocol_a_keeps_its_masks_and_b_draws_anew():
+    corpus = toy_corpus()
+    for protocol, same in (("A", True), ("B", False)):
+        setup = prepare(config(protocol=protocol, rate=0.5), corpus)
+        first, second = setup.train_epoch(0), setup.train_epoch(1)
+        assert (first.keep["audio"] == second.keep["audio"]).all() == same
+
+
+def test_shuffled_labels_belong_to_other_clips_and_the_test_split_keeps_its_own():
+    corpus = toy_corpus()
+    setup = prepare(config(shuffle_labels=True), corpus)
+    assert sorted(setup.splits["train"].labels) == sorted(corpus["train"].labels)
+    assert (setup.splits["train"].labels != corpus["train"].labels).mean() > 0.9
+    assert (setup.splits["test"].labels == corpus["test"].labels).all()
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {root!r})
+from tests.toy import toy_corpus
+from tests.training.test_training import config, preparation
+from mgmr_lib.training.run import train_run
+preparation.vocabulary_mismatch = preparation.load_tokenizer = lambda *_: None
+train_run(config(epochs=8, patience=8), {folder!r}, toy_corpus(), quiet=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is a POSIX signal")
+def test_kill_nine_in_mid_epoch_changes_nothing(tmp_path):
+    root = str(REPOSITORY)
+
+    def start(folder):
+        return subprocess.Popen([sys.executable, "-c", SCRIPT.format(root=root, folder=str(folder))])
+
+    def epochs(folder):
+        try:
+            return load_tensors(folder / "last.safetensors")[1]["epoch"]
+        except CourseError:
+            return 0
+
+    killed = tmp_path / "killed"
+    process = start(killed)
+    while process.poll() is None and epochs(killed) < 2:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 2 <= epochs(killed) < 8
+    assert start(killed).wait() == 0
+    assert start(tmp_path / "whole").wait() == 0
+    a, b = (load_tensors(tmp_path / n / "model.safetensors")[0] for n in ("killed", "whole"))
+    assert all(torch.equal(a[k], b[k]) for k in b)
