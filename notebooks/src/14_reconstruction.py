@@ -30,6 +30,7 @@ from mgmr_lib.course import check, exercise, hint, progress, say, show, use_styl
 from mgmr_lib.chapters.ch14_reconstruction import figures as figures_ch14
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.chapters.ch14_reconstruction import toys as filling
+from mgmr_lib.chapters.shared.filling import hold_last, straight_line
 
 use_style()
 corpus = load_corpus("classroom-mosi")
@@ -50,7 +51,7 @@ def mean(x, keep):
     return torch.zeros_like(x)
 
 
-rivals = {"mean": mean, "repeat the last": filling.hold_last, "straight line": filling.straight_line}
+rivals = {"mean": mean, "repeat the last": hold_last, "straight line": straight_line}
 for name, rival in rivals.items():
     print(f"{name:16} error at the lost frames {filling.lost_error(rival, x, keep):.2f}")
 
@@ -94,7 +95,7 @@ check("14.1", fill_line)
 # %%
 for clip, kept in zip(x[:20, :, 0], keep[:20], strict=True):
     holes = [v if k else None for v, k in zip(clip.tolist(), kept.tolist(), strict=True)]
-    theirs = filling.straight_line(clip[None, :, None], kept[None])[0, :, 0]
+    theirs = straight_line(clip[None, :, None], kept[None])[0, :, 0]
     assert torch.allclose(torch.tensor(fill_line(holes)), theirs, atol=1e-5), "exercise 14.1 is not solved yet"
 print("fill_line = the library's straight_line")
 
@@ -364,7 +365,7 @@ printed = {name: filling.train_filling(filling.fresh(), signals[name].train) for
 printed["noise"] = filling.train_filling(filling.fresh(), signals["noise"].train, steps=50)
 found = {}
 for name, signal in signals.items():
-    fills = {"mean": mean, "straight line": filling.straight_line, "module": printed[name]}
+    fills = {"mean": mean, "straight line": straight_line, "module": printed[name]}
     found[name] = {who: errors(fill, signal.test) for who, fill in fills.items()}
 for m, line, module_error in zip(*found["noise"].values(), strict=True):
     assert 0.98 * m < module_error < 1.05 * m < line
@@ -498,7 +499,7 @@ def clip_means(split, rate, how):
 # %%
 fills = {
     "zeros": lambda x, k: (x * k[..., None]).mean(1),
-    "straight line": lambda x, k: filling.straight_line(x, k).mean(1),
+    "straight line": lambda x, k: straight_line(x, k).mean(1),
     "kept frames alone": lambda x, k: (x * k[..., None]).sum(1) / k.sum(1).clamp(min=1)[:, None],
 }
 ridge = fit_ridge(clip_means(train, 0.0, fills["zeros"]), train.labels)

@@ -253,7 +253,8 @@ show(fig, "Left: position codes, time to the right, channels downwards; quick wa
 
 # %%
 from mgmr_lib.models.encoder_layer import Mixing
-from mgmr_lib.chapters.ch16_hybrid_attention.toys import Asker, LookupTask, OrderTask, Reader, mean_tone, seeded, train_signs
+from mgmr_lib.chapters.ch16_hybrid_attention.toys import Asker, LookupTask, OrderTask, Reader, mean_tone, train_signs
+from mgmr_lib.chapters.shared.fit import seeded
 
 attention, twin = Mixing("transformer", heads=4), Mixing("mamba", d_state=4, expand=1)
 order_task = OrderTask()

@@ -27,7 +27,8 @@ from matplotlib import pyplot as plt
 
 from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
 from mgmr_lib.chapters.ch17_macro_fusion import figures as figures_ch17
-from mgmr_lib.chapters.ch17_macro_fusion.toys import CargoTask, PointerTask, Waterfall, seeded, train_numbers
+from mgmr_lib.chapters.ch17_macro_fusion.toys import CargoTask, PointerTask, Waterfall, train_numbers
+from mgmr_lib.chapters.shared.fit import seeded
 
 use_style()
 cargo = CargoTask()

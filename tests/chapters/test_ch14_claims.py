@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 
 from mgmr_lib.chapters.ch14_reconstruction import figures as figures_ch14
 from mgmr_lib.chapters.ch14_reconstruction import toys as filling
+from mgmr_lib.chapters.shared.filling import hold_last, straight_line
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.experiments.ledger import curves
 from mgmr_lib.models.mgmr.reconstruction import ReconstructionModule
@@ -40,7 +41,7 @@ def test_the_straight_line_is_numpys():
     x = torch.randn(30, 17, 2, generator=torch.Generator().manual_seed(1))
     keep = filling.lose(x, 0.7, 2)
     keep[0] = False
-    got, steps = filling.straight_line(x, keep), np.arange(17)
+    got, steps = straight_line(x, keep), np.arange(17)
     assert (got[0] == 0).all()
     for i in np.flatnonzero(keep.any(1).numpy()):
         kept = steps[keep[i].numpy()]
@@ -50,7 +51,7 @@ def test_the_straight_line_is_numpys():
 
 def test_holding_the_last_value():
     x, keep = torch.arange(1.0, 6.0)[None, :, None], torch.tensor([[False, True, False, False, True]])
-    assert filling.hold_last(x, keep).flatten().tolist() == [0, 2, 2, 2, 5]
+    assert hold_last(x, keep).flatten().tolist() == [0, 2, 2, 2, 5]
 
 
 def test_the_signals_are_standardised_and_as_smooth_as_said():
@@ -78,7 +79,7 @@ def test_a_loss_over_all_positions_trains_a_copier(seed):
 def test_the_line_wins_on_the_face_the_module_on_the_swing_nobody_on_noise(seed):
     net = {n: filling.train_filling(filling.fresh(seed=seed), s.train, seed=seed, steps=50 if n == "noise" else 100)
            for n, s in signals().items()}  # fmt: skip
-    of = {n: [errors(f, s.test, seed) for f in (mean, filling.straight_line, net[n])] for n, s in signals().items()}
+    of = {n: [errors(f, s.test, seed) for f in (mean, straight_line, net[n])] for n, s in signals().items()}
     average, line, module = of["face"]
     assert (module > 1.1 * line).all() and (module < average).all()
     average, line, module = of["swing"]

@@ -8,15 +8,8 @@ from matplotlib import pyplot as plt
 
 from mgmr_lib.chapters.ch16_hybrid_attention import figures as figures_ch16
 from mgmr_lib.chapters.ch16_hybrid_attention.exercises import hybrid, masked_shares
-from mgmr_lib.chapters.ch16_hybrid_attention.toys import (
-    Asker,
-    LookupTask,
-    OrderTask,
-    Reader,
-    mean_tone,
-    seeded,
-    train_signs,
-)
+from mgmr_lib.chapters.ch16_hybrid_attention.toys import Asker, LookupTask, OrderTask, Reader, mean_tone, train_signs
+from mgmr_lib.chapters.shared.fit import seeded
 from mgmr_lib.course import figures
 from mgmr_lib.models.baselines.attention import positions
 from mgmr_lib.models.encoder_layer import Attention, Mixing

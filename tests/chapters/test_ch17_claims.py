@@ -8,7 +8,8 @@ from matplotlib import pyplot as plt
 
 from mgmr_lib.chapters.ch17_macro_fusion import figures as figures_ch17
 from mgmr_lib.chapters.ch17_macro_fusion.exercises import most_explained, pour, waterfall
-from mgmr_lib.chapters.ch17_macro_fusion.toys import CargoTask, PointerTask, Waterfall, seeded, train_numbers
+from mgmr_lib.chapters.ch17_macro_fusion.toys import CargoTask, PointerTask, Waterfall, train_numbers
+from mgmr_lib.chapters.shared.fit import seeded
 from mgmr_lib.course import figures
 from mgmr_lib.models.encoder_layer import Mixing
 from mgmr_lib.models.mfmb.macro_fusion import MacroFusion

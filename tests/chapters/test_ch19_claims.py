@@ -12,6 +12,7 @@ from torch import nn
 
 from mgmr_lib.chapters.ch19_mfmb_net import figures as figures_ch19
 from mgmr_lib.chapters.ch19_mfmb_net.exercises import company_matters, luckiest, times_used
+from mgmr_lib.chapters.shared.counting import bytes_for_backward
 from mgmr_lib.experiments import ledger
 
 SEED = int(os.environ.get("MGMR_TEST_SEED", "2027"))  # set MGMR_TEST_SEED to try another one
@@ -113,11 +114,11 @@ def test_recorded_costs_are_tabled():
     assert "| MFMB | 1.00 s, 100 MiB | 3.00 s, 200 MiB |" in text and "2026-01-01" in text
 
 
-def test_saved_bytes_counts_each_storage_once():
+def test_bytes_for_backward_counts_each_storage_once():
     w = torch.randn(10, 10, requires_grad=True)
-    one, two = (figures_ch19.saved_bytes(lambda k=k: [w @ w for _ in range(k)]) for k in (1, 2))
+    one, two = (bytes_for_backward(lambda k=k: [w @ w for _ in range(k)]) for k in (1, 2))
     assert one == two == 400  # the product saves w alone
-    assert figures_ch19.saved_bytes(lambda: (w * 2).exp()) == 400  # exp saves its result
+    assert bytes_for_backward(lambda: (w * 2).exp()) == 400  # exp saves its result
 
 
 def test_figures_draw_what_they_are_given():

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mgmr_lib.chapters.shared.fit import fit, seeded, unseen
 from mgmr_lib.ssm.blocks import inverse_softplus
 from mgmr_lib.ssm.scan import selective_scan
 
@@ -185,9 +186,7 @@ def tiny_model(
     task, selective: tuple[str, ...] = SWITCHES, seed: int = 0, d_model: int = 32, d_state: int = 4, taps: int = 1
 ) -> ToyModel:
     """A ToyModel on a TinySSM whose start depends on the seed alone (torch's own generator is left as it was)."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return ToyModel(task, TinySSM(d_model, d_state, selective, taps), d_model)
+    return seeded(seed, lambda: ToyModel(task, TinySSM(d_model, d_state, selective, taps), d_model))
 
 
 def train(model: nn.Module, task, steps: int = 250, batch: int = 64, lr: float = 2e-2, seed: int = 0) -> list[float]:
@@ -196,24 +195,16 @@ def train(model: nn.Module, task, steps: int = 250, batch: int = 64, lr: float =
 
     `model` maps inputs (b,l,letters+1) to logits (b,keep,letters).
     """
-    generator = torch.Generator().manual_seed(2 * seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min(1.0, 2 * (1 - i / steps)))
-    losses = []
-    for _ in range(steps):
+
+    def loss(generator: torch.Generator) -> Tensor:
         inputs, targets = task.draw(batch, generator)
-        loss = F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        falling.step()
-        losses.append(loss.item())
-    return losses
+        return F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
+
+    return fit(model, loss, steps=steps, lr=lr, seed=seed, rate="late", clip=1.0)
 
 
 @torch.no_grad()
 def accuracy(model: nn.Module, task, count: int = 2000, seed: int = 0) -> Tensor:
     """The share of right letters in each of the `keep` places, (keep), on sequences that training does not draw."""
-    inputs, targets = task.draw(count, torch.Generator().manual_seed(2 * seed + 1))
+    inputs, targets = task.draw(count, unseen(seed))
     return (model(inputs).argmax(-1) == targets).float().mean(0)

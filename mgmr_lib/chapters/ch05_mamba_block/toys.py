@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mgmr_lib.chapters.shared.fit import fit, seeded, unseen
 from mgmr_lib.ssm.blocks import MambaBlock
 from mgmr_lib.ssm.scan import selective_scan
 
@@ -180,24 +181,24 @@ def parts_model(task, seed: int = 0, d_model: int = 16, d_state: int = 8, **part
     The first layer starts so that its outputs have about unit variance, whatever the task's inputs are.
     """
     features, outputs = task.sizes
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+
+    def make() -> nn.Sequential:
         inputs, _ = task.draw(64, torch.Generator().manual_seed(0))
         first = nn.Linear(features, d_model)
         nn.init.normal_(first.weight, std=inputs.square().sum(-1).mean().item() ** -0.5)
         return nn.Sequential(first, PartsBlock(d_model, d_state, **parts), nn.Linear(d_model, outputs))
 
+    return seeded(seed, make)
+
 
 def train_parts(model: nn.Module, task, steps: int, batch: int = 32, lr: float = 1e-2, seed: int = 0) -> float:
     """Adam on fresh draws; returns the task's error on 512 sequences that training does not draw."""
-    generator = torch.Generator().manual_seed(2 * seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    for _ in range(steps):
+
+    def loss(generator: torch.Generator) -> Tensor:
         inputs, targets = task.draw(batch, generator)
-        loss = task.loss(model(inputs), targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        return task.loss(model(inputs), targets)
+
+    fit(model, loss, steps=steps, lr=lr, seed=seed, rate="constant")
     with torch.no_grad():
-        inputs, targets = task.draw(512, torch.Generator().manual_seed(2 * seed + 1))
+        inputs, targets = task.draw(512, unseen(seed))
         return task.error(model(inputs), targets)

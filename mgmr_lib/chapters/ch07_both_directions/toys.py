@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mgmr_lib.chapters.shared import filling
+from mgmr_lib.chapters.shared.fit import fit, seeded, unseen
+
 
 @dataclass(frozen=True)
 class GapTask:
@@ -53,29 +56,18 @@ class GapTask:
 
 def hold_last(inputs: Tensor) -> Tensor:
     """Repeat the last value before the gap: the best that a causal model can do. Inputs (b,l,2) -> (b,l,1)."""
-    value, hidden = inputs.unbind(-1)
-    last, out = value[:, 0], []
-    for v, h in zip(value.unbind(1), hidden.unbind(1), strict=True):
-        last = torch.where(h > 0, last, v)
-        out.append(last)
-    return torch.stack(out, dim=1)[..., None]
+    return filling.hold_last(inputs[..., :1], inputs[..., 1] == 0)
 
 
 def straight_line(inputs: Tensor) -> Tensor:
     """Draw a line from the last value before the gap to the first behind it: the best there is. (b,l,2) -> (b,l,1)."""
-    hidden = inputs[..., 1] > 0
-    count = hidden.sum(1, keepdim=True)
-    before, after = hold_last(inputs)[..., 0], hold_last(inputs.flip(1)).flip(1)[..., 0]
-    share = hidden.cumsum(1) / (count + 1)
-    return torch.where(hidden, before + (after - before) * share, inputs[..., 0])[..., None]
+    return filling.straight_line(inputs[..., :1], inputs[..., 1] == 0)
 
 
 def gap_model(mixer: nn.Module, d_model: int, seed: int = 0) -> nn.Sequential:
     """Linear, the mixer (b,l,d) -> (b,l,d), Linear: (b,l,2) -> (b,l,1). The two layers' start depends on the seed
     alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return nn.Sequential(nn.Linear(2, d_model), mixer, nn.Linear(d_model, 1))
+    return seeded(seed, lambda: nn.Sequential(nn.Linear(2, d_model), mixer, nn.Linear(d_model, 1)))
 
 
 def train_gap(
@@ -83,16 +75,12 @@ def train_gap(
 ) -> float:
     """Adam on fresh walks, the rate falling linearly to zero; returns the error on 1000 walks that training does not
     draw."""
-    generator = torch.Generator().manual_seed(2 * seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    for i in range(steps):
-        optimizer.param_groups[0]["lr"] = lr * (1 - i / steps)
+
+    def loss(generator: torch.Generator) -> Tensor:
         drawn = task.draw(batch, generator)
-        loss = task.loss(model(drawn[0]), drawn)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        return task.loss(model(drawn[0]), drawn)
+
+    fit(model, loss, steps=steps, lr=lr, seed=seed, clip=1.0)
     with torch.no_grad():
-        drawn = task.draw(1000, torch.Generator().manual_seed(2 * seed + 1))
+        drawn = task.draw(1000, unseen(seed))
         return task.error(model(drawn[0]), drawn)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mgmr_lib.chapters.shared import fit as shared
 from mgmr_lib.models.mgmr.alignment import CollaborativeBiMamba
 
 KINDS = ("irony", "plain", "strangers")
@@ -85,23 +86,18 @@ def fit(model: nn.Module, task: IronyTask, seed: int, steps: int = 40, batch: in
 
     1 is perfect, 0 what the constant 0 reaches; below 0 is worse than that.
     """
-    generator = torch.Generator().manual_seed(2 * seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    for i in range(steps):
-        optimizer.param_groups[0]["lr"] = lr * (1 - i / steps)
+
+    def loss(generator: torch.Generator) -> Tensor:
         clips = task.draw(batch, generator)
-        loss = (model(clips) - clips.labels).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        return (model(clips) - clips.labels).square().mean()
+
+    shared.fit(model, loss, steps=steps, lr=lr, seed=seed)
     with torch.no_grad():
-        clips = task.draw(1000, torch.Generator().manual_seed(2 * seed + 1))
+        clips = task.draw(1000, shared.unseen(seed))
         return 1 - ((model(clips) - clips.labels).square().mean() / clips.labels.square().mean()).item()
 
 
 def two_streams(collaboration: str, seed: int, after=None) -> TwoStreams:
     """A TwoStreams whose start depends on the seed alone. after: makes the part behind the branch, called under that
     seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return TwoStreams(collaboration, after=after() if after else None)
+    return shared.seeded(seed, lambda: TwoStreams(collaboration, after=after() if after else None))

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mgmr_lib.chapters.shared.fit import fit, seeded, unseen
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.mgmr.alignment import CollaborativeBiMamba
 from mgmr_lib.models.mgmr.fusion import InterleavedFusion, interleave, masked_max
@@ -158,9 +159,7 @@ def moment_model(
     fusion: Callable[[], nn.Module], seed: int, d_model: int = 24, align: Callable | None = None
 ) -> MomentModel:
     """A MomentModel whose start depends on the seed alone; fusion, align: functions that make the parts."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return MomentModel(fusion(), d_model, align() if align else None)
+    return seeded(seed, lambda: MomentModel(fusion(), d_model, align() if align else None))
 
 
 def fit_moments(
@@ -168,16 +167,12 @@ def fit_moments(
 ) -> float:
     """Adam on fresh clips, the rate falling to zero; returns the share of right answers on 1000 clips not trained
     on."""
-    generator = torch.Generator().manual_seed(2 * seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    for i in range(steps):
-        optimizer.param_groups[0]["lr"] = lr * (1 - i / steps)
+
+    def loss(generator: torch.Generator) -> Tensor:
         x, answers = task.draw(batch, generator)
-        loss = F.binary_cross_entropy_with_logits(model(x), answers)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        return F.binary_cross_entropy_with_logits(model(x), answers)
+
+    fit(model, loss, steps=steps, lr=lr, seed=seed, clip=1.0)
     with torch.no_grad():
-        x, answers = task.draw(1000, torch.Generator().manual_seed(2 * seed + 1))
+        x, answers = task.draw(1000, unseen(seed))
         return ((model(x) > 0) == (answers > 0)).float().mean().item()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, softplus
 
+from mgmr_lib.chapters.shared.fit import fit, unseen
 from mgmr_lib.models.baselines.attention import positions
 from mgmr_lib.models.encoder_layer import EncoderLayer, Mixing
 
@@ -120,38 +121,28 @@ class Reader(nn.Module):
         return self.out((self.encode(drawn.x, drawn.valid) * inside).sum(1) / inside.sum(1))[..., 0]
 
 
-def seeded(seed: int, make) -> nn.Module:
-    """make() under a seed of its own."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return make()
-
-
 def train_signs(model: nn.Module, task, seed: int = 0, steps: int = 200, batch: int = 64, lr: float = 1e-2) -> float:
     """Adam on fresh draws with the logistic loss, the rate falling to zero; returns the share of right signs on 500
     others."""
-    generator = torch.Generator().manual_seed(2 * seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    for i in range(steps):
-        optimizer.param_groups[0]["lr"] = lr * (1 - i / steps)
+
+    def loss(generator: torch.Generator) -> Tensor:
         drawn = task.draw(batch, generator)
-        loss = softplus(-drawn.labels * model(drawn)).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        return softplus(-drawn.labels * model(drawn)).mean()
+
+    fit(model, loss, steps=steps, lr=lr, seed=seed)
     return right_signs(model, task, seed)
 
 
 @torch.no_grad()
 def right_signs(model: nn.Module, task, seed: int = 0) -> float:
     """Share of right signs on 500 draws that no training of this seed saw."""
-    drawn = task.draw(500, torch.Generator().manual_seed(2 * seed + 1))
+    drawn = task.draw(500, unseen(seed))
     return (model(drawn) * drawn.labels > 0).float().mean().item()
 
 
 def mean_tone(task: LookupTask, seed: int = 0) -> float:
     """Share of right answers of the rival that asks nobody: the sign of the clip's mean tone (a coin where it is
     zero)."""
-    drawn = task.draw(2000, torch.Generator().manual_seed(2 * seed + 1))
+    drawn = task.draw(2000, unseen(seed))
     agree = drawn.memory[..., -1].sum(1, keepdim=True).sign() * drawn.labels
     return (agree > 0).float().mean().item() + (agree == 0).float().mean().item() / 2

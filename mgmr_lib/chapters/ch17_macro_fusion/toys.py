@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mgmr_lib.chapters.shared.fit import fit, unseen
 from mgmr_lib.models.baselines.attention import positions
 from mgmr_lib.models.encoder_layer import EncoderLayer, Mixing
 
@@ -112,30 +113,20 @@ class Waterfall(nn.Module):
         return self.out(self.hubs(drawn)[-1].flatten(1)[:, -self.out.in_features :])
 
 
-def seeded(seed: int, make) -> nn.Module:
-    """make() under a seed of its own."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return make()
-
-
 def train_numbers(model: nn.Module, task, seed: int = 0, steps: int = 300, batch: int = 64, lr: float = 1e-2) -> float:
     """Adam on fresh draws, squared error, the rate falling to zero; returns the explained share of variance on 500
     others."""
-    generator = torch.Generator().manual_seed(2 * seed)
-    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=lr)
-    for i in range(steps):
-        optimizer.param_groups[0]["lr"] = lr * (1 - i / steps)
+
+    def loss(generator: torch.Generator) -> Tensor:
         drawn = task.draw(batch, generator)
-        loss = (model(drawn) - drawn.labels).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        return (model(drawn) - drawn.labels).square().mean()
+
+    fit(model, loss, steps=steps, lr=lr, seed=seed)
     return explained(model, task, seed)
 
 
 @torch.no_grad()
 def explained(model: nn.Module, task, seed: int = 0) -> float:
     """Share of the labels' variance explained on 500 draws that no training of this seed saw."""
-    drawn = task.draw(500, torch.Generator().manual_seed(2 * seed + 1))
+    drawn = task.draw(500, unseen(seed))
     return 1 - ((model(drawn) - drawn.labels).square().mean() / drawn.labels.square().mean()).item()

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from mgmr_lib.chapters.shared.fit import fit, seeded, unseen
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.baselines.attention import positions
 from mgmr_lib.models.encoder_layer import Mixing
@@ -105,9 +106,7 @@ STREAMS = {
 
 def stress_model(stream: str, task: StressTask, seed: int, d: int = 16) -> StressModel:
     """A model whose start depends on the seed alone; stream: a key of STREAMS."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return StressModel(STREAMS[stream](d, task.longest), d)
+    return seeded(seed, lambda: StressModel(STREAMS[stream](d, task.longest), d))
 
 
 @dataclass(frozen=True)
@@ -135,13 +134,9 @@ class GateReader(nn.Module):
 
     def __init__(self, gate: str, seed: int, d: int = 8):
         super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.embed, self.gate, self.out = (
-                nn.Linear(2, d),
-                MemoryGate(d, "printed" if gate == "open" else gate),
-                nn.Linear(d, 1),
-            )
+        printed = "printed" if gate == "open" else gate
+        parts = seeded(seed, lambda: (nn.Linear(2, d), MemoryGate(d, printed), nn.Linear(d, 1)))
+        self.embed, self.gate, self.out = parts
         self.open = gate == "open"
 
     def forward(self, x: Tensor) -> Tensor:
@@ -155,17 +150,14 @@ def fit_gate(
 ) -> float:
     """Adam on fresh clips, the rate falling to zero; the explained share of variance on 1000 others (1: all, 0: the
     mean's)."""
-    generator = torch.Generator().manual_seed(2 * seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    for i in range(steps):
-        optimizer.param_groups[0]["lr"] = lr * (1 - i / steps)
+
+    def loss(generator: torch.Generator) -> Tensor:
         x, labels = task.draw(batch, generator)
-        loss = (model(x) - labels).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        return (model(x) - labels).square().mean()
+
+    fit(model, loss, steps=steps, lr=lr, seed=seed)
     with torch.no_grad():
-        x, labels = task.draw(1000, torch.Generator().manual_seed(2 * seed + 1))
+        x, labels = task.draw(1000, unseen(seed))
         return 1 - ((model(x) - labels).square().mean() / labels.square().mean()).item()
 
 
@@ -173,18 +165,15 @@ def fit_stress(
     model: nn.Module, task: StressTask, seed: int, steps: int = 150, batch: int = 64, lr: float = 1e-2
 ) -> float:
     """Adam on fresh clips with the logistic loss, the rate falling to zero; the share of right signs on 1000 others."""
-    generator = torch.Generator().manual_seed(2 * seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    for i in range(steps):
-        optimizer.param_groups[0]["lr"] = lr * (1 - i / steps)
+
+    def loss(generator: torch.Generator) -> Tensor:
         scene = task.draw(batch, generator)
-        loss = softplus(-scene.labels * model(scene)).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        return softplus(-scene.labels * model(scene)).mean()
+
+    fit(model, loss, steps=steps, lr=lr, seed=seed)
     model.eval()
     with torch.no_grad():
-        scene = task.draw(1000, torch.Generator().manual_seed(2 * seed + 1))
+        scene = task.draw(1000, unseen(seed))
         return (model(scene) * scene.labels > 0).float().mean().item()
 
 

@@ -2,12 +2,11 @@
 gradients."""
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-import torch
-
 from mgmr_lib.bench.measure import interleaved, one_thread
+from mgmr_lib.chapters.shared.counting import bytes_for_backward
 from mgmr_lib.course import figures
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments import ledger
@@ -78,20 +77,6 @@ def comparisons(records: list[dict], pairs: Iterable[tuple[str, str]]) -> list[s
     return said
 
 
-def saved_bytes(call: Callable[[], object]) -> int:
-    """What autograd keeps for the backward pass of a call, each storage counted once; no profiler, the same on every
-    machine."""
-    kept: dict[int, torch.UntypedStorage] = {}
-
-    def pack(x: torch.Tensor) -> torch.Tensor:
-        kept[x.untyped_storage().data_ptr()] = x.untyped_storage()  # held, so that no address is given twice
-        return x
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
-        call()
-    return sum(storage.nbytes() for storage in kept.values())
-
-
 def step_costs(
     profile: str, frames: tuple[int, ...], batch: int = 2, rounds: int = 2, widths: tuple[int, int, int] = (384, 5, 20)
 ) -> list[dict]:
@@ -104,7 +89,7 @@ def step_costs(
             calls = {n: functools.partial(train_step, m, data) for n, m in models.items()}
             times = interleaved(calls, rounds, patience_s=20.0)
             records += [{"name": n, "frames": length, "pass": "train step", "seconds": times[n]["median_s"],
-                         "bytes": saved_bytes(functools.partial(models[n].train(), data))} for n in NAMES]  # fmt: skip
+                         "bytes": bytes_for_backward(functools.partial(models[n].train(), data))} for n in NAMES]  # fmt: skip
     return records
 
 

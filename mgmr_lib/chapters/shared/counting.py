@@ -41,19 +41,27 @@ def written_in_backward(output: torch.Tensor) -> int:
     return w.elements
 
 
-def kept_for_backward(fn: Callable[[], torch.Tensor]) -> int:
-    """Elements of memory that autograd keeps between fn() and its backward; a memory block that several tensors share
-    counts once."""
-    kept = {}
+def _kept(fn: Callable[[], object]) -> list[torch.Tensor]:
+    """One tensor for each block of memory that autograd keeps between fn() and its backward."""
+    kept: dict[int, torch.Tensor] = {}  # the tensors are held, so that no address is given twice
 
     def pack(t: torch.Tensor) -> torch.Tensor:
-        kept[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes() // t.element_size()
+        kept[t.untyped_storage().data_ptr()] = t
         return t
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-        output = fn()  # alive until we have counted: a freed block's address could be used twice
-    assert output is not None
-    return sum(kept.values())
+        fn()
+    return list(kept.values())
+
+
+def kept_for_backward(fn: Callable[[], torch.Tensor]) -> int:
+    """Elements of memory that autograd keeps for the backward of fn(); a block that several tensors share counts once."""
+    return sum(t.untyped_storage().nbytes() // t.element_size() for t in _kept(fn))
+
+
+def bytes_for_backward(fn: Callable[[], object]) -> int:
+    """Bytes of memory that autograd keeps for the backward of fn(), counted, so the same on every machine."""
+    return sum(t.untyped_storage().nbytes() for t in _kept(fn))
 
 
 def graph_nodes(output: torch.Tensor) -> Counter:
