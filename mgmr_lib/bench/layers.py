@@ -18,6 +18,7 @@ class SelfAttention(nn.Module):
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x (b, l, d) -> (b, l, d)."""
         q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in self.qkv(x).chunk(3, dim=-1))
         if self.fused:
             y = F.scaled_dot_product_attention(q, k, v)
@@ -38,6 +39,7 @@ class BiLSTM(nn.Module):
         self.lstm = nn.LSTM(width, width // 2, batch_first=True, bidirectional=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x (b, l, d) -> (b, l, d)."""
         return self.lstm(x)[0]
 
 

@@ -92,6 +92,7 @@ class Inputs(nn.Module):
         return ((x - getattr(self, f"{modality}_mean")) / getattr(self, f"{modality}_scale")).clamp(-CLAMP, CLAMP)
 
     def forward(self, batch: Batch) -> dict[str, Sequence]:
+        """Batch -> {modality: Sequence of (b, l, d_m)}, standardised, missing and padded steps hidden."""
         return {m: self.one(batch, m) for m in MODALITIES}
 
     def one(self, batch: Batch, modality: str) -> Sequence:

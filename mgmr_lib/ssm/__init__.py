@@ -1,4 +1,14 @@
-"""State space models: one selective scan with rungs from Python lists to CUDA, and the blocks built on it."""
+"""State space models: one selective scan with engines from Python lists to CUDA, and the blocks built on it.
+
+Symbols, in code, comments and shapes (Gu and Dao 2023):
+
+    b   clips of a batch              x   input of the scan (b, l, e); y its output
+    l   steps of a sequence           dt  step size Delta (b, l, e), positive
+    d   model width                   A   (e, n), negative: a state decays by exp(dt A) in a step
+    e   inner width, expand * d       B   (b, l, n): what is written;  C (b, l, n): what is read
+    n   states of each channel        D   (e,): the skip from x to y;  z (b, l, e): the gate
+    h   the state (b, e, n)           valid (b, l) bool: True, then False (right padding)
+"""
 
 from mgmr_lib.ssm.blocks import BiMamba, MambaBlock
 from mgmr_lib.ssm.engines.backends import available_backends

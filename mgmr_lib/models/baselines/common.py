@@ -41,6 +41,7 @@ class TemporalConv(nn.Module):
         self.conv = nn.Conv1d(d_in, d_out, kernel, padding=kernel // 2)
 
     def forward(self, sequence: Sequence) -> Tensor:
+        """sequence.x (b, l, d_in) -> (b, l, d_out); zero at padded steps."""
         x = self.conv(sequence.x.transpose(1, 2)).transpose(1, 2)
         return x.masked_fill(~sequence.valid[..., None], 0.0)
 

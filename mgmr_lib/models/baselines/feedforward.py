@@ -42,6 +42,7 @@ class FeedForward(nn.Module):
         self.head = nn.Linear(config.d_model, 1)
 
     def forward(self, batch: Batch) -> Output:
+        """Batch -> Output with one prediction for each clip, (b)."""
         parts = [self.inputs.one(batch, m) for m in self.modalities]
         x = torch.cat([masked_mean(s.x, s.valid) for s in parts], dim=-1)
         return Output(self.head(self.dropout(torch.relu(self.encode(x)))).squeeze(-1))

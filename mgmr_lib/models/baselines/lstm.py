@@ -62,6 +62,7 @@ class EarlyLSTM(nn.Module):
         return torch.cat([s["text"].x, *spread], dim=-1), valid
 
     def forward(self, batch: Batch) -> Output:
+        """Batch -> Output with one prediction for each clip, (b)."""
         x, valid = self.aligned(batch)
         return Output(self.head(last_valid(self.lstm(x)[0], valid)).squeeze(-1))
 
@@ -76,5 +77,6 @@ class LateLSTM(nn.Module):
         self.head = Regressor(len(MODALITIES) * config.d_model, config.d_model, config.dropout)
 
     def forward(self, batch: Batch) -> Output:
+        """Batch -> Output with one prediction for each clip, (b)."""
         states = [last_valid(self.lstms[m](s.x)[0], s.valid) for m, s in self.inputs(batch).items()]
         return Output(self.head(torch.cat(states, dim=-1)).squeeze(-1))

@@ -60,6 +60,7 @@ class MulT(nn.Module):
         return self.dropout(x + positions(x.shape[1], x.shape[2], x))
 
     def forward(self, batch: Batch) -> Output:
+        """Batch -> Output with one prediction for each clip, (b)."""
         sequences = self.inputs(batch)
         low = {m: self._low_level(m, s) for m, s in sequences.items()}
         last = []

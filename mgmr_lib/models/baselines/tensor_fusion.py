@@ -84,6 +84,7 @@ class LanguageEmbedding(nn.Module):
         self.layers = relu_layers(d, d, 2, dropout)
 
     def forward(self, sequence: Sequence) -> Tensor:
+        """sequence.x (b, l, d_text) -> (b, d)."""
         return self.layers(last_valid(self.lstm(sequence.x)[0], sequence.valid))
 
 
@@ -95,6 +96,7 @@ class FrameEmbedding(nn.Module):
         self.layers = relu_layers(d_in, d, depth, dropout)
 
     def forward(self, sequence: Sequence) -> Tensor:
+        """sequence.x (b, l, d_in) -> (b, d)."""
         return self.layers(masked_mean(sequence.x, sequence.valid))
 
 
@@ -122,6 +124,7 @@ class TFN(nn.Module):
         self.head = nn.Linear(c.d_fused, 1)
 
     def forward(self, batch: Batch) -> Output:
+        """Batch -> Output with one prediction for each clip, (b)."""
         sequences = self.inputs(batch)
         products = outer_product(*(self.embed[m](sequences[m]) for m in MODALITIES))
         y = self.head(self.infer(products.flatten(1))).squeeze(-1)
@@ -169,6 +172,7 @@ class LMF(nn.Module):
         self.head = nn.Linear(c.d_fused, 1)
 
     def forward(self, batch: Batch) -> Output:
+        """Batch -> Output with one prediction for each clip, (b)."""
         sequences = self.inputs(batch)
         h = self.fuse({m: self.embed[m](sequences[m]) for m in MODALITIES})
         return Output(self.head(self.dropout(h)).squeeze(-1))

@@ -130,6 +130,7 @@ class TFRNet(nn.Module):
         )
 
     def forward(self, batch: Batch) -> Output:
+        """Batch -> Output: predictions (b), the reconstruction and the gate of each modality."""
         sequences = self.inputs(batch)
         low = {m: self.project[m](s) for m, s in sequences.items()}
         low = {m: self.dropout(x + positions(x.shape[1], x.shape[2], x)) for m, x in low.items()}

@@ -35,6 +35,7 @@ class HybridAttention(nn.Module):
         self.feed_forward = nn.ModuleDict({m: feed_forward(d, ffn, dropout=dropout) for m in MODALITIES})
 
     def forward(self, sequences: dict[str, Sequence]) -> dict[str, Tensor]:
+        """{modality: Sequence of (b, l_m, d_m)} -> {modality: H_m (b, l_m, d)}, Eqs. 1 and 2."""
         valid = {m: s.valid for m, s in sequences.items()}
         x = {m: self.encode(m, s) for m, s in sequences.items()}
         x = {m: h + self.dropout(self.within[m](self.norm_within[m](h), valid[m])) for m, h in x.items()}

@@ -40,4 +40,5 @@ class MacroFusion(nn.Module):
         return self.fuse[m](torch.cat([hub, x], dim=1), mask, first=k)
 
     def forward(self, h: dict[str, Tensor], valid: dict[str, Tensor]) -> Tensor:
+        """h {modality: (b, l_m, d)}, valid {modality: (b, l_m)} -> H_f (b, hub * d), Eq. 7."""
         return self.hubs(h, valid)[WATERFALL[-1]].flatten(1)

@@ -132,6 +132,7 @@ class MFMBNet(nn.Module):
         self.head = head(sum(part.width for part in (self.macro, self.micro) if part is not None), c.classes)
 
     def forward(self, batch: Batch) -> Output:
+        """Batch -> Output: predictions (b) or class scores (b, c), reconstructions, gates."""
         sequences = self.inputs(batch)
         valid = {m: s.valid for m, s in sequences.items()}
         h = self.align(sequences)

@@ -87,6 +87,7 @@ class CodeAlignment(nn.Module):
         )
 
     def forward(self, sequences: dict[str, Sequence]) -> dict[str, Tensor]:
+        """{modality: Sequence of (b, l_m, d_m)} -> {modality: (b, l_m, 3d)}; zero at padded steps."""
         x = {m: self.project[m](self.text_dropout(s.x) if m == "text" else s.x) for m, s in sequences.items()}
         found = {}
         for m, s in sequences.items():
@@ -109,6 +110,7 @@ class CodeMacro(nn.Module):
         self.encoder = CodeEncoder(w, depth, mixing)
 
     def forward(self, h: dict[str, Tensor], valid: dict[str, Tensor]) -> Tensor:
+        """h {modality: (b, l_m, w)}, valid {modality: (b, l_m)} -> (b, w)."""
         audio, vision = (self._encode_twice(m, h[m]) for m in ("audio", "vision"))
         hub = audio.new_zeros(len(audio), self.hub, self.width)
         hub = self._read(torch.cat([audio, hub], dim=1))[:, -self.hub :]
@@ -139,6 +141,7 @@ class GatedSummary(nn.Module):
         self.dropout = nn.Dropout(rate)
 
     def forward(self, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """x (b, l, w), valid (b, l) -> summary (b, d), gate (b, l)."""
         states = self.gru(x, valid).masked_fill(~valid[..., None], 0.0)
         gate = torch.sigmoid(self.gate(states.transpose(1, 2)).transpose(1, 2))
         mixed = torch.tanh(self.mix(torch.cat([x, gate * torch.tanh(states)], dim=-1)))
@@ -160,6 +163,7 @@ class CodeMicro(nn.Module):
         self.width = sum(sizes.values()) + 4 * common
 
     def forward(self, h: dict[str, Tensor], valid: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """h {modality: (b, l_m, w)}, valid {modality: (b, l_m)} -> (b, 3d + 4 common), gates {modality: (b, l_m)}."""
         found, gates = {}, {}
         for m in MODALITIES:
             found[m], gates[m] = self.summary[m](h[m], valid[m])
@@ -187,6 +191,7 @@ class CodeReconstruction(nn.Module):
         self.decode = nn.Linear(w, d_raw)
 
     def forward(self, h: Tensor, valid: Tensor) -> Tensor:
+        """h (b, l, w), valid (b, l) -> (b, l, d_raw)."""
         channels = fit(h, self.steps).transpose(1, 2)
         channels = self.encoder(channels, valid.new_ones(channels.shape[:2]))
         return self.decode(fit(channels.transpose(1, 2), h.shape[1]))

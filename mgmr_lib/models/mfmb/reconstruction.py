@@ -32,5 +32,6 @@ class SingleHead(nn.Module):
         self.query, self.key, self.value = (nn.Linear(d, d, bias=False) for _ in range(3))
 
     def forward(self, h: Tensor, valid: Tensor) -> Tensor:
+        """h (b, l, d), valid (b, l) -> (b, l, d); padded steps are never attended to."""
         query, key, value = (w(h)[:, None] for w in (self.query, self.key, self.value))
         return scaled_dot_product_attention(query, key, value, attn_mask=valid[:, None, None, :])[:, 0]

@@ -65,6 +65,7 @@ class Alignment(nn.Module):
         self.vision = CollaborativeBiMamba(d_model, depth, collaboration, **layer_options)
 
     def forward(self, x: dict[str, Tensor], valid: Tensor) -> dict[str, Tensor]:
+        """x {modality: (b, l, d)}, valid (b, l) -> {modality: (b, l, d)}."""
         text_a, audio = self.audio(x["text"], x["audio"], valid)
         text_v, vision = self.vision(x["text"], x["vision"], valid)
         return {"text": (text_a + text_v) / 2, "audio": audio, "vision": vision}

@@ -22,6 +22,7 @@ class UnimodalEncoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, sequence: Sequence) -> Tensor:
+        """sequence.x (b, l, d_m) -> X_m (b, l, d); zero at padded steps."""
         x = self.dropout(sequence.x)
         if self.lstm is not None:
             x, _ = self.lstm(x)

@@ -94,6 +94,7 @@ class MGMRNet(nn.Module):
         return ReconstructionModule(c.d_model, d_raw, c.depth_align, **options, **layer)
 
     def forward(self, batch: Batch) -> Output:
+        """Batch -> Output: predictions (b), the reconstruction and the gate of each modality."""
         sequences = self.inputs(batch)
         fused, rebuilt, gates = {}, {}, {}
         for m, s in sequences.items():

@@ -58,6 +58,7 @@ class ProjectionOnly(nn.Module):
         self.project = nn.Linear(d_model, d_model, bias=False)
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """x (b, l, d), valid (b, l) -> (b, l, d); zero at padded steps."""
         return self.project(torch.relu(self.norm(x))).masked_fill(~valid[..., None], 0.0)
 
 
@@ -73,4 +74,5 @@ class ResidualBiMamba(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """x (b, l, d), valid (b, l) -> (b, l, d)."""
         return x + self.dropout(self.mixer(self.norm(x), valid))
