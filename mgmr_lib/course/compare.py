@@ -39,6 +39,23 @@ def short(x, digits: int = 4) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+def short_pair(a, b) -> tuple[str, str]:
+    """Both values as `short` writes them, with as many digits as it takes to see that they differ."""
+    pair = short(a), short(b)
+    for digits in range(5, 18):
+        if pair[0] != pair[1]:
+            break
+        pair = short(a, digits), short(b, digits)
+    return pair
+
+
+def _numbers_differ(got: Number, want: Number, atol: float, place: str) -> str:
+    """Where both should be 0, say 0: the last bit of a float teaches nothing."""
+    want = 0 if abs(want) < min(atol, 1e-12) else want
+    yours, expected = short_pair(got, want)
+    return f"you have {yours}{place}, we expect {expected}"
+
+
 def _close(a, b, rtol: float, atol: float) -> bool:
     if isinstance(a, bool) or isinstance(b, bool):
         return a == b and isinstance(a, (bool, int)) and isinstance(b, (bool, int))
@@ -59,7 +76,7 @@ def difference(got, want, rtol: float = 1e-6, atol: float = 1e-9, where: str = "
     if _is_array(want) or _is_array(got):
         return _array_difference(got, want, rtol, atol, place)
     if isinstance(want, Number) and isinstance(got, Number):
-        return None if _close(got, want, rtol, atol) else f"you have {short(got)}{place}, we expect {short(want)}"
+        return None if _close(got, want, rtol, atol) else _numbers_differ(got, want, atol, place)
     if isinstance(want, (list, tuple)):
         return _list_difference(got, want, rtol, atol, where)
     if isinstance(want, dict):
