@@ -16,6 +16,13 @@ def _plain(x):
     return x.tolist()
 
 
+def _one_number(x):
+    """A Python number for an array or tensor without axes: an answer may use either."""
+    if type(x).__module__ == "numpy" and getattr(x, "shape", None) == ():
+        return x.item()
+    return _plain(x) if _is_array(x) and tuple(x.shape) == () else x
+
+
 def short(x, digits: int = 4) -> str:
     """A value as a learner wants to read it: few digits, long lists cut, tensors with their shape."""
     if _is_array(x):
@@ -70,7 +77,9 @@ def _close(a, b, rtol: float, atol: float) -> bool:
 def difference(got, want, rtol: float = 1e-6, atol: float = 1e-9, where: str = "") -> str | None:
     """None where `got` equals `want`; else one sentence that names the first difference."""
     place = f" at {where}" if where else ""
-    got, want = (x.item() if type(x).__module__ == "numpy" and getattr(x, "shape", 0) == () else x for x in (got, want))
+    got, want = _one_number(got), _one_number(want)
+    if _is_array(got) and isinstance(want, (list, tuple)):
+        got = _plain(got)
     if got is None and want is not None:
         return "it returns None: does every path end in a `return`?" if not where else f"there is None{place}"
     if _is_array(want) or _is_array(got):

@@ -4,11 +4,13 @@ Nothing that the learner's function does may escape: exceptions, endless recursi
 floods, `sys.exit()`, consumed random numbers.
 """
 
+import ast
 import contextlib
 import copy
 import inspect
 import io
 import random
+import re
 import signal
 import sys
 import threading
@@ -217,3 +219,38 @@ def _same(a, b, spec: Exercise) -> bool:
         return difference(a[1], b[1], spec.rtol, spec.atol) is None
     except Exception:
         return False
+
+
+def broken_cell(exercise_id: str, fn, cells: list[str] | None = None) -> Verdict | None:
+    """A "wrong" verdict where the newest cell that defines the answer to an exercise is no valid Python: then `fn` is
+    what an earlier cell defined, and judging it would mislead. None everywhere else, outside IPython too.
+
+    cells: the cells run so far, oldest first (IPython's own history where it is not given).
+    """
+    if cells is None:
+        shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+        cells = list(shell.history_manager.input_hist_raw) if shell else []
+    name = getattr(getattr(fn, "learner", fn), "__name__", "")
+    defines = re.compile(
+        rf"""^\s*@?exercise\(\s*['"]{re.escape(exercise_id)}['"]"""
+        + (rf"|^\s*def\s+{name}\b" if name.isidentifier() else ""),
+        re.MULTILINE,
+    )
+    cell = next((c for c in reversed(cells) if defines.search(c)), None)
+    error = _syntax_error(cell) if cell else None
+    if error is None:
+        return None
+    text = (error.text or "").strip()
+    place = f" in line {error.lineno} of its cell" + (f" ({text})" if text else "")
+    message = f"Python cannot read your newest answer: {error.msg}{place}. Repair it, run it, then check again"
+    return Verdict("wrong", f"{message}: what you wrote before is not judged.", message + ".")
+
+
+def _syntax_error(cell: str) -> SyntaxError | None:
+    """Why Python cannot compile a cell; lines for IPython alone (%magic, !command, help?) do not count."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    try:
+        compile(shell.transform_cell(cell) if shell else cell, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    except (SyntaxError, ValueError) as e:
+        return e if isinstance(e, SyntaxError) else SyntaxError(str(e))
+    return None
