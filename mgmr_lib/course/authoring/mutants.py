@@ -10,6 +10,7 @@ import copy
 import dataclasses
 import inspect
 import random
+import sys
 import textwrap
 import types
 from collections import Counter
@@ -106,13 +107,35 @@ def _with_helper(fn, name: str, attribute: str | None, helper: Callable) -> Call
     return other
 
 
+def _lines_run(helper: Callable, spec: Exercise) -> set[int] | None:
+    """Lines of a helper, counted from 1, that the exercise's inputs reach; None (all) where it has a test alone."""
+    if spec.cases is None:
+        return None
+    code, reached, tracer = helper.__code__, set(), sys.gettrace()
+
+    def trace(frame, event, _):
+        if frame.f_code is code:
+            reached.add(frame.f_lineno - code.co_firstlineno + 1)
+            return trace
+        return None
+
+    sys.settrace(trace)
+    try:
+        for seed in range(3):
+            for case in spec.inputs(random.Random(seed)):
+                spec.reference(*copy.deepcopy(case.args))
+    finally:
+        sys.settrace(tracer)
+    return reached
+
+
 def _of_source(spec: Exercise) -> Iterator[Mutant]:
     fn = spec.reference
     for kind, text, tree in slips(_tree(fn)):
         yield Mutant(spec.id, kind, text, _compiled(tree, fn.__globals__, "<mutant>"))
     for name, attribute, helper in _helpers(fn):
         called = name if attribute is None else f"{name}.{attribute}"
-        for kind, text, tree in slips(_tree(helper)):
+        for kind, text, tree in slips(_tree(helper), _lines_run(helper, spec)):
             other = _compiled(tree, helper.__globals__, "<mutant>")
             yield Mutant(spec.id, kind, f"{called}: {text}", _with_helper(fn, name, attribute, other))
 

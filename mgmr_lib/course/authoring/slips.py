@@ -44,6 +44,7 @@ CONFUSED = {  # names of functions and methods that stand for one another in a s
     "maximum": ["minimum"], "softmax": ["log_softmax", "sigmoid"], "log_softmax": ["softmax"], "stack": ["cat"],
     "std": ["var"], "var": ["std"], "abs": ["square"], "square": ["abs"], "fmod": ["remainder"],
 }  # fmt: skip
+EITHER_WAY = {"min", "max", "minimum", "maximum"}  # functions whose arguments may change places
 SILENT_KEYWORDS = {"strict", "dtype", "device"}  # their loss changes no value that a check should look at
 
 
@@ -92,7 +93,7 @@ def _of_call(node: ast.Call):
             ast.Attribute(f.value, other, ast.Load()) if isinstance(f, ast.Attribute) else ast.Name(other, ast.Load())
         )
         yield "function", ast.Call(other_f, args, node.keywords)
-    for i in range(len(args) - 1):
+    for i in range(0 if name in EITHER_WAY else len(args) - 1):
         swapped = [*args[:i], args[i + 1], args[i], *args[i + 2 :]]
         yield "arguments swapped", ast.Call(f, swapped, node.keywords)
     for i, k in enumerate(node.keywords):
@@ -204,7 +205,7 @@ def _of_statements(body: list, names: list[str]):
             for op in SWAPPED.get(type(s.op), []):
                 other = ast.AugAssign(s.target, op(), s.value)
                 yield "operator", other, [*before, other, *after]
-        if after and not isinstance(after[0], ast.Return) and not _docstring(s):
+        if after and not isinstance(after[0], ast.Return) and not _docstring(s) and not _independent(s, after[0]):
             yield "order of statements", s, [*before, after[0], s, *after[1:]]
         if isinstance(s, ast.Return) and s.value is not None:
             values = [ast.Name(n, ast.Load()) for n in names]
@@ -212,6 +213,22 @@ def _of_statements(body: list, names: list[str]):
             for v in values:
                 if ast.dump(v) != ast.dump(s.value):
                     yield "return", ast.Return(v), [*before, ast.Return(v), *after]
+
+
+def _independent(a, b) -> bool:
+    """Whether two statements may change places because neither reads or writes what the other writes."""
+    return not (_writes(a) & (_reads(b) | _writes(b)) or _writes(b) & _reads(a))
+
+
+def _reads(s) -> set[str]:
+    return {n.id for n in ast.walk(s) if isinstance(n, ast.Name)}
+
+
+def _writes(s) -> set[str]:
+    """Names that a statement sets, changes in part (x[0] = 1), or calls a method of (x.append(1))."""
+    targets = [n for n in ast.walk(s) if isinstance(getattr(n, "ctx", None), ast.Store)]
+    targets += [s.value.func] if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call) else []
+    return {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
 
 
 def _docstring(s) -> bool:
@@ -245,10 +262,13 @@ def _text(statement) -> str:
     return ast.unparse(ast.fix_missing_locations(statement)).split("\n")[0]
 
 
-def slips(tree: ast.FunctionDef) -> Iterator[tuple[str, str, ast.FunctionDef]]:
-    """(kind, changed statement, changed function) for every slip, equal functions once; `tree` stays as it was."""
+def slips(tree: ast.FunctionDef, lines: set[int] | None = None) -> Iterator[tuple[str, str, ast.FunctionDef]]:
+    """(kind, changed statement, changed function) for every slip, equal functions once; `tree` stays as it was.
+
+    lines: where given, slips in statements that touch none of these lines are left out.
+    """
     seen = {ast.unparse(tree)}
-    for kind, text, changed in [*_slips_in_nodes(tree), *_slips_in_blocks(tree)]:
+    for kind, text, changed in [*_slips_in_nodes(tree, lines), *_slips_in_blocks(tree, lines)]:
         whole = ast.unparse(ast.fix_missing_locations(changed))
         if whole not in seen and _compiles(whole):
             seen.add(whole)
@@ -270,21 +290,29 @@ def _names(tree) -> list[str]:
     return list(dict.fromkeys([p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs)] + stored))
 
 
-def _slips_in_nodes(tree):
+def _left_out(statement, lines: set[int] | None) -> bool:
+    return lines is not None and lines.isdisjoint(range(statement.lineno, statement.end_lineno + 1))
+
+
+def _slips_in_nodes(tree, lines):
     names = _names(tree)
     for parent, field, i, node, statement in _places(tree):
+        if _left_out(statement, lines):
+            continue
         made = OF_EXPRESSION.get(type(node), _of_other)(node)
         made = _of_name(node, names) if isinstance(node, ast.Name) else made
         for kind, other in made:
             yield kind, *_changed(tree, parent, field, i, other, statement)
 
 
-def _slips_in_blocks(tree):
+def _slips_in_blocks(tree, lines):
     names = _names(tree)
     blocks = [(n, f) for n in ast.walk(tree) for f in ("body", "orelse") if isinstance(n, ast.stmt)]
     for block, field in blocks:
         body = getattr(block, field, None)
-        for kind, shown, other in _of_statements(body, names) if isinstance(body, list) else ():
+        if not body or not isinstance(body, list) or all(_left_out(s, lines) for s in body):
+            continue
+        for kind, shown, other in _of_statements(body, names):
             setattr(block, field, other)
             changed = copy.deepcopy(tree)
             setattr(block, field, body)
