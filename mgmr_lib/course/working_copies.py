@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mgmr_lib.course.authoring.build import write_text
 from mgmr_lib.course.authoring.source import LEARNER
-from mgmr_lib.course.score import learner_dir
+from mgmr_lib.course.store import learner_dir
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
 

@@ -64,7 +64,7 @@ def course(monkeypatch, tmp_path):
     real = registry.chapter
     monkeypatch.setattr(registry, "chapter", lambda n: "mgmr_lib.chapters.ch98_made_up" if n == "98" else real(n))
     monkeypatch.setenv("MGMR_LEARNER", str(tmp_path / "learner"))
-    monkeypatch.setattr(score, "_in_memory", {})
+    monkeypatch.setattr(store, "_in_memory", {})
     monkeypatch.setattr(exercises, "_hints_given", {})
     return tmp_path
 

@@ -93,7 +93,9 @@ def tidy(notebook) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if set(o.get("data", {"-": 0})) != {WIDGET}]
+            for output in cell.outputs:
+                output.get("data", {}).pop(WIDGET, None)
+            cell.outputs = [o for o in cell.outputs if o.get("data", True)]
 
 
 def execute(notebook, folder: Path, timeout: float = 600):

@@ -3,7 +3,7 @@
 import re
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-SPEAKS = re.compile(r"^(check|progress|show|explore|say|print|hint)\(", re.MULTILINE)
+SPEAKS = re.compile(r"^(check|progress|show|explore|say|print|hint|predict|outcome)\(", re.MULTILINE)
 BY_LEARNER = re.compile(r"^(check|progress)\(", re.MULTILINE)
 MOST_BYTES = 1_500_000
 
