@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from mgmr_lib.course import check, exercise, exercises, hint, progress, registry, score
+from mgmr_lib.course import check, exercise, exercises, hint, progress, registry, score, store
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 from mgmr_lib.errors import CourseError
 
