@@ -1,7 +1,10 @@
 """Show sentences with computed numbers in a notebook, and answers that look like answers."""
 
 import html
+import os
 
+STORED = "MGMR_STORED_OUTPUTS"  # set where the builder or the tests execute a notebook
+WIDGET = "application/vnd.jupyter.widget-view+json"
 # Shown beside an answer: a sign and a colour for each kind. The colours are the theme's own, so that they can be told
 # from a light and from a dark page; the words always say the same.
 KINDS = {
@@ -21,20 +24,25 @@ def in_notebook() -> bool:
     return get_ipython() is not None
 
 
-def bundle(data: dict[str, object]) -> None:
+def is_live() -> bool:
+    """Whether a learner sits in front of this notebook: its outputs are read now, and never stored or compared."""
+    return in_notebook() and not os.environ.get(STORED)
+
+
+def bundle(data: dict[str, object], metadata: dict | None = None) -> None:
     """Show one output in several forms ("text/html", "text/plain", ...); outside a notebook its plain text is
     printed."""
     if in_notebook():
         from IPython.display import display
 
-        display(data, raw=True)
+        display(data, metadata=metadata or {}, raw=True)
     else:
         print(data["text/plain"])
 
 
-def markdown(text: str) -> None:
-    """Show `text` as Markdown in a notebook, and print it elsewhere."""
-    bundle({"text/markdown": text, "text/plain": text})
+def markdown(text: str, plain: str | None = None) -> None:
+    """Show `text` as Markdown in a notebook, and print it (or `plain`) elsewhere."""
+    bundle({"text/markdown": text, "text/plain": text if plain is None else plain})
 
 
 def say(text: str) -> None:
@@ -55,9 +63,6 @@ def panel(kind: str, head: str, body: str = "") -> str:
 def paragraph(text: str) -> str:
     """HTML of one paragraph of plain text."""
     return f'<p style="margin: 4px 0;">{html.escape(text)}</p>' if text else ""
-
-
-WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def has_widgets() -> bool:

@@ -10,17 +10,19 @@ the tests.
 import hashlib
 import json
 import os
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mgmr_lib.course.authoring import pages
 from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, Source, edition_code, read_sources
+from mgmr_lib.course.display import STORED, WIDGET
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL_ENVIRONMENT = {
+    STORED: "1",
     "MGMR_PROFILE": "fast",
     "HF_HUB_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
@@ -60,6 +62,8 @@ def skeleton(source: Source, edition: str, sources: dict[str, Source], root: Pat
         )
         cell = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}[kind](made)
         cell.id = base if seen[base] == 1 else f"{base}-{seen[base]}"
+        # An answer that Python cannot run must not end "Run All": the next cells go on with the reference.
+        tags += ("raises-exception",) if edition == LEARNER and re.search(r"^@exercise\(", made, re.MULTILINE) else ()
         cell.metadata.update(extra | ({"tags": list(tags)} if tags else {}))
         notebook.cells.append(cell)
     notebook.metadata.update(
