@@ -180,8 +180,7 @@ def _after_cell(result) -> None:
     answers.shell().user_ns[found[2]] = stand_in(found[1], found[2], why)
 
 
-def watch_cells() -> None:
-    """Ask IPython to call `_after_cell`; does nothing elsewhere, and nothing the second time."""
-    shell = answers.shell()
-    if shell is not None and not any(f.__name__ == "_after_cell" for f in shell.events.callbacks["post_run_cell"]):
+def watch(shell) -> None:
+    """Ask IPython's `shell` to call `_after_cell`."""
+    if not any(f.__name__ == "_after_cell" for f in shell.events.callbacks["post_run_cell"]):
         shell.events.register("post_run_cell", _after_cell)

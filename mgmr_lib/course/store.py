@@ -40,6 +40,14 @@ def read(name: str) -> dict:
     return kept if isinstance(kept, dict) else {}
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write whole or not at all, through a temporary file in the same folder, with \\n line ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(part, path)
+
+
 def update(name: str, change: Callable[[dict], dict]) -> None:
     """Replace what is kept under `name` by `change(kept)`, whole or not at all; two notebooks may do so at once.
 
@@ -53,8 +61,6 @@ def update(name: str, change: Callable[[dict], dict]) -> None:
 
     try:
         with FileLock(file.with_name(f".{name}.lock"), timeout=5):
-            part = file.with_name(f".{name}.{os.getpid()}.part")
-            part.write_text(json.dumps(change(read(name)), indent=1, sort_keys=True), encoding="utf-8")
-            os.replace(part, file)
+            write_text(file, json.dumps(change(read(name)), indent=1, sort_keys=True))
     except (OSError, Timeout) as e:
         print(f"({file} could not be written: {getattr(e, 'strerror', None) or 'another notebook holds it'})")

@@ -13,9 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mgmr_lib.course.authoring.build import write_text
 from mgmr_lib.course.authoring.source import LEARNER, SOLUTION
-from mgmr_lib.course.store import SOLUTIONS, learner_dir
+from mgmr_lib.course.store import SOLUTIONS, learner_dir, write_text
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
 

@@ -15,9 +15,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mgmr_lib.course.authoring import pages
+from mgmr_lib.course.authoring import cell_seconds, pages
 from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, Source, edition_code, read_sources
 from mgmr_lib.course.display import STORED, WIDGET
+from mgmr_lib.course.store import write_text
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
 
@@ -102,8 +103,9 @@ def tidy(notebook) -> None:
             cell.outputs = [o for o in cell.outputs if o.get("data", True)]
 
 
-def execute(notebook, folder: Path, timeout: float = 600):
-    """Execute in place, from `folder`, in the fast profile; CourseError that shows the failing cell."""
+def execute(notebook, folder: Path, timeout: float = 600) -> dict[str, int]:
+    """Execute in place, from `folder`, in the fast profile; CourseError that shows the failing cell. Returns the
+    seconds of its slow cells."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -111,7 +113,7 @@ def execute(notebook, folder: Path, timeout: float = 600):
         notebook,
         timeout=timeout,
         kernel_name="python3",
-        record_timing=False,
+        record_timing=True,
         store_widget_state=False,
         coalesce_streams=True,
         extra_arguments=["--IPKernelApp.log_level=40"],
@@ -122,7 +124,9 @@ def execute(notebook, folder: Path, timeout: float = 600):
         client.execute(env=kernel_environment())
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as e:
         raise CourseError(f"{name}: a cell fails, nothing was written: {e}") from e
+    seconds = cell_seconds.of(notebook)
     tidy(notebook)
+    return seconds
 
 
 def serialise(notebook) -> str:
@@ -130,14 +134,6 @@ def serialise(notebook) -> str:
     import nbformat
 
     return nbformat.writes(notebook, indent=1, ensure_ascii=False) + "\n"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write through a temporary file in the same folder, with \\n line ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part, path)
 
 
 def _stored(path: Path):
@@ -180,8 +176,10 @@ def build_one(
     if kept is None and not run:
         return "left alone"
     if kept is None:
-        execute(notebook, path.parent)
+        seconds = execute(notebook, path.parent)
         done = "executed"
+        if edition == LEARNER:
+            cell_seconds.keep(source.meta.number, seconds, root)
     notebook.metadata.mgmr["outputs"] = outputs_digest(notebook)
     text = serialise(notebook)
     if path.exists() and path.read_text(encoding="utf-8") == text:
