@@ -1,18 +1,23 @@
 """`@exercise`, `check` and `hint`: what a learner's notebook calls.
 
 An exercise cell holds a function whose body raises NotImplementedError until the learner writes it. The decorator lets
-such a function fall through to the reference, so that "Run All" works on an untouched notebook.
+such a function fall through to the reference, so that "Run All" works on an untouched notebook. An answer that `check`
+found wrong, and one whose cell Python could not run, give way to the reference too: they never end "Run All".
 """
 
 import functools
 import inspect
+import re
 import types
 
-from mgmr_lib.course import registry, score
-from mgmr_lib.course.grading import Verdict, grade
+from mgmr_lib.course import answers, registry, score
+from mgmr_lib.course.grading import Verdict, broken_cell, grade
 from mgmr_lib.errors import CourseError
 
-_hints_given: dict[str, int] = {}  # the only state of this module: which hint comes next in this kernel
+_hints_given: dict[str, int] = {}  # which hint comes next in this kernel
+_announced: dict[str, object] = {}  # the cell in which it was last said that an exercise's reference steps in
+DEFINED = re.compile(r"^@exercise\(\s*[\"'](\d\d\.\d{1,2})[\"']\s*\)\s*\n(?:def|class)\s+(\w+)", re.MULTILINE)
+COURSE_CELL = re.compile(r"^[0-9a-f]{10}(-\d+)?$")  # the builder's cell ids; a cell that a learner adds has another
 
 
 def _codes(obj) -> set:
@@ -46,8 +51,9 @@ def _class_is_unsolved(cls: type) -> bool:
 def exercise(exercise_id: str):
     """Mark a function (or class) as the learner's answer to `exercise_id`.
 
-    A function that reaches its `raise NotImplementedError` gives the reference's result instead; a class with one in
-    any method is replaced by the reference class. `check` always sees the learner's own.
+    A function that reaches its `raise NotImplementedError`, or that `check` found wrong, gives the reference's result
+    instead; a class with one in any method is replaced by the reference class. `check` always sees the learner's own,
+    and so does a cell that the learner added.
     """
     spec = registry.find(exercise_id)
 
@@ -59,6 +65,9 @@ def exercise(exercise_id: str):
 
         @functools.wraps(obj)
         def answer(*args, **kwargs):
+            if answer.wrong and _is_course_cell():
+                _announce(exercise_id)
+                return spec.reference(*args, **kwargs)
             try:
                 return obj(*args, **kwargs)
             except NotImplementedError as e:
@@ -66,10 +75,31 @@ def exercise(exercise_id: str):
                     raise
             return spec.reference(*args, **kwargs)
 
-        answer.exercise_id, answer.learner = exercise_id, obj
+        answer.exercise_id, answer.learner, answer.wrong = exercise_id, obj, False
         return answer
 
     return decorate
+
+
+def _cell_id() -> str | None:
+    """The id of the cell that runs, where the front end tells."""
+    kernel = getattr(answers.shell(), "kernel", None)
+    parent = kernel.get_parent() if kernel else {}
+    return (parent.get("metadata") or {}).get("cellId")
+
+
+def _is_course_cell() -> bool:
+    """Whether the cell that runs is one of the course's, rather than one that the learner added to try things."""
+    cell = _cell_id()
+    return cell is None or bool(COURSE_CELL.match(cell))
+
+
+def _announce(exercise_id: str) -> None:
+    """Say once a cell that the reference steps in."""
+    here = getattr(answers.shell(), "execution_count", 0)
+    if _announced.get(exercise_id) != here:
+        _announced[exercise_id] = here
+        print(f"(This waits for {exercise_id}: your answer is not right yet, so the course's version goes on here.)")
 
 
 def verdict(exercise_id: str, fn) -> Verdict:
@@ -83,9 +113,24 @@ def verdict(exercise_id: str, fn) -> Verdict:
         return Verdict(
             "wrong", f"check wants the function itself, you gave it a {type(learner).__name__}: leave out the call."
         )
+    broken = broken_cell(exercise_id, fn)
+    if broken or hasattr(fn, "failed"):
+        return broken or Verdict("wrong", fn.failed)
     if inspect.isclass(learner):
         return Verdict("not attempted") if _class_is_unsolved(learner) else grade(spec, learner, lambda e: False)
-    return grade(spec, learner, lambda e: is_unsolved(e, learner))
+    return _graded(spec, fn, learner)
+
+
+def _graded(spec, fn, learner) -> Verdict:
+    """The verdict on the learner's function; where it calls itself, it must not meet the reference."""
+    wrong, marked = getattr(fn, "wrong", False), hasattr(fn, "wrong")
+    try:
+        if marked:
+            fn.wrong = False
+        return grade(spec, learner, lambda e: is_unsolved(e, learner))
+    finally:
+        if marked:
+            fn.wrong = wrong
 
 
 def check(exercise_id: str, fn) -> None:
@@ -96,16 +141,13 @@ def check(exercise_id: str, fn) -> None:
         print(f"{exercise_id}  {e}")
         return
     score.record(exercise_id, result.state)
-    if result.state == "passed":
-        print(f"{exercise_id}  passed: {spec.title}." + (f"\n       {spec.after}" if spec.after else ""))
-    elif result.state == "not attempted":
-        print(f'{exercise_id}  not attempted yet: {spec.title}. Stuck? Run hint("{exercise_id}").')
-    else:
-        print(f"{exercise_id}  not yet: {result.message}")
+    if hasattr(fn, "wrong") and getattr(fn, "exercise_id", None) == exercise_id:
+        fn.wrong = result.state == "wrong"
+    answers.show_verdict(spec, result)
 
 
 def hint(exercise_id: str, level: int | None = None) -> None:
-    """Print the next hint: first in words, then in shapes, then where the solution is; or the hint number `level`."""
+    """Show the next hint: first in words, then in shapes, then the course's solution; or the hint number `level`."""
     try:
         spec = registry.find(exercise_id)
     except CourseError as e:
@@ -113,17 +155,32 @@ def hint(exercise_id: str, level: int | None = None) -> None:
         return
     level = min(_hints_given.get(exercise_id, 0) + 1, 3) if level is None else min(max(int(level), 1), 3)
     _hints_given[exercise_id] = level
-    if level < 3:
-        print(f"{exercise_id}  hint {level} of 3: {spec.hints[level - 1]}")
-    else:
-        from mgmr_lib.course.display import markdown
-
-        path = _solution_path(exercise_id[:2])
-        markdown(f"{exercise_id}  hint 3 of 3: the solution is exercise {exercise_id} in [{path}]({path}).")
+    answers.show_hint(spec, level)
 
 
-def _solution_path(number: str) -> str:
-    from mgmr_lib.paths import REPOSITORY
+def stand_in(exercise_id: str, name: str, why: str):
+    """What takes the place of an answer whose cell did not run: the reference, which `check` reports as wrong."""
 
-    found = sorted((REPOSITORY / "solutions").glob(f"{number}_*.ipynb"))
-    return f"../solutions/{found[0].name if found else number + '.ipynb'}"
+    def learner(*args, **kwargs):
+        raise NotImplementedError
+
+    learner.__name__ = name
+    made = exercise(exercise_id)(learner)
+    made.wrong, made.failed = True, why
+    return made
+
+
+def _after_cell(result) -> None:
+    """IPython's hook: define what an exercise cell that failed should have defined, so that later cells go on."""
+    error = result.error_before_exec or result.error_in_exec
+    found = DEFINED.search(getattr(result.info, "raw_cell", None) or "") if error is not None else None
+    if not found or not registry.is_known(found[1]):
+        return
+    why = f"the cell of your newest answer stops with {type(error).__name__}: {error}. Repair it, run it, check again."
+    answers.shell().user_ns[found[2]] = stand_in(found[1], found[2], why)
+
+
+def watch(shell) -> None:
+    """Ask IPython's `shell` to call `_after_cell`."""
+    if not any(f.__name__ == "_after_cell" for f in shell.events.callbacks["post_run_cell"]):
+        shell.events.register("post_run_cell", _after_cell)

@@ -109,12 +109,15 @@ def exercises_of(number: str) -> tuple[Exercise, ...]:
     return () if module is None else tuple(module.EXERCISES)
 
 
+def is_known(exercise_id: str) -> bool:
+    """Whether there is an exercise with that id."""
+    return bool(ID_PATTERN.match(exercise_id)) and any(e.id == exercise_id for e in exercises_of(exercise_id[:2]))
+
+
 def find(exercise_id: str) -> Exercise:
     """The exercise with that id; `CourseError` where there is none."""
-    if ID_PATTERN.match(exercise_id):
-        for e in exercises_of(exercise_id[:2]):
-            if e.id == exercise_id:
-                return e
+    if is_known(exercise_id):
+        return next(e for e in exercises_of(exercise_id[:2]) if e.id == exercise_id)
     raise CourseError(f"there is no exercise {exercise_id!r}: its id is in the heading of the exercise, such as '01.2'")
 
 

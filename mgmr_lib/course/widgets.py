@@ -1,18 +1,32 @@
 """`explore`: one drawing under several values, as static small multiples always and with sliders in a live notebook.
 
-The static figure is what a reader on a web page, a PDF and the stored notebook show. The sliders redraw a PNG in an
-image
-widget: no output area, no stored widget state, so that a notebook's stored outputs stay comparable.
+The static figure is what a reader on a web page, a PDF and the stored notebook show. The sliders redraw a picture in an
+HTML widget: no output area, no stored widget state, so that a notebook's stored outputs stay comparable.
 """
 
 import cmath
 import math
 from itertools import product
 
-from mgmr_lib.course import figures
+from mgmr_lib.course import display, figures
 from mgmr_lib.errors import CourseError
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
+# The slider of JupyterLab's widgets tells a screen reader the position of its handle and nothing else. This gives each
+# handle the label and the value that stand beside it. Without it (another front end) all else works.
+LABELS = """
+for (const slider of document.querySelectorAll(".course-explore .widget-slider:not(.course-labelled)")) {
+    slider.classList.add("course-labelled");
+    const [label, value] = [".widget-label", ".widget-readout"].map(s => slider.querySelector(s));
+    const handle = slider.querySelector(".noUi-handle");
+    if (!label || !value || !handle) continue;
+    const tell = () => {
+        handle.setAttribute("aria-label", label.innerText);
+        handle.setAttribute("aria-valuetext", value.innerText);
+    };
+    new MutationObserver(tell).observe(value, {childList: true, characterData: true, subtree: true});
+    tell();
+}
+"""
 
 
 def explore(draw, caption: str, title: str = "", size: tuple[float, float] = (8.0, 2.4), **values) -> None:
@@ -90,49 +104,43 @@ def make_sliders(draw, size, values: dict):
     """The live widget: a slider for each name, a line that says the values, the drawing."""
     import ipywidgets as w
 
-    wide = w.Layout(width="420px")
     sliders = {
         n: w.SelectionSlider(
             options=list(c),
             value=middle(c),
             description=n.replace("_", " "),
-            layout=wide,
+            layout=w.Layout(width="420px", max_width="100%"),
             style={"description_width": "110px"},
         )
         for n, c in values.items()
     }
-    start = {n: s.value for n, s in sliders.items()}
-    said = w.HTML(in_words(start))
+    said, picture = w.HTML(), w.HTML()
     said.add_class("course-explore-values")
-    image = w.Image(value=_one(draw, size, start), format="png")
-    image.add_class("course-explore-figure")
 
-    def redraw(_):
+    def redraw(_=None):
         choice = {n: s.value for n, s in sliders.items()}
-        image.value, said.value = _one(draw, size, choice), in_words(choice)
+        words = in_words(choice)
+        picture.value = figures.img(_one(draw, size, choice), f"The drawing for {words}", "course-explore-figure")
+        said.value = f'<span role="status">{words}</span>'
 
+    redraw()
     for s in sliders.values():
         s.observe(redraw, names="value")
-    return w.VBox([*sliders.values(), said, image])
+    box = w.VBox([*sliders.values(), said, picture])
+    box.add_class("course-explore")
+    return box
 
 
 def _sliders(draw, size, values: dict) -> None:
-    try:
-        from IPython import get_ipython
-        from IPython.display import display
-
-        if get_ipython() is None or not hasattr(get_ipython(), "kernel"):
-            return
-        box = make_sliders(draw, size, values)
-    except ImportError:  # ipywidgets is missing: the small multiples say the same
+    if not display.has_widgets():  # ipywidgets is missing: the small multiples say the same
         return
-    view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
     # Only the view, without a text form: the stored notebook then has nothing to lose, and nbval nothing to compare.
-    display({WIDGET: view}, raw=True)
+    display.bundle(display.widget_view(make_sliders(draw, size, values)))
+    if display.is_live():
+        display.bundle({"application/javascript": f"setTimeout(() => {{{LABELS}}}, 500);"})
 
 
 # --- what the first notebooks explore
-# -------------------------------------------------------------------------------------
 
 
 def pole_and_impulse(fig, radius: float = 0.9, angle: float = 0.0, steps: int = 30) -> None:

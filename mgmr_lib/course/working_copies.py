@@ -1,5 +1,6 @@
 """The learner's own copies of the notebooks, in `learner/`: made once, never overwritten, so that an update of the
-course never destroys an answer. JupyterLab opens on them.
+course never destroys an answer. JupyterLab opens on them, and shows nothing but that folder: whatever a learner clicks,
+the course's own files stay as they are. Solutions are copies too, marked as such.
 """
 
 import datetime
@@ -12,14 +13,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mgmr_lib.course.authoring.build import write_text
-from mgmr_lib.course.authoring.source import LEARNER
-from mgmr_lib.course.score import learner_dir
+from mgmr_lib.course.authoring.source import LEARNER, SOLUTION
+from mgmr_lib.course.store import SOLUTIONS, learner_dir, write_text
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
 
-MANIFEST = ".copies.json"
+OLD_MANIFEST = ".copies.json"  # what copies were made of, before each copy kept it itself
+SUFFIX = "_SOLUTION"  # in the name of a solution's copy, and so on its tab
+MARK = "copied"  # in a copy's metadata, under mgmr: the digest of the course's version that it was made of
 PAGES = ("glossary.md", "bibliography.md")
+BANNER = (
+    "# SOLUTION of {title}\n\nRead it and run it; **your own work is in [{name}](../{name})**. "
+    "Nothing that is done here counts in `progress()`."
+)
 
 
 def cells_digest(text: str) -> str | None:
@@ -39,12 +45,49 @@ def _read(path: Path) -> str | None:
         return None
 
 
-def _manifest(folder: Path) -> dict[str, str]:
+def _made_of(text: str, name: str, old: dict[str, str]) -> str | None:
+    """The digest of the course's version that a copy was made of, as the copy says (or the old manifest, if there is
+    one); None where nobody knows."""
     try:
-        kept = json.loads(_read(folder / MANIFEST) or "{}")
+        return json.loads(text)["metadata"]["mgmr"][MARK]
+    except (ValueError, KeyError, TypeError):
+        return old.get(name)
+
+
+def _old_manifest(folder: Path) -> dict[str, str]:
+    try:
+        kept = json.loads(_read(folder / OLD_MANIFEST) or "{}")
         return kept if isinstance(kept, dict) else {}
     except ValueError:
         return {}
+
+
+def learners_copy(text: str) -> str:
+    """What a learner gets of a notebook: no outputs, so that no bet is spoiled; marked with what it was made of."""
+    notebook = json.loads(text)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+    return _marked(notebook)
+
+
+def solution_copy(text: str, name: str) -> str:
+    """What a learner gets of a solution: its title says so, and its links fit the folder."""
+    notebook = json.loads(text)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            source = "".join(cell["source"]).replace("](../notebooks/", "](../")
+            cell["source"] = re.sub(r"\]\((\d\d_\w+)\.ipynb", rf"](\1{SUFFIX}.ipynb", source)
+    first = notebook["cells"][0]
+    title, _, rest = first["source"].partition("\n")
+    first["source"] = BANNER.format(title=title.removeprefix("# "), name=name) + "\n" + rest
+    return _marked(notebook)
+
+
+def _marked(notebook: dict) -> str:
+    digest = cells_digest(json.dumps(notebook))
+    notebook["metadata"].setdefault("mgmr", {})[MARK] = digest
+    return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def prepare(root: Path = REPOSITORY, folder: Path | None = None) -> list[str]:
@@ -55,8 +98,12 @@ def prepare(root: Path = REPOSITORY, folder: Path | None = None) -> list[str]:
     if not notebooks:
         raise CourseError(f"there are no notebooks in {root / LEARNER}: get the whole repository, or build them")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        notes = _copy_all(notebooks, folder)
+        (folder / SOLUTIONS).mkdir(parents=True, exist_ok=True)
+        old = _old_manifest(folder)
+        notes = [_copy(folder / p.name, learners_copy(p.read_text(encoding="utf-8")), old) for p in notebooks]
+        for p in sorted((root / SOLUTION).glob("[0-9][0-9]_*.ipynb")):
+            fresh = solution_copy(p.read_text(encoding="utf-8"), p.name)
+            _copy(folder / SOLUTIONS / f"{p.stem}{SUFFIX}.ipynb", fresh, {})
         for name in PAGES:
             if (root / LEARNER / name).exists():
                 shutil.copyfile(root / LEARNER / name, folder / name)
@@ -64,34 +111,26 @@ def prepare(root: Path = REPOSITORY, folder: Path | None = None) -> list[str]:
         raise CourseError(
             f"{e.filename or folder}: {e.strerror}; the working copies need a folder that can be written to"
         ) from e
-    return notes
+    return [n for n in notes if n]
 
 
-def _copy_all(notebooks: list[Path], folder: Path) -> list[str]:
-    manifest, notes = _manifest(folder), []
-    for path in notebooks:
-        fresh = path.read_text(encoding="utf-8")
-        copy, theirs = folder / path.name, cells_digest(fresh)
-        if not copy.exists():
-            write_text(copy, fresh)
-            manifest[path.name] = theirs
-            continue
-        mine = cells_digest(_read(copy) or "")
-        if manifest.get(path.name) == theirs or mine == theirs:
-            continue
-        if mine is not None and mine == manifest.get(path.name):
-            write_text(copy, fresh)
-            manifest[path.name] = theirs
-            notes.append(
-                f"{path.name}: the course has a new version, and you had not edited yours: it is up to date now"
-            )
-        else:
-            notes.append(
-                f"{path.name}: the course has a new version; yours is edited and stays. "
-                f"`python course.py reset {path.name[:2]}` gives the new one and keeps yours beside it"
-            )
-    write_text(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
-    return notes
+def _copy(copy: Path, fresh: str, old: dict[str, str]) -> str:
+    """Make or refresh one copy; returns what to tell the learner, "" where there is nothing to say."""
+    theirs = cells_digest(fresh)
+    if not copy.exists():
+        write_text(copy, fresh)
+        return ""
+    text = _read(copy) or ""
+    mine, made_of = cells_digest(text), _made_of(text, copy.name, old)
+    if theirs in (mine, made_of):
+        return ""
+    if mine is not None and mine == made_of:
+        write_text(copy, fresh)
+        return f"{copy.name}: the course has a new version, and you had not edited yours: it is up to date now"
+    return (
+        f"{copy.name}: the course has a new version; yours is edited and stays. "
+        f"`python course.py reset {copy.name[:2]}` gives the new one and keeps yours beside it"
+    )
 
 
 def reset(number: str, root: Path = REPOSITORY, folder: Path | None = None) -> str:
@@ -112,10 +151,7 @@ def reset(number: str, root: Path = REPOSITORY, folder: Path | None = None) -> s
         kept.parent.mkdir(parents=True, exist_ok=True)
         os.replace(copy, kept)
         done = f" (yours is now backup/{kept.name})"
-    fresh = path.read_text(encoding="utf-8")
-    write_text(copy, fresh)
-    manifest = _manifest(folder) | {path.name: cells_digest(fresh)}
-    write_text(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    write_text(copy, learners_copy(path.read_text(encoding="utf-8")))
     return f"{copy.name} is fresh{done}"
 
 
@@ -144,15 +180,13 @@ def lab_command(start: str, *options: str, root: Path = REPOSITORY) -> list[str]
 
 def open_lab(options: list[str], root: Path = REPOSITORY) -> int:
     """Prepare the copies and start JupyterLab on the first; `options` go to JupyterLab (--no-browser, --port=8890)."""
-    folder = learner_dir()
+    folder = learner_dir().resolve()
     for note in prepare(root, folder):
         print(note)
     first = sorted(folder.glob("[0-9][0-9]_*.ipynb"))[0]
-    inside = root in folder.resolve().parents
-    base = root if inside else folder
-    start = first.relative_to(base).as_posix() if inside else first.name
     print(f"JupyterLab opens on {first.name}; your answers are kept in {folder}. Stop it with Ctrl-C.", flush=True)
     try:
-        return subprocess.run(lab_command(start, *options, root=base), env=lab_environment(folder), cwd=base).returncode
+        env = lab_environment(folder) | {"MGMR_LEARNER": str(folder)}
+        return subprocess.run(lab_command(first.name, *options, root=folder), env=env, cwd=folder).returncode
     except KeyboardInterrupt:
         return 0

@@ -28,9 +28,11 @@ import random
 
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, explore, hint, outcome, predict, progress, say, show, use_style
 
 use_style()
+predict("01.a", "How much of the clap is left after 20 silent steps?",
+        {"nothing": 0, "a tenth": 0.1, "a half": 0.5})
 
 # %%
 clap = [1.0] + [0.0] * 29
@@ -39,6 +41,7 @@ for x in clap:
     h = 0.9 * h + x
     heard.append(h)
 say(f"After 20 silent steps **{heard[20]:.0%}** of the clap is left: one number remembers it.")
+outcome("01.a", heard[20], because="Twenty factors just below one still leave something: a decay has no last step.")
 
 # %% [markdown]
 # ## 1 One number that remembers
@@ -108,9 +111,16 @@ check("01.2", run)
 # **Predict, then run:** with $c = 0$ and $d = 1$, what does the system do with the clap?
 
 # %%
+predict("01.b", "What comes out with c = 0 and d = 1?",
+        ["the fading clap, as before", "the clap, and then silence", "silence"])
+
+# %%
 assert run(clap, 0.9, 1.0, 1.0, 0.0) == heard, "exercise 01.2 is not solved yet"
 print("c = 1, d = 0:", [round(y, 2) for y in run(clap, 0.9, 1.0, 1.0, 0.0)[:5]])
-print("c = 0, d = 1:", [round(y, 2) for y in run(clap, 0.9, 1.0, 0.0, 1.0)[:5]])
+handed_on = run(clap, 0.9, 1.0, 0.0, 1.0)
+print("c = 0, d = 1:", [round(y, 2) for y in handed_on[:5]])
+outcome("01.b", "the clap, and then silence" if handed_on == clap else "the fading clap, as before",
+        because="The state still fades inside, but with c = 0 nobody reads it: d only hands the input on.")
 
 # %% [markdown]
 # The shortcut $d$ hands the input straight through and remembers nothing. All memory sits in $a$.
@@ -127,10 +137,17 @@ print("c = 0, d = 1:", [round(y, 2) for y in run(clap, 0.9, 1.0, 0.0, 1.0)[:5]])
 # steps? And after fifty?
 
 # %%
+predict("01.c", "Which of the three has more than a per cent of the clap left after fifty steps?",
+        ["none of them", "0.98 only", "0.9 and 0.98", "all three"])
+
+# %%
 click = [1.0] + [0.0] * 59
 kept = {a: run(click, a, 1.0, 1.0, 0.0) for a in (0.5, 0.9, 0.98)}
 for a, k in kept.items():
     print(f"a = {a:4}:  after 10 steps {k[10]:6.1%}   after 50 steps {k[50]:6.1%}")
+know = sum(k[50] > 0.01 for k in kept.values())
+outcome("01.c", ["none of them", "0.98 only", "0.9 and 0.98", "all three"][know],
+        because="Small differences near one are raised to the fiftieth power, so 0.9 and 0.98 are worlds apart.")
 
 # %%
 fig, ax = plt.subplots()
@@ -193,9 +210,13 @@ check("01.3", pole_for_half_life)
 # and halve again.)
 
 # %%
+predict("01.d", "What is left after 30 steps?", between=(0, 100), step=0.5, within=1, unit="%")
+
+# %%
 a = pole_for_half_life(10)
 left = run([1.0] + [0.0] * 30, a, 1.0, 1.0, 0.0)
 print(f"a = {a:.3f}:", {t: round(left[t], 3) for t in (0, 10, 20, 30)})
+outcome("01.d", 100 * left[30], because="Each half-life halves what is left, it does not take away half of the start.")
 
 # %% [markdown]
 # ## 3 When does it explode?
@@ -205,11 +226,16 @@ print(f"a = {a:.3f}:", {t: round(left[t], 3) for t in (0, 10, 20, 30)})
 # **Predict, then run:** where does each of the three end up?
 
 # %%
+predict("01.e", "Near which number is the fading system, with a = 0.9, after 60 steps?",
+        {"0, it fades": 0, "1, the tone": 1, "10": 10, "60, a step each": 60})
+
+# %%
 tone = [1.0] * 60
 ends = {a: run(tone, a, 1.0, 1.0, 0.0) for a in (0.9, 1.0, 1.05)}
 for a, y in ends.items():
     print(f"a = {a:4}:  after 60 steps {y[-1]:6.1f}")
 print(f"1 / (1 - 0.9) = {1 / (1 - 0.9):.1f}")
+outcome("01.e", ends[0.9][-1], because="The state grows until a step's loss, a tenth of it, equals what comes in.")
 
 # %%
 fig, ax = plt.subplots()
@@ -343,6 +369,10 @@ check("01.5", is_stable)
 # turns the state by a little over its length.
 
 # %%
+predict("01.f", "Which are stable?",
+        ["the small entries only", "the huge entry only", "the small entries and the growing turn", "none"])
+
+# %%
 candidates = {
     "small entries": [[0.7, 0.6], [0.6, 0.7]],
     "a huge entry": [[0.5, 100.0], [0.0, 0.5]],
@@ -350,6 +380,9 @@ candidates = {
 }
 for name, A in candidates.items():
     print(f"{name:15} stable: {is_stable(A)}")
+assert [is_stable(A) for A in candidates.values()] == [False, True, False]
+outcome("01.f", "the huge entry only",
+        because="The size of the entries says little: what counts are the directions in which they only stretch.")
 
 # %% [markdown]
 # Along the direction (1, 1) the first matrix multiplies by 0.7 + 0.6, more than one. The huge entry of the second only passes one
@@ -400,6 +433,10 @@ clips, fresh = [voice() for _ in range(10)], [voice() for _ in range(10)]
 #
 # **Predict, then run:** how many frames must the rival keep to draw level with our one number?
 
+# %%
+predict("01.g", "How many frames must the moving average keep to be as good?",
+        ["about 3", "about 10", "about 30", "it never is"])
+
 
 # %% tags=["baseline"]
 def moving_average(x, m):
@@ -438,6 +475,8 @@ raw, rival, one = (rms_error(f, fresh) for f in (averaging(1), averaging(best_m)
 assert one < rival < raw
 say(f"On fresh clips: frames as they come, error {raw:.2f}. Best moving average, "
     f"**{best_m} numbers** kept: {rival:.2f}. Our recurrence with a = {best_a}, **one number** kept: **{one:.2f}**.")
+outcome("01.g", "it never is", because="A sharp window trusts its oldest frame as much as its newest, and no "
+        "length mends that.")
 
 # %% [markdown]
 # The rival never draws level: it trusts its oldest frame as much as its newest, and then drops it at once.

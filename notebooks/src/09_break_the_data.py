@@ -27,7 +27,7 @@ from dataclasses import replace
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, explore, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.chapters.ch09_break_the_data import figures as draw
 from mgmr_lib.data import missing
 from mgmr_lib.data.corpus import MODALITIES, Ragged
@@ -37,6 +37,8 @@ from mgmr_lib.evaluation.statistics import bootstrap_interval, paired_difference
 
 use_style()
 corpus = load_corpus("classroom-mosi")
+predict("09.a", "How much of the reader's lead is left?",
+        {"nothing": 0, "a tenth": 0.1, "a half": 0.5, "nearly all": 1})
 
 # %% [markdown]
 # Voice and face of this corpus are simulated. We bring each of their features to mean 0 and deviation 1, with the statistics of the *training*
@@ -82,6 +84,8 @@ left = (blind - tenth) / (blind - complete)
 assert left > 0.8
 say(f"The blind rival is off by {blind:.2f} points, the reader by {complete:.2f}, and with a tenth of the frames by "
     f"{tenth:.2f}: **{left:.0%} of its lead** is left.")
+outcome("09.a", left, because="Neighbouring frames say nearly the same, so the few that are left make nearly the same "
+        "average.")
 
 # %% [markdown]
 # No network, no reconstruction, and hardly any damage at a missing rate of nine tenths. Somebody could print that as "robust". What did the rate
@@ -278,6 +282,10 @@ def leads(seen):
 # **Predict, then run:** draw six curves, the share of the lead that is left against the rate: text, voice and face, frame-level and modality-level.
 # Three of the six can be known before any measurement.
 
+# %%
+shapes = ["the text", "the voice", "the face", "all alike"]
+predict("09.b", "If single steps are lost, whose lead falls first?", shapes)
+
 # %% tags=["signature"]
 start = leads(full)
 frame = {rate: {m: v / start[m] for m, v in leads(seen).items()} for rate, seen in frame_level.items()}
@@ -301,6 +309,9 @@ assert frame[0.6]["text"] < 0.6 and all(abs(whole[0.6][m] - 0.4) < 0.12 for m in
 say(f"At rate 0.6 the voice keeps {frame[0.6]['audio']:.0%} of its lead if frames are lost and "
     f"{whole[0.6]['audio']:.0%} if whole clips fall silent; the text keeps {frame[0.6]['text']:.0%} and "
     f"{whole[0.6]['text']:.0%}.")
+levels = [frame[0.6][m] for m in MODALITIES]
+outcome("09.b", "all alike" if max(levels) - min(levels) < 0.1 else shapes[int(np.argmin(levels))],
+        because="A rate counts steps, not what they say: a word has no neighbour that says the same, a frame has.")
 
 # %% [markdown]
 # The right-hand panel is arithmetic: a clip is read completely or not at all, so the lead is on average $(1 - r)$ times the complete one, for *every*
@@ -338,6 +349,9 @@ say(f"Five mask seeds at rate 0.9: the voice keeps {spread['mean']:.0%} of its l
 # decibels)? And at rate 1?
 
 # %%
+predict("09.c", "Which filling is worst at rate 0.5, told by the error?", ["zeros", "noise", "zeros, raw units"])
+
+# %%
 raw_train, raw = (corpus[name].audio for name in ("train", "test"))
 raw_voice = fit_ridge(mean_pool(raw_train), train.labels)
 
@@ -371,6 +385,9 @@ assert fillings["zeros, raw units"][-1] > blind + 0.05 and abs(fillings["zeros"]
 assert max(abs(a - b) for a, b in zip(fillings["zeros"], fillings["noise"], strict=True)) < 0.03
 say(f"With everything lost, zeros in raw units cost {fillings['zeros, raw units'][-1] - blind:.2f} points more than "
     "knowing nothing. Standardised zeros and noise differ by less than 0.03 at every rate.")
+worst = max(("zeros", "noise", "zeros, raw units"), key=lambda name: fillings[name][rates.index(0.5)])
+outcome("09.c", worst, because="A zero is not nothing: it is a value in the units of the feature, and 0 hertz is far "
+        "from any voice.")
 
 # %% [markdown]
 # In raw units a zero is loud: a pitch of 0 hertz is far from any voice. Standardised, a zero says "the mean frame", and the average shrinks by
@@ -401,6 +418,10 @@ say(f"With everything lost, zeros in raw units cost {fillings['zeros, raw units'
 # **Predict, then run:** which custom gives the lowest error at rate 0.8, and by how much?
 
 # %%
+names = "trained on complete clips", "protocol A", "protocol B"
+predict("09.d", "Which training gives the lowest error at rate 0.8?", names)
+
+# %%
 def fitted(keeps):
     """The voice reader, trained on every given set of masks of the training clips."""
     seen = np.concatenate([average(train.audio, k["audio"], "valid") for k in keeps])
@@ -419,7 +440,6 @@ for r in (0.0, 0.4, 0.8):
 for_all = fitted([missing.train_masks(train, epoch, 7, protocol="B") for epoch in range(4)])
 
 # %%
-names = "trained on complete clips", "protocol A", "protocol B"
 table = {r: [tested(m, r) for m in (one_a_rate[0.0], one_a_rate[r], for_all)] for r in one_a_rate}
 swapped = tested(one_a_rate[0.8], 0.0)
 fig, ax = plt.subplots(figsize=(6.4, 3.0))
@@ -434,6 +454,8 @@ assert table[0.8][1] < table[0.8][2] - 0.03 and swapped > blind + 0.2
 apart = (table[0.8][2] - table[0.8][1]) / (blind - complete)
 say(f"At rate 0.8, A is better than B by {table[0.8][2] - table[0.8][1]:.2f} points, which is {apart:.0%} of the "
     f"reader's whole lead. But show A's model for rate 0.8 *complete* clips: {swapped:.2f}, far worse than blind.")
+outcome("09.d", names[int(np.argmin(table[0.8]))],
+        because="More variety in training is no gain where the rate is known: one model for all rates must compromise.")
 
 # %% [markdown]
 # A's model knows the rate, and undoes the shrinking with larger weights. B's model must serve every rate with one set of weights. Neither is wrong: A
@@ -492,6 +514,11 @@ assert all(3 * hers < 2 * ours for hers, ours in losses.values()) and 5 * losses
 # **Predict, then run:** what does the improper reader do as the missing rate grows?
 
 # %%
+courses = ["it is as blind as its rival at every rate", "it reads well and loses it as the rate grows",
+           "it reads well at every rate"]
+predict("09.e", "How does the improper reader fare on pure noise?", courses)
+
+# %%
 def planted(labels, rng, tells=12.0, length=120):
     """Frames of five noise features (mean 1, deviation 1); `tells`: how much a clip's length follows the label."""
     steps = 40 + tells * labels / labels.std() + 24 * rng.standard_normal(len(labels))
@@ -543,6 +570,8 @@ assert max(abs(c) for c in tell.values()) < 0.15
 say(f"From pure noise the improper reader gains up to {blind - min(leaky):.2f} points. In our corpus there is "
     "little to steal: lengths and labels correlate by "
     f"{', '.join(f'{c:.2f} ({m})' for m, c in tell.items())}.")
+outcome("09.e", courses[(leaky[0] < blind - 0.1) + (leaky[-1] < blind - 0.1)],
+        because="Lost frames do not shorten a clip, so what the reader really reads, the length, is never lost.")
 
 # %% [markdown]
 # Even a proper mask tells a network how long a clip is, and that can be a fair clue. Then it is a rival's clue too: fit a ridge on the lengths alone and put it in
@@ -550,8 +579,15 @@ say(f"From pure noise the improper reader gains up to {blind - min(leaky):.2f} p
 
 # %% [markdown]
 # ### One seed for all modalities
-# The third: somebody seeds every modality's generator alike. What is lost is then lost in all three at the same moment. **Predict:** do results get better or worse?
+# The third: somebody seeds every modality's generator alike. What is lost is then lost in all three at the same moment.
 #
+# **Predict, then run:** do results get better or worse?
+
+# %%
+effects = ["worse for every model", "better for every model", "worse for some models, better for others"]
+predict("09.f", "What does one seed for all modalities do to the results?", effects)
+
+# %% [markdown]
 # ### Exercise 09.4 · what is left of a moment (medium, 6 minutes)
 # Each of $k$ modalities loses a moment with probability $r$. How likely is it that *some* modality still has it, and that *all* have it?
 
@@ -627,15 +663,22 @@ show(fig, "Left: errors of the ridge on three modalities for forty mask seeds; w
      "higher as the rate grows.")
 
 # %%
-assert duets["one seed"][-1] > duets["own seeds"][-1] + 0.2
+helps = duets["one seed"][-1] > duets["own seeds"][-1] + 0.2
+assert helps
 say(f"At rate 0.9 one seed **raises** the comparing reader's correlation from {duets['own seeds'][-1]:.1f} to "
     f"{duets['one seed'][-1]:.1f}: another experiment under the same name, which would flatter any model that "
     "compares modalities moment by moment. Both papers say *independent* masks, and rightly.")
+outcome("09.f", effects[(2 if helps else 0) if harm["low"] > 0 else 1],
+        because="Losing the same moments takes away every stand-in, and leaves every comparison whole.")
 
 # %% [markdown]
 # ### A lucky draw, and a look around
 # The fourth leak is the experimenter. Evaluate a text reader with whole texts lost, look, dislike the result, draw other masks, look again.
 # **Predict, then run:** the best of twenty mask seeds, how far above the mean is its correlation?
+
+# %%
+predict("09.g", "How far above the mean is the best of twenty correlations?",
+        between=(0, 0.2), step=0.005, within=0.015)
 
 # %%
 def text_correlation(seed):
@@ -660,10 +703,16 @@ assert gain > 0.02 and (lucky > honest["mean"]).all()
 say(f"Twenty looks lift the correlation by **{gain:.2f}** on average, without touching the reader. Honest: fix the "
     f"seeds before looking, and report them all; five seeds give {honest['mean']:.2f} ({honest['low']:.2f} to "
     f"{honest['high']:.2f}).")
+outcome("09.g", gain, because="The best of twenty lies about two standard deviations up, and twenty looks are soon "
+        "taken.")
 
 # %% [markdown]
 # Last, a leak that hides in one line of preprocessing: standardise the test clips with *their own* statistics, at each rate anew. Remember that
 # zeros shrank the averages. **Predict, then run:** what do the test split's own mean and deviation do to the shrinking?
+
+# %%
+repairs = ["nothing", "they undo about a half of it", "they undo it"]
+predict("09.h", "What do the test split's own statistics do to the shrinking?", repairs)
 
 # %%
 keep = missing.draw_masks(test, 0.8, seed=1)["audio"]
@@ -694,6 +743,9 @@ assert theft["low"] > 0.02 and company > 0.05
 say(f"It gains {theft['mean']:.2f} points (interval {theft['low']:.2f} to {theft['high']:.2f}). But the answer for a "
     "clip now depends on who else is tested: among twenty clips only, an answer moves by up to "
     f"{company:.1f} points. And it was not needed: told the mask, the reader gets there alone.")
+costs = [off[name].mean() for name in ("rate 0.8", "rate 0.8, own statistics", "complete")]
+outcome("09.h", repairs[round(2 * min(max((costs[0] - costs[1]) / (costs[0] - costs[2]), 0), 1))],
+        because="A deviation measures just such a shrinking, so dividing by it brings everything back.")
 
 # %% [markdown]
 # ## 6 Limits

@@ -78,7 +78,8 @@ def notebook(root, edition):
 
 
 def printed(nb):
-    return "".join(o.get("text", "") for c in nb.cells if c.cell_type == "code" for o in c.outputs)
+    outputs = [o for c in nb.cells if c.cell_type == "code" for o in c.outputs]
+    return "\n".join(o.get("text") or o["data"]["text/plain"] for o in outputs)
 
 
 def test_learners_get_the_task_and_solutions_the_answer(built):

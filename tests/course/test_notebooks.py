@@ -104,7 +104,7 @@ def test_a_mixed_notebook_holds_some_solutions_and_some_tasks(seed):
             if c.cell_type == "code" and f'@exercise("01.{i}")' in c.source:
                 code = c.source
             if c.cell_type == "code" and c.source.startswith(f'check("01.{i}"'):
-                said = c.outputs[0].text
+                said = c.outputs[0].data["text/plain"]
         assert ("NotImplementedError" in code) == (f"01.{i}" not in solved)
         assert ("passed" in said) == (f"01.{i}" in solved)
     ignored = [c.source for c in made.cells if "nbval-ignore-output" in c.metadata.get("tags", [])]

@@ -18,6 +18,14 @@ def write(path, answer, output=""):
     nbformat.write(nb, path)
 
 
+def edit(path, answer, output=""):
+    """What JupyterLab saves: other cells and outputs, the same metadata."""
+    nb = nbformat.read(path, as_version=4)
+    nb.cells[0].source = answer
+    nb.cells[0].outputs = [nbformat.v4.new_output("stream", text=output)] if output else []
+    nbformat.write(nb, path)
+
+
 @pytest.fixture
 def course(tmp_path, monkeypatch):
     root = tmp_path / "course"
@@ -45,25 +53,54 @@ def test_copies_are_made_once(course, learner):
 
 
 def test_an_edited_copy_stays_whatever_happens(course, learner):
-    write(learner / "01_a.ipynb", "my answer")
+    edit(learner / "01_a.ipynb", "my answer")
     assert copies.prepare(course, learner) == []
     write(course / "notebooks" / "01_a.ipynb", "a better task")
     notes = copies.prepare(course, learner)
     assert answer(learner / "01_a.ipynb") == "my answer"
     assert len(notes) == 1 and "stays" in notes[0] and "reset 01" in notes[0]
-    (learner / copies.MANIFEST).unlink()
+    write(learner / "01_a.ipynb", "my answer")  # by a program that drops the metadata
     assert len(copies.prepare(course, learner)) == 1 and answer(learner / "01_a.ipynb") == "my answer"
 
 
 def test_an_unedited_copy_follows_the_course_even_after_it_was_run(course, learner):
-    write(learner / "01_a.ipynb", "task", output="ran")
+    edit(learner / "01_a.ipynb", "task", output="ran")
     write(course / "notebooks" / "01_a.ipynb", "a better task")
     notes = copies.prepare(course, learner)
     assert answer(learner / "01_a.ipynb") == "a better task" and "up to date" in notes[0]
+    assert copies.prepare(course, learner) == []
+
+
+def test_a_copy_of_an_older_course_follows_by_its_manifest(course, learner):
+    write(learner / "01_a.ipynb", "task", output="ran")  # without the mark that copies bear now
+    digest = copies.cells_digest((learner / "01_a.ipynb").read_text())
+    write(course / "notebooks" / "01_a.ipynb", "a better task")
+    assert "stays" in copies.prepare(course, learner)[0]
+    (learner / copies.OLD_MANIFEST).write_text(json.dumps({"01_a.ipynb": digest}))
+    assert "up to date" in copies.prepare(course, learner)[0]
+    assert answer(learner / "01_a.ipynb") == "a better task"
+
+
+def test_a_copy_spoils_no_bet(course, learner):
+    write(course / "notebooks" / "02_b.ipynb", "another task", output="the answer is 42")
+    copies.prepare(course, learner)
+    cell = nbformat.read(learner / "02_b.ipynb", as_version=4).cells[0]
+    assert cell.source == "another task" and cell.outputs == [] and cell.execution_count is None
+
+
+def test_solutions_are_marked_copies_that_lead_back(course, learner):
+    links = "# 01 · A title\n\n[word](../notebooks/glossary.md#word), [next](02_b.ipynb)"
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(links, id="a")])
+    (course / "solutions").mkdir()
+    nbformat.write(nb, course / "solutions" / "01_a.ipynb")
+    copies.prepare(course, learner)
+    text = answer(learner / "solutions" / "01_a_SOLUTION.ipynb")
+    assert text.startswith("# SOLUTION of 01 · A title\n") and "](../01_a.ipynb)" in text
+    assert "](../glossary.md#word)" in text and "](02_b_SOLUTION.ipynb)" in text
 
 
 def test_a_run_copy_keeps_its_outputs_while_the_course_stands_still(course, learner):
-    write(learner / "01_a.ipynb", "task", output="ran")
+    edit(learner / "01_a.ipynb", "task", output="ran")
     assert copies.prepare(course, learner) == []
     assert "ran" in (learner / "01_a.ipynb").read_text()
 
@@ -74,7 +111,7 @@ def test_a_damaged_copy_or_manifest_is_never_overwritten(text, course, learner):
     write(course / "notebooks" / "01_a.ipynb", "a better task")
     assert "stays" in copies.prepare(course, learner)[0]
     assert (learner / "01_a.ipynb").read_text() == text
-    (learner / copies.MANIFEST).write_text(text)
+    (learner / copies.OLD_MANIFEST).write_text(text)
     copies.prepare(course, learner)
     assert (learner / "01_a.ipynb").read_text() == text
 

@@ -10,17 +10,20 @@ the tests.
 import hashlib
 import json
 import os
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mgmr_lib.course.authoring import pages
+from mgmr_lib.course.authoring import cell_seconds, pages
 from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, Source, edition_code, read_sources
+from mgmr_lib.course.display import STORED, WIDGET
+from mgmr_lib.course.store import write_text
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL_ENVIRONMENT = {
+    STORED: "1",
     "MGMR_PROFILE": "fast",
     "HF_HUB_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
@@ -60,6 +63,8 @@ def skeleton(source: Source, edition: str, sources: dict[str, Source], root: Pat
         )
         cell = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}[kind](made)
         cell.id = base if seen[base] == 1 else f"{base}-{seen[base]}"
+        # An answer that Python cannot run must not end "Run All": the next cells go on with the reference.
+        tags += ("raises-exception",) if edition == LEARNER and re.search(r"^@exercise\(", made, re.MULTILINE) else ()
         cell.metadata.update(extra | ({"tags": list(tags)} if tags else {}))
         notebook.cells.append(cell)
     notebook.metadata.update(
@@ -93,11 +98,14 @@ def tidy(notebook) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if set(o.get("data", {"-": 0})) != {WIDGET}]
+            for output in cell.outputs:
+                output.get("data", {}).pop(WIDGET, None)
+            cell.outputs = [o for o in cell.outputs if o.get("data", True)]
 
 
-def execute(notebook, folder: Path, timeout: float = 600):
-    """Execute in place, from `folder`, in the fast profile; CourseError that shows the failing cell."""
+def execute(notebook, folder: Path, timeout: float = 600) -> dict[str, int]:
+    """Execute in place, from `folder`, in the fast profile; CourseError that shows the failing cell. Returns the
+    seconds of its slow cells."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -105,7 +113,7 @@ def execute(notebook, folder: Path, timeout: float = 600):
         notebook,
         timeout=timeout,
         kernel_name="python3",
-        record_timing=False,
+        record_timing=True,
         store_widget_state=False,
         coalesce_streams=True,
         extra_arguments=["--IPKernelApp.log_level=40"],
@@ -116,7 +124,9 @@ def execute(notebook, folder: Path, timeout: float = 600):
         client.execute(env=kernel_environment())
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as e:
         raise CourseError(f"{name}: a cell fails, nothing was written: {e}") from e
+    seconds = cell_seconds.of(notebook)
     tidy(notebook)
+    return seconds
 
 
 def serialise(notebook) -> str:
@@ -124,14 +134,6 @@ def serialise(notebook) -> str:
     import nbformat
 
     return nbformat.writes(notebook, indent=1, ensure_ascii=False) + "\n"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write through a temporary file in the same folder, with \\n line ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part, path)
 
 
 def _stored(path: Path):
@@ -174,8 +176,10 @@ def build_one(
     if kept is None and not run:
         return "left alone"
     if kept is None:
-        execute(notebook, path.parent)
+        seconds = execute(notebook, path.parent)
         done = "executed"
+        if edition == LEARNER:
+            cell_seconds.keep(source.meta.number, seconds, root)
     notebook.metadata.mgmr["outputs"] = outputs_digest(notebook)
     text = serialise(notebook)
     if path.exists() and path.read_text(encoding="utf-8") == text:

@@ -6,7 +6,7 @@ Every rule is a function that yields sentences; tests/course/test_lint.py shows 
 from pathlib import Path
 
 from mgmr_lib.course import registry
-from mgmr_lib.course.authoring import lint_course, lint_outputs, lint_source, pages
+from mgmr_lib.course.authoring import lint_bets, lint_course, lint_outputs, lint_source, pages
 from mgmr_lib.course.authoring.source import EDITIONS, read_sources
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
@@ -19,6 +19,7 @@ RULES = {
         lint_source.exercises,
         lint_source.typed_numbers,
         lint_source.silent_figures,
+        lint_bets.bets,
     ),
     "outputs": (
         lint_outputs.executed_in_order,

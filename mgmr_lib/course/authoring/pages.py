@@ -44,28 +44,45 @@ def header(meta: Meta, sources: dict[str, Source]) -> str:
         f"[{n} {sources[n].meta.title}]({sources[n].meta.file_name})" if n in sources else n for n in meta.requires
     ]
     goals = "\n".join(f"- {g}" for g in meta.goals)
-    return (
-        f"# {meta.number} · {meta.title}\n\n**{meta.claim}**\n\n"
+    table = (
         f"| part | time | device | needs |\n|---|---|---|---|\n"
-        f"| {meta.part} | {meta.minutes} minutes | {DEVICES.get(meta.device, meta.device)} | {', '.join(needs) or 'nothing'} |\n\n"
-        f"After this notebook we can:\n\n{goals}"
+        f"| {meta.part} | {meta.minutes} minutes | {DEVICES.get(meta.device, meta.device)} | {', '.join(needs) or 'nothing'} |"
     )
+    title = f"# {meta.number} · {meta.title}\n\n**{meta.claim}**"
+    parts = title, neighbours(meta, sources), table, f"After this notebook we can:\n\n{goals}", part_map(meta, sources)
+    return "\n\n".join(p for p in parts if p)
+
+
+def neighbours(meta: Meta, sources: dict[str, Source]) -> str:
+    """Links to the notebook before and the one after."""
+    numbers = sorted(sources)
+    here = numbers.index(meta.number)
+    linked = [f"← {_link(sources[n].meta)}" for n in numbers[:here][-1:]]
+    linked += [f"{_link(sources[n].meta)} →" for n in numbers[here + 1 :][:1]]
+    return " · ".join(linked)
+
+
+def _link(meta: Meta) -> str:
+    return f"[{meta.number} {meta.title}]({meta.file_name})"
+
+
+def part_map(meta: Meta, sources: dict[str, Source]) -> str:
+    """The notebooks of this part, with "you are here"."""
+    part = [s.meta for _, s in sorted(sources.items()) if s.meta.part == meta.part]
+    stops = [f"**{m.number} (you are here)**" if m.number == meta.number else _link(m) for m in part]
+    return f"Part {meta.part}: {' → '.join(stops)}" if len(part) > 1 else ""
 
 
 def closing(meta: Meta, sources: dict[str, Source], glossary: dict) -> str:
-    """The last cell of a notebook: the notation it introduces, and what comes next."""
+    """The last cell of a notebook: the notation it introduces, and the links on."""
     rows = [
         f"| [{k}](glossary.md#{anchor(k)}) | {e.get('symbol', '')} | {e.get('shape', '')} | {' '.join(e['text'].split())} |"
         for k in meta.introduces
         if (e := glossary.get(k))
     ]
-    later = sorted(n for n in sources if n > meta.number)
     table = ["## Notation", "", "| term | symbol | shape | in words |", "|---|---|---|---|", *rows, ""] if rows else []
-    if later:
-        after = sources[later[0]].meta
-        table += ["## Next", "", f"[{after.number} {after.title}]({after.file_name})"]
-    else:
-        table += ["## Next", "", "This is the last notebook of the course so far."]
+    last = "" if any(n > meta.number for n in sources) else "This was the last notebook. "
+    table += ["## Before and after", "", last + neighbours(meta, sources)]
     return "\n".join(table)
 
 

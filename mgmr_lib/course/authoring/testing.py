@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mgmr_lib.course.authoring import build, lint, mixed, pages
 from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, read_sources
+from mgmr_lib.course.store import write_text
 from mgmr_lib.paths import REPOSITORY
 
 CELL_TIMEOUT, SAMPLE = 120, 2
@@ -101,7 +102,7 @@ def _tell_seconds(file: Path) -> None:
             edition, _, notebook = name.partition("/")
             kept.setdefault(notebook[:2], {})[edition] = round(s)
         known = {n: kept[n] for n in sorted(kept) if n in read_sources()}
-        build.write_text(REPOSITORY / LEARNER / "seconds.json", json.dumps(known, indent=1) + "\n")
+        write_text(REPOSITORY / LEARNER / "seconds.json", json.dumps(known, indent=1) + "\n")
         print("recorded in notebooks/seconds.json: run `python -m mgmr_lib.course build`")
 
 
