@@ -1,7 +1,5 @@
 """The baselines: sizes, the fusion tensor against loops, and what a prediction may depend on."""
 
-import dataclasses
-import functools
 import itertools
 import json
 
@@ -11,10 +9,7 @@ import torch
 
 from mgmr_lib import cli
 from mgmr_lib.data import export_mmsa
-from mgmr_lib.data.batch import MaskedSplit
 from mgmr_lib.data.corpus import MODALITIES
-from mgmr_lib.data.missing import draw_masks
-from mgmr_lib.data.text import load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.models.baselines.attention import AttentionStack, positions
 from mgmr_lib.models.baselines.common import last_valid, masked_mean, run_packed
@@ -27,6 +22,15 @@ from mgmr_lib.training.losses import LossWeights, joint_loss
 from mgmr_lib.training.run import load_run, train_run
 from mgmr_lib.training.setup import prepare
 from mgmr_lib.training.trainer import predict
+from tests.models.properties import (
+    assert_a_prediction_depends_on_its_clip_alone,
+    assert_every_weight_gets_a_gradient,
+    assert_hidden_content_changes_nothing,
+    assert_nothing_is_left_at_rate_one,
+    masked,
+    predictions,
+    tiny,
+)
 from tests.toy import toy_corpus
 
 ATTENTION = {"d_model": 8, "heads": 2, "depth": 1}
@@ -97,11 +101,6 @@ NAMES = list(SIZES)
 every_baseline = pytest.mark.parametrize("name", NAMES)
 
 
-@functools.cache
-def tiny():
-    return load_encoder("tiny")
-
-
 def network(name, pool=None, seed=0, **changes):
     torch.manual_seed(seed)
     found = entry(name)
@@ -112,18 +111,6 @@ def network(name, pool=None, seed=0, **changes):
         for part in (p for n, p in net.named_parameters() if "text_encoder" not in n and p.dim() > 1):
             part.mul_(2.0)
     return net
-
-
-def masked(rate=0.4, seed=1, split=None):
-    split = split or toy_corpus(sizes=(4, 4, 15))["test"]
-    return MaskedSplit(split, draw_masks(split, rate, seed))
-
-
-@torch.no_grad()
-def predictions(net, data, batch_size=24, order=None):
-    order = np.arange(len(data)) if order is None else order
-    found = [net(data.batch(order[i : i + batch_size])).prediction for i in range(0, len(order), batch_size)]
-    return torch.cat(found)[np.argsort(order)]
 
 
 @every_baseline
@@ -147,50 +134,22 @@ def test_one_number_a_clip_and_where_it_reconstructs_the_raw_shapes(name, pool):
 @every_baseline
 @pytest.mark.parametrize("pool", [None, {"audio": 4, "vision": 6}], ids=["native", "pooled"])
 def test_a_prediction_depends_on_its_clip_alone(name, pool):
-    net, data = network(name, pool), masked()
-    whole = predictions(net, data)
-    assert whole.std() > 0.01
-    order = np.random.default_rng(0).permutation(len(data))
-    torch.testing.assert_close(predictions(net, data, 5, order), whole, atol=1e-5, rtol=0)
-    torch.testing.assert_close(predictions(net, data, 1), whole, atol=1e-5, rtol=0)
+    assert_a_prediction_depends_on_its_clip_alone(network(name, pool), spread=0.01)
 
 
 @every_baseline
 def test_nothing_in_padding_or_missing_steps_changes_a_prediction(name):
-    net, data = network(name), masked(0.5)
-    batch = data.batch(range(8))
-    clean = net(batch).prediction
-    for m in MODALITIES:
-        part = batch[m]
-        if m == "text":
-            part.x[~part.valid] = 1999
-        else:
-            part.x[~part.keep] = float("nan")
-        part.target[part.missing | ~part.valid] = 7
-    torch.testing.assert_close(net(batch).prediction, clean, atol=0, rtol=0)
+    assert_hidden_content_changes_nothing(network(name))
 
 
 @every_baseline
 def test_at_rate_one_all_content_is_gone(name):
-    net, split = network(name), toy_corpus(sizes=(4, 4, 15))["test"]
-    other = dataclasses.replace(
-        split,
-        token_ids=np.where((split.token_ids > 102), 1500, split.token_ids),
-        audio=dataclasses.replace(split.audio, values=-9 * split.audio.values),
-        vision=dataclasses.replace(split.vision, values=split.vision.values + 4),
-    )
-    assert torch.equal(predictions(net, masked(1.0, split=split)), predictions(net, masked(1.0, split=other)))
-    assert not torch.equal(predictions(net, masked(0.5, split=split)), predictions(net, masked(0.5, split=other)))
+    assert_nothing_is_left_at_rate_one(network(name))
 
 
 @every_baseline
 def test_every_weight_gets_a_gradient(name):
-    net = network(name).train()
-    batch = masked(0.5).batch(range(15))  # an odd number: the signs of an even one can cancel in the bias
-    joint_loss(net(batch), batch.labels, LossWeights())["total"].backward()
-    # The frozen text encoder has none by intention.
-    idle = [n for n, p in net.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)]
-    assert idle == []
+    assert_every_weight_gets_a_gradient(network(name).train())
 
 
 @pytest.mark.parametrize("name, modality", [("fc_t", "text"), ("fc_a", "audio"), ("fc_v", "vision")])

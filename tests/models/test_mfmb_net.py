@@ -10,7 +10,6 @@ import torch
 from mgmr_lib.data.batch import MaskedSplit
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.data.missing import draw_masks
-from mgmr_lib.data.text import load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.models.inputs import Inputs
 from mgmr_lib.models.mfmb.network import MFMBConfig, MFMBNet
@@ -21,6 +20,15 @@ from mgmr_lib.training.losses import LossWeights, joint_loss
 from mgmr_lib.training.run import load_run, train_run
 from mgmr_lib.training.setup import prepare
 from mgmr_lib.training.trainer import Trainer, predict
+from tests.models.properties import (
+    assert_a_prediction_depends_on_its_clip_alone,
+    assert_every_weight_gets_a_gradient,
+    assert_hidden_content_changes_nothing,
+    assert_nothing_is_left_at_rate_one,
+    masked,
+    predictions,
+    tiny,
+)
 from tests.toy import toy_corpus
 
 D_TEXT, D_AUDIO, D_VISION = 64, 5, 7  # the tiny encoder's width, and the toy corpus's
@@ -58,11 +66,6 @@ def variant(config):
 every_variant = pytest.mark.parametrize("config", VARIANTS, ids=variant)
 
 
-@functools.cache
-def tiny():
-    return load_encoder("tiny")
-
-
 def fresh(config, pool=(), seed=0):
     torch.manual_seed(seed)
     return MFMBNet(config, Inputs({"text": tiny().dim, "audio": D_AUDIO, "vision": D_VISION}, dict(pool), tiny()))
@@ -79,23 +82,6 @@ def network(config, pool=()):
     return net.eval()
 
 
-@functools.cache
-def toy_test():
-    return toy_corpus(sizes=(4, 4, 15))["test"]
-
-
-def masked(rate=0.4, seed=1, split=None):
-    split = split or toy_test()
-    return MaskedSplit(split, draw_masks(split, rate, seed))
-
-
-@torch.no_grad()
-def predictions(net, data, batch_size=24, order=None):
-    order = np.arange(len(data)) if order is None else order
-    found = [net(data.batch(order[i : i + batch_size])).prediction for i in range(0, len(order), batch_size)]
-    return torch.cat(found)[np.argsort(order)]
-
-
 POOLED = (("audio", 4), ("vision", 6))
 
 
@@ -106,29 +92,12 @@ POOLED = (("audio", 4), ("vision", 6))
     ids=[variant(c) for c in VARIANTS] + [f"pooled-{i}" for i in range(7)],
 )
 def test_a_prediction_depends_on_its_clip_alone(config, pool):
-    net, data = network(config, pool), masked()
-    whole = predictions(net, data)
-    assert whole.std() > 1e-3
-    order = np.random.default_rng(0).permutation(len(data))
-    torch.testing.assert_close(predictions(net, data, 5, order), whole, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(predictions(net, data, 1), whole, atol=1e-5, rtol=1e-5)
+    assert_a_prediction_depends_on_its_clip_alone(network(config, pool), spread=1e-3, rtol=1e-5)
 
 
 @every_variant
 def test_nothing_in_padding_or_missing_steps_changes_a_prediction(config):
-    net, batch = network(config), masked(0.5).batch(range(8))
-    clean = net(batch)
-    for m in MODALITIES:
-        part = batch[m]
-        if m == "text":
-            part.x[~part.valid] = 1999
-        else:
-            part.x[~part.keep] = 1e3
-        part.target[part.missing | ~part.valid] = 7
-    found = net(batch)
-    torch.testing.assert_close(found.prediction, clean.prediction, atol=0, rtol=0)
-    for m, r in found.reconstruction.items():
-        torch.testing.assert_close(r.value, clean.reconstruction[m].value, atol=0, rtol=0)
+    assert_hidden_content_changes_nothing(network(config))
 
 
 @every_variant
@@ -157,16 +126,7 @@ def test_one_number_a_clip_and_the_raw_shapes(config):
 
 @every_variant
 def test_at_rate_one_all_content_is_gone(config):
-    net, split = network(config), toy_test()
-    other = dataclasses.replace(
-        split,
-        token_ids=np.where((split.token_ids > 102), 1500, split.token_ids),
-        audio=dataclasses.replace(split.audio, values=-9 * split.audio.values),
-        vision=dataclasses.replace(split.vision, values=split.vision.values + 4),
-    )
-    gone = predictions(net, masked(1.0, split=split))
-    assert gone.isfinite().all() and torch.equal(gone, predictions(net, masked(1.0, split=other)))
-    assert not torch.equal(predictions(net, masked(0.5, split=split)), predictions(net, masked(0.5, split=other)))
+    assert_nothing_is_left_at_rate_one(network(config))
 
 
 @every_variant
@@ -184,10 +144,7 @@ def test_clips_of_one_step_and_lost_modalities_give_a_number(config):
 
 @pytest.mark.parametrize("config", [c for c in VARIANTS if c.use_macro and c.use_micro], ids=variant)
 def test_every_weight_gets_a_gradient(config):
-    net, batch = fresh(config).train(), masked(0.5).batch(range(15))
-    joint_loss(net(batch), batch.labels, LossWeights())["total"].backward()
-    idle = [n for n, p in net.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)]
-    assert idle == []
+    assert_every_weight_gets_a_gradient(fresh(config).train())
 
 
 def test_the_guesses_feed_the_loss_and_nothing_else():

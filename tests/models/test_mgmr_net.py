@@ -1,24 +1,25 @@
 """MGMR-Net: its parts against slow versions, and what a prediction may depend on."""
 
 import dataclasses
-import functools
 
-import numpy as np
 import pytest
 import torch
 
-from mgmr_lib.data.batch import MaskedSplit
 from mgmr_lib.data.corpus import MODALITIES
-from mgmr_lib.data.missing import draw_masks
-from mgmr_lib.data.text import load_encoder
 from mgmr_lib.models.inputs import Inputs, Sequence
 from mgmr_lib.models.mgmr.alignment import Alignment, CollaborativeBiMamba
 from mgmr_lib.models.mgmr.encoders import UnimodalEncoder
 from mgmr_lib.models.mgmr.fusion import InterleavedFusion, interleave, masked_max
 from mgmr_lib.models.mgmr.network import MGMRConfig, MGMRNet
 from mgmr_lib.models.mgmr.reconstruction import ReconstructionModule
-from mgmr_lib.training.losses import LossWeights, joint_loss
-from tests.toy import toy_corpus
+from tests.models.properties import (
+    assert_a_prediction_depends_on_its_clip_alone,
+    assert_every_weight_gets_a_gradient,
+    assert_hidden_content_changes_nothing,
+    assert_nothing_is_left_at_rate_one,
+    masked,
+    tiny,
+)
 
 SMALL = MGMRConfig(d_model=8, d_state=3, expand=2)
 VARIANTS = [
@@ -37,64 +38,24 @@ def variant(config):
     return ",".join(f"{k}={v}" for k, v in vars(config).items() if v != getattr(SMALL, k)) or "default"
 
 
-@functools.cache
-def tiny():
-    return load_encoder("tiny")
-
-
 def network(config=SMALL, pool=None, seed=0):
     torch.manual_seed(seed)
     return MGMRNet(config, Inputs({"text": tiny().dim, "audio": 5, "vision": 7}, pool, tiny())).eval()
 
 
-def masked(rate=0.4, seed=1, split=None):
-    split = split or toy_corpus(sizes=(4, 4, 15))["test"]
-    return MaskedSplit(split, draw_masks(split, rate, seed))
-
-
-@torch.no_grad()
-def predictions(net, data, batch_size=24, order=None):
-    order = np.arange(len(data)) if order is None else order
-    found = [net(data.batch(order[i : i + batch_size])).prediction for i in range(0, len(order), batch_size)]
-    back = np.argsort(order)
-    return torch.cat(found)[back]
-
-
 @pytest.mark.parametrize("config", VARIANTS, ids=variant)
 @pytest.mark.parametrize("pool", [None, {"audio": 4, "vision": 6}], ids=["native", "pooled"])
 def test_a_prediction_depends_on_its_clip_alone(config, pool):
-    net, data = network(config, pool), masked()
-    whole = predictions(net, data)
-    order = np.random.default_rng(0).permutation(len(data))
-    torch.testing.assert_close(predictions(net, data, 5, order), whole, atol=1e-5, rtol=0)
-    torch.testing.assert_close(predictions(net, data, 1), whole, atol=1e-5, rtol=0)
+    assert_a_prediction_depends_on_its_clip_alone(network(config, pool), spread=1e-3)
 
 
 @pytest.mark.parametrize("config", VARIANTS, ids=variant)
 def test_nothing_in_padding_or_missing_steps_changes_a_prediction(config):
-    net, data = network(config), masked(0.5)
-    batch = data.batch(range(8))
-    clean = net(batch).prediction
-    for m in MODALITIES:
-        part = batch[m]
-        if m == "text":
-            part.x[~part.valid] = 1999
-        else:
-            part.x[~part.keep] = 1e3
-        part.target[part.missing | ~part.valid] = 7
-    torch.testing.assert_close(net(batch).prediction, clean, atol=0, rtol=0)
+    assert_hidden_content_changes_nothing(network(config))
 
 
 def test_at_rate_one_all_content_is_gone():
-    net, split = network(), toy_corpus(sizes=(4, 4, 15))["test"]
-    other = dataclasses.replace(
-        split,
-        token_ids=np.where((split.token_ids > 102), 1500, split.token_ids),
-        audio=dataclasses.replace(split.audio, values=-9 * split.audio.values),
-        vision=dataclasses.replace(split.vision, values=split.vision.values + 4),
-    )
-    assert torch.equal(predictions(net, masked(1.0, split=split)), predictions(net, masked(1.0, split=other)))
-    assert not torch.equal(predictions(net, masked(0.5, split=split)), predictions(net, masked(0.5, split=other)))
+    assert_nothing_is_left_at_rate_one(network())
 
 
 def test_an_unpacked_lstm_says_the_same_as_a_packed_one():
@@ -194,9 +155,4 @@ def test_without_stage_two_the_order_of_tokens_no_longer_matters():
 
 @pytest.mark.parametrize("config", VARIANTS[:4], ids=variant)
 def test_every_weight_gets_a_gradient(config):
-    net = network(config).train()
-    batch = masked(0.5).batch(range(15))  # an odd number: the signs of an even one can cancel in the bias
-    joint_loss(net(batch), batch.labels, LossWeights())["total"].backward()
-    # The frozen text encoder has none by intention.
-    idle = [n for n, p in net.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)]
-    assert idle == []
+    assert_every_weight_gets_a_gradient(network(config).train())

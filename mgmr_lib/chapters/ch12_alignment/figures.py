@@ -2,6 +2,7 @@
 
 import torch
 
+from mgmr_lib.chapters.shared.seed_dots import seed_dots
 from mgmr_lib.course import figures
 from mgmr_lib.data.classroom.features import PAUSE
 from mgmr_lib.data.corpus import Split
@@ -55,15 +56,7 @@ def explained_shares(ax, explained: dict) -> None:
     """A dot for each seed, a column for each (kind, reading), a bar at their mean."""
     for k, ((_, reading), values) in enumerate(explained.items()):
         colour = figures.BLUE if reading == "exchange" else figures.ORANGE
-        ax.plot(
-            [k + 0.08 * (i - (len(values) - 1) / 2) for i in range(len(values))],
-            values,
-            "o",
-            color=colour,
-            ms=7,
-            alpha=0.8,
-        )
-        ax.hlines(sum(values) / len(values), k - 0.25, k + 0.25, color=colour, lw=2)
+        seed_dots(ax, k, values, colour)
     ax.set_xticks(range(len(explained)), [f"{kind}\n{reading}" for kind, reading in explained])
     ax.axhline(0, ls="--", lw=1, color=figures.GREY)
     ax.set(xlim=(-0.6, len(explained) - 0.4), ylim=(-0.12, 1.12), xlabel='kind of clips, reading of "collaborative"')

@@ -1,5 +1,6 @@
 """Drawings of notebook 13: events of toy clips, what each layout learns, multiplications against length."""
 
+from mgmr_lib.chapters.shared.seed_dots import seed_dots
 from mgmr_lib.course import figures
 
 NAMES = {"audio": "voice", "vision": "face", "text": "words"}
@@ -27,15 +28,7 @@ def scores(ax, moments: dict, controls: dict) -> None:
     columns = [(f"moments\n{name}".replace(", ", ",\n"), v, figures.BLUE) for name, v in moments.items()]
     columns += [(f"loudness\n{name}", v, figures.ORANGE) for name, v in controls.items()]
     for k, (_, values, colour) in enumerate(columns):
-        ax.plot(
-            [k + 0.08 * (i - (len(values) - 1) / 2) for i in range(len(values))],
-            values,
-            "o",
-            color=colour,
-            ms=7,
-            alpha=0.8,
-        )
-        ax.hlines(sum(values) / len(values), k - 0.25, k + 0.25, color=colour, lw=2)
+        seed_dots(ax, k, values, colour)
     ax.axhline(0.5, ls="--", lw=1, color=figures.GREY)
     ax.text(len(columns) - 0.45, 0.51, "guess", ha="right", va="bottom", fontsize=9, color=figures.GREY)
     ax.set_xticks(range(len(columns)), [name for name, _, _ in columns], fontsize=9)

@@ -9,25 +9,9 @@ from mgmr_lib.evaluation.plots import LABELS
 from mgmr_lib.evaluation.statistics import t_interval
 from mgmr_lib.experiments import ledger
 from mgmr_lib.experiments.figures import band, colour
-from mgmr_lib.experiments.results_page import headline_table
+from mgmr_lib.experiments.results_page import SHOWN, headline_table
 from mgmr_lib.experiments.results_page import verdicts as sentences
 
-SHOWN = (
-    "mfmb",
-    "mgmr",
-    "tfr",
-    "mult",
-    "early_lstm",
-    "late_lstm",
-    "concat",
-    "tfn",
-    "lmf",
-    "fc_t",
-    "fc_a",
-    "fc_v",
-    "text_ridge",
-    "mean",
-)
 EMPTY = "**Not recorded yet.** The ledger in `data/results/ledger` holds no such run, so none is shown."
 
 
