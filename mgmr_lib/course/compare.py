@@ -16,6 +16,13 @@ def _plain(x):
     return x.tolist()
 
 
+def _one_number(x):
+    """A Python number for an array or tensor without axes: an answer may use either."""
+    if type(x).__module__ == "numpy" and getattr(x, "shape", None) == ():
+        return x.item()
+    return _plain(x) if _is_array(x) and tuple(x.shape) == () else x
+
+
 def short(x, digits: int = 4) -> str:
     """A value as a learner wants to read it: few digits, long lists cut, tensors with their shape."""
     if _is_array(x):
@@ -39,6 +46,23 @@ def short(x, digits: int = 4) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+def short_pair(a, b) -> tuple[str, str]:
+    """Both values as `short` writes them, with as many digits as it takes to see that they differ."""
+    pair = short(a), short(b)
+    for digits in range(5, 18):
+        if pair[0] != pair[1]:
+            break
+        pair = short(a, digits), short(b, digits)
+    return pair
+
+
+def _numbers_differ(got: Number, want: Number, atol: float, place: str) -> str:
+    """Where both should be 0, say 0: the last bit of a float teaches nothing."""
+    want = 0 if abs(want) < min(atol, 1e-12) else want
+    yours, expected = short_pair(got, want)
+    return f"you have {yours}{place}, we expect {expected}"
+
+
 def _close(a, b, rtol: float, atol: float) -> bool:
     if isinstance(a, bool) or isinstance(b, bool):
         return a == b and isinstance(a, (bool, int)) and isinstance(b, (bool, int))
@@ -53,13 +77,15 @@ def _close(a, b, rtol: float, atol: float) -> bool:
 def difference(got, want, rtol: float = 1e-6, atol: float = 1e-9, where: str = "") -> str | None:
     """None where `got` equals `want`; else one sentence that names the first difference."""
     place = f" at {where}" if where else ""
-    got, want = (x.item() if type(x).__module__ == "numpy" and getattr(x, "shape", 0) == () else x for x in (got, want))
+    got, want = _one_number(got), _one_number(want)
+    if _is_array(got) and isinstance(want, (list, tuple)):
+        got = _plain(got)
     if got is None and want is not None:
         return "it returns None: does every path end in a `return`?" if not where else f"there is None{place}"
     if _is_array(want) or _is_array(got):
         return _array_difference(got, want, rtol, atol, place)
     if isinstance(want, Number) and isinstance(got, Number):
-        return None if _close(got, want, rtol, atol) else f"you have {short(got)}{place}, we expect {short(want)}"
+        return None if _close(got, want, rtol, atol) else _numbers_differ(got, want, atol, place)
     if isinstance(want, (list, tuple)):
         return _list_difference(got, want, rtol, atol, where)
     if isinstance(want, dict):

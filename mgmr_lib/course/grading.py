@@ -4,26 +4,39 @@ Nothing that the learner's function does may escape: exceptions, endless recursi
 floods, `sys.exit()`, consumed random numbers.
 """
 
+import ast
 import contextlib
 import copy
 import inspect
 import io
 import random
+import re
 import signal
 import sys
 import threading
 from dataclasses import dataclass
 
-from mgmr_lib.course.compare import difference, short
+from mgmr_lib.course.compare import difference, short, short_pair
 from mgmr_lib.course.registry import Case, Exercise
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """state: "passed", "not attempted" or "wrong"; message: what is wrong, a sentence for the learner."""
+    """state: "passed", "not attempted" or "wrong"; message: all that is wrong, for the learner, in plain text.
+
+    For a table, the message's parts: advice (what a recognised mistake teaches, or ""), finding ("you have 3 at [1], we
+    expect 4"), given ((name, value) for every input), about ("an impulse", or ""), yours and expected (both results, with
+    digits enough to differ). All are empty where there is nothing to show.
+    """
 
     state: str
     message: str = ""
+    advice: str = ""
+    finding: str = ""
+    given: tuple[tuple[str, str], ...] = ()
+    about: str = ""
+    yours: str = ""
+    expected: str = ""
 
 
 class TimeIsUp(BaseException):
@@ -73,13 +86,18 @@ def untouched_random_state():
             torch.random.set_rng_state(torch_state)
 
 
-def describe(fn, case: Case) -> str:
-    """The input in words: "a = 0.5, x = [1, 0, 0] (an impulse)"."""
+def named_inputs(fn, case: Case) -> tuple[tuple[str, str], ...]:
+    """Name and value, in few digits, of every argument of a case; "" for a name that `fn` does not have."""
     try:
         names = list(inspect.signature(fn).parameters)
     except (TypeError, ValueError):
         names = []
-    named = [f"{names[i]} = {short(a)}" if i < len(names) else short(a) for i, a in enumerate(case.args)]
+    return tuple((names[i] if i < len(names) else "", short(a)) for i, a in enumerate(case.args))
+
+
+def describe(fn, case: Case) -> str:
+    """The input in words: "a = 0.5, x = [1, 0, 0] (an impulse)"."""
+    named = [f"{name} = {value}" if name else value for name, value in named_inputs(fn, case)]
     return ", ".join(named) + (f" ({case.about})" if case.about else "")
 
 
@@ -114,45 +132,61 @@ def grade(spec: Exercise, fn, is_unsolved, seed: int | None = None) -> Verdict:
     hidden = io.StringIO()
     try:
         with untouched_random_state(), contextlib.redirect_stdout(hidden), time_limit(spec.limit_s):
-            return _grade(spec, fn, rng)
+            return judge(spec, fn, spec.inputs(rng), rng)
     except BaseException as e:  # noqa: B036 - a learner's function may raise anything, SystemExit included
         if is_unsolved(e):
             return Verdict("not attempted")
-        where = getattr(e, "_course_input", "")
-        return Verdict("wrong", _in_words(e, where))
+        case = getattr(e, "_course_case", None)
+        if case is None:
+            return Verdict("wrong", _in_words(e, ""))
+        return _stopped(spec, case, e)
 
 
-def _grade(spec: Exercise, fn, rng) -> Verdict:
-    for case in spec.inputs(rng):
-        message = _try_case(spec, fn, case, rng)
-        if message:
-            return Verdict("wrong", message)
-    if spec.test is not None:
-        message = spec.test(fn, rng)
-        if message:
-            return Verdict("wrong", message)
-    return Verdict("passed")
+def judge(spec: Exercise, fn, cases: list[Case], rng, diagnose: bool = True) -> Verdict:
+    """The verdict on these cases and on the exercise's own test; errors that no known mistake explains pass through.
+
+    Without `diagnose` a wrong answer is not compared with the known mistakes, which saves most of the time.
+    """
+    for case in cases:
+        wrong = _try_case(spec, fn, case, rng, diagnose)
+        if wrong:
+            return wrong
+    message = spec.test(fn, rng) if spec.test is not None else None
+    return Verdict("wrong", message) if message else Verdict("passed")
 
 
-def _try_case(spec: Exercise, fn, case: Case, rng) -> str | None:
-    where = f" for {describe(spec.reference, case)}"
+def _try_case(spec: Exercise, fn, case: Case, rng, diagnose: bool) -> Verdict | None:
     given = copy.deepcopy(case.args)
     try:
         got = fn(*given)
     except BaseException as e:
-        if isinstance(e, Exception) and not isinstance(e, NotImplementedError):
+        with contextlib.suppress(Exception):
+            e._course_case = case
+        if diagnose and isinstance(e, Exception) and not isinstance(e, NotImplementedError):
             mistake = _known_mistake(spec, fn, rng)
             if mistake:
-                return f"{mistake}({_in_words(e, where)})"
-        with contextlib.suppress(Exception):
-            e._course_input = where
+                return _stopped(spec, case, e, mistake)
         raise
     want = spec.reference(*copy.deepcopy(case.args))
-    found = difference(got, want, spec.rtol, spec.atol)
-    if found is None:
-        changed = None if spec.may_change_inputs else difference(list(given), list(case.args), 0, 0)
-        return f"the result is right, but your function changes its input{where}: work on a copy." if changed else None
-    return f"{_known_mistake(spec, fn, rng)}For{where[4:]}, {found}."
+    finding = difference(got, want, spec.rtol, spec.atol)
+    if finding is None:
+        if spec.may_change_inputs or difference(list(given), list(case.args), 0, 0) is None:
+            return None
+        finding, advice = "the result is right, but your function changes its input", "Work on a copy."
+        message = f"{finding} for {describe(spec.reference, case)}: work on a copy."
+        return Verdict("wrong", message, advice, finding, named_inputs(spec.reference, case), case.about)
+    mistake = _known_mistake(spec, fn, rng) if diagnose else ""
+    message = f"{mistake} For {describe(spec.reference, case)}, {finding}.".strip()
+    return Verdict(
+        "wrong", message, mistake, finding, named_inputs(spec.reference, case), case.about, *short_pair(got, want)
+    )
+
+
+def _stopped(spec: Exercise, case: Case, error: BaseException, mistake: str = "") -> Verdict:
+    """The verdict on an answer that ended in an error."""
+    message = _in_words(error, f" for {describe(spec.reference, case)}")
+    message = f"{mistake} ({message})" if mistake else message
+    return Verdict("wrong", message, mistake, _in_words(error, ""), named_inputs(spec.reference, case), case.about)
 
 
 def _known_mistake(spec: Exercise, fn, rng) -> str:
@@ -165,7 +199,7 @@ def _known_mistake(spec: Exercise, fn, rng) -> str:
             continue
         others = [_outcome(wrong.fn, c) for c in cases]
         if all(_same(a, b, spec) for a, b in zip(theirs, others, strict=True)):
-            return wrong.message.rstrip() + " "
+            return wrong.message.rstrip()
     return ""
 
 
@@ -185,3 +219,38 @@ def _same(a, b, spec: Exercise) -> bool:
         return difference(a[1], b[1], spec.rtol, spec.atol) is None
     except Exception:
         return False
+
+
+def broken_cell(exercise_id: str, fn, cells: list[str] | None = None) -> Verdict | None:
+    """A "wrong" verdict where the newest cell that defines the answer to an exercise is no valid Python: then `fn` is
+    what an earlier cell defined, and judging it would mislead. None everywhere else, outside IPython too.
+
+    cells: the cells run so far, oldest first (IPython's own history where it is not given).
+    """
+    if cells is None:
+        shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+        cells = list(shell.history_manager.input_hist_raw) if shell else []
+    name = getattr(getattr(fn, "learner", fn), "__name__", "")
+    defines = re.compile(
+        rf"""^\s*@?exercise\(\s*['"]{re.escape(exercise_id)}['"]"""
+        + (rf"|^\s*def\s+{name}\b" if name.isidentifier() else ""),
+        re.MULTILINE,
+    )
+    cell = next((c for c in reversed(cells) if defines.search(c)), None)
+    error = _syntax_error(cell) if cell else None
+    if error is None:
+        return None
+    text = (error.text or "").strip()
+    place = f" in line {error.lineno} of its cell" + (f" ({text})" if text else "")
+    message = f"Python cannot read your newest answer: {error.msg}{place}. Repair it, run it, then check again"
+    return Verdict("wrong", f"{message}: what you wrote before is not judged.", message + ".")
+
+
+def _syntax_error(cell: str) -> SyntaxError | None:
+    """Why Python cannot compile a cell; lines for IPython alone (%magic, !command, help?) do not count."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    try:
+        compile(shell.transform_cell(cell) if shell else cell, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    except (SyntaxError, ValueError) as e:
+        return e if isinstance(e, SyntaxError) else SyntaxError(str(e))
+    return None
