@@ -11,11 +11,14 @@ import glob
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from mgmr_lib.errors import CourseError
 
+WINDOWS = os.name == "nt"
+WAITS = (0.1, 0.3, 1.0)  # seconds between tries to replace a file that is open
 REMEDIES = {
     errno.ENOSPC: "make room on the disk",
     errno.EDQUOT: "make room in your quota",
@@ -47,12 +50,30 @@ def replacing(path: Path | str) -> Iterator[Path]:
     try:
         yield part
         _to_disk(part)
-        os.replace(part, path)
+        put_in_place(part, path)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def put_in_place(part: Path, path: Path) -> None:
+    """os.replace; where Windows refuses it, since a program has `path` open, wait a moment (for a virus scanner), then
+    say so."""
+    for seconds in (*WAITS, None):
+        try:
+            os.replace(part, path)
+            return
+        except PermissionError as error:
+            if not WINDOWS or not path.exists():
+                raise
+            if seconds is None:
+                raise CourseError(
+                    f"{path} is open in another program and cannot be replaced: close it there (a running notebook, a "
+                    "viewer), and run the same command again"
+                ) from error
+            time.sleep(seconds)
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:

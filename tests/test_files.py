@@ -82,3 +82,46 @@ def test_folders_and_files_in_the_way_are_said_before_the_work(tmp_path):
         files.check_writable(tmp_path)
     files.check_writable(tmp_path / "a" / "b" / "c.json")
     assert names(tmp_path) == ["a", "file"]
+
+
+@pytest.fixture
+def as_on_windows(monkeypatch, tmp_path):
+    """`open_elsewhere(n)`: replacing a file fails n times, as on Windows while a program has it open."""
+    real, left = os.replace, [0]
+
+    def refused(source, target):
+        if left[0]:
+            left[0] -= 1
+            raise PermissionError(errno.EACCES, "Access is denied", str(source), 5, str(target))
+        real(source, target)
+
+    monkeypatch.setattr(files, "WINDOWS", True)
+    monkeypatch.setattr(files, "WAITS", (0.0, 0.0))
+    monkeypatch.setattr(files.os, "replace", refused)
+
+    def open_elsewhere(times):
+        left[0] = times
+
+    return open_elsewhere
+
+
+def test_a_file_that_is_open_for_a_moment_is_replaced_after_it(as_on_windows, tmp_path):
+    files.write_text(tmp_path / "x", "old")
+    as_on_windows(2)
+    files.write_text(tmp_path / "x", "new")
+    assert (tmp_path / "x").read_bytes() == b"new" and names(tmp_path) == ["x"]
+
+
+def test_a_file_that_stays_open_is_one_sentence_and_stays_as_it_was(as_on_windows, tmp_path):
+    files.write_text(tmp_path / "x", "old")
+    as_on_windows(99)
+    with pytest.raises(CourseError, match="x is open in another program and cannot be replaced: close it there"):
+        files.write_text(tmp_path / "x", "new")
+    assert (tmp_path / "x").read_bytes() == b"old" and names(tmp_path) == ["x"]
+    with pytest.raises(CourseError, match="mend its permissions"):  # nothing is there that could be open
+        files.write_text(tmp_path / "y", "new")
+
+
+def test_text_has_unix_newlines(tmp_path):
+    files.write_text(tmp_path / "x", "a\nü\n")
+    assert (tmp_path / "x").read_bytes() == "a\nü\n".encode()

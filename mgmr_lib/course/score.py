@@ -50,7 +50,7 @@ def record(exercise_id: str, state: str) -> None:
         return
     try:
         part = file.with_name(f".score.{os.getpid()}.part")
-        part.write_text(json.dumps(kept, indent=1, sort_keys=True), encoding="utf-8")
+        part.write_text(json.dumps(kept, indent=1, sort_keys=True), encoding="utf-8", newline="\n")
         os.replace(part, file)
     except OSError as e:  # a read-only folder must not stop a check
         print(f"(the score could not be saved in {file}: {e.strerror})")

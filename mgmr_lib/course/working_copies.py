@@ -12,10 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mgmr_lib.course.authoring.build import write_text
 from mgmr_lib.course.authoring.source import LEARNER
 from mgmr_lib.course.score import learner_dir
 from mgmr_lib.errors import CourseError
+from mgmr_lib.files import write_text
 from mgmr_lib.paths import REPOSITORY
 
 MANIFEST = ".copies.json"
@@ -124,6 +124,7 @@ def lab_environment(folder: Path) -> dict[str, str]:
     settings = folder / ".jupyter" / "settings"
     notification = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     if not notification.exists():
+        notification.parent.mkdir(parents=True, exist_ok=True)
         write_text(notification, json.dumps({"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}))
     own = {
         "JUPYTERLAB_SETTINGS_DIR": str(settings),

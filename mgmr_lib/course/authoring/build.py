@@ -17,6 +17,7 @@ from pathlib import Path
 from mgmr_lib.course.authoring import pages
 from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, Source, edition_code, read_sources
 from mgmr_lib.errors import CourseError
+from mgmr_lib.files import write_text
 from mgmr_lib.paths import REPOSITORY
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -124,14 +125,6 @@ def serialise(notebook) -> str:
     import nbformat
 
     return nbformat.writes(notebook, indent=1, ensure_ascii=False) + "\n"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write through a temporary file in the same folder, with \\n line ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part, path)
 
 
 def _stored(path: Path):

@@ -92,7 +92,7 @@ def _tell_seconds(file: Path) -> None:
     them)."""
     if not file.exists():
         return
-    took = json.loads(file.read_text())
+    took = json.loads(file.read_text(encoding="utf-8"))
     slowest = sorted(took.items(), key=lambda item: -item[1])[:5]
     print("slowest: " + ", ".join(f"{name} {s:.1f} s" for name, s in slowest))
     if os.environ.get("MGMR_RECORD_SECONDS"):

@@ -68,9 +68,9 @@ def fingerprint(compiler: list[str]) -> str:
     """Changes with the source, the compiler and the processor, so that a stale or foreign file is never loaded."""
     said = subprocess.run([*compiler, "--version"], capture_output=True, text=True, timeout=TIMEOUT_S).stdout
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    code = [(FOLDER / name).read_text() for name in SOURCES + HEADERS]
+    code = [(FOLDER / name).read_text(encoding="utf-8") for name in SOURCES + HEADERS]
     facts = (
         *code,
         COMMON_FLAGS + FLAG_SETS,
