@@ -19,6 +19,8 @@ from mgmr_lib.files import write_text
 from mgmr_lib.paths import REPOSITORY
 
 MANIFEST = ".copies.json"
+IDLE_S = 3600
+CULLING = {"cull_idle_timeout": IDLE_S, "cull_interval": 60, "cull_connected": True, "cull_busy": False}
 PAGES = ("glossary.md", "bibliography.md")
 
 
@@ -140,7 +142,11 @@ def lab_command(start: str, *options: str, root: Path = REPOSITORY) -> list[str]
     """
     as_root = ["--allow-root"] if getattr(os, "geteuid", lambda: -1)() == 0 else []
     where = [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{start}"]
-    return [sys.executable, "-m", "jupyterlab", *where, *as_root, *options]
+    # The browser is given the address itself: snap's and the Store's browsers cannot read the page that redirects to it.
+    browser = "--ServerApp.use_redirect_file=False"
+    # A kernel holds about a gigabyte; one that nobody used for IDLE_S gives it back, its notebook open or not.
+    idle = [f"--MappingKernelManager.{name}={value}" for name, value in CULLING.items()]
+    return [sys.executable, "-m", "jupyterlab", *where, browser, *idle, *as_root, *options]
 
 
 def open_lab(options: list[str], root: Path = REPOSITORY) -> int:
@@ -153,6 +159,7 @@ def open_lab(options: list[str], root: Path = REPOSITORY) -> int:
     base = root if inside else folder
     start = first.relative_to(base).as_posix() if inside else first.name
     print(f"JupyterLab opens on {first.name}; your answers are kept in {folder}. Stop it with Ctrl-C.", flush=True)
+    print("A notebook that is left alone for an hour gives its memory back: to go on, run it from the top.", flush=True)
     try:
         return subprocess.run(lab_command(start, *options, root=base), env=lab_environment(folder), cwd=base).returncode
     except KeyboardInterrupt:
