@@ -72,10 +72,11 @@ def parse(arguments: list[str]) -> tuple[str, str | None, list[str]]:
 
 def call(root: Path, python: Path, *arguments: str) -> int:
     """Run the environment's Python in the checkout, whose library comes first wherever a child process stands."""
-    path = os.pathsep.join(p for p in (str(root), os.environ.get("PYTHONPATH")) if p)
-    return subprocess.run(
-        [str(python), *arguments], cwd=root, env={**os.environ, "PYTHONPATH": path}, check=False
-    ).returncode
+    own = {"PYTHONPATH": os.pathsep.join(p for p in (str(root), os.environ.get("PYTHONPATH")) if p)}
+    for name in ("MGMR_LEARNER", "MGMR_DATA"):  # relative to where the learner stands, not to the checkout
+        if value := os.environ.get(name):
+            own[name] = str(Path(value).expanduser().absolute())
+    return subprocess.run([str(python), *arguments], cwd=root, env={**os.environ, **own}, check=False).returncode
 
 
 def main(arguments: list[str], root: Path = REPOSITORY) -> int:
