@@ -7,6 +7,7 @@ such a function fall through to the reference, so that "Run All" works on an unt
 import functools
 import inspect
 import types
+from pathlib import Path
 
 from mgmr_lib.course import registry, score
 from mgmr_lib.course.grading import Verdict, grade
@@ -123,7 +124,9 @@ def hint(exercise_id: str, level: int | None = None) -> None:
 
 
 def _solution_path(number: str) -> str:
+    """Where the notebook's browser finds the solution; a learner's folder outside the repository holds copies of them."""
     from mgmr_lib.paths import REPOSITORY
 
     found = sorted((REPOSITORY / "solutions").glob(f"{number}_*.ipynb"))
-    return f"../solutions/{found[0].name if found else number + '.ipynb'}"
+    folder = "solutions" if Path("solutions").is_dir() else "../solutions"
+    return f"{folder}/{found[0].name if found else number + '.ipynb'}"

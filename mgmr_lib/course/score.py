@@ -16,8 +16,13 @@ _in_memory: dict[str, str] = {}
 
 
 def learner_dir() -> Path:
-    """The learner's folder: `MGMR_LEARNER` where the environment sets it, else `learner/` of the repository."""
-    return Path(os.environ.get("MGMR_LEARNER") or REPOSITORY / "learner")
+    """The learner's folder: `MGMR_LEARNER` where the environment sets it, else `learner/` of the repository, else, where
+    that belongs to somebody else (one installation for many), `mgmr-course` in the home folder."""
+    if named := os.environ.get("MGMR_LEARNER"):
+        return Path(named).expanduser().absolute()
+    ours = REPOSITORY / "learner"
+    writable = os.access(ours if ours.exists() else REPOSITORY, os.W_OK)
+    return ours if writable else Path.home() / "mgmr-course"
 
 
 def _file() -> Path | None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mgmr_lib.course.authoring.source import LEARNER
+from mgmr_lib.course.authoring.source import LEARNER, SOLUTION
 from mgmr_lib.course.score import learner_dir
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import write_text
@@ -59,9 +59,14 @@ def prepare(root: Path = REPOSITORY, folder: Path | None = None) -> list[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         notes = _copy_all(notebooks, folder)
-        for name in PAGES:
-            if (root / LEARNER / name).exists():
-                shutil.copyfile(root / LEARNER / name, folder / name)
+        pages = [root / LEARNER / name for name in PAGES]
+        if root.resolve() not in folder.resolve().parents:  # JupyterLab cannot show what lies outside its own folder
+            (folder / SOLUTION).mkdir(exist_ok=True)
+            pages += (root / SOLUTION).glob("[0-9][0-9]_*.ipynb")
+        for page in pages:
+            if page.exists():
+                copy = folder / (SOLUTION if page.parent.name == SOLUTION else "") / page.name
+                shutil.copyfile(page, copy)
     except OSError as e:
         raise CourseError(
             f"{e.filename or folder}: {e.strerror}; the working copies need a folder that can be written to"
@@ -129,6 +134,7 @@ def lab_environment(folder: Path) -> dict[str, str]:
         notification.parent.mkdir(parents=True, exist_ok=True)
         write_text(notification, json.dumps({"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}))
     own = {
+        "MGMR_LEARNER": str(folder),  # a notebook's kernel stands in another folder than this process
         "JUPYTERLAB_SETTINGS_DIR": str(settings),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".jupyter" / "workspaces"),
     }
