@@ -12,6 +12,7 @@ from mgmr_lib.data import text
 from mgmr_lib.data.mmsa.export import export_mmsa
 from mgmr_lib.data.mmsa.reader import load_mmsa
 from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.setup import commands
 from mgmr_lib.training import checkpoint
 from tests.toy import toy_corpus
 
@@ -144,3 +145,16 @@ def test_every_tracked_file_is_text_with_unix_newlines_or_binary():
         got = attributes[name]
         assert (got["text"], got["eol"]) == ("auto", "lf") if is_text else got["text"] in ("unset", "auto"), name
         assert not is_text or b"\r\n" not in (REPOSITORY / name).read_bytes(), name
+
+
+def test_every_command_of_the_course_speaks_utf_8(monkeypatch):
+    given = {}
+    monkeypatch.setattr(
+        commands.subprocess, "run", lambda *a, env, **k: given.update(env) or subprocess.CompletedProcess(a, 0)
+    )
+    monkeypatch.delenv("PYTHONUTF8", raising=False)
+    assert commands.call(REPOSITORY, Path("python"), "-m", "mgmr_lib") == 0
+    assert given["PYTHONUTF8"] == "1"
+    monkeypatch.setenv("PYTHONUTF8", "0")  # whoever sets it decides
+    commands.call(REPOSITORY, Path("python"))
+    assert given["PYTHONUTF8"] == "0"

@@ -72,12 +72,17 @@ def parse(arguments: list[str]) -> tuple[str, str | None, list[str]]:
 
 
 def call(root: Path, python: Path, *arguments: str) -> int:
-    """Run the environment's Python in the checkout, whose library comes first wherever a child process stands."""
+    """Run the environment's Python in the checkout, whose library comes first wherever a child process stands.
+
+    In UTF-8 on Windows too: what it and a notebook's kernel read and print is what other systems read and print.
+    """
     own = {"PYTHONPATH": os.pathsep.join(p for p in (str(root), os.environ.get("PYTHONPATH")) if p)}
     for name in ("MGMR_LEARNER", "MGMR_DATA"):  # relative to where the learner stands, not to the checkout
         if value := os.environ.get(name):
             own[name] = str(Path(value).expanduser().absolute())
-    return subprocess.run([str(python), *arguments], cwd=root, env={**os.environ, **own}, check=False).returncode
+    return subprocess.run(
+        [str(python), *arguments], cwd=root, env={"PYTHONUTF8": "1", **os.environ, **own}, check=False
+    ).returncode
 
 
 def main(arguments: list[str], root: Path = REPOSITORY) -> int:
