@@ -18,6 +18,7 @@ COMMANDS = {
     "report": ("commands.report", "draw the missing-rate curves of evaluations as a PNG"),
     "experiment": ("commands.experiment", "the papers' tables and figures, from runs that the ledger keeps"),
     "bench": ("bench", "time the scans against their peers"),
+    "gpu": ("commands.gpu", "install mamba_ssm's CUDA kernels, tried before they are installed"),
     "run": ("commands.run", "train on the default corpus, print and plot the missing-rate table"),
 }
 

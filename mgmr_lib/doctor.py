@@ -54,9 +54,8 @@ def machine() -> list[tuple[str, str, str | None]]:
         ),
         ("system", f"{platform.system()} {platform.release()} {platform.machine()}", None),
         ("cores", f"{os.cpu_count()}{_limited_cores()}", None),
+        ("memory", "{1:.1f} of {0:.1f} GB free".format(*memory_gb()), None),
     ]
-    if memory := memory_gb():
-        rows.append(("memory", f"{memory[1]:.1f} of {memory[0]:.1f} GB free", None))
     folder = existing(data_root())
     free = shutil.disk_usage(folder).free / 1e9
     short = f"less than {NEEDS_FREE_GB:.0f} GB are free where the data goes ({folder}): make room, or set MGMR_DATA"
@@ -70,13 +69,12 @@ def _limited_cores() -> str:
     return "" if usable == os.cpu_count() else f" ({usable} usable by this process)"
 
 
-def memory_gb() -> tuple[float, float] | None:
-    """(total, free) in GB, where the system says so."""
-    info = Path("/proc/meminfo")
-    if info.exists():
-        kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in info.read_text().splitlines() if ":" in line}
-        return kilobytes["MemTotal"] / 1e6, kilobytes.get("MemAvailable", 0) / 1e6
-    return None
+def memory_gb() -> tuple[float, float]:
+    """(total, free) in GB."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return memory.total / 1e9, memory.available / 1e9
 
 
 def existing(folder: Path) -> Path:
@@ -130,14 +128,14 @@ def data() -> list[tuple[str, str, str | None]]:
 def backends() -> list[tuple[str, str, str | None]]:
     """Each backend of the selective scan: "ok", or why not; and how to get the GPU ones."""
     try:
+        from mgmr_lib.commands.gpu import advice
         from mgmr_lib.ssm import available_backends
-        from mgmr_lib.ssm.engines.mamba_cuda import install_advice
     except ImportError as error:
         return [("all", f"cannot be imported: {error}", None)]
     status = available_backends()
     rows = [(name, reason, None) for name, reason in status.items()]
     if status["cuda"] != "ok":
-        rows.append(('to get "cuda"', install_advice(), None))
+        rows.append(('to get "cuda"', advice(), None))
     return [*rows, ("auto takes", automatic(), None)]
 
 

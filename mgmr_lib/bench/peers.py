@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from mgmr_lib.errors import CourseError
+from mgmr_lib.files import write_text
 from mgmr_lib.paths import cache_dir
 
 SDIST = "mamba_ssm-2.3.2.post1.tar.gz"
@@ -41,9 +42,8 @@ def _download(folder: Path) -> None:
     """pip refuses a file with another hash, and does so before it runs the archive's own set-up code."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = folder / "requirements.txt"
-    wanted.write_text(
-        f"mamba-ssm=={SDIST.removeprefix('mamba_ssm-').removesuffix('.tar.gz')} --hash=sha256:{SDIST_SHA256}\n"
-    )
+    version = SDIST.removeprefix("mamba_ssm-").removesuffix(".tar.gz")
+    write_text(wanted, f"mamba-ssm=={version} --hash=sha256:{SDIST_SHA256}\n")
     command = [
         sys.executable,
         "-m",

@@ -1,11 +1,10 @@
 """Tables for the terminal, bench.json with everything, bench.png with the two findings."""
 
-import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from mgmr_lib.errors import CourseError
+from mgmr_lib.files import replacing, write_json
 
 
 def text(result: dict) -> str:
@@ -99,12 +98,9 @@ def write(result: dict, folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         data, picture = folder / "bench.json", folder / "bench.png"
-        spare = data.with_suffix(".json.part")
-        spare.write_text(json.dumps(result, indent=1) + "\n")
-        os.replace(spare, data)
-        spare = picture.with_suffix(".part.png")
-        figure(result).savefig(spare, dpi=150)
-        os.replace(spare, picture)
+        write_json(data, result)
+        with replacing(picture) as part:
+            figure(result).savefig(part, dpi=150, format="png")
     except OSError as error:
         raise CourseError(f"cannot write to {folder} ({error.strerror}): choose another folder with --out") from None
     return [data, picture]

@@ -40,7 +40,9 @@ def _split(args: argparse.Namespace) -> int:
     split = run.split(args.split)
     found = run.predict(run.masked(split, args.rate, args.seed), args.batch_size)
     part = args.out.with_name(args.out.name + ".part")
-    pd.DataFrame({"id": split.ids, "truth": split.labels, "prediction": found}).to_csv(part, index=False)
+    pd.DataFrame({"id": split.ids, "truth": split.labels, "prediction": found}).to_csv(
+        part, index=False, lineterminator="\n"
+    )
     part.replace(args.out)
     print(f"{len(split)} predictions at missing rate {args.rate:g} in {args.out}")
     return 0

@@ -20,7 +20,7 @@ def _parser() -> argparse.ArgumentParser:
     lint = commands.add_parser("lint", help="check the rules of CONTRIBUTING.md")
     lint.add_argument("numbers", nargs="*", metavar="NN", help="only these notebooks")
     test = commands.add_parser("test", help="run every test and every notebook")
-    test.add_argument("--fast", action="store_true", help="leave out the notebooks")
+    test.add_argument("--fast", action="store_true", help="a few minutes: no slow test, one notebook of each part")
     start = commands.add_parser("open", help="open your own copies in JupyterLab; further options go to JupyterLab")
     start.add_argument("--prepare-only", action="store_true", help="make the copies, do not start JupyterLab")
     reset = commands.add_parser("reset", help="a fresh copy of a notebook (yours is kept beside it)")

@@ -11,13 +11,12 @@ import inspect
 import io
 import random
 import re
-import signal
 import sys
-import threading
 from dataclasses import dataclass
 
 from mgmr_lib.course.compare import difference, short, short_pair
 from mgmr_lib.course.registry import Case, Exercise
+from mgmr_lib.course.time_limit import TimeIsUp, time_limit
 
 
 @dataclass(frozen=True)
@@ -37,37 +36,6 @@ class Verdict:
     about: str = ""
     yours: str = ""
     expected: str = ""
-
-
-class TimeIsUp(BaseException):
-    """The answer ran longer than the exercise allows (a BaseException, so that `except Exception` cannot swallow
-    it)."""
-
-
-@contextlib.contextmanager
-def time_limit(seconds: float):
-    """Interrupt the body after so many seconds of computing, or ten times as many of waiting (a busy machine is
-    nobody's mistake).
-
-    Where the platform cannot (Windows, other threads than the main one) there is no limit.
-    """
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_):
-        raise TimeIsUp
-
-    timers = ((signal.SIGPROF, signal.ITIMER_PROF, seconds), (signal.SIGALRM, signal.ITIMER_REAL, 10 * seconds))
-    before = [signal.signal(s, stop) for s, _, _ in timers]
-    for _, timer, limit in timers:
-        signal.setitimer(timer, limit)
-    try:
-        yield
-    finally:
-        for (s, timer, _), handler in zip(timers, before, strict=True):
-            signal.setitimer(timer, 0)
-            signal.signal(s, handler)
 
 
 @contextlib.contextmanager

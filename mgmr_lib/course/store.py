@@ -9,6 +9,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from mgmr_lib.errors import CourseError
+from mgmr_lib.files import write_text
 from mgmr_lib.paths import REPOSITORY
 
 SOLUTIONS = "solutions"  # the sub-folder with copies that are read, not answered: nothing in it counts
@@ -16,8 +18,13 @@ _in_memory: dict[str, dict] = {}
 
 
 def learner_dir() -> Path:
-    """The learner's folder: `MGMR_LEARNER` where the environment sets it, else `learner/` of the repository."""
-    return Path(os.environ.get("MGMR_LEARNER") or REPOSITORY / "learner")
+    """The learner's folder: `MGMR_LEARNER` where the environment sets it, else `learner/` of the repository, else, where
+    that belongs to somebody else (one installation for many), `mgmr-course` in the home folder."""
+    if named := os.environ.get("MGMR_LEARNER"):
+        return Path(named).expanduser().absolute()
+    ours = REPOSITORY / "learner"
+    writable = os.access(ours if ours.exists() else REPOSITORY, os.W_OK)
+    return ours if writable else Path.home() / "mgmr-course"
 
 
 def _file(name: str) -> Path | None:
@@ -40,14 +47,6 @@ def read(name: str) -> dict:
     return kept if isinstance(kept, dict) else {}
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write whole or not at all, through a temporary file in the same folder, with \\n line ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part, path)
-
-
 def update(name: str, change: Callable[[dict], dict]) -> None:
     """Replace what is kept under `name` by `change(kept)`, whole or not at all; two notebooks may do so at once.
 
@@ -62,5 +61,7 @@ def update(name: str, change: Callable[[dict], dict]) -> None:
     try:
         with FileLock(file.with_name(f".{name}.lock"), timeout=5):
             write_text(file, json.dumps(change(read(name)), indent=1, sort_keys=True))
+    except CourseError as e:
+        print(f"({e})")
     except (OSError, Timeout) as e:
         print(f"({file} could not be written: {getattr(e, 'strerror', None) or 'another notebook holds it'})")

@@ -14,13 +14,16 @@ import sys
 from pathlib import Path
 
 from mgmr_lib.course.authoring.source import LEARNER, SOLUTION
-from mgmr_lib.course.store import SOLUTIONS, learner_dir, write_text
+from mgmr_lib.course.store import SOLUTIONS, learner_dir
 from mgmr_lib.errors import CourseError
+from mgmr_lib.files import write_text
 from mgmr_lib.paths import REPOSITORY
 
 OLD_MANIFEST = ".copies.json"  # what copies were made of, before each copy kept it itself
 SUFFIX = "_SOLUTION"  # in the name of a solution's copy, and so on its tab
 MARK = "copied"  # in a copy's metadata, under mgmr: the digest of the course's version that it was made of
+IDLE_S = 3600
+CULLING = {"cull_idle_timeout": IDLE_S, "cull_interval": 60, "cull_connected": True, "cull_busy": False}
 PAGES = ("glossary.md", "bibliography.md")
 BANNER = (
     "# SOLUTION of {title}\n\nRead it and run it; **your own work is in [{name}](../{name})**. "
@@ -160,8 +163,10 @@ def lab_environment(folder: Path) -> dict[str, str]:
     settings = folder / ".jupyter" / "settings"
     notification = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     if not notification.exists():
+        notification.parent.mkdir(parents=True, exist_ok=True)
         write_text(notification, json.dumps({"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}))
     own = {
+        "MGMR_LEARNER": str(folder),  # a notebook's kernel stands in another folder than this process
         "JUPYTERLAB_SETTINGS_DIR": str(settings),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".jupyter" / "workspaces"),
     }
@@ -175,7 +180,11 @@ def lab_command(start: str, *options: str, root: Path = REPOSITORY) -> list[str]
     """
     as_root = ["--allow-root"] if getattr(os, "geteuid", lambda: -1)() == 0 else []
     where = [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{start}"]
-    return [sys.executable, "-m", "jupyterlab", *where, *as_root, *options]
+    # The browser is given the address itself: snap's and the Store's browsers cannot read the page that redirects to it.
+    browser = "--ServerApp.use_redirect_file=False"
+    # A kernel holds about a gigabyte; one that nobody used for IDLE_S gives it back, its notebook open or not.
+    idle = [f"--MappingKernelManager.{name}={value}" for name, value in CULLING.items()]
+    return [sys.executable, "-m", "jupyterlab", *where, browser, *idle, *as_root, *options]
 
 
 def open_lab(options: list[str], root: Path = REPOSITORY) -> int:
@@ -185,6 +194,7 @@ def open_lab(options: list[str], root: Path = REPOSITORY) -> int:
         print(note)
     first = sorted(folder.glob("[0-9][0-9]_*.ipynb"))[0]
     print(f"JupyterLab opens on {first.name}; your answers are kept in {folder}. Stop it with Ctrl-C.", flush=True)
+    print("A notebook that is left alone for an hour gives its memory back: to go on, run it from the top.", flush=True)
     try:
         env = lab_environment(folder) | {"MGMR_LEARNER": str(folder)}
         return subprocess.run(lab_command(first.name, *options, root=folder), env=env, cwd=folder).returncode

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from mgmr_lib.data.corpus import Ragged, Split
@@ -180,7 +180,7 @@ def cached_features(encoder: TextEncoder, split: Split, progress: bool = False) 
 
 def _read_values(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
     try:
-        values = load_file(path)["values"].numpy()
+        values = load(path.read_bytes())["values"].numpy()  # mapped, the file could not be replaced on Windows
     except (OSError, SafetensorError, KeyError):
         return None
     return values if values.shape == shape and values.dtype == np.float32 else None

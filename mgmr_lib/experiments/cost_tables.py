@@ -79,7 +79,7 @@ def length_figure(found: dict) -> matplotlib.figure.Figure:
 def write_costs(found: dict, folder: Path) -> list[Path]:
     """Markdown, CSV and PNG of a record of costs; returns the files."""
     files = [write_text(folder / "inference.md", inference_markdown(found)),
-             write_text(folder / "inference.csv", inference_frame(found).to_csv(index=False, float_format="%.6g")),
-             write_text(folder / "over_length.csv", pd.DataFrame(found["over_length"]).to_csv(index=False, float_format="%.6g"))]  # fmt: skip
+             write_text(folder / "inference.csv", inference_frame(found).to_csv(index=False, float_format="%.6g", lineterminator="\n")),
+             write_text(folder / "over_length.csv", pd.DataFrame(found["over_length"]).to_csv(index=False, float_format="%.6g", lineterminator="\n"))]  # fmt: skip
     save_figure(length_figure(found), folder / "over_length.png")
     return [*files, folder / "over_length.png"]

@@ -50,7 +50,7 @@ def write_record(folder: Path, record: dict) -> Path:
     head = json.dumps({k: v for k, v in record.items() if k != "records"}, indent=1)
     lines = ",\n  ".join(json.dumps(r) for r in record["records"])
     temporary = path.with_name(path.name + ".part")
-    temporary.write_text(f'{head[:-2]},\n "records": [\n  {lines}\n ]\n}}\n', encoding="utf-8")
+    temporary.write_text(f'{head[:-2]},\n "records": [\n  {lines}\n ]\n}}\n', encoding="utf-8", newline="\n")
     os.replace(temporary, path)
     return path
 

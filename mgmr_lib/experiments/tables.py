@@ -164,7 +164,7 @@ def write_text(path: Path, text: str) -> Path:
     """A text file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
+    part.write_text(text, encoding="utf-8", newline="\n")
     part.replace(path)
     return path
 
@@ -183,14 +183,21 @@ def report(experiment: str, ledger: Path, corpus: str, profile: str, out: Path) 
     family = everything[0]["dataset"]
     if experiment == "curve":
         files.append(
-            write_text(folder / "curves.csv", curves(by_protocol["B"]).to_csv(index=False, float_format="%.6g"))
+            write_text(
+                folder / "curves.csv",
+                curves(by_protocol["B"]).to_csv(index=False, float_format="%.6g", lineterminator="\n"),
+            )
         )
     for table in tables_of(experiment, family):
         records = by_protocol[table.protocol]
         frame = rows(table, records, family)
         if len(frame) and (frame.source == "this course").any():
             files.append(write_text(folder / f"{table.key}.md", markdown(table, frame, records, family)))
-            files.append(write_text(folder / f"{table.key}.csv", frame.to_csv(index=False, float_format="%.6g")))
+            files.append(
+                write_text(
+                    folder / f"{table.key}.csv", frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+                )
+            )
     draw = {"table": area_figure, "curve": curve_figure, "ablation": ablation_figure}[experiment]
     if by_protocol["B"]:
         folder.mkdir(parents=True, exist_ok=True)

@@ -14,16 +14,17 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from mgmr_lib.errors import CourseError
+from mgmr_lib.files import replacing
 
 
 def write_json(path: Path, values: dict) -> None:
     """Write a JSON file so that it is there whole or not at all."""
     temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8", newline="\n")
     os.replace(temporary, path)
 
 
@@ -31,9 +32,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict | None =
     """Tensors by name and a small JSON dictionary, in one safetensors file, in one step."""
     # Tensors that share memory (a decay matrix that two layers share) must be saved as copies.
     copies = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
-    temporary = path.with_name(path.name + ".part")
-    save_file(copies, temporary, {"state": json.dumps(metadata or {})})
-    os.replace(temporary, path)
+    with replacing(path) as part:
+        save_file(copies, part, {"state": json.dumps(metadata or {})})
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
@@ -41,7 +41,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
     try:
         with safe_open(path, "pt") as f:
             metadata = json.loads((f.metadata() or {}).get("state", "{}"))
-        return load_file(path), metadata
+        # Not load_file: its tensors stay mapped to the file, which Windows then refuses to replace when the run goes on.
+        return load(path.read_bytes()), metadata
     except FileNotFoundError:
         raise CourseError(f"{path} does not exist: train first, or check the path") from None
     except (SafetensorError, json.JSONDecodeError, OSError, struct.error) as error:

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import tarfile
+from importlib import metadata
 
 import pytest
 import torch
@@ -44,7 +45,7 @@ def folder(tmp_path_factory):
 def test_files_hold_every_measurement_with_its_provenance(folder):
     result = json.loads((folder / "bench.json").read_text())
     assert {"date", "commit", "processor", "cores", "load", "versions", "command"} <= set(result["provenance"])
-    assert result["provenance"]["versions"]["torch"] == torch.__version__
+    assert result["provenance"]["versions"]["torch"] == metadata.version("torch")
     measured = {(tuple(r["shape"]), r["pass"], r["name"]) for r in result["scan"]}
     for shape in TINY.scan_shapes:
         for name in ("ours, chunked", "ours, loop", "mambapy pscan"):

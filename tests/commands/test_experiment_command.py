@@ -10,6 +10,8 @@ from mgmr_lib.data.mmsa.export import export_mmsa
 from mgmr_lib.experiments.ledger import read_ledger
 from tests.toy import toy_corpus
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["--set", "epochs=1", "text_encoder=tiny", "max_clips=24"]
 
 

@@ -11,6 +11,8 @@ from mgmr_lib.training import setup as preparation
 from mgmr_lib.training.config import make_config
 from tests.toy import toy_corpus
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def toy(monkeypatch):

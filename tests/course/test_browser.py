@@ -28,9 +28,12 @@ FLAGS = [
 ]
 RUN_TIMEOUT = 120_000  # milliseconds
 
-pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason="no Chromium or Chrome on the PATH: `apt-get install chromium` brings one"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        BROWSER is None, reason="no Chromium or Chrome on the PATH: `apt-get install chromium` brings one"
+    ),
+]
 
 
 def codes(edition, file):

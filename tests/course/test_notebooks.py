@@ -115,7 +115,13 @@ def test_the_test_command_names_what_failed(monkeypatch, capsys):
     def broken():
         raise RuntimeError("no kernel")
 
-    parts = (("good", lambda: 0, True), ("bad", lambda: 3, True), ("broken", broken, True), ("slow", lambda: 1, False))
+    both = ("fast", "full")
+    parts = (
+        ("good", lambda: 0, both),
+        ("bad", lambda: 3, both),
+        ("broken", broken, ("fast",)),
+        ("slow", lambda: 1, ("full",)),
+    )
     monkeypatch.setattr(testing, "PARTS", parts)
     assert testing.run(fast=True) == 1
     lines = capsys.readouterr().out.splitlines()
@@ -123,6 +129,33 @@ def test_the_test_command_names_what_failed(monkeypatch, capsys):
     assert "2 of 3 parts FAILED" in lines[-1]
     monkeypatch.setattr(testing, "PARTS", parts[:1])
     assert testing.run() == 0 and "all green" in capsys.readouterr().out
+
+
+def test_the_fast_run_takes_the_quickest_notebook_of_each_part(monkeypatch):
+    taken = []
+    monkeypatch.setattr(testing, "nbval", lambda *names: taken.extend(names) or 0)
+    assert testing.quick_notebooks() == 0
+    sources, seconds = read_sources(), testing.pages.measured_seconds()
+    by_part = {sources[name.split("/")[1][:2]].meta.part: name for name in taken}
+    assert len(by_part) == len(taken) == len({s.meta.part for s in sources.values()})
+    for number, source in sources.items():
+        chosen = by_part[source.meta.part]
+        assert chosen.startswith(LEARNER + "/")
+        assert seconds[chosen.split("/")[1][:2]][LEARNER] <= seconds[number][LEARNER]
+    monkeypatch.setattr(testing.pages, "measured_seconds", dict)  # before anything was measured
+    taken.clear()
+    assert testing.quick_notebooks() == 0 and len(taken) == len(by_part)
+
+
+@pytest.mark.parametrize(
+    ("platform", "option"), [("linux", "--nbval"), ("darwin", "--nbval-lax"), ("win32", "--nbval-lax")]
+)
+def test_outputs_are_compared_where_they_were_stored(monkeypatch, platform, option):
+    called = []
+    monkeypatch.setattr(testing.sys, "platform", platform)
+    monkeypatch.setattr(testing, "_call", lambda *arguments, env: called.append(arguments) or 0)
+    testing.nbval("notebooks")
+    assert option in called[0] and called[0][-1] == "notebooks"
 
 
 def test_nobodys_score_reaches_a_built_notebook(monkeypatch):

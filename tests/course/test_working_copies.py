@@ -157,6 +157,24 @@ def test_jupyterlab_opens_the_copy_without_news(course, learner):
     assert str(found[0]).startswith(settings) and json.loads(found[0].read_text())["fetchNews"] == "false"
 
 
+def test_every_setting_of_jupyterlab_is_one_that_it_has(course):
+    from jupyter_server.serverapp import ServerApp
+    from jupyter_server.services.kernels.kernelmanager import MappingKernelManager
+    from jupyterlab.labapp import LabApp
+
+    classes = {c.__name__: c for c in (ServerApp, MappingKernelManager, LabApp)}
+    given = {}
+    for option in copies.lab_command("learner", root=course)[3:]:
+        name, _, value = option.removeprefix("--").partition("=")
+        if "." in name:
+            owner, trait = name.split(".")
+            assert trait in classes[owner].class_traits(), option
+            given[name] = value
+    assert given["ServerApp.use_redirect_file"] == "False"
+    assert 600 <= int(given["MappingKernelManager.cull_idle_timeout"]) <= 2 * 3600
+    assert given["MappingKernelManager.cull_connected"] == "True" and given["MappingKernelManager.cull_busy"] == "False"
+
+
 @pytest.mark.parametrize(("user", "told"), [(0, True), (1000, False)])
 def test_root_in_a_container_is_let_in(course, monkeypatch, user, told):
     monkeypatch.setattr(copies.os, "geteuid", lambda: user, raising=False)

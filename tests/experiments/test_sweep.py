@@ -13,6 +13,8 @@ from mgmr_lib.experiments import plan, reproduce, sweep
 from mgmr_lib.experiments.ledger import read_ledger, read_record
 from tests.toy import toy_corpus
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"epochs": 1, "text_encoder": "tiny", "max_clips": 32}
 
 

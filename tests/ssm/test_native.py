@@ -152,6 +152,35 @@ def test_without_a_compiler_auto_takes_chunked(fresh, monkeypatch):
 
 
 @pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("tools", [True, False])
+def test_on_a_mac_no_shim_is_started_that_opens_a_window(fresh, monkeypatch, tools):
+    """Without the command line tools /usr/bin/cc opens a dialog; `xcode-select -p` tells without one."""
+    started = []
+
+    def run(command, **more):
+        started.append(command[0])
+        return subprocess.CompletedProcess(command, 0 if tools else 2, "", "")
+
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(native.sys, "platform", "darwin")
+    monkeypatch.setattr(native.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(native.subprocess, "run", run)
+    if tools:
+        assert native.find_compiler() == ["cc"]
+    else:
+        reason_and_auto("xcode-select --install")
+    assert set(started) == {"xcode-select"}
+
+
+def test_on_a_mac_another_compiler_needs_no_command_line_tools(monkeypatch):
+    monkeypatch.setenv("CC", "gcc-14")
+    monkeypatch.setattr(native.sys, "platform", "darwin")
+    monkeypatch.setattr(native.shutil, "which", lambda name: f"/opt/homebrew/bin/{name}")
+    monkeypatch.setattr(native.subprocess, "run", None)
+    assert native.find_compiler() == ["gcc-14"]
+
+
+@pytest.mark.filterwarnings("error")
 def test_it_can_be_switched_off(fresh, monkeypatch):
     monkeypatch.setenv("MGMR_NATIVE_SCAN", "0")
     reason_and_auto("MGMR_NATIVE_SCAN=0")
@@ -174,7 +203,18 @@ def test_code_that_does_not_compile_is_said_and_leaves_nothing(fresh, monkeypatc
     (tmp_path / "native_scan.c").write_text("int scan_forward( {")
     monkeypatch.setenv("MGMR_DATA", str(tmp_path))
     reason_and_auto("could not compile")
-    assert list((tmp_path / "cache" / "native").iterdir()) == []
+    (note,) = (tmp_path / "cache" / "native").iterdir()
+    assert note.name.endswith(".failed.txt")
+    tries = []
+    monkeypatch.setattr(native, "compile_into", lambda *a: tries.append(a))
+    native.library.cache_clear(), backends.status.cache_clear()
+    reason_and_auto(f"not tried again before {note} is deleted")  # as in the next process
+    assert tries == []
+    note.unlink()
+    native.library.cache_clear()
+    with pytest.raises(CourseError):  # the stand-in compiles nothing
+        native.library()
+    assert len(tries) == 1
 
 
 @needs_native

@@ -4,7 +4,6 @@ one."""
 import dataclasses
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -216,7 +215,7 @@ def test_kill_nine_in_mid_epoch_changes_nothing(tmp_path):
     process = start(killed)
     while process.poll() is None and epochs(killed) < 2:
         time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
     assert 2 <= epochs(killed) < 8
     assert start(killed).wait() == 0

@@ -20,6 +20,7 @@ from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, Source, edition_
 from mgmr_lib.course.display import STORED, WIDGET
 from mgmr_lib.course.store import write_text
 from mgmr_lib.errors import CourseError
+from mgmr_lib.files import write_text
 from mgmr_lib.paths import REPOSITORY
 
 KERNEL_ENVIRONMENT = {

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mgmr_lib.files import write_json
+
 EXIT_CODE = pytest.ExitCode.TESTS_FAILED
 NOTEBOOK = "notebook"
 
@@ -60,9 +62,7 @@ class Budget:
         if self.over and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = EXIT_CODE
         if self.target:
-            Path(self.target).write_text(
-                json.dumps({_name(k): round(v, 1) for k, v in sorted(self.seconds.items())}, indent=1)
-            )
+            write_json(self.target, {_name(k): round(v, 1) for k, v in sorted(self.seconds.items())})
 
     def pytest_terminal_summary(self, terminalreporter):
         """Say which."""

@@ -21,6 +21,7 @@ from mgmr_lib.data.corpus import SPLITS, Corpus, Ragged, Split
 from mgmr_lib.data.download.sources import disk_errors, file_sha256, progress_bar
 from mgmr_lib.data.wordpiece import load_tokenizer, tokenize
 from mgmr_lib.errors import CourseError
+from mgmr_lib.files import put_in_place, write_json
 from mgmr_lib.paths import corpora_dir
 
 VERSION = 1  # of the generator: a stored corpus of another version is built again
@@ -145,9 +146,8 @@ def build(spec: ClassroomSpec, say: Callable[[str], None] = print, progress: boo
                 "sha256": file_sha256(temporary),
                 "made_from": _made_from(spec),
             }
-            os.replace(temporary, path)
-            temporary.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-            os.replace(temporary, manifest_path(spec.name))
+            put_in_place(temporary, path)
+            write_json(manifest_path(spec.name), manifest)
         except SafetensorError as error:  # safetensors hides the system's own error number
             raise OSError(28, str(error)) from error
         finally:

