@@ -1,0 +1,97 @@
+"""What has no wheels is refused in one sentence that names what to use; an old Python can still say so."""
+
+import ast
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.setup import machine
+from mgmr_lib.setup.machine import Machine, has_nvidia_gpu, refusal, this_machine
+
+MAC = Machine(system="Darwin", processor="arm64")
+WINDOWS = Machine(system="Windows", processor="AMD64")
+
+
+@pytest.mark.parametrize("where", [Machine(), Machine(processor="aarch64"), MAC, WINDOWS])
+@pytest.mark.parametrize("python", [(3, 11), (3, 12), (3, 13), (3, 14)])
+def test_three_systems_and_four_pythons_are_served(where, python):
+    assert refusal(replace(where, python=python)) is None
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        (replace(Machine(), python=(3, 10)), "3.11 to 3.14"),
+        (replace(WINDOWS, python=(3, 15)), "3.11 to 3.14"),
+        (replace(MAC, implementation="PyPy"), "CPython"),
+        (replace(Machine(), free_threaded=True), "ordinary build"),
+        (replace(WINDOWS, bits=32, processor="x86"), "64-bit Python"),
+        (replace(Machine(), bits=32, processor="armv7l"), "64-bit Python"),
+        (replace(MAC, processor="x86_64"), "arm64"),
+        (replace(MAC, macos=12), "update macOS"),
+        (replace(WINDOWS, processor="ARM64"), "x86-64"),
+        (replace(Machine(), processor="riscv64"), "x86-64 or aarch64"),
+        (replace(Machine(), glibc=()), "Debian"),
+        (replace(Machine(), glibc=(2, 17)), "glibc 2.28"),
+        (replace(Machine(), system="FreeBSD"), "Linux"),
+    ],
+)
+def test_what_has_no_wheels_is_told_what_to_use(where, says):
+    sentence = refusal(where)
+    assert says in sentence and "\n" not in sentence and re.search(r"use|install|start|update", sentence)
+
+
+def test_the_refusal_names_a_python_that_runs_here(monkeypatch, tmp_path):
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    for folder, code in ((good, 0), (bad, 127)):
+        folder.mkdir()
+        (folder / "python3.13").write_text(f"#!/bin/sh\nexit {code}\n")
+        (folder / "python3.13").chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name, *_: str(good / name) if (good / name).exists() else None)
+    assert "`python3.13 course.py open`" in refusal(Machine(python=(3, 9)))
+    monkeypatch.setattr(shutil, "which", lambda name, *_: str(bad / name) if (bad / name).exists() else None)
+    assert "install Python 3.12" in refusal(Machine(python=(3, 9)))  # a shim of a version that is not installed
+
+
+def test_this_machine_runs_the_course():
+    assert refusal(this_machine()) is None
+
+
+def test_course_py_can_be_read_by_an_old_python():
+    tree = ast.parse((REPOSITORY / "course.py").read_text(encoding="utf-8"), feature_version=(3, 0))
+    new = (ast.JoinedStr, ast.NamedExpr, ast.Match, ast.AnnAssign, ast.Starred, ast.AsyncFunctionDef)
+    assert not [node for node in ast.walk(tree) if isinstance(node, new)]
+
+
+@pytest.mark.parametrize("name", ["python2.7", "python3.6", "python3.8", "python3.10"])
+def test_an_old_python_says_one_sentence(name):
+    shims = sorted(Path.home().glob(f".pyenv/versions/{name.removeprefix('python')}*/bin/python"))
+    python = str(shims[0]) if shims else shutil.which(name)
+    if python is None:
+        pytest.skip(f"there is no {name} on this machine")
+    done = subprocess.run([python, str(REPOSITORY / "course.py"), "open"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith("error: the course needs Python 3.11 to 3.14")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_gpu_is_what_nvidias_driver_shows(monkeypatch, tmp_path):
+    says = {"text": "GPU 0: NVIDIA H200 (UUID: GPU-1)\n", "code": 0}
+
+    def run(command, **_):
+        return subprocess.CompletedProcess(command, says["code"], says["text"], "")
+
+    monkeypatch.setattr(machine.subprocess, "run", run)
+    assert has_nvidia_gpu(tmp_path / "none")
+    says |= {"text": "NVIDIA-SMI has failed: no driver\n", "code": 9}
+    assert not has_nvidia_gpu(tmp_path / "none")
+    (tmp_path / "gpus" / "0000:01:00.0").mkdir(parents=True)
+    assert has_nvidia_gpu(tmp_path / "gpus")
+    monkeypatch.setattr(
+        machine.subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError("nvidia-smi"))
+    )
+    assert not has_nvidia_gpu(tmp_path / "none")
