@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from math import lcm
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,14 +34,17 @@ class ScanArguments:
         """(b, e, l, n)."""
         return *self.u.shape, self.A.shape[1]
 
+    def tensors(self) -> list[Tensor]:
+        """Those that are there."""
+        return [t for name in TENSORS if (t := getattr(self, name)) is not None]
+
     @property
     def compute_dtype(self) -> torch.dtype:
         """float32, or float64 where a tensor is: float16 and bfloat16 are computed in float32 and cast back at the very
         end."""
         dtype = torch.float32
-        for name in TENSORS:
-            t = getattr(self, name)
-            dtype = dtype if t is None else torch.promote_types(dtype, t.dtype)
+        for t in self.tensors():
+            dtype = torch.promote_types(dtype, t.dtype)
         return dtype
 
     def cast(self, dtype: torch.dtype | None = None) -> "ScanArguments":
@@ -59,6 +63,34 @@ class ScanArguments:
     def state(self) -> Tensor:
         """The state to start from: the given one, or zeros (b,e,n)."""
         return self.A.new_zeros(self.u.shape[0], *self.A.shape) if self.initial_state is None else self.initial_state
+
+
+class Operands(NamedTuple):
+    """The tensors of one scan as engines take them, in the order of their gradients; B and C have one number of groups.
+
+    u, delta, z (b,e,l); A (e,n); B, C (e,n) or (b,g,n,l); D, bias (e); state (b,e,n), where the scan starts.
+    """
+
+    u: Tensor
+    delta: Tensor
+    A: Tensor
+    B: Tensor
+    C: Tensor
+    D: Tensor | None
+    z: Tensor | None
+    bias: Tensor | None
+    state: Tensor
+    softplus: bool
+
+    @property
+    def groups(self) -> int:
+        """g, 1 where neither B nor C varies in time."""
+        return groups(self.B, self.C)
+
+
+def groups(B: Tensor, C: Tensor) -> int:
+    """How many groups of channels B and C serve: 1 where both are constant in time."""
+    return max(t.shape[1] if t.dim() == 4 else 1 for t in (B, C))
 
 
 def checked(

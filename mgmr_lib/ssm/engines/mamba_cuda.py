@@ -30,11 +30,12 @@ def supports(args: ScanArguments, wants_state: bool) -> str | None:
         return f"it serves at most {MAX_STATES} states, but A has {args.A.shape[1]}"
     if args.compute_dtype == torch.float64:
         return "it has no float64"
-    if wants_state and torch.is_grad_enabled() and any(t.requires_grad for t in args.tensors):
+    if wants_state and torch.is_grad_enabled() and any(t.requires_grad for t in args.tensors()):
         return "it gives no gradient through the last state"
     return None
 
 
+@torch.compiler.disable(reason='mamba_ssm cannot be traced; backend="triton" and "auto" can')
 def cuda_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
     """The selective scan by mamba_ssm's kernel: y (b,e,l) and the last state (b,e,n), the latter without a gradient."""
     reason = supports(args, wants_state=False)
