@@ -103,7 +103,7 @@ def checked(
         raise ValueError(f"u must be (b,e,l) and A (e,n), but u is {_shape(u)} and A is {_shape(A)}")
     b, e, length = u.shape
     n = A.shape[1]
-    if min(b, e, length, n) < 1:
+    if any(size < 1 for size in (b, e, length, n)):  # not min(): it would bind a traced program to these sizes
         raise ValueError(f"every size must be at least 1, but u is {_shape(u)} and A is {_shape(A)}")
     expected = dict(delta=(b, e, length), A=(e, n), D=(e,), z=(b, e, length), delta_bias=(e,), initial_state=(b, e, n))
     letters = dict(delta="(b,e,l)", A="(e,n)", D="(e,)", z="(b,e,l)", delta_bias="(e,)", initial_state="(b,e,n)")

@@ -9,7 +9,7 @@ from torch import Tensor
 from mgmr_lib.ssm.engines.backends import ready
 from mgmr_lib.ssm.engines.native import library, preferred
 from mgmr_lib.ssm.engines.native_call import Seq, Task, run, threads_for
-from mgmr_lib.ssm.engines.operators import FirstDerivative, each_example, operator
+from mgmr_lib.ssm.engines.operators import LIBRARY, FirstDerivative, differentiable, each_example, operator
 
 MAX_TAPS = 64  # STEPS in native_conv.c
 
@@ -25,9 +25,9 @@ def causal_conv_silu(x: Tensor, weight: Tensor, bias: Tensor | None, backend: st
     plain = all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors) and not torch.is_autocast_enabled(
         "cpu"
     )
-    compiled = backend == "native" or (backend == "auto" and preferred())
+    compiled = backend == "native" or (backend == "auto" and preferred() and not torch.compiler.is_exporting())
     if compiled and plain and weight.shape[1] <= MAX_TAPS and ready("native", "cpu"):
-        return Convolution.apply(x, weight, bias)
+        return differentiable(Convolution, conv)(x, weight, bias)
     taps = weight.shape[1]
     return F.silu(F.conv1d(x, weight.unsqueeze(1), bias, padding=taps - 1, groups=len(weight))[..., : x.shape[2]])
 
@@ -98,9 +98,14 @@ class Convolution(torch.autograd.Function):
 
 class ConvolutionGradients(FirstDerivative):
     @staticmethod
-    def forward(*args):
-        return conv_backward(*args)
+    def forward(dout, x, weight, bias):
+        return conv_backward(dout, x, weight, bias)
 
     @staticmethod
     def vmap(info, in_dims, *args):
         return each_example(ConvolutionGradients.apply, info, in_dims, *args)
+
+
+torch.library.register_autograd(
+    "mgmr::causal_conv_silu", Convolution.backward, setup_context=Convolution.setup_context, lib=LIBRARY
+)

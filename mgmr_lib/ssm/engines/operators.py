@@ -39,9 +39,19 @@ def each_example(apply: Callable, info, in_dims, *args) -> tuple[tuple, tuple]:
     return outputs, tuple(None if out is None else 0 for out in outputs)
 
 
-def wants_gradient(*tensors: Tensor | None) -> bool:
-    """Whether autograd will ask for a gradient of any of them."""
+def keeps(*tensors: Tensor | None) -> bool:
+    """Whether a forward should keep something for a backward that will come. Without it the backward has to compute it
+    again: in a program that is written down for elsewhere, and within vmap, where tensors do not say what wants a
+    gradient."""
+    if torch.compiler.is_exporting() or torch.jit.is_tracing():
+        return False
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
+
+
+def differentiable(function: type[torch.autograd.Function], operator: Callable) -> Callable:
+    """How to call an operator that both have: as a Function, but by itself where torch.jit.trace writes down what it
+    sees (it cannot save a Function)."""
+    return operator if torch.jit.is_tracing() else function.apply
 
 
 class FirstDerivative(torch.autograd.Function):

@@ -10,12 +10,14 @@ from torch import Tensor
 from mgmr_lib.ssm.engines import chunked, native_scan, triton_adapter
 from mgmr_lib.ssm.engines.arguments import Operands, ScanArguments
 from mgmr_lib.ssm.engines.operators import (
+    LIBRARY,
     FirstDerivative,
+    differentiable,
     each_example,
+    keeps,
     mixing_like,
     operator,
     sequence_like,
-    wants_gradient,
 )
 
 ENGINES = {"chunked": chunked, "native": native_scan, "triton": triton_adapter}
@@ -26,7 +28,7 @@ def scan_with_gradient(args: ScanArguments, engine: str) -> tuple[Tensor, Tensor
     """y (b,e,l) and the last state (b,e,n) by that engine, both differentiable (once)."""
     args = ENGINES[engine].prepared(args)
     tensors = (args.u, args.delta, args.A, args.B, args.C, args.D, args.z, args.delta_bias, args.state())
-    y, last, _ = Scan.apply(*tensors, args.delta_softplus, wants_gradient(*tensors), engine)
+    y, last, _ = differentiable(Scan, scan)(*tensors, args.delta_softplus, keeps(*tensors), engine)
     return y, last
 
 
@@ -65,8 +67,8 @@ def scan_backward(dy, dlast, u, delta, A, B, C, D, z, bias, state, kept, softplu
 
 class Scan(torch.autograd.Function):
     @staticmethod
-    def forward(*args):
-        return scan(*args)
+    def forward(u, delta, A, B, C, D, z, bias, state, softplus, keep, engine):
+        return scan(u, delta, A, B, C, D, z, bias, state, softplus, keep, engine)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -80,7 +82,7 @@ class Scan(torch.autograd.Function):
     def backward(ctx, dy, dlast, _):
         *tensors, kept = ctx.saved_tensors
         softplus, keep, engine = ctx.settings
-        if not keep:  # within vmap a tensor does not say that a gradient will be asked of it
+        if not keep:  # see `keeps`
             kept = Scan.apply(*(t if t is None else t.detach() for t in tensors), softplus, True, engine)[2]
         wants_decay = any(ctx.needs_input_grad[i] for i in (1, 2, 7))
         gradients = ScanGradients.apply(dy, dlast, *tensors, kept, softplus, wants_decay, engine)
@@ -93,9 +95,13 @@ class Scan(torch.autograd.Function):
 
 class ScanGradients(FirstDerivative):
     @staticmethod
-    def forward(*args):
+    def forward(dy, dlast, u, delta, A, B, C, D, z, bias, state, kept, softplus, wants_decay, engine):
+        args = (dy, dlast, u, delta, A, B, C, D, z, bias, state, kept, softplus, wants_decay, engine)
         return tuple(scan_backward(*args))
 
     @staticmethod
     def vmap(info, in_dims, *args):
         return each_example(ScanGradients.apply, info, in_dims, *args)
+
+
+torch.library.register_autograd("mgmr::scan", Scan.backward, setup_context=Scan.setup_context, lib=LIBRARY)
