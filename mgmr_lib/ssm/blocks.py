@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mgmr_lib.ssm.engines.conv import causal_conv_silu
-from mgmr_lib.ssm.padding import flip_valid, zero_padding
+from mgmr_lib.ssm.padding import checked_mask, flip_valid, zeroed
 from mgmr_lib.ssm.scan import selective_scan, selective_scan_step
 
 
@@ -102,12 +102,14 @@ class MambaBlock(nn.Module):
 
         What lies in the padding reaches neither the other positions nor a gradient; the output there is zero.
         """
-        x, z = self.in_proj(zero_padding(x, valid)).chunk(2, dim=-1)
+        check_sequence(x, self.d_model)
+        valid = checked_mask(valid, x)
+        x, z = self.in_proj(zeroed(x, valid)).chunk(2, dim=-1)
         x = self._convolve(x)
-        delta, B, C = self._select(x, zero_padding(partner, valid) if partner is not None else None)
+        delta, B, C = self._select(x, None if partner is None else zeroed(partner, valid))
         x, delta, B, C, z = (t.transpose(1, 2) for t in (x, delta, B, C, z))
         y = selective_scan(x, delta, self._A(), B, C, self.D, z, self.dt_proj.bias, True, backend=self.backend)
-        return zero_padding(self.out_proj(y.transpose(1, 2)), valid)
+        return zeroed(self.out_proj(y.transpose(1, 2)), valid)
 
     def _A(self) -> Tensor:
         return -torch.exp(self.A_log.float() if self.A_log.dtype != torch.float64 else self.A_log)
@@ -168,6 +170,14 @@ class BiMamba(nn.Module):
         flipped = flip_valid(x, valid), None if partner is None else flip_valid(partner, valid)
         back = flip_valid(self.back(flipped[0], valid, flipped[1]), valid)
         return 0.5 * (self.ahead(x, valid, partner) + back)
+
+
+def check_sequence(x: Tensor, d_model: int) -> None:
+    """ValueError unless x is floating-point, (b,l,d) with the layer's d."""
+    if x.dim() != 3 or x.shape[2] != d_model or not x.is_floating_point():
+        raise ValueError(
+            f"x must be a floating-point tensor (b,l,d) with d = {d_model}, but is {x.dtype} {tuple(x.shape)}"
+        )
 
 
 def inverse_softplus(y: Tensor) -> Tensor:

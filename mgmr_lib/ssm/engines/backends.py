@@ -26,8 +26,8 @@ def through_core(core: Callable, args: ScanArguments) -> tuple[Tensor, Tensor]:
     args = args.cast()
     with torch.autocast(args.u.device.type, enabled=False):
         delta = args.delta if args.delta_bias is None else args.delta + args.delta_bias[:, None]
-        if args.delta_softplus:
-            delta = F.softplus(delta)
+        if args.delta_softplus:  # contiguous: torch's tracer mistakes the memory order of its gradient otherwise
+            delta = F.softplus(delta.contiguous())
         y, last = core(args.u, delta, args.A, args.B, args.C, args.initial_state)
         if args.D is not None:
             y = torch.addcmul(y, args.u, args.D[:, None])
