@@ -43,7 +43,7 @@ def selective_scan(
 
 def _run(args, backend: str, wants_state: bool):
     if backend != "auto":
-        return named(backend, args)(args)
+        return named(backend, args, wants_state)(args)
     *faster, slowest = automatic(args, wants_state)
     if torch.compiler.is_compiling():  # what fails, fails when the graph runs: nothing to catch here
         return BACKENDS[(*faster, slowest)[0]](args)

@@ -53,7 +53,7 @@ def available_backends() -> dict[str, str]:
 def status(name: str, device: str | None = None) -> str:
     """ "ok", or the reason why `name` does not work on `device` (default: a GPU for the GPU backends, else the CPU)."""
     if device is None:
-        device = "cuda" if name in ("triton", "cuda") and torch.cuda.is_available() else "cpu"
+        device = mamba_cuda.DEVICE if name in ("triton", "cuda") and torch.cuda.is_available() else "cpu"
     try:
         # A thread of its own: the caller may be under no_grad, autocast, vmap, or a tracer's fake tensors.
         with ThreadPoolExecutor(1) as thread:
@@ -77,20 +77,22 @@ def _trial(name: str, device: str) -> None:
     u, A, mixing = ones(1, 2, 4, requires_grad=True), -ones(2, 3), ones(1, 3, 4)
     y, _ = BACKENDS[name](checked(u, torch.ones_like(u), A, mixing, mixing))
     y.sum().backward()
-    sums = torch.exp(-torch.arange(4.0, device=device)).cumsum(0)
+    sums = torch.exp(-torch.arange(4, device=device, dtype=torch.float32)).cumsum(0)
     if not torch.allclose(y.detach().float(), (3 * sums).expand(1, 2, 4), rtol=1e-3):
         raise CourseError("its trial call gives wrong numbers here; use another backend and report this")
     if not torch.allclose(u.grad.float(), (3 * sums.flip(0)).expand(1, 2, 4), rtol=1e-3):
         raise CourseError("its trial call gives wrong gradients here; use another backend and report this")
 
 
-def named(name: str, args: ScanArguments) -> Scan:
+def named(name: str, args: ScanArguments, wants_state: bool) -> Scan:
     """The backend `name`, or a CourseError that says why it cannot serve this call."""
     if name not in BACKENDS:
         raise CourseError(f'backend must be "auto" or one of {", ".join(BACKENDS)}, but is {name!r}')
     if name in ("native", "triton", "cuda"):
         if not torch.compiler.is_compiling() and (reason := status(name)) != "ok":
             raise CourseError(f'backend "{name}" does not work here: {reason} (backend="auto" takes one that does)')
+    if name == "cuda" and (reason := mamba_cuda.supports(args, wants_state)) is not None:
+        raise CourseError(f'backend "cuda" cannot serve this call: {reason}')
     return BACKENDS[name]
 
 
@@ -102,7 +104,7 @@ def automatic(args: ScanArguments, wants_state: bool) -> list[str]:
         return names[:1]  # shapes alone; or a program that has to run on another machine, too
     if device == "cpu":
         names = [*(["native"] if native.preferred() and native_scan.supports(args) is None else []), *names]
-    if device == "cuda":
+    if device == mamba_cuda.DEVICE:
         served = not torch.compiler.is_compiling() and mamba_cuda.supports(args, wants_state) is None
         names = [*(["cuda"] if served else []), "triton", *names]
     return [name for name in names if name == "loop" or ready(name, device)]
