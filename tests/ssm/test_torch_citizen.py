@@ -378,6 +378,11 @@ def test_a_layer_says_what_it_takes(layer, bad):
         layer(bad)
 
 
+def test_a_block_with_an_unknown_backend_names_the_known_ones(x):
+    with pytest.raises(ValueError, match="backend must be \"auto\" or one of python, .* but is 'fast'"):
+        MambaBlock(6, backend="fast")(x)
+
+
 def test_a_clip_without_steps_is_refused():
     with pytest.raises(ValueError, match="every size must be at least 1"):
         MambaBlock(4)(torch.ones(2, 0, 4))
