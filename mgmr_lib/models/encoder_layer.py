@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from mgmr_lib.ssm import BiMamba, MambaBlock, flip_valid
-from mgmr_lib.ssm.padding import zero_padding
+from mgmr_lib.ssm.padding import checked_mask, right_padded, zeroed
 
 ENCODERS = ("transformer", "mamba")
 
@@ -52,6 +52,7 @@ class Attention(nn.Module):
 
     def _mask(self, l: int, valid: Tensor, itself: bool) -> tuple[Tensor | None, bool]:
         if self.causal == 0 and itself:
+            right_padded(valid)
             return None, True  # padding lies behind every valid step, so the causal mask hides it as well
         mask, k = valid[:, None, None, :], valid.shape[1]
         if self.causal is not None and self.causal < k - 1:
@@ -90,6 +91,7 @@ class CrossScan(nn.Module):
         self, x: Tensor, valid: Tensor, memory: Tensor, memory_valid: Tensor, first: int | None = None
     ) -> Tensor:
         """x (b,l,d), valid (b,l), memory (b,k,d), memory_valid (b,k) -> (b,l,d), zero in x's padding."""
+        valid, memory_valid = checked_mask(valid, x), checked_mask(memory_valid, memory)
         ahead = self._read(self.ahead, x, valid, memory, memory_valid)
         reverse = flip_valid(x, valid), valid, flip_valid(memory, memory_valid), memory_valid
         back = flip_valid(self._read(self.back, *reverse), valid)
@@ -98,7 +100,7 @@ class CrossScan(nn.Module):
     @staticmethod
     def _read(block: MambaBlock, x: Tensor, valid: Tensor, memory: Tensor, memory_valid: Tensor) -> Tensor:
         joined, mask, place = join(memory, memory_valid, x, valid)
-        return zero_padding(take(block(joined, mask), place), valid)
+        return zeroed(take(block(joined, mask), place), valid)
 
 
 def take(x: Tensor, steps: Tensor) -> Tensor:

@@ -3,13 +3,14 @@
 Whatever lies at a missing or padded position is overwritten here, so no network behind this door can see it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from mgmr_lib.data.batch import Batch, ModalityBatch
 from mgmr_lib.data.corpus import MODALITIES
+from mgmr_lib.ssm.padding import checked_mask
 
 # Real features have rare huge spikes (a tracker that lost the face): five standard deviations are enough to say "huge".
 CLAMP = 5.0
@@ -54,7 +55,7 @@ def pool_to_length(x: Tensor, valid: Tensor, lengths: Tensor, longest: int) -> T
     A clip with fewer steps than bins repeats steps: bin j averages the steps from floor(j s / k) to ceil((j + 1) s /
     k), as adaptive average pooling does, so no bin is empty.
     """
-    steps = valid.sum(1)
+    steps = checked_mask(valid, x).sum(1)
     bins = torch.arange(longest, device=x.device)[None, :]
     first = (bins * steps[:, None]) // lengths[:, None]
     last = -((-(bins + 1) * steps[:, None]) // lengths[:, None])
@@ -97,7 +98,9 @@ class Inputs(nn.Module):
 
     def one(self, batch: Batch, modality: str) -> Sequence:
         """A single modality, for a network that looks at nothing else."""
-        return self._text(batch.text) if modality == "text" else self._frames(modality, batch[modality])
+        part = batch[modality]
+        part = replace(part, valid=checked_mask(part.valid, part.x))
+        return self._text(part) if modality == "text" else self._frames(modality, part)
 
     def _text(self, part: ModalityBatch) -> Sequence:
         x, target = part.x, part.target

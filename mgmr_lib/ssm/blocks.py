@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mgmr_lib.ssm.engines.conv import causal_conv_silu
-from mgmr_lib.ssm.padding import flip_valid, zero_padding
+from mgmr_lib.ssm.padding import checked_mask, flip_valid, zeroed
 from mgmr_lib.ssm.scan import selective_scan, selective_scan_step
 
 
@@ -23,8 +23,9 @@ class MambaBlock(nn.Module):
     bottleneck ("auto": d/16, rounded up). dt_min, dt_max: range of the time steps at initialisation (log-uniform);
     dt_init, dt_scale and dt_init_floor as in mamba_ssm. backend: see `selective_scan`.
 
-    A_log: another block's `A_log`, to share one state matrix between two blocks. The parameter stays registered with
-    its owner alone, so a state dict holds it once.
+    shares_A_of: another block, whose state matrix this one uses. The parameter lives in its owner alone and is looked
+    up there at each use: a state dict holds it once, and whatever replaces it (a state dict that is assigned,
+    `torch.func.functional_call`, `to_empty`, a change of dtype or device, a copy of both blocks) reaches both.
     partner: with True, `forward` takes a time-aligned partner sequence, whose linear image is added to what B, C and
     delta are made from (one more weight, `partner_proj`); with False the state dict is exactly the official one.
     """
@@ -44,7 +45,7 @@ class MambaBlock(nn.Module):
         conv_bias: bool = True,
         bias: bool = False,
         backend: str = "auto",
-        A_log: nn.Parameter | None = None,
+        shares_A_of: "MambaBlock | None" = None,
         partner: bool = False,
     ):
         super().__init__()
@@ -60,7 +61,7 @@ class MambaBlock(nn.Module):
         self.dt_proj = nn.Linear(self.dt_rank, self.d_inner)
         self.partner_proj = nn.Linear(d_model, self.dt_rank + 2 * d_state, bias=False) if partner else None
         self._init_delta(dt_min, dt_max, dt_init, dt_scale, dt_init_floor)
-        self._init_A(A_log)
+        self._init_A(shares_A_of)
         self.D = nn.Parameter(torch.ones(self.d_inner))
         self.D._no_weight_decay = True
         self.out_proj = nn.Linear(self.d_inner, d_model, bias=bias)
@@ -79,28 +80,36 @@ class MambaBlock(nn.Module):
             self.dt_proj.bias.copy_(inverse_softplus(dt))
         self.dt_proj.bias._no_reinit = True
 
-    def _init_A(self, shared: nn.Parameter | None) -> None:
+    def _init_A(self, owner: "MambaBlock | None") -> None:
         """A = -1..-n in every channel (S4D-real), or the one that another block owns."""
         shape = (self.d_inner, self.d_state)
-        if shared is None:
-            self.A_log = nn.Parameter(torch.log(torch.arange(1.0, self.d_state + 1)).repeat(self.d_inner, 1))
-            self.A_log._no_weight_decay = True
-            return
-        if tuple(shared.shape) != shape:
-            raise ValueError(f"a shared A_log must be (e,n) = {shape}, but is {tuple(shared.shape)}")
-        self.__dict__["A_log"] = shared  # past nn.Module's registration: the owner's state dict holds it
+        if owner is not None and tuple(owner.A_log.shape) != shape:
+            raise ValueError(f"a shared A_log must be (e,n) = {shape}, but is {tuple(owner.A_log.shape)}")
+        # In a tuple, which hides it from nn.Module: as a submodule the owner would be saved and counted twice.
+        self._owner = () if owner is None else owner._owner or (owner,)
+        if owner is None:
+            A_log = nn.Parameter(torch.log(torch.arange(1.0, self.d_state + 1)).repeat(self.d_inner, 1))
+            A_log._no_weight_decay = True
+            self._parameters["A_log"] = A_log  # register_parameter refuses the name of a property
+
+    @property
+    def A_log(self) -> nn.Parameter:
+        """log(-A), (e,n), wherever it lives."""
+        return (self._owner[0] if self._owner else self)._parameters["A_log"]
 
     def forward(self, x: Tensor, valid: Tensor | None = None, partner: Tensor | None = None) -> Tensor:
         """x (b,l,d), valid (b,l) bool (True, then False behind a clip's end), partner (b,l,d) -> (b,l,d).
 
         What lies in the padding reaches neither the other positions nor a gradient; the output there is zero.
         """
-        x, z = self.in_proj(zero_padding(x, valid)).chunk(2, dim=-1)
+        check_sequence(x, self.d_model)
+        valid = checked_mask(valid, x)
+        x, z = self.in_proj(zeroed(x, valid)).chunk(2, dim=-1)
         x = self._convolve(x)
-        delta, B, C = self._select(x, zero_padding(partner, valid) if partner is not None else None)
+        delta, B, C = self._select(x, None if partner is None else zeroed(partner, valid))
         x, delta, B, C, z = (t.transpose(1, 2) for t in (x, delta, B, C, z))
         y = selective_scan(x, delta, self._A(), B, C, self.D, z, self.dt_proj.bias, True, backend=self.backend)
-        return zero_padding(self.out_proj(y.transpose(1, 2)), valid)
+        return zeroed(self.out_proj(y.transpose(1, 2)), valid)
 
     def _A(self) -> Tensor:
         return -torch.exp(self.A_log.float() if self.A_log.dtype != torch.float64 else self.A_log)
@@ -147,26 +156,28 @@ class BiMamba(nn.Module):
     """Two Mamba blocks, one in each direction of time, averaged (MGMR-Net, "the bi-directional output for modality m").
 
     Takes the arguments of `MambaBlock`. Only the valid part of a sequence is reversed, so padding stays behind the
-    clip's end. `A_logs`: the forward and the backward block's state matrices, where another BiMamba owns them.
+    clip's end. shares_A_of: another BiMamba, whose two state matrices this one uses.
     """
 
-    def __init__(
-        self, d_model: int, *args, A_logs: tuple[nn.Parameter | None, nn.Parameter | None] = (None, None), **kwargs
-    ):
+    def __init__(self, d_model: int, *args, shares_A_of: "BiMamba | None" = None, **kwargs):
         super().__init__()
-        self.ahead = MambaBlock(d_model, *args, A_log=A_logs[0], **kwargs)
-        self.back = MambaBlock(d_model, *args, A_log=A_logs[1], **kwargs)
-
-    @property
-    def A_logs(self) -> tuple[nn.Parameter, nn.Parameter]:
-        """The state matrices of both directions, to share them with another BiMamba."""
-        return self.ahead.A_log, self.back.A_log
+        owners = (None, None) if shares_A_of is None else (shares_A_of.ahead, shares_A_of.back)
+        self.ahead = MambaBlock(d_model, *args, shares_A_of=owners[0], **kwargs)
+        self.back = MambaBlock(d_model, *args, shares_A_of=owners[1], **kwargs)
 
     def forward(self, x: Tensor, valid: Tensor | None = None, partner: Tensor | None = None) -> Tensor:
         """x (b,l,d), valid (b,l) bool, partner (b,l,d) where built with partner=True -> (b,l,d)."""
         flipped = flip_valid(x, valid), None if partner is None else flip_valid(partner, valid)
         back = flip_valid(self.back(flipped[0], valid, flipped[1]), valid)
         return 0.5 * (self.ahead(x, valid, partner) + back)
+
+
+def check_sequence(x: Tensor, d_model: int) -> None:
+    """ValueError unless x is floating-point, (b,l,d) with the layer's d."""
+    if x.dim() != 3 or x.shape[2] != d_model or not x.is_floating_point():
+        raise ValueError(
+            f"x must be a floating-point tensor (b,l,d) with d = {d_model}, but is {x.dtype} {tuple(x.shape)}"
+        )
 
 
 def inverse_softplus(y: Tensor) -> Tensor:

@@ -31,6 +31,11 @@ def selective_scan(
     of e/g channels. D, delta_bias: (e,). initial_state: (b,e,n), zero by default. `delta_bias` is added to delta, and
     then, with `delta_softplus`, softplus is taken. float16 and bfloat16 are computed in float32.
 
+    torch.compile, torch.export, torch.jit.trace, torch.func.grad and vmap take every backend, but for lists ("python"
+    interrupts a compiled graph and is not exported) and mamba_ssm's kernel ("cuda" interrupts a compiled graph; "auto"
+    takes "triton" there). Exported and traced programs need this package imported where they run. Second derivatives
+    and forward mode (jvp): "loop" and "reference"; the others refuse.
+
     Returns y (b,e,l) in u's dtype, or (y, last state (b,e,n) in the compute dtype). Gradients flow to every tensor,
     through both outputs. Raises ValueError on wrong shapes, dtypes or devices, and for a backend that does not work
     here.
@@ -43,8 +48,10 @@ def selective_scan(
 
 def _run(args, backend: str, wants_state: bool):
     if backend != "auto":
-        return named(backend, args)(args)
+        return named(backend, args, wants_state)(args)
     *faster, slowest = automatic(args, wants_state)
+    if torch.compiler.is_compiling():  # what fails, fails when the graph runs: nothing to catch here
+        return BACKENDS[(*faster, slowest)[0]](args)
     for name in faster:
         try:
             return BACKENDS[name](args)

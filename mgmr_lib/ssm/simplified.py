@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mgmr_lib.ssm.blocks import MambaBlock, inverse_softplus
-from mgmr_lib.ssm.padding import zero_padding
+from mgmr_lib.ssm.blocks import MambaBlock, check_sequence, inverse_softplus
+from mgmr_lib.ssm.padding import checked_mask, zero_padding, zeroed
 from mgmr_lib.ssm.scan import selective_scan, selective_scan_step
 
 ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
@@ -51,9 +51,11 @@ class SimplifiedMambaLayer(nn.Module):
 
     def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """x (b,l,d), valid (b,l) bool for right padding -> (b,l,d), zero in the padding."""
-        u = zero_padding(x, valid).transpose(1, 2)
+        check_sequence(x, len(self.decay))
+        valid = checked_mask(valid, x)
+        u = zeroed(x, valid).transpose(1, 2)
         h = selective_scan(u, u.new_ones(()).expand(u.shape), *self._system(), backend=self.backend).transpose(1, 2)
-        return zero_padding(ACTIVATIONS[self.activation](self.proj(h)), valid)
+        return zeroed(ACTIVATIONS[self.activation](self.proj(h)), valid)
 
     def allocate_state(self, batch: int) -> Tensor:
         """The empty state of streaming: h (b,d,1)."""

@@ -30,6 +30,12 @@ def test_the_tasks_ask_for_what_they_show():
         assert (drawn.x[pointer][..., -1] == 0).all()
 
 
+@pytest.mark.parametrize(("task", "kind"), [(PointerTask, "point first"), (CargoTask, "stranger")])
+def test_a_kind_of_task_that_there_is_not_is_refused(task, kind):
+    with pytest.raises(ValueError, match=f"kind must be .* but is '{kind}'"):
+        task(kind=kind)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_more_tokens_carry_more_and_none_beats_the_bound(seed):
     task = CargoTask()

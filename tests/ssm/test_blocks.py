@@ -100,7 +100,7 @@ def test_an_unknown_initialisation_or_a_wrong_shared_matrix_is_refused():
     with pytest.raises(ValueError, match="dt_init"):
         MambaBlock(8, dt_init="zeros")
     with pytest.raises(ValueError, match=r"a shared A_log must be \(e,n\) = \(16, 4\)"):
-        MambaBlock(8, d_state=4, A_log=MambaBlock(8, d_state=5).A_log)
+        MambaBlock(8, d_state=4, shares_A_of=MambaBlock(8, d_state=5))
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_shared_state_matrix_is_one_parameter():
         def __init__(self):
             super().__init__()
             self.text = BiMamba(8, d_state=4)
-            self.audio = BiMamba(8, d_state=4, A_logs=self.text.A_logs)
+            self.audio = BiMamba(8, d_state=4, shares_A_of=self.text)
 
     pair = shaken(Pair())
     names = [name for name in pair.state_dict() if name.endswith("A_log")]

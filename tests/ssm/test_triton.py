@@ -82,7 +82,7 @@ COMPILED = """
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from mgmr_lib.ssm import triton_scan
+from mgmr_lib.ssm.engines import triton_scan
 flags = dict(SOFTPLUS=True, B_CONSTANT=False, C_CONSTANT=False, CHUNK=16, TILE=32, NP=16, se=1)
 half = "u delta z y dy du ddelta dz B C".split()
 for kernel in (triton_scan.scan_forward, triton_scan.scan_backward):

@@ -9,7 +9,14 @@ from mgmr_lib.chapters.shared.fit import fit, unseen
 from mgmr_lib.models.baselines.attention import positions
 from mgmr_lib.models.encoder_layer import EncoderLayer, Mixing
 
+CARGO = ("cargo", "strangers")
 ORDERS = ("points first", "points last")
+
+
+def check_kind(kind: str, kinds: tuple[str, ...]) -> None:
+    """ValueError unless the kind of a task is one of those that there are."""
+    if kind not in kinds:
+        raise ValueError(f"kind must be {' or '.join(map(repr, kinds))}, but is {kind!r}")
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,9 @@ class CargoTask:
     frames: int = 4
     each: int = 4
     kind: str = "cargo"
+
+    def __post_init__(self):
+        check_kind(self.kind, CARGO)
 
     @property
     def widths(self) -> dict[str, int]:
@@ -58,6 +68,9 @@ class PointerTask:
 
     entries: int = 8
     kind: str = "points first"
+
+    def __post_init__(self):
+        check_kind(self.kind, ORDERS)
 
     @property
     def widths(self) -> dict[str, int]:

@@ -22,7 +22,7 @@ class PairStack(nn.Module):
         self.exchange = selective and collaboration == "exchange"
         own = {"partner": self.exchange} if selective else {}
         self.first = nn.ModuleList([MambaLayer(d_model, **own, **layer_options) for _ in range(depth)])
-        shared = [{"A_log": layer.mixer.A_log} if selective else {} for layer in self.first]
+        shared = [{"shares_A_of": layer.mixer} if selective else {} for layer in self.first]
         self.second = nn.ModuleList([MambaLayer(d_model, **own, **a, **layer_options) for a in shared])
 
     def forward(self, x: Tensor, y: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from mgmr_lib.models.inputs import Sequence
+from mgmr_lib.ssm.padding import checked_mask, zeroed
 
 
 class UnimodalEncoder(nn.Module):
@@ -27,6 +28,6 @@ class UnimodalEncoder(nn.Module):
         if self.lstm is not None:
             x, _ = self.lstm(x)
         # The convolution looks both ways: zero the padding before it, or the last valid steps would see it.
-        x = x.masked_fill(~sequence.valid[..., None], 0.0)
-        x = self.conv(x.transpose(1, 2)).transpose(1, 2)
-        return x.masked_fill(~sequence.valid[..., None], 0.0)
+        valid = checked_mask(sequence.valid, x)
+        x = self.conv(zeroed(x, valid).transpose(1, 2)).transpose(1, 2)
+        return zeroed(x, valid)

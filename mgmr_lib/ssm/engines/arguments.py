@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from math import lcm
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,14 +34,17 @@ class ScanArguments:
         """(b, e, l, n)."""
         return *self.u.shape, self.A.shape[1]
 
+    def tensors(self) -> list[Tensor]:
+        """Those that are there."""
+        return [t for name in TENSORS if (t := getattr(self, name)) is not None]
+
     @property
     def compute_dtype(self) -> torch.dtype:
         """float32, or float64 where a tensor is: float16 and bfloat16 are computed in float32 and cast back at the very
         end."""
         dtype = torch.float32
-        for name in TENSORS:
-            t = getattr(self, name)
-            dtype = dtype if t is None else torch.promote_types(dtype, t.dtype)
+        for t in self.tensors():
+            dtype = torch.promote_types(dtype, t.dtype)
         return dtype
 
     def cast(self, dtype: torch.dtype | None = None) -> "ScanArguments":
@@ -61,6 +65,34 @@ class ScanArguments:
         return self.A.new_zeros(self.u.shape[0], *self.A.shape) if self.initial_state is None else self.initial_state
 
 
+class Operands(NamedTuple):
+    """The tensors of one scan as engines take them, in the order of their gradients; B and C have one number of groups.
+
+    u, delta, z (b,e,l); A (e,n); B, C (e,n) or (b,g,n,l); D, bias (e); state (b,e,n), where the scan starts.
+    """
+
+    u: Tensor
+    delta: Tensor
+    A: Tensor
+    B: Tensor
+    C: Tensor
+    D: Tensor | None
+    z: Tensor | None
+    bias: Tensor | None
+    state: Tensor
+    softplus: bool
+
+    @property
+    def groups(self) -> int:
+        """g, 1 where neither B nor C varies in time."""
+        return groups(self.B, self.C)
+
+
+def groups(B: Tensor, C: Tensor) -> int:
+    """How many groups of channels B and C serve: 1 where both are constant in time."""
+    return max(t.shape[1] if t.dim() == 4 else 1 for t in (B, C))
+
+
 def checked(
     u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False, initial_state=None
 ) -> ScanArguments:
@@ -71,7 +103,7 @@ def checked(
         raise ValueError(f"u must be (b,e,l) and A (e,n), but u is {_shape(u)} and A is {_shape(A)}")
     b, e, length = u.shape
     n = A.shape[1]
-    if min(b, e, length, n) < 1:
+    if any(size < 1 for size in (b, e, length, n)):  # not min(): it would bind a traced program to these sizes
         raise ValueError(f"every size must be at least 1, but u is {_shape(u)} and A is {_shape(A)}")
     expected = dict(delta=(b, e, length), A=(e, n), D=(e,), z=(b, e, length), delta_bias=(e,), initial_state=(b, e, n))
     letters = dict(delta="(b,e,l)", A="(e,n)", D="(e,)", z="(b,e,l)", delta_bias="(e,)", initial_state="(b,e,n)")

@@ -12,50 +12,48 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mgmr_lib.ssm.engines.arguments import ScanArguments
+from mgmr_lib.ssm.engines.arguments import Operands, ScanArguments
 from mgmr_lib.ssm.engines.chunk_layout import LOG2_E, Layout, Sequences, Workspace, project, run_states, time_step
 from mgmr_lib.ssm.engines.chunked_backward import ScanGradients
+from mgmr_lib.ssm.engines.operators import sequence_like
 
 
-def chunked_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
-    """The selective scan in chunks: y (b,e,l) and the last state (b,e,n), both differentiable (once)."""
-    args = args.cast().with_same_groups()
-    return _ChunkedScan.apply(
-        args.u, args.delta, args.A, args.B, args.C, args.D, args.z, args.delta_bias, args.state(), args.delta_softplus
-    )
+def prepared(args: ScanArguments) -> ScanArguments:
+    """All in the compute dtype, B and C in one number of groups."""
+    return args.cast().with_same_groups()
 
 
-class _ChunkedScan(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, u, delta, A, B, C, D, z, bias, state, softplus):
-        lay = Layout(u, A, B, C)
-        borders = u.new_empty(lay.chunks, lay.b, lay.g, lay.n, lay.k) if any(ctx.needs_input_grad) else None
-        y, last = torch.empty_like(u), torch.empty_like(state)
-        with torch.autocast(u.device.type, enabled=False):
-            work, seqs = Workspace(lay, u, 2), Sequences(lay)
-            A2 = (lay.matrix(A) * LOG2_E).contiguous()
-            for rows in lay.slabs():
-                h = lay.states(state[rows]).contiguous()
-                inputs = (seqs.read(name, t, rows) for name, t in (("u", u), ("delta", delta), ("z", z)))
-                chunks = zip(*inputs, seqs.room("y", y, rows), lay.mixing(B, rows), lay.mixing(C, rows), strict=True)
-                for i, chunk in enumerate(chunks):
-                    if borders is not None:
-                        borders[i, rows] = h
-                    h = _chunk(lay, work, h, A2, D, bias, softplus, C.dim() == 2, *chunk)
-                seqs.store("y", y, rows)
-                lay.states(last[rows]).copy_(h)
-        if borders is not None:
-            ctx.save_for_backward(u, delta, A, B, C, D, z, bias, borders)
-        ctx.softplus = softplus
-        return y, last
+def kept_shape(u: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tuple[int, ...]:
+    """The states at chunk borders."""
+    lay = Layout(u, A, B, C)
+    return lay.chunks, lay.b, lay.g, lay.n, lay.k
 
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, dy, dlast):
-        with torch.autocast(dy.device.type, enabled=False):
-            gradients = ScanGradients(ctx.saved_tensors, ctx.softplus, ctx.needs_input_grad).run(dy, dlast)
-        wanted = (g if need else None for g, need in zip(gradients, ctx.needs_input_grad, strict=False))
-        return *wanted, None
+
+def forward(x: Operands, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """y (b,e,l), the last state (b,e,n), and the states at chunk borders (empty without keep)."""
+    lay = Layout(x.u, x.A, x.B, x.C)
+    borders = x.u.new_empty(kept_shape(x.u, x.A, x.B, x.C) if keep else 0)
+    y, last = sequence_like(x.u), x.state.new_empty(x.state.shape)
+    with torch.autocast(x.u.device.type, enabled=False):
+        work, seqs = Workspace(lay, x.u, 2), Sequences(lay)
+        A2 = (lay.matrix(x.A) * LOG2_E).contiguous()
+        for rows in lay.slabs():
+            h = lay.states(x.state[rows]).contiguous()
+            inputs = (seqs.read(name, t, rows) for name, t in (("u", x.u), ("delta", x.delta), ("z", x.z)))
+            chunks = zip(*inputs, seqs.room("y", y, rows), lay.mixing(x.B, rows), lay.mixing(x.C, rows), strict=True)
+            for i, chunk in enumerate(chunks):
+                if keep:
+                    borders[i, rows] = h
+                h = _chunk(lay, work, h, A2, x.D, x.bias, x.softplus, x.C.dim() == 2, *chunk)
+            seqs.store("y", y, rows)
+            lay.states(last[rows]).copy_(h)
+    return y, last, borders
+
+
+def backward(dy: Tensor, dlast: Tensor, x: Operands, kept: Tensor, wants_decay: bool) -> tuple[Tensor | None, ...]:
+    """The gradients in the order of `Operands`; without wants_decay those of delta, A and bias mean nothing."""
+    with torch.autocast(dy.device.type, enabled=False):
+        return ScanGradients(x, kept, wants_decay).run(dy, dlast)
 
 
 def _chunk(lay, work, h, A2, D, bias, softplus, constant_C: bool, u, delta, z, y, B, C) -> Tensor:

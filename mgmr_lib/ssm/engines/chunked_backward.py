@@ -7,6 +7,7 @@ dC_t = sum_e dy_t h_t,  dB_t = sum_e g_t x_t,  dx_t = sum_n B_t g_t,  d(dt_t A) 
 import torch
 from torch import Tensor
 
+from mgmr_lib.ssm.engines.arguments import Operands
 from mgmr_lib.ssm.engines.chunk_layout import (
     LOG2_E,
     Buffer,
@@ -17,29 +18,29 @@ from mgmr_lib.ssm.engines.chunk_layout import (
     run_states,
     time_step,
 )
+from mgmr_lib.ssm.engines.operators import mixing_like, sequence_like
 
 
 class ScanGradients:
-    """One backward pass. `saved` is what the forward kept; `needs` says which of its inputs want a gradient."""
+    """One backward pass. wants_decay: whether delta, A or bias want a gradient."""
 
-    def __init__(self, saved: tuple, softplus: bool, needs: tuple[bool, ...]):
-        self.u, self.delta, self.A, self.B, self.C, self.D, self.z, self.bias, self.borders = saved
-        self.softplus = softplus
-        self.wants_decay = any(needs[i] for i in (1, 2, 7))
+    def __init__(self, x: Operands, borders: Tensor, wants_decay: bool):
+        self.u, self.delta, self.A, self.B, self.C, self.D, self.z, self.bias, _, self.softplus = x
+        self.borders, self.wants_decay = borders, wants_decay
         self.lay = Layout(self.u, self.A, self.B, self.C)
         self.work = Workspace(self.lay, self.u, 4)
         self.A1 = self.lay.matrix(self.A).contiguous()
         self.A2 = self.A1 * LOG2_E
         self.dA = torch.zeros_like(self.A1)
-        self.du, self.ddelta = torch.empty_like(self.u), torch.empty_like(self.delta)
+        self.du, self.ddelta = sequence_like(self.u), sequence_like(self.delta)
         # B and C are constant in time as (e,n), and then their gradient is a sum
-        self.dB, self.dC = (torch.zeros_like(t) if t.dim() == 2 else torch.empty_like(t) for t in (self.B, self.C))
-        self.dz = None if self.z is None else torch.empty_like(self.z)
+        self.dB, self.dC = (t.new_zeros(t.shape) if t.dim() == 2 else mixing_like(t) for t in (self.B, self.C))
+        self.dz = None if self.z is None else sequence_like(self.z)
         self.dD, self.dbias = (None if t is None else torch.zeros_like(t) for t in (self.D, self.bias))
 
     def run(self, dy: Tensor, dlast: Tensor) -> tuple[Tensor | None, ...]:
         """dy (b,e,l), dlast (b,e,n) -> the gradients of u, delta, A, B, C, D, z, delta_bias and the initial state."""
-        lay, dstate, seqs = self.lay, torch.empty_like(dlast), Sequences(self.lay)
+        lay, dstate, seqs = self.lay, dlast.new_empty(dlast.shape), Sequences(self.lay)
         inputs = {"u": self.u, "delta": self.delta, "z": self.z, "dy": dy}
         outputs = {"du": self.du, "ddelta": self.ddelta, "dz": self.dz}
         for rows in lay.slabs():
@@ -52,7 +53,7 @@ class ScanGradients:
             for name, t in outputs.items():
                 seqs.store(name, t, rows)
             lay.states(dstate[rows]).copy_(carry)
-        dA = self.dA.transpose(1, 2).reshape(self.A.shape)
+        dA = self.dA.transpose(1, 2).reshape(self.A.shape).contiguous()
         return self.du, self.ddelta, dA, self.dB, self.dC, self.dD, self.dz, self.dbias, dstate
 
     def _chunk(self, carry, border, u, delta, z, dy, du, ddelta, dz, B, C, dB, dC) -> Tensor:

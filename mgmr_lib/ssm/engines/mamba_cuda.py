@@ -10,12 +10,13 @@ from torch import Tensor
 from mgmr_lib.errors import CourseError
 from mgmr_lib.ssm.engines.arguments import ScanArguments
 
+DEVICE = "cuda"
 MAX_STATES = 256
 
 
 def supports(args: ScanArguments, wants_state: bool) -> str | None:
     """None, or the reason why mamba_ssm's kernel cannot serve this call."""
-    if args.u.device.type != "cuda":
+    if args.u.device.type != DEVICE:
         return f'it needs tensors on a CUDA device, but they are on {args.u.device}; use "chunked" there'
     if args.initial_state is not None:
         return "it has no initial state"
@@ -23,17 +24,18 @@ def supports(args: ScanArguments, wants_state: bool) -> str | None:
         return f"it serves at most {MAX_STATES} states, but A has {args.A.shape[1]}"
     if args.compute_dtype == torch.float64:
         return "it has no float64"
-    if wants_state and torch.is_grad_enabled() and any(t.requires_grad for t in args.tensors):
-        return "it gives no gradient through the last state"
+    if wants_state and torch.is_grad_enabled() and any(t.requires_grad for t in args.tensors()):
+        return 'it gives no gradient through the last state; "triton" and "chunked" do'
     return None
 
 
+@torch.compiler.disable(reason='mamba_ssm cannot be traced; backend="triton" and "auto" can')
 def cuda_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
     """The selective scan by mamba_ssm's kernel: y (b,e,l) and the last state (b,e,n), the latter without a gradient."""
     reason = supports(args, wants_state=False)
     if reason is not None:
         raise CourseError(reason)
-    scan = _kernel()
+    scan, args = _kernel(), args.with_same_groups()
     dtype = args.u.dtype
     exact = {
         name: None if t is None else t.float()

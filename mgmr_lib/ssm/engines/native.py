@@ -18,6 +18,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import torch
+
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import write_text
 from mgmr_lib.paths import cache_dir
@@ -31,6 +33,7 @@ FLAG_SETS = (("-O3", "-march=native"), ("-O3", "-mcpu=native"), ("-O2",))
 TIMEOUT_S = 120
 
 
+@torch.compiler.assume_constant_result
 def preferred() -> bool:
     """Whether "auto" may take the compiled rung."""
     return os.environ.get("MGMR_NATIVE_SCAN", "1") == "1"

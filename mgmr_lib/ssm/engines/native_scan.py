@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from mgmr_lib.errors import CourseError
-from mgmr_lib.ssm.engines.arguments import ScanArguments
+from mgmr_lib.ssm.engines.arguments import Operands, ScanArguments, groups
 from mgmr_lib.ssm.engines.native import library
 from mgmr_lib.ssm.engines.native_call import Seq, Task, run, threads_for
+from mgmr_lib.ssm.engines.operators import sequence_like
 
 LANES = 16  # W in native_scan.c
 CHUNK = 64  # steps between two kept states
@@ -53,83 +54,54 @@ def supports(args: ScanArguments) -> str | None:
     return None
 
 
-def native_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
-    """The selective scan in compiled C: y (b,e,l) and the last state (b,e,n), both differentiable (once)."""
-    reason = supports(args)
-    if reason is not None:
+def prepared(args: ScanArguments) -> ScanArguments:
+    """All in float32, B and C in one number of groups; CourseError where the compiled code cannot serve."""
+    if (reason := supports(args)) is not None:
         raise CourseError(reason)
-    library()
-    args = args.cast().with_same_groups()
-    return _NativeScan.apply(
-        args.u, args.delta, args.A, args.B, args.C, args.D, args.z, args.delta_bias, args.state(), args.delta_softplus
-    )
+    return args.cast().with_same_groups()
 
 
-def _task(u, A, B, C, softplus: bool) -> _Scan:
-    groups = max(t.shape[1] if t.dim() == 4 else 1 for t in (B, C))
-    sizes = (u.shape[1], u.shape[2], A.shape[1], groups, CHUNK)
-    return _Scan(*sizes, softplus=softplus, const_B=B.dim() == 2, const_C=C.dim() == 2)
+def kept_shape(u: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tuple[int, ...]:
+    """The states at chunk borders, in tiles of LANES channels."""
+    g = groups(B, C)
+    return (u.shape[0] * -(-u.shape[2] // CHUNK) * g * -(-(u.shape[1] // g) // LANES) * A.shape[1] * LANES,)
 
 
-def _time_before_n(t: Tensor) -> Tensor:
-    """B or C as the C code reads it: (b,g,l,n), or (e,n) as it is."""
-    return t.contiguous() if t.dim() == 2 else t.transpose(2, 3).contiguous()
+def _task(x: Operands) -> _Scan:
+    sizes = (x.u.shape[1], x.u.shape[2], x.A.shape[1], x.groups, CHUNK)
+    return _Scan(*sizes, softplus=x.softplus, const_B=x.B.dim() == 2, const_C=x.C.dim() == 2)
 
 
-class _NativeScan(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, u, delta, A, B, C, D, z, bias, state, softplus):
-        b, e, length = u.shape
-        q = _task(u, A, B, C, softplus)
-        A, D, bias, state = (None if t is None else t.contiguous() for t in (A, D, bias, state))
-        B_c, C_c, y, last = _time_before_n(B), _time_before_n(C), torch.empty_like(u), torch.empty_like(state)
-        tiles = q.g * -(-(e // q.g) // LANES)
-        kept = b * -(-length // CHUNK) * tiles * q.n * LANES if any(ctx.needs_input_grad) else None
-        borders = None if kept is None else u.new_empty(kept)
-        q.give(u=u, delta=delta, z=z, y=y, A=A, B=B_c, C=C_c, D=D, bias=bias, h0=state, last=last, borders=borders)
-        run(library().scan_forward, [q] * threads_for(b, u.numel() * q.n), b)
-        if kept is not None:
-            ctx.save_for_backward(u, delta, A, B, C, D, z, bias, borders)
-        ctx.softplus = softplus
-        return y, last
+def _as_read(x: Operands) -> Operands:
+    """The same with B and C as the C code reads them, (b,g,l,n) or (e,n), and all but sequences contiguous."""
+    B, C = (t.contiguous() if t.dim() == 2 else t.transpose(2, 3).contiguous() for t in (x.B, x.C))
+    A, D, bias, state = (None if t is None else t.contiguous() for t in (x.A, x.D, x.bias, x.state))
+    return x._replace(A=A, B=B, C=C, D=D, bias=bias, state=state)
 
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, dy, dlast):
-        u, delta, A, B, C, D, z, bias, borders = ctx.saved_tensors
-        q = _task(u, A, B, C, ctx.softplus)
-        threads = threads_for(len(u), u.numel() * q.n)
-        B_c, C_c, dlast = _time_before_n(B), _time_before_n(C), dlast.contiguous()
-        du, ddelta, dz = (None if t is None else torch.empty_like(t) for t in (u, delta, z))
-        dstate = torch.empty_like(dlast)
-        # what all rows add to exists once a thread; what each row has for itself exists once
-        dA, dD, dbias = (None if t is None else t.new_zeros(threads, *t.shape) for t in (A, D, bias))
-        dB, dC = (t.new_zeros(threads, *t.shape) if t.dim() == 2 else torch.empty_like(t) for t in (B_c, C_c))
-        q.give(
-            u=u,
-            delta=delta,
-            z=z,
-            dy=dy,
-            du=du,
-            ddelta=ddelta,
-            dz=dz,
-            A=A,
-            B=B_c,
-            C=C_c,
-            D=D,
-            bias=bias,
-            dlast=dlast,
-            dh0=dstate,
-            borders=borders,
-        )
-        tasks = []
-        for i in range(threads):
-            mine = {
-                name: t if t is None or t.dim() == 4 else t[i]
-                for name, t in (("dA", dA), ("dB", dB), ("dC", dC), ("dD", dD), ("dbias", dbias))
-            }
-            tasks.append(q.copy().give(**mine))
-        run(library().scan_backward, tasks, len(u))
-        dB, dC = (t.transpose(2, 3) if t.dim() == 4 else t.sum(0) for t in (dB, dC))
-        dA, dD, dbias = (None if t is None else t.sum(0) for t in (dA, dD, dbias))
-        return du, ddelta, dA, dB, dC, dD, dz, dbias, dstate, None
+
+def forward(x: Operands, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """y (b,e,l), the last state (b,e,n), and the states at chunk borders (empty without keep)."""
+    borders = x.u.new_empty(kept_shape(x.u, x.A, x.B, x.C) if keep else 0)
+    y, last, q, x = sequence_like(x.u), x.state.new_empty(x.state.shape), _task(x), _as_read(x)
+    q.give(u=x.u, delta=x.delta, z=x.z, y=y, A=x.A, B=x.B, C=x.C, D=x.D, bias=x.bias, h0=x.state, last=last)
+    q.give(borders=borders if keep else None)
+    run(library().scan_forward, [q] * threads_for(len(y), y.numel() * q.n), len(y))
+    return y, last, borders
+
+
+def backward(dy: Tensor, dlast: Tensor, x: Operands, kept: Tensor, wants_decay: bool) -> tuple[Tensor | None, ...]:
+    """The gradients in the order of `Operands`."""
+    du, ddelta, dz = (None if t is None else sequence_like(t) for t in (x.u, x.delta, x.z))
+    dlast, q, x = dlast.contiguous(), _task(x), _as_read(x)
+    dstate, threads = torch.empty_like(dlast), threads_for(len(dy), dy.numel() * q.n)
+    # what all rows add to exists once a thread; what each row has for itself exists once
+    shared = {"dA": x.A, "dD": x.D, "dbias": x.bias} | {f"d{k}": t for k, t in (("B", x.B), ("C", x.C)) if t.dim() == 2}
+    parts = {name: None if t is None else t.new_zeros(threads, *t.shape) for name, t in shared.items()}
+    own = {f"d{k}": torch.empty_like(t) for k, t in (("B", x.B), ("C", x.C)) if t.dim() == 4}
+    q.give(u=x.u, delta=x.delta, z=x.z, dy=dy, du=du, ddelta=ddelta, dz=dz, A=x.A, B=x.B, C=x.C, D=x.D, bias=x.bias)
+    q.give(dlast=dlast, dh0=dstate, borders=kept, **own)
+    tasks = [q.copy().give(**{name: None if t is None else t[i] for name, t in parts.items()}) for i in range(threads)]
+    run(library().scan_backward, tasks, len(dy))
+    sums = {name: None if t is None else t.sum(0) for name, t in parts.items()}
+    dB, dC = (own[name].transpose(2, 3) if name in own else sums[name] for name in ("dB", "dC"))
+    return du, ddelta, sums["dA"], dB, dC, sums["dD"], dz, sums["dbias"], dstate

@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mgmr_lib.errors import CourseError
 from mgmr_lib.ssm.engines.arguments import ScanArguments
+from mgmr_lib.ssm.engines.operators import FirstDerivative, each_example
 
 
 def reference_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
@@ -42,9 +44,12 @@ def every_channel(t: Tensor, b: int, e: int, length: int) -> Tensor:
     return t.repeat_interleave(e // t.shape[1], dim=1)
 
 
+@torch.compiler.disable(reason='Python lists cannot be traced; every other backend can, "auto" among them')
 def python_core(u: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, state: Tensor | None):
     """The recurrence in Python lists, for tiny sizes. Shapes as in `ScanArguments`; returns y (b,e,l), state
     (b,e,n)."""
+    if torch.compiler.is_exporting():
+        raise CourseError('backend "python" computes with lists, which cannot be exported: "auto" and "loop" can')
     if state is None:
         state = u.new_zeros(u.shape[0], *A.shape)
     return _ListScan.apply(u, dt, A, *(every_channel(t, u.shape[0], u.shape[1], u.shape[2]) for t in (B, C)), state)
@@ -55,8 +60,7 @@ class _ListScan(torch.autograd.Function):
     group)."""
 
     @staticmethod
-    def forward(ctx, u, dt, A, B, C, state):
-        ctx.save_for_backward(u, dt, A, B, C, state)
+    def forward(u, dt, A, B, C, state):
         y, last = torch.empty_like(u), torch.empty_like(state)
         for i, j in _channels(u):
             states, outputs = list_scan(*_lists(i, j, u, dt, A, B, C, state))
@@ -64,10 +68,22 @@ class _ListScan(torch.autograd.Function):
         return y, last
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
     def backward(ctx, dy, dlast):
-        u, dt, A, B, C, state = ctx.saved_tensors
-        du, ddt, dA, dB, dC, dstate = (torch.zeros_like(t) for t in ctx.saved_tensors)
+        return _ListGradients.apply(dy, dlast, *ctx.saved_tensors)
+
+    @staticmethod
+    def vmap(info, in_dims, *args):
+        return each_example(_ListScan.apply, info, in_dims, *args)
+
+
+class _ListGradients(FirstDerivative):
+    @staticmethod
+    def forward(dy, dlast, u, dt, A, B, C, state):
+        du, ddt, dA, dB, dC, dstate = (torch.zeros_like(t) for t in (u, dt, A, B, C, state))
         for i, j in _channels(u):
             lists = _lists(i, j, u, dt, A, B, C, state)
             grads = list_scan_backward(*lists, dy[i, j].tolist(), dlast[i, j].tolist())
@@ -75,6 +91,10 @@ class _ListScan(torch.autograd.Function):
             dA[j] += gA
             dB[i, j], dC[i, j] = gB.T, gC.T
         return du, ddt, dA, dB, dC, dstate
+
+    @staticmethod
+    def vmap(info, in_dims, *args):
+        return each_example(_ListGradients.apply, info, in_dims, *args)
 
 
 def list_scan(u: list, dt: list, A: list, B: list, C: list, state: list) -> tuple[list, list]:

@@ -1,6 +1,7 @@
 """From torch tensors to our Triton kernels and back: memory layout, tile sizes, and the sums that the kernels leave
 open."""
 
+import importlib.util
 import os
 from dataclasses import replace
 
@@ -8,7 +9,8 @@ import torch
 from torch import Tensor
 
 from mgmr_lib.errors import CourseError
-from mgmr_lib.ssm.engines.arguments import ScanArguments
+from mgmr_lib.ssm.engines.arguments import Operands, ScanArguments
+from mgmr_lib.ssm.engines.operators import channels_adjacent, sequence_like
 
 CHUNK = 16  # steps whose states the backward keeps in scratch at a time
 TILE = 32  # channels of one program at most
@@ -19,56 +21,40 @@ def interpreted() -> bool:
     return os.environ.get("TRITON_INTERPRET", "0") == "1"
 
 
-def triton_scan(args: ScanArguments) -> tuple[Tensor, Tensor]:
-    """The selective scan by our kernels: y (b,e,l) and the last state (b,e,n), both differentiable (once)."""
-    if args.u.device.type != "cuda" and not interpreted():
-        raise CourseError(
-            f'it needs tensors on a CUDA device, but they are on {args.u.device}; use "chunked" there '
-            "(TRITON_INTERPRET=1 in the environment runs it on a CPU, only to test it)"
-        )
-    try:
-        import triton  # noqa: F401
-    except ImportError:
-        raise CourseError("the package triton is not installed (torch's CUDA builds for Linux bring it)") from None
-    args = _prepared(args)
-    return _TritonScan.apply(
-        args.u,
-        args.delta,
-        args.A,
-        args.B,
-        args.C,
-        args.D,
-        args.z,
-        args.delta_bias,
-        args.initial_state,
-        args.delta_softplus,
-    )
-
-
-def _prepared(args: ScanArguments) -> ScanArguments:
+def prepared(args: ScanArguments) -> ScanArguments:
     """Parameters and states in the compute dtype, one number of groups, and a state to start from; u, delta, z stay as
     they are."""
     exact, args = args.cast(), args.with_same_groups()
     return replace(args, A=exact.A, D=exact.D, delta_bias=exact.delta_bias, initial_state=exact.state())
 
 
+def _check(u: Tensor) -> None:
+    if u.device.type != "cuda" and not interpreted():
+        raise CourseError(
+            f'it needs tensors on a CUDA device, but they are on {u.device}; use "chunked" there '
+            "(TRITON_INTERPRET=1 in the environment runs it on a CPU, only to test it)"
+        )
+    if importlib.util.find_spec("triton") is None:
+        raise CourseError("the package triton is not installed (torch's CUDA builds for Linux bring it)")
+
+
 class _Launch:
     """What both kernels are called with: layouts, sizes, flags."""
 
-    def __init__(self, u, delta, A, B, C, z, softplus: bool):
-        channels_last = u.dim() == 3 and u.stride(1) == 1 and u.shape[1] > 1
-        self.order = (0, 2, 1) if channels_last else (0, 1, 2)
-        self.u, self.delta, self.z = (None if t is None else self.laid_out(t) for t in (u, delta, z))
+    def __init__(self, x: Operands):
+        u, A, B, C = x.u, x.A, x.B, x.C
+        self.order = (0, 2, 1) if channels_adjacent(u) else (0, 1, 2)
+        self.u, self.delta, self.z = (None if t is None else self.laid_out(t) for t in (u, x.delta, x.z))
         self.B, self.C = (t.contiguous() if t.dim() == 2 else t.transpose(2, 3).contiguous() for t in (B, C))
         b, e, length = u.shape
-        self.groups = max(t.shape[1] if t.dim() == 4 else 1 for t in (B, C))
+        self.groups = x.groups
         tile = 1
         while tile < TILE and (tile < e if self.groups == 1 else (e // self.groups) % (2 * tile) == 0):
             tile *= 2
         self.sizes = (e, length, A.shape[1], self.groups, *self.u.stride())
         self.tile, self.states = tile, 1 << (A.shape[1] - 1).bit_length()
         self.flags = dict(
-            SOFTPLUS=softplus,
+            SOFTPLUS=x.softplus,
             B_CONSTANT=B.dim() == 2,
             C_CONSTANT=C.dim() == 2,
             CHUNK=CHUNK,
@@ -92,63 +78,48 @@ class _Launch:
         """The partial gradients as the gradient of `like`."""
         if like.dim() == 2:
             return parts.sum(0).to(like.dtype)
-        return parts.unflatten(0, (self.groups, -1)).sum(1).permute(1, 0, 3, 2).to(like.dtype)
+        parts = parts.unflatten(0, (self.groups, -1)).sum(1)  # (g,b,l,n)
+        return parts.transpose(0, 1).to(like.dtype).contiguous().transpose(2, 3)
 
 
-class _TritonScan(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, u, delta, A, B, C, D, z, bias, state, softplus):
-        from mgmr_lib.ssm.engines.triton_scan import scan_forward
+def kept_shape(u: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tuple[int, ...]:
+    """The states at chunk borders."""
+    return u.shape[0], -(-u.shape[2] // CHUNK), *A.shape
 
-        go = _Launch(u, delta, A, B, C, z, softplus)
-        A, D, bias, state = (None if t is None else t.contiguous() for t in (A, D, bias, state))
-        y, last = torch.empty_like(go.u), torch.empty_like(state)
-        borders = A.new_empty(u.shape[0], go.chunks, *A.shape)
-        scan_forward[go.grid](
-            go.u, go.delta, A, go.B, go.C, D, go.z, bias, state, y, last, borders, *go.sizes, **go.flags
-        )
-        ctx.save_for_backward(u, delta, A, B, C, D, z, bias, borders)
-        ctx.softplus = softplus
-        return y, last
 
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, dy, dlast):
-        from mgmr_lib.ssm.engines.triton_scan import scan_backward
+def forward(x: Operands, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """y (b,e,l), the last state (b,e,n), and the states at chunk borders, which the kernel writes in any case."""
+    _check(x.u)
+    from mgmr_lib.ssm.engines.triton_scan import scan_forward
 
-        u, delta, A, B, C, D, z, bias, borders = ctx.saved_tensors
-        go = _Launch(u, delta, A, B, C, z, ctx.softplus)
-        rows = u.shape[0]
-        du, ddelta = torch.empty_like(go.u), torch.empty_like(go.delta)
-        dz = None if z is None else torch.empty_like(go.z)
-        dD, dbias = (None if t is None else t.new_empty(rows, len(t)) for t in (D, bias))
-        dA, dstate = A.new_empty(rows, *A.shape), torch.empty_like(dlast, memory_format=torch.contiguous_format)
-        dB, dC = go.parts(B, rows, A), go.parts(C, rows, A)
-        scratch = A.new_empty(go.grid[0] * rows * CHUNK * go.tile * go.states)
-        scan_backward[go.grid](
-            go.u,
-            go.delta,
-            A,
-            go.B,
-            go.C,
-            D,
-            go.z,
-            bias,
-            borders,
-            go.laid_out(dy),
-            dlast.contiguous(),
-            scratch,
-            du,
-            ddelta,
-            dA,
-            dB,
-            dC,
-            dD,
-            dz,
-            dbias,
-            dstate,
-            *go.sizes,
-            **go.flags,
-        )
-        dD, dbias = (None if t is None else t.sum(0) for t in (dD, dbias))
-        return du, ddelta, dA.sum(0), go.added_up(dB, B), go.added_up(dC, C), dD, dz, dbias, dstate, None
+    go = _Launch(x)
+    A, D, bias, state = (None if t is None else t.contiguous() for t in (x.A, x.D, x.bias, x.state))
+    y, last = torch.empty_like(go.u), torch.empty_like(state)
+    borders = A.new_empty(kept_shape(x.u, A, x.B, x.C))
+    scan_forward[go.grid](go.u, go.delta, A, go.B, go.C, D, go.z, bias, state, y, last, borders, *go.sizes, **go.flags)
+    return y, last, borders if keep else A.new_empty(0)
+
+
+def backward(dy: Tensor, dlast: Tensor, x: Operands, kept: Tensor, wants_decay: bool) -> tuple[Tensor | None, ...]:
+    """The gradients in the order of `Operands`."""
+    from mgmr_lib.ssm.engines.triton_scan import scan_backward
+
+    go, rows = _Launch(x), x.u.shape[0]
+    A, D, bias = (None if t is None else t.contiguous() for t in (x.A, x.D, x.bias))
+    du, ddelta, dz = (None if t is None else torch.empty_like(t) for t in (go.u, go.delta, go.z))
+    dD, dbias = (None if t is None else t.new_empty(rows, len(t)) for t in (D, bias))
+    dA, dstate = A.new_empty(rows, *A.shape), dlast.new_empty(dlast.shape)
+    dB, dC = go.parts(x.B, rows, A), go.parts(x.C, rows, A)
+    scratch = A.new_empty(go.grid[0] * rows * CHUNK * go.tile * go.states)
+    inputs = (go.u, go.delta, A, go.B, go.C, D, go.z, bias, kept, go.laid_out(dy), dlast.contiguous(), scratch)
+    scan_backward[go.grid](*inputs, du, ddelta, dA, dB, dC, dD, dz, dbias, dstate, *go.sizes, **go.flags)
+    du, ddelta, dz = (
+        None if t is None else _in_order_of(like, t) for like, t in ((x.u, du), (x.delta, ddelta), (x.z, dz))
+    )
+    dD, dbias = (None if t is None else t.sum(0) for t in (dD, dbias))
+    return du, ddelta, dA.sum(0), go.added_up(dB, x.B), go.added_up(dC, x.C), dD, dz, dbias, dstate
+
+
+def _in_order_of(like: Tensor, t: Tensor) -> Tensor:
+    """t in the memory order that autograd expects of a gradient of `like`."""
+    return t if channels_adjacent(t) == channels_adjacent(like) else sequence_like(like).copy_(t)
