@@ -209,7 +209,7 @@ def known(what: str, name: str, names: Iterable[str]) -> str:
 def unknown(what: str, name: str, names: Iterable[str]) -> CourseError:
     """ "there is no setting 'epoch': did you mean epochs?", or the known names where none is near."""
     names = sorted(names) if isinstance(names, set | frozenset) else list(names)
-    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.6)
     return CourseError(
         f"there is no {what} {name!r}: " + (f"did you mean {near[0]}?" if near else f"use {', '.join(names)}")
     )
