@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import ClassVar
 
 from mgmr_lib.errors import CourseError
 from mgmr_lib.models.registry import entry
@@ -52,13 +53,22 @@ class TrainConfig:
     shuffle_labels: bool = False
     network: object = None
 
+    PLACE: ClassVar = ("data", "dataset")  # where the data lies and how it is read: no part of a run's identity
+
     def to_dict(self) -> dict:
         """Plain values, ready for JSON."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def hash(self) -> str:
-        """12 hex digits that name this configuration."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
+        """12 hex digits that name this configuration: the model and what differs from the defaults.
+
+        The place of the data does not count (training/identity.py fingerprints its content), and a setting that a later
+        release adds does not change the names of older runs.
+        """
+        differs = {"model": self.model} | _differences(self, self.PLACE + ("network",))
+        if self.network is not None:
+            differs["network"] = _differences(self.network)
+        return hashlib.sha256(json.dumps(differs, sort_keys=True).encode()).hexdigest()[:12]
 
     @classmethod
     def from_dict(cls, values: dict) -> "TrainConfig":
@@ -67,6 +77,12 @@ class TrainConfig:
         values["network"] = entry(values["model"]).config(**values["network"])
         values["valid_rates"] = tuple(values["valid_rates"])
         return cls(**values)
+
+
+def _differences(config: object, without: tuple[str, ...] = ()) -> dict:
+    """The fields of a dataclass whose values are not their defaults."""
+    fields = [f for f in dataclasses.fields(config) if f.name not in without]
+    return {f.name: getattr(config, f.name) for f in fields if getattr(config, f.name) != f.default}
 
 
 # What a profile sets, beside the defaults above. "full" takes the papers' sizes, which differ between corpora.
