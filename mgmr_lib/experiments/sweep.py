@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.corpus import Corpus
 from mgmr_lib.data.encoding_memo import EncodingMemo
 from mgmr_lib.data.load import load_corpus
-from mgmr_lib.data.masked import mask_split
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.data.text import TextEncoder, cached_features, load_encoder
 from mgmr_lib.errors import CourseError

@@ -4,9 +4,9 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import ClassVar
 
-from mgmr_lib.errors import CourseError
-from mgmr_lib.models.registry import entry
+from mgmr_lib.models.registry import NETWORKS, entry
 from mgmr_lib.settings import fields_of, known, setting, unknown, validate
 from mgmr_lib.training.profiles import FAMILIES, PROFILES, profile_settings
 
@@ -15,7 +15,7 @@ from mgmr_lib.training.profiles import FAMILIES, PROFILES, profile_settings
 class TrainConfig:
     """One training run. network: the model's own configuration (models/registry.py)."""
 
-    model: str = setting("mgmr", "the network")
+    model: str = setting("mgmr", "the network", choices=tuple(NETWORKS))
     data: str = setting("classroom-mosi", "a classroom corpus's name, or the path of an MMSA file")
     dataset: str | None = setting(None, "metric family; none: found out, and said", choices=FAMILIES)
     profile: str = setting("laptop", "what the other settings start from", choices=PROFILES)
@@ -46,6 +46,8 @@ class TrainConfig:
     shuffle_labels: bool = setting(False, "negative control: every label belongs to another clip")
     network: object = None
 
+    PLACE: ClassVar = ("data", "dataset")  # where the data lies and how it is read: no part of a run's identity
+
     def __post_init__(self):
         validate(self)
 
@@ -54,23 +56,31 @@ class TrainConfig:
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def hash(self) -> str:
-        """12 hex digits that name this configuration."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
+        """12 hex digits that name this configuration: the model and what differs from the defaults.
+
+        The place of the data does not count (training/identity.py fingerprints its content), and a setting that a later
+        release adds does not change the names of older runs.
+        """
+        differs = {"model": self.model} | _differences(self, self.PLACE + ("network",))
+        if self.network is not None:
+            differs["network"] = _differences(self.network)
+            if type(self.network) is not entry(self.model).config:
+                differs["network"]["reading"] = self.network.reading
+        return hashlib.sha256(json.dumps(differs, sort_keys=True).encode()).hexdigest()[:12]
 
     @classmethod
     def from_dict(cls, values: dict) -> "TrainConfig":
-        """The inverse of to_dict; settings of older records in today's names. CourseError for other settings."""
-        try:
-            found = entry(values["model"])
-            settings = found.from_recorded(values["network"])
-            kind = found.reading(settings)
-            network = kind(**settings)
-            return cls(**{**values, "network": network})
-        except (KeyError, TypeError, AttributeError) as error:
-            raise CourseError(
-                f"these are not the settings of a run of this version ({error}): was the file changed by hand, or "
-                "written by a newer version of the course?"
-            ) from None
+        """The inverse of to_dict; settings of older records in today's names (identity.read_config says what is wrong
+        with others)."""
+        found = entry(values["model"])
+        settings = found.from_recorded(values["network"])
+        return cls(**{**values, "network": found.reading(settings)(**settings)})
+
+
+def _differences(config: object, without: tuple[str, ...] = ()) -> dict:
+    """The fields of a dataclass whose values are not their defaults."""
+    fields = [f for f in dataclasses.fields(config) if f.name not in without]
+    return {f.name: getattr(config, f.name) for f in fields if getattr(config, f.name) != f.default}
 
 
 def make_config(model: str = "mgmr", profile: str = "laptop", family: str = "mosi", **overrides) -> TrainConfig:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.corpus import MODALITIES, Ragged, Split
-from mgmr_lib.data.masked import mask_split
 from mgmr_lib.data.text import load_tokenizer, tokenize
 from mgmr_lib.training.run import Run
 
@@ -23,4 +23,4 @@ def predict_sentence(run: Run, text: str) -> float:
     split = sentence_split(run, text)
     keep = {"text": np.ones((1, int(split.token_lengths[0])), bool)}
     keep |= {m: np.zeros((1, int(getattr(split, m).lengths[0])), bool) for m in MODALITIES if m != "text"}
-    return float(run.predict(mask_split(split, keep, run.frozen, targets=False))[0])
+    return float(run.predict(mask_split(split, keep, run.encoder, targets=False))[0])

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from mgmr_lib.data.batch import MaskedSplit
+from mgmr_lib.data.batch import MaskedSplit, mask_split
 from mgmr_lib.data.corpus import Corpus, Ragged, Split
 from mgmr_lib.data.load import load_corpus
-from mgmr_lib.data.masked import mask_split
 from mgmr_lib.data.missing import draw_masks, train_masks
 from mgmr_lib.data.text import TextEncoder, cached_features, encode, load_encoder, load_tokenizer, vocabulary_mismatch
 from mgmr_lib.models.inputs import Inputs
@@ -20,8 +19,11 @@ from mgmr_lib.training.seeds import mix
 
 @dataclass
 class Setup:
-    """config, corpus, splits (cut to max_clips), the network, and the frozen text encoder with its features, if
-    frozen."""
+    """A network together with the data that it reads: before training, or (training.run.Run) after it.
+
+    splits: the corpus's, cut to the configuration's max_clips. encoder: the text encoder where it is frozen, None where
+    the network holds one of its own. complete: its features of complete text, by split.
+    """
 
     config: TrainConfig
     corpus: Corpus
@@ -57,6 +59,11 @@ def cut(split: Split, clips: int | None) -> Split:
     return split if clips is None or clips >= len(split) else split.select(np.arange(clips))
 
 
+def cut_splits(corpus: Corpus, clips: int | None) -> dict[str, Split]:
+    """Every split of a corpus, cut."""
+    return {name: cut(split, clips) for name, split in corpus.splits.items()}
+
+
 def with_shuffled_labels(split: Split, seed: int) -> Split:
     """The negative control: every label belongs to some other clip."""
     order = np.random.default_rng(seed).permutation(len(split))
@@ -70,7 +77,7 @@ def prepare(config: TrainConfig, corpus: Corpus | None = None, encoder: TextEnco
     encoder: the configuration's own, frozen; sweeps load it once for many runs.
     """
     corpus = corpus or load_corpus(config.data, config.dataset)
-    splits = {name: cut(split, config.max_clips) for name, split in corpus.splits.items()}
+    splits = cut_splits(corpus, config.max_clips)
     if config.shuffle_labels:
         splits = {n: with_shuffled_labels(s, config.seed) if n != "test" else s for n, s in splits.items()}
     frozen = config.encoder_lr == 0
@@ -79,7 +86,7 @@ def prepare(config: TrainConfig, corpus: Corpus | None = None, encoder: TextEnco
     if warning:
         print(f"warning: {corpus.source or corpus.name}: {warning}", file=sys.stderr)
     torch.manual_seed(mix(config.seed, 0))
-    model = build(config, splits["train"], encoder, frozen)
+    model = build(config, feature_widths(corpus), encoder, frozen)
     setup = Setup(config, corpus, splits, model, encoder if frozen else None)
     fit_inputs(setup, encoder)
     return setup
@@ -93,9 +100,15 @@ def given_encoder(config: TrainConfig, encoder: TextEncoder | None) -> TextEncod
     return load_encoder(config.text_encoder, frozen)
 
 
-def build(config: TrainConfig, train: Split, encoder: torch.nn.Module, frozen: bool) -> torch.nn.Module:
-    """The network for a corpus's feature widths, untrained."""
-    dims = {"text": encoder.dim, "audio": train.audio.dim, "vision": train.vision.dim}
+def feature_widths(corpus: Corpus) -> dict[str, int]:
+    """{"audio": d, "vision": d}."""
+    split = next(iter(corpus.splits.values()))
+    return {m: getattr(split, m).dim for m in ("audio", "vision")}
+
+
+def build(config: TrainConfig, widths: dict[str, int], encoder: torch.nn.Module, frozen: bool) -> torch.nn.Module:
+    """The untrained network. widths: {"audio": d, "vision": d} of the corpus's features."""
+    dims = {"text": encoder.dim, **widths}
     pool = {"audio": config.pool_audio, "vision": config.pool_vision}
     return entry(config.model).build(config.network, Inputs(dims, pool, None if frozen else encoder))
 

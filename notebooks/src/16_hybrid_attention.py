@@ -423,7 +423,7 @@ check("16.4", hybrid)
 from dataclasses import replace
 
 from mgmr_lib.data.load import load_corpus
-from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.models.mfmb.network import MFMBNet
 from mgmr_lib.training.config import make_config

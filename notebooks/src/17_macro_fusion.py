@@ -211,7 +211,7 @@ check("17.3", waterfall)
 
 # %%
 from mgmr_lib.data.load import load_corpus
-from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.setup import prepare

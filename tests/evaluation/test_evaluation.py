@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from mgmr_lib.data.batch import MaskedSplit
+from mgmr_lib.data.batch import MaskedSplit, mask_split
 from mgmr_lib.data.corpus import Ragged
-from mgmr_lib.data.masked import mask_split
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.data.text import encode, load_encoder
 from mgmr_lib.errors import CourseError
