@@ -127,7 +127,11 @@ def typed(name: str, value, annotation, rule: Rule = Rule(), text: bool = False)
     except (ValueError, KeyError, OverflowError):
         found = None
     if found is None or not rule.allows(found):
-        raise CourseError(f"{option(name)} must be {describe(annotation, rule)}, not {_shown(value)}")
+        near = nearest(value, rule.choices) if rule.choices else None
+        raise CourseError(
+            f"{option(name)} must be {describe(annotation, rule)}, not {_shown(value)}"
+            + (f": did you mean {near}?" if near else "")
+        )
     return found
 
 
@@ -209,10 +213,16 @@ def known(what: str, name: str, names: Iterable[str]) -> str:
 def unknown(what: str, name: str, names: Iterable[str]) -> CourseError:
     """ "there is no setting 'epoch': did you mean epochs?", or the known names where none is near."""
     names = sorted(names) if isinstance(names, set | frozenset) else list(names)
-    near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.6)
+    near = nearest(name, names)
     return CourseError(
-        f"there is no {what} {name!r}: " + (f"did you mean {near[0]}?" if near else f"use {', '.join(names)}")
+        f"there is no {what} {_shown(name)}: " + (f"did you mean {near}?" if near else f"use {', '.join(names)}")
     )
+
+
+def nearest(name: object, names: Iterable[str]) -> str | None:
+    """The known name that somebody most likely meant, if one is near."""
+    near = difflib.get_close_matches(str(name).lower(), list(names), n=1, cutoff=0.6)
+    return near[0] if near else None
 
 
 # ---- missing rates -------------------------------------------------------------------------------------------------

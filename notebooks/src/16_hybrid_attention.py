@@ -504,7 +504,7 @@ print("h_m is linear:", linear < 1e-5, "  H_m is linear:", whole < 1e-3)
 
 # %%
 torch.manual_seed(0)
-code = MFMBNet(replace(setup.config.network, reading="code"), net.inputs).eval()
+code = MFMBNet(make_config("mfmb", "fast", reading="code").network, net.inputs).eval()
 
 
 def influence(align, asked):

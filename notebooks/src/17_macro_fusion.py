@@ -327,12 +327,11 @@ check("17.4", stood_still)
 
 # %%
 from copy import deepcopy
-from dataclasses import replace
 
 from mgmr_lib.models.mfmb.network import MFMBNet
 
 torch.manual_seed(0)
-code = MFMBNet(replace(setup.config.network, reading="code"), net.inputs)
+code = MFMBNet(make_config("mfmb", "fast", reading="code").network, net.inputs)
 
 
 def one_step(model):

@@ -59,7 +59,7 @@ VARIANTS.append(make(PAPER | TWIN | {"gate": "sigmoid"}))
 def variant(config):
     """What distinguishes a variant, as a test's name."""
     names = ("encoder", "use_macro", "use_micro", "use_reconstruction", "classes", "gate")
-    own = [f"{k}={getattr(config, k)}" for k in names if getattr(config, k) != getattr(VARIANTS[0], k)]
+    own = [f"{k}={getattr(config, k)}" for k in names if getattr(config, k, "printed") != getattr(VARIANTS[0], k)]
     return ",".join([config.reading, *own])
 
 
