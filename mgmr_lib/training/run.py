@@ -144,6 +144,11 @@ class Run(Setup):
     about: dict = field(default_factory=dict)
     device: str = "cpu"
 
+    @property
+    def label_range(self) -> float:
+        """Labels that the network was trained on lie in [-label_range, label_range]."""
+        return label_range(self.about)
+
     def predict(self, masked: MaskedSplit, batch_size: int = 64) -> np.ndarray:
         """(n,) predictions in order. A number that is not finite is a CourseError that names the clip."""
         found = predict(self.model, masked, batch_size, self.device)
@@ -206,12 +211,17 @@ def corpus_of(folder: Path, about: dict, config: TrainConfig, data: str | None =
     return corpus
 
 
+def label_range(about: dict) -> float:
+    """A run predicts labels in [-label_range, label_range]."""
+    return about["corpus"].get("label_range") or (1.0 if about["corpus"]["family"] == "sims" else 3.0)
+
+
 def check_fits(folder: Path, about: dict, corpus: Corpus) -> None:
     """A CourseError where a corpus's features or labels are none that the run's network knows."""
     name, wanted, found = corpus.source or corpus.name, about["corpus"]["widths"], feature_widths(corpus)
     if found != wanted:
         raise CourseError(f"{name} has features of widths {found}, but {folder} was trained on {wanted}")
-    limit = about["corpus"].get("label_range") or (1.0 if about["corpus"]["family"] == "sims" else 3.0)
+    limit = label_range(about)
     if corpus.label_range != limit:
         raise CourseError(
             f"{name} has labels from -{corpus.label_range:g} to {corpus.label_range:g} ({corpus.family}), but {folder}"
