@@ -77,7 +77,9 @@ def evaluate_run(
     predictors = {run.config.model: run.predict} | (references_of(run) if references else {})
     family = run.corpus.family
     labelled(run, split)
-    found = missing_rate_records(predictors, lambda rate, seed: run.masked(split, rate, seed), family, rates, seeds, quiet)
+    found = missing_rate_records(
+        predictors, lambda rate, seed: run.masked(split, rate, seed), family, rates, seeds, quiet
+    )
     own = found.pop(run.config.model)
     return {
         "model": run.config.model + (" (shuffled labels)" if run.config.shuffle_labels else ""),
