@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
@@ -74,10 +75,12 @@ def evaluate_run(
 ) -> dict:
     """{"records", "aggregates", "references", ...}: what `evaluate` writes. references: also those of references_of,
     which see the same masked text as the network does."""
+    _labelled(run, split)
     predictors = {run.config.model: run.predict} | (references_of(run) if references else {})
     family = run.corpus.family
-    labelled(run, split)
-    found = missing_rate_records(predictors, lambda rate, seed: run.masked(split, rate, seed), family, rates, seeds, quiet)
+    found = missing_rate_records(
+        predictors, lambda rate, seed: run.masked(split, rate, seed), family, rates, seeds, quiet
+    )
     own = found.pop(run.config.model)
     return {
         "model": run.config.model + (" (shuffled labels)" if run.config.shuffle_labels else ""),
@@ -95,12 +98,9 @@ def evaluate_run(
     }
 
 
-def labelled(run: Run, split: str) -> None:
-    """A CourseError where a split is not there, or has a clip without a label to compare with."""
-    if split not in run.splits:
-        raise CourseError(f"{run.corpus.source or run.corpus.name} has no {split} split: use {', '.join(run.splits)}")
-    labels = run.splits[split].labels
-    if not all(label == label for label in labels):
+def _labelled(run: Run, split: str) -> None:
+    """A CourseError where a split has a clip without a label to compare with."""
+    if np.isnan(run.split(split).labels).any():
         raise CourseError(
             f"the {split} split of {run.corpus.source or run.corpus.name} has clips without a label: `predict` needs none"
         )

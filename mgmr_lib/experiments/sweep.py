@@ -12,7 +12,6 @@ from accelerate import Accelerator
 
 from mgmr_lib.data.corpus import Corpus
 from mgmr_lib.data.encoding_memo import EncodingMemo
-from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.text import TextEncoder, load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.evaluation.missing_rates import missing_rate_records
@@ -263,8 +262,3 @@ def _recorded_reference(sweep: Sweep, head: dict, facts: dict) -> bool:
         if same and measured == {(r, s) for r in sweep.rates for s in sweep.mask_seeds}:
             return True
     return False
-
-
-def open_sweep(data: str, dataset: str | None, ledger: Path, folder: Path, **settings) -> Sweep:
-    """A sweep over a corpus by name, or over a learner's own MMSA file."""
-    return Sweep(ledger, folder, load_corpus(data, dataset), **settings)

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 
 from mgmr_lib.data.batch import MaskedSplit
 from mgmr_lib.data.classroom.corpora import SPECS
-from mgmr_lib.data.corpus import Corpus
+from mgmr_lib.data.corpus import Corpus, Split
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.text import TextEncoder
 from mgmr_lib.errors import CourseError
@@ -153,6 +153,13 @@ class Run(Setup):
     def label_range(self) -> float:
         """Labels that the network was trained on lie in [-label_range, label_range]."""
         return label_range(self.about)
+
+    def split(self, name: str) -> Split:
+        """A split of the run's corpus; a CourseError where its file has none of that name."""
+        if name not in self.splits:
+            where = self.corpus.source or self.corpus.name if self.corpus else self.folder
+            raise CourseError(f"{where} has no {name} split: use --split {'|'.join(self.splits)}")
+        return self.splits[name]
 
     def predict(self, masked: MaskedSplit, batch_size: int = 64) -> np.ndarray:
         """(n,) predictions in order. A number that is not finite is a CourseError that names the clip."""

@@ -70,7 +70,9 @@ def comparisons(records: list[dict], pairs: Iterable[tuple[str, str]]) -> list[s
             )
             continue
         ends = f"{found['mean']:+.3f} points (95 % interval {found['low']:+.3f} to {found['high']:+.3f}, {len(found['seeds'])} seeds)"
-        word = {verdicts.BETTER: "lower", verdicts.WORSE: "higher"}.get(verdicts.verdict(found), verdicts.NOT_TOLD_APART)
+        word = {verdicts.BETTER: "lower", verdicts.WORSE: "higher"}.get(
+            verdicts.verdict(found), verdicts.NOT_TOLD_APART
+        )
         said.append(f"- {labels[first]} against {labels[second]}, error over all rates: {ends}: {word}.")
     return said
 

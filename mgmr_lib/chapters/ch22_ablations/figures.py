@@ -64,7 +64,15 @@ def verdict_table(frame: pd.DataFrame) -> str:
     """Markdown of verdicts()."""
     if not len(frame):
         return NOT_RECORDED
-    head = ("variant", "seeds", "change of MAE (points)", "95 % interval", "p", "told apart alone", "told apart among all")
+    head = (
+        "variant",
+        "seeds",
+        "change of MAE (points)",
+        "95 % interval",
+        "p",
+        "told apart alone",
+        "told apart among all",
+    )
     rows = []
     for _, r in frame.iterrows():
         yes = ["yes" if r[k] else "no" for k in ("alone", "together")]
