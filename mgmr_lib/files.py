@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mgmr_lib.errors import CourseError
 
+LOCK = ".lock"
 REMEDIES = {
     errno.ENOSPC: "make room on the disk",
     errno.EDQUOT: "make room in your quota",
@@ -117,6 +118,34 @@ def check_writable(path: Path | str, option: str = "--out") -> None:
     if path.is_dir():
         raise CourseError(f"{path} is a folder: give the name of a file with {option}")
     make_folder(path.parent, option)
+
+
+@contextlib.contextmanager
+def only_one(folder: Path | str, what: str) -> Iterator[None]:
+    """Hold a folder for this process; CourseError ("another process is ...") where another one holds it.
+
+    The lock goes with its process, however that ends. Where nothing can be written there is nothing to guard.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(Path(folder) / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise CourseError(
+            f"another process is {what} {folder} just now: wait until it is done, or choose another folder"
+        ) from None
+    except (OSError, NotImplementedError):
+        pass
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_litter(path: Path) -> bool:
+    """Whether this is a lock or a part of a file: nothing that somebody would miss."""
+    return path.name == LOCK or (path.name.startswith(".") and path.name.endswith(".part"))
 
 
 def _to_disk(path: Path) -> None:

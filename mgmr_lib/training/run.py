@@ -1,7 +1,7 @@
 """A run on disk: start or resume it, and load a finished one."""
 
 import sys
-import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from mgmr_lib.data.corpus import Corpus, Split
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.text import TextEncoder
 from mgmr_lib.errors import CourseError
+from mgmr_lib.files import is_litter, make_folder, only_one, read_json, write_json
 from mgmr_lib.provenance import provenance
-from mgmr_lib.training.checkpoint import load_tensors, load_weights, read_json, save_tensors, write_json
+from mgmr_lib.training.checkpoint import load_tensors, load_weights, save_tensors
 from mgmr_lib.training.config import TrainConfig
 from mgmr_lib.training.identity import changed_settings, fingerprint, first_fingerprint, read_config, sentence_of
 from mgmr_lib.training.setup import Setup, build, cut, cut_splits, feature_widths, given_encoder, prepare
@@ -24,19 +25,13 @@ from mgmr_lib.training.trainer import Trainer, predict
 
 
 def open_folder(folder: Path, config: TrainConfig, corpus: Corpus) -> bool:
-    """Make a run's folder, or check that it holds the same run. True where that run is complete already."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if (folder / "config.json").exists():
-            check_same(folder, config, corpus)
-            return (folder / "result.json").exists() and (folder / "model.safetensors").exists()
-        if any(not f.name.endswith(".part") for f in folder.iterdir()):
-            raise CourseError(f"{folder} is not empty and holds no run: choose another --out")
-        write_json(folder / "config.json", description(config, corpus))
-    except (FileExistsError, NotADirectoryError):
-        raise CourseError(f"{folder} is a file, not a folder: choose another --out") from None
-    except PermissionError:
-        raise CourseError(f"{folder} cannot be written to: choose another --out or mend its permissions") from None
+    """Begin a run in an empty folder, or check that it holds the same run. True where that run is complete already."""
+    if (folder / "config.json").exists():
+        check_same(folder, config, corpus)
+        return (folder / "result.json").exists() and (folder / "model.safetensors").exists()
+    if not all(is_litter(f) for f in folder.iterdir()):
+        raise CourseError(f"{folder} is not empty and holds no run: choose another --out")
+    write_json(folder / "config.json", description(config, corpus))
     return False
 
 
@@ -100,18 +95,18 @@ def train_run(
     corpus = corpus or load_corpus(config.data, config.dataset)
     accelerator = accelerator or Accelerator()
     folder = Path(folder)
-    with accelerator.main_process_first():
-        complete = open_folder(folder, config, corpus)
-    if not complete:
-        setup = prepare(config, corpus, encoder)
-        trainer = Trainer(setup, folder, quiet, accelerator)
-        started = time.perf_counter()
-        progress = trainer.run()
-        if accelerator.is_main_process:
-            save_tensors(folder / "model.safetensors", setup.model.state_dict())
-            seconds = round(time.perf_counter() - started, 1)
-            write_json(folder / "result.json", {"seconds": seconds, **vars(progress)})
-        accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        make_folder(folder)
+    with only_one(folder, "training into") if accelerator.is_main_process else nullcontext():
+        with accelerator.main_process_first():
+            complete = open_folder(folder, config, corpus)
+        if not complete:
+            setup = prepare(config, corpus, encoder)
+            progress = Trainer(setup, folder, quiet, accelerator).run()
+            if accelerator.is_main_process:
+                save_tensors(folder / "model.safetensors", setup.model.state_dict())
+                write_json(folder / "result.json", vars(progress))
+            accelerator.wait_for_everyone()
     return load_run(folder, corpus, encoder=encoder)
 
 

@@ -14,6 +14,7 @@ from mgmr_lib.data.text import TextEncoder, cached_features, encode, load_encode
 from mgmr_lib.models.inputs import Inputs
 from mgmr_lib.models.registry import entry
 from mgmr_lib.training.config import TrainConfig
+from mgmr_lib.training.finite import check_corpus, check_features
 from mgmr_lib.training.seeds import mix
 
 
@@ -78,6 +79,7 @@ def prepare(config: TrainConfig, corpus: Corpus | None = None, encoder: TextEnco
     """
     corpus = corpus or load_corpus(config.data, config.dataset)
     splits = cut_splits(corpus, config.max_clips)
+    check_corpus(corpus, splits)
     if config.shuffle_labels:
         splits = {n: with_shuffled_labels(s, config.seed) if n != "test" else s for n, s in splits.items()}
     frozen = config.encoder_lr == 0
@@ -121,4 +123,5 @@ def fit_inputs(setup: Setup, encoder: torch.nn.Module) -> None:
     text = setup.complete_text("train")
     if text is None:
         text = encode(encoder, train.token_ids, train.token_lengths)
+    check_features(setup.corpus, "train", train, "text", text)
     inputs.fit("text", text.values)
