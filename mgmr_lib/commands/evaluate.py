@@ -41,7 +41,7 @@ def main(args: argparse.Namespace) -> int:
     if args.seeds < 1:
         raise CourseError(f"--seeds must be at least 1, not {args.seeds}")
     check_writable(args.out)
-    run = load_run(args.run, data=args.data)
+    run = load_run(args.run, data=args.data, labels=args.split, partial=not args.references)
     seeds = range(1, args.seeds + 1)
     result = evaluate_run(run, rates, seeds, args.split, args.references, args.quiet)
     write_json(args.out, result)

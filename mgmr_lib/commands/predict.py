@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from mgmr_lib.commands.evaluate import check_writable
+from mgmr_lib.data.corpus import LABEL_RANGES
 from mgmr_lib.errors import CourseError
 
 
@@ -36,7 +37,7 @@ def _split(args: argparse.Namespace) -> int:
     from mgmr_lib.training.run import load_run
 
     check_writable(args.out)
-    run = load_run(args.run, data=args.data)
+    run = load_run(args.run, data=args.data, partial=True)
     split = run.split(args.split)
     found = run.predict(run.masked(split, args.rate, args.seed), args.batch_size)
     part = args.out.with_name(args.out.name + ".part")
@@ -52,8 +53,8 @@ def _sentence(args: argparse.Namespace) -> int:
 
     if not args.text.strip():
         raise CourseError("--text is empty: give a sentence")
-    run = load_run(args.run, data=args.data)
+    run = load_run(args.run, without_corpus=True)
     value = predict_sentence(run, args.text)
-    limit = run.corpus.label_range
+    limit = LABEL_RANGES[run.about["corpus"]["family"]]
     print(f"{value:+.3f} on a scale from {-limit:g} to {limit:g} (voice and face missing)")
     return 0

@@ -84,18 +84,21 @@ def overrides(args: argparse.Namespace) -> dict:
 
 
 def main(args: argparse.Namespace) -> int:
-    from mgmr_lib.data.load import load_corpus
+    from mgmr_lib.data.door import settings_for
+    from mgmr_lib.data.findings import findings, repairs
+    from mgmr_lib.data.load import absolute_data, load_corpus
     from mgmr_lib.training.run import train_run
 
     if args.seed < 0:
         raise CourseError(f"--seed must not be negative, but is {args.seed}")
     make_config(args.model, args.profile, **overrides(args))  # a wrong setting answers before the data is read
+    args.data = absolute_data(args.data)
     corpus = load_corpus(args.data, args.dataset)
-    config = make_config(args.model, args.profile, corpus.family, **overrides(args))
+    config = make_config(args.model, args.profile, corpus.family, **settings_for(corpus) | overrides(args))
     print(f"corpus {corpus.name}: {', '.join(f'{len(s)} {n}' for n, s in corpus.splits.items())} clips")
     print(f"metrics of {corpus.family}: {corpus.family_reason}")
-    for place, count in corpus.repaired.items():
-        print(f"repaired {place}: {count}")
+    for line in [*repairs(corpus), *findings(corpus)]:
+        print(line)
     run = train_run(config, args.out, corpus, args.quiet)
     parameters = sum(p.numel() for p in run.model.parameters())
     print(

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from mgmr_lib.data.corpus import MODALITIES, Ragged, Split
-from mgmr_lib.data.missing import UNK_ID
 
 
 @dataclass
@@ -110,4 +109,4 @@ class MaskedSplit:
             target = x if self.complete_text is None else pad([self.complete_text[i] for i in index])
             return ModalityBatch(x, target, valid, keep)
         target = torch.from_numpy(self.split.token_ids[index, : valid.shape[1]])
-        return ModalityBatch(torch.where(valid & ~keep, UNK_ID, target), target, valid, keep)
+        return ModalityBatch(torch.where(valid & ~keep, self.split.unk_id, target), target, valid, keep)

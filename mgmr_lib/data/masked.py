@@ -5,7 +5,7 @@ import numpy as np
 from mgmr_lib.data.batch import MaskedSplit
 from mgmr_lib.data.corpus import Ragged, Split
 from mgmr_lib.data.missing import mask_tokens
-from mgmr_lib.data.text import encode
+from mgmr_lib.data.text import STORED, encode
 
 
 def mask_split(
@@ -19,11 +19,13 @@ def mask_split(
     """
     if encoder is None:
         return MaskedSplit(split, keep)
+    if encoder.name == STORED:
+        return MaskedSplit(split, keep, split.text.features() if targets else None, encoder.masked(split, keep["text"]))
     longest = min(keep["text"].shape[1], split.token_ids.shape[1])
     valid = np.arange(longest)[None, :] < split.token_lengths[:, None]
     seen = keep["text"][:, :longest]
     touched = np.flatnonzero((valid & ~seen).any(1))
-    ids = mask_tokens(split.token_ids[:, :longest], seen, valid)
+    ids = mask_tokens(split.token_ids[:, :longest], seen, valid, split.unk_id)
     if complete is None or len(touched) == len(split):
         masked = encode(encoder, ids, split.token_lengths)
     elif len(touched) == 0:

@@ -1,6 +1,5 @@
 """A run on disk: start or resume it, and load a finished one."""
 
-import hashlib
 import platform
 import subprocess
 import time
@@ -14,6 +13,8 @@ from accelerate import Accelerator
 
 from mgmr_lib.data.batch import MaskedSplit
 from mgmr_lib.data.corpus import Corpus, Split
+from mgmr_lib.data.door import check_meets, check_trainable, clip_fingerprint, fingerprint, text_view
+from mgmr_lib.data.door import facts as describe
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.masked import mask_split
 from mgmr_lib.data.missing import draw_masks
@@ -49,25 +50,18 @@ def commit() -> str:
         return ""
 
 
-def fingerprint(corpus: Corpus) -> str:
-    """12 hex digits of the clips' names, labels and token ids: another file under the same name is noticed."""
-    digest = hashlib.sha256()
-    for split in corpus.splits.values():
-        digest.update("\n".join(split.ids).encode())
-        digest.update(np.ascontiguousarray(split.labels).tobytes())
-        digest.update(np.ascontiguousarray(split.token_ids).tobytes())
-    return digest.hexdigest()[:12]
+def open_folder(folder: Path, description: dict, clips: str = "") -> bool:
+    """Make a run's folder, or check that it holds the same run. True where that run is complete already.
 
-
-def open_folder(folder: Path, description: dict) -> bool:
-    """Make a run's folder, or check that it holds the same run. True where that run is complete already."""
+    clips: the corpus's `clip_fingerprint`, which older runs carry.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "config.json"
         if path.exists():
             before = read_json(path)
-            same = all(before.get(k) == description[k] for k in ("config", "fingerprint"))
-            if not same:
+            same_data = before.get("fingerprint") in (description["fingerprint"], clips)
+            if before.get("config") != description["config"] or not same_data:
                 raise CourseError(
                     f"{folder} holds a run with other settings or data: choose another --out or delete it"
                 )
@@ -95,17 +89,18 @@ def train_run(
     encoder: the configuration's frozen text encoder, if it is loaded already.
     """
     corpus = corpus or load_corpus(config.data, config.dataset)
+    check_trainable(corpus)
     accelerator = accelerator or Accelerator()
     folder = Path(folder)
     description = {
         "config": config.to_dict(),
         "config_hash": config.hash(),
         "fingerprint": fingerprint(corpus),
-        "corpus": describe(corpus),
+        "corpus": describe(corpus, config.text_encoder),
         "provenance": provenance(),
     }
     with accelerator.main_process_first():
-        complete = open_folder(folder, description)
+        complete = open_folder(folder, description, clip_fingerprint(corpus))
     if not complete:
         setup = prepare(config, corpus, encoder)
         trainer = Trainer(setup, folder, quiet, accelerator)
@@ -117,16 +112,6 @@ def train_run(
             write_json(folder / "result.json", {"seconds": seconds, **vars(progress)})
         accelerator.wait_for_everyone()
     return load_run(folder, corpus, encoder=encoder)
-
-
-def describe(corpus: Corpus) -> dict:
-    """What a run must know of its corpus to accept another one."""
-    train = corpus["train"]
-    widths = {"audio": train.audio.dim, "vision": train.vision.dim}
-    # A sentence typed by hand has no voice and no face: it gets the typical numbers of frames, all of them missing.
-    frames = {"audio": int(np.median(train.audio.lengths)), "vision": int(np.median(train.vision.lengths))}
-    return {"name": corpus.name, "family": corpus.family, "widths": widths, "frames": frames,
-            "text_length": int(train.token_ids.shape[1]), "sizes": {k: len(v) for k, v in corpus.splits.items()}}  # fmt: skip
 
 
 @dataclass
@@ -160,9 +145,19 @@ class Run:
 
 
 def load_run(
-    folder: Path, corpus: Corpus | None = None, data: str | None = None, encoder: TextEncoder | None = None
+    folder: Path,
+    corpus: Corpus | None = None,
+    data: str | None = None,
+    encoder: TextEncoder | None = None,
+    labels: str | None = None,
+    partial: bool = False,
+    without_corpus: bool = False,
 ) -> Run:
-    """A finished run, with its own corpus or (data, a name or path) another one of the same feature widths."""
+    """A finished run, with its own corpus or (data, a name or path) another one that it may meet (see data.door).
+
+    labels: the split whose labels will be measured against; partial: the file may lack other splits and labels;
+    without_corpus: load none, for sentences of one's own.
+    """
     folder = Path(folder)
     if not (folder / "config.json").exists():
         raise CourseError(f"{folder} holds no run (no config.json): give the folder that train --out wrote")
@@ -172,16 +167,13 @@ def load_run(
             f"the run in {folder} is not complete: run its train command again, and it goes on where it stopped"
         )
     config = TrainConfig.from_dict(about["config"])
-    if corpus is None:
-        corpus = load_corpus(data or config.data, config.dataset)
-    found = describe(corpus)["widths"]
-    if found != about["corpus"]["widths"]:
-        wanted = about["corpus"]["widths"]
-        raise CourseError(
-            f"{corpus.source or corpus.name} has features of widths {found}, but {folder} was trained on {wanted}"
-        )
-    encoder = given_encoder(config, encoder)
-    model = build(config, corpus["train"], encoder, config.encoder_lr == 0)
+    encoder, own = given_encoder(config, encoder), corpus is None and data is None
+    if corpus is None and not without_corpus:
+        corpus = load_corpus(data or config.data, config.dataset, partial=partial)
+    if corpus is not None:
+        check_meets(about, corpus, own, labels)
+        corpus = text_view(corpus, encoder)
+    model = build(config, about["corpus"]["widths"], encoder, config.encoder_lr == 0)
     tensors, _ = load_tensors(folder / "model.safetensors")
     load_weights(model, tensors, folder / "model.safetensors")
     device = "cuda" if torch.cuda.is_available() else "cpu"

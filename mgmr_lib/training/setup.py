@@ -1,6 +1,5 @@
 """Everything that a run needs before its first step: the corpus, the text encoder, the network and its statistics."""
 
-import sys
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,10 +7,11 @@ import torch
 
 from mgmr_lib.data.batch import MaskedSplit
 from mgmr_lib.data.corpus import Corpus, Ragged, Split
+from mgmr_lib.data.door import check_trainable, text_view
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.masked import mask_split
 from mgmr_lib.data.missing import draw_masks, train_masks
-from mgmr_lib.data.text import TextEncoder, cached_features, encode, load_encoder, load_tokenizer, vocabulary_mismatch
+from mgmr_lib.data.text import STORED, TextEncoder, cached_features, encode, load_encoder
 from mgmr_lib.models.inputs import Inputs
 from mgmr_lib.models.registry import entry
 from mgmr_lib.training.config import TrainConfig
@@ -70,16 +70,17 @@ def prepare(config: TrainConfig, corpus: Corpus | None = None, encoder: TextEnco
     encoder: the configuration's own, frozen; sweeps load it once for many runs.
     """
     corpus = corpus or load_corpus(config.data, config.dataset)
+    check_trainable(corpus)
+    encoder = given_encoder(config, encoder)
+    corpus = text_view(corpus, encoder)
     splits = {name: cut(split, config.max_clips) for name, split in corpus.splits.items()}
     if config.shuffle_labels:
         splits = {n: with_shuffled_labels(s, config.seed) if n != "test" else s for n, s in splits.items()}
     frozen = config.encoder_lr == 0
-    encoder = given_encoder(config, encoder)
-    warning = vocabulary_mismatch(load_tokenizer(config.text_encoder), splits["train"])
-    if warning:
-        print(f"warning: {corpus.source or corpus.name}: {warning}", file=sys.stderr)
     torch.manual_seed(mix(config.seed, 0))
-    model = build(config, splits["train"], encoder, frozen)
+    train = splits["train"]
+    widths = {"audio": train.audio.dim, "vision": train.vision.dim, "text": train.text.dim if train.text else 0}
+    model = build(config, widths, encoder, frozen)
     setup = Setup(config, corpus, splits, model, encoder if frozen else None)
     fit_inputs(setup, encoder)
     return setup
@@ -93,11 +94,12 @@ def given_encoder(config: TrainConfig, encoder: TextEncoder | None) -> TextEncod
     return load_encoder(config.text_encoder, frozen)
 
 
-def build(config: TrainConfig, train: Split, encoder: torch.nn.Module, frozen: bool) -> torch.nn.Module:
-    """The network for a corpus's feature widths, untrained."""
-    dims = {"text": encoder.dim, "audio": train.audio.dim, "vision": train.vision.dim}
+def build(config: TrainConfig, widths: dict, encoder: torch.nn.Module, frozen: bool) -> torch.nn.Module:
+    """The network for a corpus's feature widths, untrained. widths: of audio and vision, and of text if it is stored."""
+    stored = encoder.name == STORED
+    dims = {"text": widths["text"] if stored else encoder.dim, "audio": widths["audio"], "vision": widths["vision"]}
     pool = {"audio": config.pool_audio, "vision": config.pool_vision}
-    return entry(config.model).build(config.network, Inputs(dims, pool, None if frozen else encoder))
+    return entry(config.model).build(config.network, Inputs(dims, pool, None if frozen else encoder, stored))
 
 
 def fit_inputs(setup: Setup, encoder: torch.nn.Module) -> None:
