@@ -40,3 +40,8 @@ def cache_dir() -> Path:
 def corpora_dir() -> Path:
     """The built classroom corpora (safe to delete: `data prepare` makes them again)."""
     return data_root() / "corpora"
+
+
+def runs_dir() -> Path:
+    """What commands write by default, and git does not keep: `runs/`, of `MGMR_LEARNER` where the environment sets it."""
+    return Path(os.environ.get("MGMR_LEARNER") or REPOSITORY).expanduser().absolute() / "runs"

@@ -172,6 +172,11 @@ class Corpus:
         return next(iter(self.splits.values()))
 
     @property
+    def family_is_a_guess(self) -> bool:
+        """Whether only the labels' range told the family."""
+        return "nothing else tells" in self.family_reason
+
+    @property
     def label_range(self) -> float:
         """Labels lie in [-label_range, label_range]."""
         return LABEL_RANGES[self.family]

@@ -1,73 +1,20 @@
 """The one door for data: whatever a run meets (train, resume, evaluate, predict, a record) is checked here.
 
-`facts` is what a run keeps of its corpus in config.json; `check_meets` compares another corpus with it; `fingerprint`
-names the data, whatever the file is called.
+`check_trainable` before training, `check_meets` before a finished run reads a corpus, `text_view` wherever an encoder
+meets text. (What names the data whatever its file is called is training.identity.fingerprint.)
 """
 
-import hashlib
 import sys
 from dataclasses import replace
 
 import numpy as np
 
-from mgmr_lib.data.classroom.corpora import SPECS
 from mgmr_lib.data.corpus import LABEL_RANGES, SPLITS, Corpus, Split
 from mgmr_lib.data.missing import valid_mask
 from mgmr_lib.data.wordpiece import BERT, agreement, load_tokenizer, tokenize, vocabulary_mismatch
 from mgmr_lib.errors import CourseError
 
 STORED = "stored"  # the text encoder's name where the file's own text features are taken
-SAMPLED = 4096  # frames of each modality whose order goes into a fingerprint
-
-
-def fingerprint(corpus: Corpus) -> str:
-    """12 hex digits of a corpus's content: another file under the same name, or the same under another, is noticed.
-
-    Clips' names, labels and token ids, and of a learner's own file every audio and vision value too (MOSI's aligned
-    and unaligned files share all the rest). A classroom corpus's features follow from its seed.
-    """
-    digest = _digest_of_clips(corpus)
-    if corpus.name not in SPECS:
-        for split in corpus.splits.values():
-            for frames in (split.audio, split.vision):
-                digest.update(repr((frames.values.shape, frames.max_length)).encode())
-                digest.update(np.ascontiguousarray(frames.lengths, dtype=np.int64))
-                # A sum of bit patterns is exact and fast (MOSEI: 2 s); a sample of frames tells their order.
-                bits = np.ascontiguousarray(frames.values).view(np.uint32)
-                digest.update(bits.sum(dtype=np.uint64).tobytes())
-                digest.update(np.ascontiguousarray(bits[:: max(1, len(bits) // SAMPLED)]))
-    return digest.hexdigest()[:12]
-
-
-def clip_fingerprint(corpus: Corpus) -> str:
-    """The fingerprint of names, labels and token ids alone, which older runs of a learner's own file carry."""
-    return _digest_of_clips(corpus).hexdigest()[:12]
-
-
-def _digest_of_clips(corpus: Corpus):
-    digest = hashlib.sha256()
-    for split in corpus.splits.values():
-        digest.update("\n".join(split.ids).encode())
-        digest.update(np.ascontiguousarray(split.labels).tobytes())
-        digest.update(np.ascontiguousarray(split.token_ids).tobytes())
-    return digest
-
-
-def same_data(recorded: str, corpus: Corpus) -> bool:
-    """Whether a recorded fingerprint, of this version or an older one, is this corpus's."""
-    return recorded in (fingerprint(corpus), clip_fingerprint(corpus))
-
-
-def facts(corpus: Corpus, text_encoder: str = "") -> dict:
-    """What a run must know of its corpus: to accept another one, and to predict a sentence without any."""
-    train = corpus["train"]
-    widths = {"audio": train.audio.dim, "vision": train.vision.dim}
-    # A sentence typed by hand has no voice and no face: it gets the typical numbers of frames, all of them missing.
-    frames = {"audio": int(np.median(train.audio.lengths)), "vision": int(np.median(train.vision.lengths))}
-    if text_encoder == STORED:
-        widths["text"] = train.text.dim
-    return {"name": corpus.name, "family": corpus.family, "widths": widths, "frames": frames,
-            "text_length": int(train.token_ids.shape[1]), "sizes": {k: len(v) for k, v in corpus.splits.items()}}  # fmt: skip
 
 
 def settings_for(corpus: Corpus) -> dict:
@@ -175,31 +122,18 @@ def check_labels(corpus: Corpus, split: str) -> None:
         )
 
 
-def check_meets(about: dict, corpus: Corpus, own: bool = False, labels: str | None = None) -> None:
-    """Whether a finished run may meet this corpus: one sentence where it may not, a warning where it is doubtful.
+def check_meets(run, about: dict, corpus: Corpus) -> None:
+    """One sentence where a finished run cannot meet a corpus: its features or labels are none that its network knows.
 
-    about: the run's config.json; own: the data is said to be what the run was
-    trained on (no --data), so that a replaced file is an error; labels: the split whose labels will be measured
-    against, None for predictions alone. `text_view` checks the text.
+    run: its folder, for the sentence; about: its config.json. (`text_view` checks the words, `check_labels` a split.)
     """
-    known, where = about["corpus"], corpus.source or corpus.name
-    found = {"audio": corpus.any_split.audio.dim, "vision": corpus.any_split.vision.dim}
-    if "text" in known["widths"]:
-        found["text"] = corpus.any_split.text.dim if corpus.any_split.text else 0
-    wanted = {m: known["widths"].get(m, width) for m, width in found.items()}
-    if found != wanted:
-        raise CourseError(f"{where} has features of widths {found}, but the run was trained on {wanted}")
-    if own and not same_data(about["fingerprint"], corpus):
+    known, name, split = about["corpus"], corpus.source or corpus.name, corpus.any_split
+    found = {m: getattr(split, m).dim if getattr(split, m) is not None else 0 for m in known["widths"]}
+    if found != known["widths"]:
+        raise CourseError(f"{name} has features of widths {found}, but {run} was trained on {known['widths']}")
+    limit = known.get("label_range") or LABEL_RANGES[known["family"]]
+    if corpus.label_range != limit and any(np.isfinite(s.labels).any() for s in corpus.splits.values()):
         raise CourseError(
-            f"{where} no longer holds the data that the run was trained on (its fingerprint is {fingerprint(corpus)}, "
-            f"not {about['fingerprint']}): put the old file back, or name this one with --data to use it as other data"
+            f"{name} has labels from -{corpus.label_range:g} to {corpus.label_range:g} ({corpus.family}), but {run}"
+            f" was trained to predict -{limit:g} to {limit:g}: its errors would mean nothing"
         )
-    if labels is not None:
-        check_labels(corpus, labels)
-        own_range = LABEL_RANGES[known["family"]]
-        if own_range != corpus.label_range:
-            raise CourseError(
-                f"{where} has labels in [-{corpus.label_range:g}, {corpus.label_range:g}] ({corpus.family}), but the run "
-                f"predicts in [-{own_range:g}, {own_range:g}] ({known['family']}): no metric compares the two, so use data "
-                "of the run's range (`predict` works nevertheless)"
-            )

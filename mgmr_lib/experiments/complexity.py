@@ -14,10 +14,9 @@ import torch
 from torch import nn
 
 from mgmr_lib.bench.measure import cpu_seconds, interleaved, one_thread, peak_bytes
-from mgmr_lib.data.batch import Batch, MaskedSplit, ModalityBatch
+from mgmr_lib.data.batch import Batch, MaskedSplit, ModalityBatch, mask_split
 from mgmr_lib.data.corpus import Corpus
 from mgmr_lib.data.load import load_corpus
-from mgmr_lib.data.masked import mask_split
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.data.text import cached_features, load_encoder
 from mgmr_lib.errors import CourseError

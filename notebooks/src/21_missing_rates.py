@@ -170,7 +170,7 @@ say(f"Even the constant that is best *on the test labels themselves*, which nobo
 # **Predict, then run:** by how much do the predictions change?
 
 # %%
-from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.missing import draw_masks
 
 

@@ -8,11 +8,13 @@ import pytest
 
 from mgmr_lib import cli
 from mgmr_lib.data.corpus import Ragged
-from mgmr_lib.data.door import check_meets, check_trainable, facts, fingerprint, same_data, settings_for, text_view
+from mgmr_lib.data.door import check_meets, check_trainable, settings_for, text_view
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.data.text import load_encoder
 from mgmr_lib.errors import CourseError
+from mgmr_lib.training.identity import fingerprint
+from mgmr_lib.training.run import describe
 from tests.toy import toy_corpus
 
 
@@ -38,33 +40,23 @@ def test_a_fingerprint_names_the_content_and_not_the_name():
     turned[[3, 4]] = turned[[4, 3]]
     for values in (one_value, turned):
         other = with_split(corpus, "test", audio=Ragged(values, audio.lengths, audio.max_length))
-        assert fingerprint(other) != known and not same_data(known, other)
+        assert fingerprint(other) != known
     assert fingerprint(with_split(corpus, "valid", labels=-corpus["valid"].labels)) != known
-    assert same_data(known, corpus)
 
 
 def test_what_a_run_may_meet():
     corpus = toy_corpus()
-    about = {"corpus": facts(corpus), "fingerprint": fingerprint(corpus)}
-    check_meets(about, corpus, own=True, labels="test")
+    about = {"corpus": describe(corpus)}
+    check_meets("RUN", about, corpus)
     other = toy_corpus(seed=3)
-    check_meets(about, other, labels="test")
-    assert "fingerprint" in sentence(check_meets, about, other, own=True) and "--data" in sentence(
-        check_meets, about, other, own=True
-    )
-    assert "[5" not in sentence(check_meets, about, toy_corpus(widths=(6, 7)))
-    assert "'audio': 6" in sentence(check_meets, about, toy_corpus(widths=(6, 7)))
+    check_meets("RUN", about, other)
+    assert "'audio': 6" in sentence(check_meets, "RUN", about, toy_corpus(widths=(6, 7)))
     sims = replace(other, family="sims")
-    check_meets(about, sims)  # a prediction needs no labels
-    assert "[-1, 1] (sims)" in sentence(check_meets, about, sims, labels="test")
-    labels = other["test"].labels.copy()
-    labels[4] = np.nan
-    blank = with_split(other, "test", labels=labels)
-    check_meets(about, blank)
-    assert "test/regression_labels" in sentence(check_meets, about, blank, labels="test")
-    assert "no split 'test'" in sentence(
-        check_meets, about, replace(other, splits={"valid": other["valid"]}), labels="test"
-    )
+    assert "-1 to 1 (sims)" in sentence(check_meets, "RUN", about, sims)
+    unlabelled = {n: replace(s, labels=s.labels * np.nan) for n, s in sims.splits.items()}
+    check_meets("RUN", about, replace(sims, splits=unlabelled))  # a prediction needs no labels
+    stored = {"corpus": {**about["corpus"], "widths": {"audio": 5, "vision": 7, "text": 300}}}
+    assert "'text': 0" in sentence(check_meets, "RUN", stored, corpus)
 
 
 def test_training_needs_three_splits_and_labels():
@@ -143,7 +135,7 @@ def test_a_file_with_text_features_alone_is_read(glove):
 
 def test_missing_stored_steps_are_zero_and_none_is_protected(glove):
     encoder = load_encoder("stored")
-    from mgmr_lib.data.masked import mask_split
+    from mgmr_lib.data.batch import mask_split
 
     split = text_view(load_corpus(glove), encoder)["test"]
     masks = draw_masks(split, 0.5, 1)
@@ -162,7 +154,7 @@ def test_stored_text_trains_evaluates_and_predicts(glove, tmp_path, model, capsy
     assert cli.main(["train", "--model", model, "--data", str(glove), "--out", str(run), *settings]) == 0
     said = capsys.readouterr().out
     assert "features (30 wide)" in said and "padding was in front" in said
-    found = ["evaluate", "--run", str(run), "--rates", "0,1", "--seeds", "1", "--references", "--quiet"]
+    found = ["evaluate", "--run", str(run), "--rates", "0,1", "--seeds", "1", "--quiet"]
     assert cli.main([*found, "--out", str(out)]) == 0
     assert cli.main(["predict", "--run", str(run), "--out", str(tmp_path / "a.csv")]) == 0
     capsys.readouterr()

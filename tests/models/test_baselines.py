@@ -320,12 +320,12 @@ def test_frames_seen_by_early_fusion_lie_on_the_clips_own_tokens():
 @pytest.mark.parametrize(
     "name, changes, words",
     [
-        ("fc_t", {"d_model": 0}, "--d-model must be at least 1"),
-        ("late_lstm", {"dropout": 1.0}, "--dropout must be at least 0 and below 1"),
-        ("lmf", {"rank": -1}, "--rank must be at least 1"),
-        ("tfn", {"limit": -3.0}, "--limit must not be negative"),
+        ("fc_t", {"d_model": 0}, "--d-model must be a whole number, at least 1"),
+        ("late_lstm", {"dropout": 1.0}, "--dropout must be a number, at least 0 and below 1"),
+        ("lmf", {"rank": -1}, "--rank must be a whole number, at least 1"),
+        ("tfn", {"limit": -3.0}, "--limit must be a number, at least 0"),
         ("mult", {"heads": 3}, "--heads must divide --d-model"),
-        ("tfr", {"kernel_audio": 4}, "--kernel-audio must be odd"),
+        ("tfr", {"kernel_audio": 4}, "--kernel-audio must be a whole number, odd and at least 1"),
     ],
 )
 def test_impossible_sizes_are_one_sentence(name, changes, words):

@@ -13,9 +13,10 @@ from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.data.text import load_encoder
 from mgmr_lib.models.inputs import Inputs, Sequence
 from mgmr_lib.models.mgmr.alignment import Alignment, CollaborativeBiMamba
+from mgmr_lib.models.mgmr.config import MGMRConfig
 from mgmr_lib.models.mgmr.encoders import UnimodalEncoder
 from mgmr_lib.models.mgmr.fusion import InterleavedFusion, interleave, masked_max
-from mgmr_lib.models.mgmr.network import MGMRConfig, MGMRNet
+from mgmr_lib.models.mgmr.network import MGMRNet
 from mgmr_lib.models.mgmr.reconstruction import ReconstructionModule
 from mgmr_lib.training.losses import LossWeights, joint_loss
 from tests.toy import toy_corpus

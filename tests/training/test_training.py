@@ -98,7 +98,7 @@ def test_resuming_after_each_epoch_ends_where_an_uninterrupted_run_does(tmp_path
     progress = Trainer(setup, folder, quiet=True).run()
     assert progress.history == json.loads((tmp_path / "whole" / "result.json").read_text())["history"]
     masked = setup.masked("test", 0.5, 1)
-    assert (predict(setup.model, masked) == whole.predict(whole.masked(corpus["test"], 0.5, 1))).all()
+    assert (predict(setup.model, masked) == whole.predict(whole.masked("test", 0.5, 1))).all()
 
 
 def test_early_stopping_keeps_the_best_epoch(tmp_path):
@@ -109,7 +109,7 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path):
     assert len(maes) == result["best_epoch"] + 3 < 12 and result["best"] == min(maes)
     rates = run.config.valid_rates
     labels = corpus["valid"].labels
-    again = np.mean([np.abs(run.predict(run.masked(corpus["valid"], r, 1)) - labels).mean() for r in rates])
+    again = np.mean([np.abs(run.predict(run.masked("valid", r, 1)) - labels).mean() for r in rates])
     assert again == pytest.approx(result["best"], abs=1e-5)
 
 
