@@ -96,7 +96,9 @@ def _experiment(args: argparse.Namespace) -> int:
     names = tuple(dict.fromkeys(known("variant", name.strip(), VARIANTS) for name in names))
     settings = _settings(args, names)
     protocols = args.protocol if args.experiment == "table" else "B"
-    key, fingerprint = _stored_corpus(args) if args.report_only else _compute(args, names, protocols, settings)
+    key, fingerprint = (
+        _stored_corpus(args, settings) if args.report_only else _compute(args, names, protocols, settings)
+    )
     ledgers, profile = (args.ledger, *args.others), profile_key(args.profile, settings)
     files = report(args.experiment, ledgers, key, profile, args.out, fingerprint)
     if not files:
@@ -134,24 +136,24 @@ def _compute(args: argparse.Namespace, names, protocols: str, settings: dict) ->
     from mgmr_lib.experiments.carry_over import carry_over
     from mgmr_lib.experiments.plan import jobs_of, reference_config
     from mgmr_lib.experiments.sweep import Sweep, record_references, run_sweep
-    from mgmr_lib.training.identity import fingerprint
 
+    args.data = absolute_data(args.data)
     corpus = load_corpus(args.data, args.dataset)
     masks = tuple(range(1, args.mask_seeds + 1))
     sweep = Sweep(
         args.ledger, args.runs, corpus, masks, quiet=args.quiet, others=args.others, settings=settings
     )  # fmt: skip
-    jobs = []
+    of_runs, jobs = settings_for(corpus) | settings, []
     for protocol in sorted(protocols, reverse=True):
-        jobs += jobs_of(names, protocol, args.profile, corpus.family, args.data, args.dataset, args.seeds, **settings)
+        jobs += jobs_of(names, protocol, args.profile, corpus.family, args.data, args.dataset, args.seeds, **of_runs)
     carry_over(sweep, jobs)
     if "B" in protocols:
-        record_references(sweep, reference_config(args.profile, corpus.family, settings))
+        record_references(sweep, reference_config(args.profile, corpus.family, of_runs))
     run_sweep(sweep, jobs, args.jobs)
-    return sweep.key, fingerprint(corpus)
+    return sweep.key, sweep.fingerprint
 
 
-def _stored_corpus(args: argparse.Namespace) -> tuple[str, str | None]:
+def _stored_corpus(args: argparse.Namespace, settings: dict) -> tuple[str, str | None]:
     """The corpus's folder in the ledger (and its fingerprint, where it was read); a file that is gone goes by the name
     that it had, as long as one corpus alone had it."""
     from mgmr_lib.data.classroom.corpora import SPECS
@@ -164,7 +166,8 @@ def _stored_corpus(args: argparse.Namespace) -> tuple[str, str | None]:
         return args.data, None
     if Path(args.data).expanduser().exists():
         corpus = load_corpus(args.data, args.dataset)
-        return corpus_key(corpus.name, fingerprint(corpus), corpus.family), fingerprint(corpus)
+        content = fingerprint(corpus, settings.get("text_encoder", ""))
+        return corpus_key(corpus.name, content, corpus.family), content
     stored = corpora((args.ledger, *args.others))
     keys = [key for key, name in stored.items() if args.data == key or corpus_name(args.data) == name]
     if len(keys) != 1:

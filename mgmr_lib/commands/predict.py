@@ -34,8 +34,8 @@ def _split(args: argparse.Namespace) -> int:
     from mgmr_lib.training.run import load_run
 
     run = load_run(args.run, data=args.data)
-    split = run.split(args.split)
     masked = run.masked(args.split, args.rate, args.seed)
+    split = masked.split
     found = {run.config.model: run.predict(masked, args.batch_size)}
     table = pd.DataFrame({"id": split.ids, "truth": split.labels, "prediction": found[run.config.model]})
     write_text(out, table.to_csv(index=False, lineterminator="\n"))

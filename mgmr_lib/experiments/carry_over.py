@@ -7,7 +7,7 @@ from mgmr_lib.experiments.ledger import read_record, write_record
 from mgmr_lib.experiments.plan import Job
 from mgmr_lib.experiments.records import record_path
 from mgmr_lib.experiments.sweep import Sweep
-from mgmr_lib.training.identity import changed_settings, fingerprint, first_fingerprint, read_config
+from mgmr_lib.training.identity import changed_settings, first_fingerprint, read_config
 
 
 def carry_over(sweep: Sweep, jobs: Iterable[Job], say=print) -> int:
@@ -41,7 +41,7 @@ def carried(record: dict, sweep: Sweep, wanted: dict) -> dict | None:
         return None
     if record["fingerprint"] != first_fingerprint(sweep.corpus):
         return None
-    record = record | {"fingerprint": fingerprint(sweep.corpus), "corpus": sweep.corpus.name}
+    record = record | {"fingerprint": sweep.fingerprint, "corpus": sweep.corpus.name}
     if record["config"] is None:
         return record
     run = wanted.get((record["name"], record["training_seed"], record["protocol"]))

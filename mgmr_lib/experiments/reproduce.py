@@ -44,7 +44,7 @@ def repeat(record: dict, folder: Path, quiet: bool = True, data: str | None = No
     """
     config = read_config(record["config"], "the record")
     corpus = load_corpus(data or config.data, record["dataset"] if config.data not in SPECS else None)
-    if record["fingerprint"] not in (fingerprint(corpus), first_fingerprint(corpus)):
+    if record["fingerprint"] not in (fingerprint(corpus, config.text_encoder), first_fingerprint(corpus)):
         raise CourseError(
             f"{data or config.data} is not the data of this record: its clips, labels, words or features differ"
         )
