@@ -57,17 +57,21 @@ def main(args: argparse.Namespace) -> int:
     given = overrides(args)
     config = make_config(args.model, args.profile, **given)  # a wrong setting answers before the data is read
 
-    from mgmr_lib.data.load import load_corpus
+    from mgmr_lib.data.door import check_trainable, settings_for
+    from mgmr_lib.data.findings import findings, repairs
+    from mgmr_lib.data.load import absolute_data, load_corpus
     from mgmr_lib.files import make_folder
     from mgmr_lib.training.run import train_run
 
+    given["data"] = absolute_data(config.data)
+    corpus = load_corpus(given["data"], config.dataset, partial=True)
+    check_trainable(corpus)
     make_folder(args.out.expanduser())
-    corpus = load_corpus(config.data, config.dataset)
-    config = make_config(args.model, args.profile, corpus.family, **given)
+    config = make_config(args.model, args.profile, corpus.family, **settings_for(corpus) | given)
     print(f"corpus {corpus.name}: {', '.join(f'{len(s)} {n}' for n, s in corpus.splits.items())} clips")
     print(f"metrics of {corpus.family}: {corpus.family_reason}")
-    for place, count in corpus.repaired.items():
-        print(f"repaired {place}: {count}")
+    for line in [*repairs(corpus), *findings(corpus)]:
+        print(line)
     run = train_run(config, args.out.expanduser(), corpus, args.quiet)
     parameters = sum(p.numel() for p in run.model.parameters())
     print(

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from mgmr_lib.data.corpus import MODALITIES, Ragged, Split
-from mgmr_lib.data.missing import UNK_ID, mask_tokens
-from mgmr_lib.data.text import encode
+from mgmr_lib.data.missing import mask_tokens
+from mgmr_lib.data.text import STORED, encode
 
 
 @dataclass
@@ -111,7 +111,7 @@ class MaskedSplit:
             target = x if self.complete_text is None else pad([self.complete_text[i] for i in index])
             return ModalityBatch(x, target, valid, keep)
         target = torch.from_numpy(self.split.token_ids[index, : valid.shape[1]])
-        return ModalityBatch(torch.where(valid & ~keep, UNK_ID, target), target, valid, keep)
+        return ModalityBatch(torch.where(valid & ~keep, self.split.unk_id, target), target, valid, keep)
 
 
 def mask_split(
@@ -125,11 +125,13 @@ def mask_split(
     """
     if encoder is None:
         return MaskedSplit(split, keep)
+    if encoder.name == STORED:
+        return MaskedSplit(split, keep, split.text.features() if targets else None, encoder.masked(split, keep["text"]))
     longest = min(keep["text"].shape[1], split.token_ids.shape[1])
     valid = np.arange(longest)[None, :] < split.token_lengths[:, None]
     seen = keep["text"][:, :longest]
     touched = np.flatnonzero((valid & ~seen).any(1))
-    ids = mask_tokens(split.token_ids[:, :longest], seen, valid)
+    ids = mask_tokens(split.token_ids[:, :longest], seen, valid, split.unk_id)
     if complete is None or len(touched) == len(split):
         masked = encode(encoder, ids, split.token_lengths)
     elif len(touched) == 0:

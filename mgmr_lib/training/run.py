@@ -2,7 +2,7 @@
 
 import sys
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ from accelerate import Accelerator
 
 from mgmr_lib.data.batch import MaskedSplit
 from mgmr_lib.data.classroom.corpora import SPECS
-from mgmr_lib.data.corpus import Corpus
+from mgmr_lib.data.corpus import LABEL_RANGES, Corpus
+from mgmr_lib.data.door import check_meets, check_trainable, text_view
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.text import TextEncoder
 from mgmr_lib.errors import CourseError
@@ -43,7 +44,7 @@ def check_same(folder: Path, config: TrainConfig, corpus: Corpus) -> None:
         raise CourseError(
             f"{folder} holds a run with other settings ({sentence_of(changed)}): choose another --out or delete it"
         )
-    if about["fingerprint"] not in (fingerprint(corpus), first_fingerprint(corpus)):
+    if about["fingerprint"] not in (fingerprint(corpus, config.text_encoder), first_fingerprint(corpus)):
         raise CourseError(
             f"{folder} holds a run on other data ({about['corpus']['name']} when it was trained, and its clips, labels,"
             f" words or features differ from {corpus.source or corpus.name}): choose another --out or delete it"
@@ -74,8 +75,8 @@ def description(config: TrainConfig, corpus: Corpus) -> dict:
     return {
         "config": config.to_dict(),
         "config_hash": config.hash(),
-        "fingerprint": fingerprint(corpus),
-        "corpus": describe(corpus, config.max_clips),
+        "fingerprint": fingerprint(corpus, config.text_encoder),
+        "corpus": describe(corpus, config.max_clips, config.text_encoder),
         "provenance": provenance(),
     }
 
@@ -93,6 +94,7 @@ def train_run(
     encoder: the configuration's frozen text encoder, if it is loaded already.
     """
     corpus = corpus or load_corpus(config.data, config.dataset)
+    check_trainable(corpus)
     accelerator = accelerator or Accelerator()
     folder = Path(folder)
     if accelerator.is_main_process:
@@ -110,7 +112,7 @@ def train_run(
     return load_run(folder, corpus, encoder=encoder)
 
 
-def describe(corpus: Corpus, clips: int | None = None) -> dict:
+def describe(corpus: Corpus, clips: int | None = None, text_encoder: str = "") -> dict:
     """What a run must know of its corpus to do without it, and to accept another one. clips: its max_clips.
 
     source: the file's place, absolute, so that the run is usable from every folder. label_mean: the simplest rival, the
@@ -124,7 +126,7 @@ def describe(corpus: Corpus, clips: int | None = None) -> dict:
         "family": corpus.family,
         "label_range": corpus.label_range,
         "source": str(Path(corpus.source).expanduser().absolute()) if corpus.source else "",
-        "widths": feature_widths(corpus),
+        "widths": feature_widths(corpus, text_encoder),
         "frames": frames,
         "text_length": int(train.token_ids.shape[1]),
         "label_mean": float(np.mean(cut(train, clips).labels)),
@@ -182,22 +184,25 @@ def load_run(
     if corpus is None and with_corpus:
         corpus = corpus_of(folder, about, config, data)
     if corpus is not None:
-        check_fits(folder, about, corpus)
+        check_meets(folder, about, corpus)
     encoder = given_encoder(config, encoder)
     frozen = config.encoder_lr == 0
     model = build(config, about["corpus"]["widths"], encoder, frozen)
     tensors, _ = load_tensors(folder / "model.safetensors")
     load_weights(model, tensors, folder / "model.safetensors")
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    splits = {} if corpus is None else cut_splits(corpus, config.max_clips)
+    splits = {} if corpus is None else cut_splits(text_view(corpus, encoder), config.max_clips)
     outside = encoder.to(device) if frozen else None
     return Run(config, corpus, splits, model.to(device).eval(), outside, {}, folder, about, device)
 
 
 def corpus_of(folder: Path, about: dict, config: TrainConfig, data: str | None = None) -> Corpus:
-    """The corpus that a run is measured on: `data` if given, else its own, wherever the command was started."""
+    """The corpus that a run is measured on: `data` if given, else its own, wherever the command was started.
+
+    It may lack splits and labels: what is asked of it later says so.
+    """
     if data is not None:
-        return load_corpus(data, None if data in SPECS else about["corpus"]["family"])
+        return _in_family(load_corpus(data, partial=True), about["corpus"]["family"])
     if config.data in SPECS:
         return load_corpus(config.data)
     path = Path(about["corpus"].get("source") or config.data).expanduser()
@@ -206,24 +211,23 @@ def corpus_of(folder: Path, about: dict, config: TrainConfig, data: str | None =
             f"{folder} was trained on {path}, which is not there any more: give its new place with --data"
         )
     corpus = load_corpus(path, about["corpus"]["family"])
-    if about["fingerprint"] not in (fingerprint(corpus), first_fingerprint(corpus)):
+    if about["fingerprint"] not in (fingerprint(corpus, config.text_encoder), first_fingerprint(corpus)):
         print(f"warning: {path} holds other data than when {folder} was trained on it", file=sys.stderr)
     return corpus
 
 
 def label_range(about: dict) -> float:
     """A run predicts labels in [-label_range, label_range]."""
-    return about["corpus"].get("label_range") or (1.0 if about["corpus"]["family"] == "sims" else 3.0)
+    return about["corpus"].get("label_range") or LABEL_RANGES[about["corpus"]["family"]]
 
 
-def check_fits(folder: Path, about: dict, corpus: Corpus) -> None:
-    """A CourseError where a corpus's features or labels are none that the run's network knows."""
-    name, wanted, found = corpus.source or corpus.name, about["corpus"]["widths"], feature_widths(corpus)
-    if found != wanted:
-        raise CourseError(f"{name} has features of widths {found}, but {folder} was trained on {wanted}")
-    limit = label_range(about)
-    if corpus.label_range != limit:
-        raise CourseError(
-            f"{name} has labels from -{corpus.label_range:g} to {corpus.label_range:g} ({corpus.family}), but {folder}"
-            f" was trained to predict -{limit:g} to {limit:g}: its errors would mean nothing"
+def _in_family(corpus: Corpus, family: str) -> Corpus:
+    """Other data whose name does not tell its family is taken for the run's; labels that look otherwise are said."""
+    if corpus.family == family or not corpus.family_is_a_guess:
+        return corpus
+    if LABEL_RANGES[family] != corpus.label_range:
+        print(
+            f"warning: {corpus.source}: {corpus.family_reason.split(' (')[0]}, and they are taken for {family}'s",
+            file=sys.stderr,
         )
+    return replace(corpus, family=family)

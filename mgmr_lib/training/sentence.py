@@ -10,7 +10,9 @@ from mgmr_lib.training.run import Run
 
 def sentence_split(run: Run, text: str) -> Split:
     """One clip with these words and blank voice and face, as long as the run's typical clip."""
-    ids, lengths = tokenize(load_tokenizer(run.config.text_encoder), [text], run.about["corpus"]["text_length"])
+    encoder = run.encoder or run.model.inputs.text_encoder
+    longest = min(run.about["corpus"]["text_length"], encoder.max_tokens)
+    ids, lengths = tokenize(load_tokenizer(encoder.name), [text], longest, encoder.special)
     blank = {}
     for m in ("audio", "vision"):
         frames, width = run.about["corpus"]["frames"][m], run.about["corpus"]["widths"][m]

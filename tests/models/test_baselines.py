@@ -21,7 +21,6 @@ from mgmr_lib.models.baselines.common import last_valid, masked_mean, run_packed
 from mgmr_lib.models.baselines.tensor_fusion import LowRankFusion, outer_product
 from mgmr_lib.models.inputs import Inputs
 from mgmr_lib.models.registry import entry
-from mgmr_lib.training import setup as preparation
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.losses import LossWeights, joint_loss
 from mgmr_lib.training.run import load_run, train_run
@@ -334,13 +333,6 @@ def test_impossible_sizes_are_one_sentence(name, changes, words):
         entry(name).config(**SIZES[name] | changes)
 
 
-@pytest.fixture
-def no_vocabulary(monkeypatch):
-    """The toy corpus's token ids are random: there is no vocabulary to compare them with."""
-    monkeypatch.setattr(preparation, "vocabulary_mismatch", lambda *_: None)
-    monkeypatch.setattr(preparation, "load_tokenizer", lambda *_: None)
-
-
 def small(name, **changes):
     fixed = {"text_encoder": "tiny", "pool_audio": 4, "pool_vision": 4}
     return make_config(name, "laptop", **fixed | SIZES[name] | changes)
@@ -355,7 +347,7 @@ WIDER = dict.fromkeys(NAMES, {"d_model": 32}) | {
 
 
 @every_baseline
-def test_it_overfits_thirty_two_clips(name, no_vocabulary):
+def test_it_overfits_thirty_two_clips(name):
     no_dropout = {k: 0.0 for k in ("dropout", "attention_dropout") if hasattr(entry(name).config(), k)}
     setup = prepare(small(name, **no_dropout | WIDER[name]), toy_corpus(sizes=(32, 4, 4)))
     data = setup.masked("train", 0.0, 1)
@@ -374,7 +366,7 @@ def test_it_overfits_thirty_two_clips(name, no_vocabulary):
 
 
 @every_baseline
-def test_it_trains_by_the_same_loop_and_is_read_back_whole(name, no_vocabulary, tmp_path):
+def test_it_trains_by_the_same_loop_and_is_read_back_whole(name, tmp_path):
     corpus = toy_corpus(sizes=(16, 8, 8))
     run = train_run(small(name, epochs=2, batch_size=5), tmp_path / "run", corpus, quiet=True)  # 16 = 5 + 5 + 5 + 1
     untrained = prepare(run.config, corpus).model.state_dict()
@@ -392,7 +384,7 @@ def toy_file(tmp_path_factory):
 
 
 @every_baseline
-def test_the_command_line_trains_and_evaluates_it(name, toy_file, tmp_path, no_vocabulary, capsys):
+def test_the_command_line_trains_and_evaluates_it(name, toy_file, tmp_path, capsys):
     settings = ["--profile", "fast", "--text-encoder", "tiny", "--epochs", "2", "--batch-size", "8", "--quiet"]
     run, out = tmp_path / "run", tmp_path / "measured.json"
     assert cli.main(["train", "--model", name, "--data", str(toy_file), "--out", str(run), *settings]) == 0

@@ -17,7 +17,6 @@ from mgmr_lib.models.mfmb.config import MFMBCodeConfig, MFMBConfig
 from mgmr_lib.models.mfmb.network import MFMBNet
 from mgmr_lib.models.output import class_values
 from mgmr_lib.models.registry import entry
-from mgmr_lib.training import setup as preparation
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.losses import LossWeights, joint_loss
 from mgmr_lib.training.run import load_run, train_run
@@ -276,13 +275,6 @@ def test_impossible_settings_are_one_sentence(changes, words):
         make(changes)
 
 
-@pytest.fixture
-def no_vocabulary(monkeypatch):
-    """The toy corpus's token ids are random: there is no vocabulary to compare them with."""
-    monkeypatch.setattr(preparation, "vocabulary_mismatch", lambda *_: None)
-    monkeypatch.setattr(preparation, "load_tokenizer", lambda *_: None)
-
-
 def small(**changes):
     fixed = {"text_encoder": "tiny", "pool_audio": 4, "pool_vision": 4, "dropout": 0.0}
     own = {"steps_audio": 40, "steps_vision": 60} if changes.get("reading") == "code" else {"input_dropout": 0.0}
@@ -307,7 +299,7 @@ TWO_HOT = {"classes": 7, "class_targets": "two-hot"}
     [{}, {"encoder": "mamba"}, {"reading": "code"}, TWO_HOT],
     ids=["paper", "twin", "code", "two-hot classes"],
 )
-def test_it_overfits_thirty_two_clips(changes, no_vocabulary):
+def test_it_overfits_thirty_two_clips(changes):
     setup = prepare(small(**changes), toy_corpus(sizes=(32, 4, 4)))
     data = setup.masked("train", 0.0, 1)
     batch, model = data.batch(range(32)), setup.model.train()
@@ -337,7 +329,7 @@ class OneEpoch(Trainer):
 @pytest.mark.parametrize(
     "changes", [{}, {"reading": "code"}, {"encoder": "mamba", "classes": 7}], ids=["paper", "code", "twin"]
 )
-def test_it_trains_by_the_same_loop_resumes_and_is_read_back_whole(changes, no_vocabulary, tmp_path):
+def test_it_trains_by_the_same_loop_resumes_and_is_read_back_whole(changes, tmp_path):
     corpus, config = toy_corpus(sizes=(16, 8, 8)), small(epochs=2, batch_size=5, **changes)  # 16 = 5 + 5 + 5 + 1
     run = train_run(config, tmp_path / "run", corpus, quiet=True)
     data = run.masked(corpus["test"], 0.5, 1)

@@ -15,7 +15,6 @@ import torch
 
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
-from mgmr_lib.training import setup as preparation
 from mgmr_lib.training.checkpoint import load_tensors, save_tensors
 from mgmr_lib.training.config import TrainConfig, make_config
 from mgmr_lib.training.run import load_run, train_run
@@ -32,13 +31,6 @@ TINY = {
     "pool_audio": 4,
     "pool_vision": 4,
 }
-
-
-@pytest.fixture(autouse=True)
-def no_vocabulary(monkeypatch):
-    """The toy corpus's token ids are random: there is no vocabulary to compare them with."""
-    monkeypatch.setattr(preparation, "vocabulary_mismatch", lambda *_: None)
-    monkeypatch.setattr(preparation, "load_tokenizer", lambda *_: None)
 
 
 def config(**changes) -> TrainConfig:
@@ -192,9 +184,8 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {root!r})
 from tests.toy import toy_corpus
-from tests.training.test_training import config, preparation
+from tests.training.test_training import config
 from mgmr_lib.training.run import train_run
-preparation.vocabulary_mismatch = preparation.load_tokenizer = lambda *_: None
 train_run(config(epochs=8, patience=8), {folder!r}, toy_corpus(), quiet=True)
 """
 
