@@ -5,46 +5,102 @@ import argparse
 import importlib
 import os
 import sys
+import tomllib
+from importlib import metadata
+from typing import NamedTuple
 
+from mgmr_lib.commands.parser import Parser
 from mgmr_lib.errors import CourseError
+from mgmr_lib.files import REMEDIES, cannot_write
+from mgmr_lib.paths import REPOSITORY
 
-# command: (module that offers add_arguments and main, what it does)
+
+class Command(NamedTuple):
+    """module: offers add_arguments(parser) and main(args); text: what it does; examples: lines to copy."""
+
+    module: str
+    text: str
+    examples: tuple[str, ...]
+
+
 COMMANDS = {
-    "doctor": ("doctor", "say what works on this machine, and what to do where something does not"),
-    "data": ("data.commands", "prepare, verify, describe or export the corpora"),
-    "train": ("commands.train", "train a network into a folder; run it again to resume"),
-    "evaluate": ("commands.evaluate", "measure a finished run over missing rates"),
-    "predict": ("commands.predict", "predict clips of a split, or a sentence of your own"),
-    "report": ("commands.report", "draw the missing-rate curves of evaluations as a PNG"),
-    "experiment": ("commands.experiment", "the papers' tables and figures, from runs that the ledger keeps"),
-    "bench": ("bench", "time the scans against their peers"),
-    "gpu": ("commands.gpu", "install mamba_ssm's CUDA kernels, tried before they are installed"),
-    "run": ("commands.run", "train on the default corpus, print and plot the missing-rate table"),
+    "doctor": Command("doctor", "say what works on this machine, and what to do where something does not", ("doctor",)),
+    "data": Command(
+        "data.commands",
+        "prepare, verify, describe or export the corpora",
+        ("data prepare", "data describe classroom-mosi", "data describe data/mosi/unaligned_50.pkl --dataset mosi"),
+    ),
+    "train": Command(
+        "commands.train",
+        "train a network into a folder; run it again to resume",
+        (
+            "train --model mgmr --profile fast --out runs/mgmr",
+            "train --model mfmb --epochs 4 --lr 5e-4 --out runs/mfmb",
+        ),
+    ),
+    "evaluate": Command(
+        "commands.evaluate",
+        "measure a finished run over missing rates",
+        ("evaluate --run runs/mgmr --rates 0:1:0.1 --seeds 3 --out runs/mgmr.json",),
+    ),
+    "predict": Command(
+        "commands.predict",
+        "predict clips of a split, or a sentence of your own",
+        ('predict --run runs/mgmr --text "a quiet, moving film"', "predict --run runs/mgmr --rate 0.5 --out half.csv"),
+    ),
+    "report": Command(
+        "commands.report",
+        "draw the missing-rate curves of evaluations as a PNG",
+        ("report --results runs/mgmr.json runs/mfmb.json --metrics mae,corr --out curves.png",),
+    ),
+    "experiment": Command(
+        "commands.experiment",
+        "the papers' tables and figures, from runs that the ledger keeps",
+        ("experiment table --report-only", "experiment ablation --profile fast --seeds 1 --set epochs=1 max_clips=64"),
+    ),
+    "bench": Command("bench", "time the scans against their peers", ("bench --quick",)),
+    "gpu": Command("commands.gpu", "install mamba_ssm's CUDA kernels, tried before they are installed", ("gpu",)),
+    "run": Command(
+        "commands.run",
+        "train on the default corpus, print and plot the missing-rate table",
+        ("run", "run --profile laptop --out runs/laptop"),
+    ),
 }
+PROGRAM = "python -m mgmr_lib"
 
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """The parser; only the named command's module is imported."""
-    parser = argparse.ArgumentParser(prog="python -m mgmr_lib", description="The library behind the course.")
+    parser = Parser(
+        prog=PROGRAM, description="The library behind the course.", epilog=f"for example:\n  {PROGRAM} train --help"
+    )
+    parser.add_argument("--version", action="version", version=f"mgmr_lib {version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (module, text) in COMMANDS.items():
-        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    for name, c in COMMANDS.items():
+        examples = "for example:\n" + "\n".join(f"  {PROGRAM} {line}" for line in c.examples)
+        sub = commands.add_parser(name, help=c.text, description=c.text[0].upper() + c.text[1:] + ".", epilog=examples)
         if name == command:
-            importlib.import_module(f".{module}", __package__).add_arguments(sub)
+            importlib.import_module(f"mgmr_lib.{c.module}").add_arguments(sub)
     return parser
+
+
+def version() -> str:
+    """The course's version: what its pyproject.toml says, or the installed package."""
+    try:
+        with open(REPOSITORY / "pyproject.toml", "rb") as file:
+            return tomllib.load(file)["project"]["version"]
+    except (OSError, KeyError, tomllib.TOMLDecodeError):
+        return metadata.version("mgmr-course")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Exit code 0: done; 2: bad input, said in one sentence; 130: interrupted."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = sys.argv[1:] if arguments is None else [str(a) for a in arguments]
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    command = next((a for a in arguments if not a.startswith("-")), None)
     try:
-        args = build_parser(command).parse_args(arguments)
-        return importlib.import_module(f".{COMMANDS[args.command][0]}", __package__).main(args) or 0
+        return _run(arguments)
     except CourseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _fail(str(error))
     except KeyboardInterrupt:
         print("interrupted: run the same command again to go on", file=sys.stderr)
         return 130
@@ -52,3 +108,35 @@ def main(arguments: list[str] | None = None) -> int:
         # The reader of our output (head, less) has gone: nothing is wrong, and nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in REMEDIES:
+            raise
+        return _fail(str(cannot_write(error.filename or "the result", error)))
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        return _fail(
+            "there is not enough memory for this: give smaller sizes, or a smaller --batch-size or --max-clips"
+        )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Python's and numpy's error, torch's on a GPU, and what torch says on a CPU."""
+    words = ("DefaultCPUAllocator", "can't allocate memory", "CUDA out of memory")
+    return isinstance(error, MemoryError) or any(w in str(error) for w in words)
+
+
+def _run(arguments: list[str]) -> int:
+    command = next((a for a in arguments if not a.startswith("-")), None)
+    try:
+        args = build_parser(command).parse_args(arguments)
+    except SystemExit as stop:  # argparse has printed the help or the version
+        return int(stop.code or 0)
+    code = importlib.import_module(f"mgmr_lib.{COMMANDS[args.command].module}").main(args) or 0
+    sys.stdout.flush()  # a full disk behind the output is noticed here, not when Python ends
+    return code
+
+
+def _fail(sentence: str) -> int:
+    print("error: " + " ".join(sentence.split()), file=sys.stderr)
+    return 2

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import glob
 import json
+import math
 import os
 import re
 import time
@@ -19,6 +20,7 @@ from mgmr_lib.errors import CourseError
 
 WINDOWS = os.name == "nt"
 WAITS = (0.1, 0.3, 1.0)  # seconds between tries to replace a file that is open
+LOCK = ".lock"
 REMEDIES = {
     errno.ENOSPC: "make room on the disk",
     errno.EDQUOT: "make room in your quota",
@@ -88,8 +90,16 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def write_json(path: Path | str, values: dict) -> None:
-    """Write a JSON file whole, or not at all."""
-    write_text(path, json.dumps(values, indent=1) + "\n")
+    """Write a JSON file whole, or not at all. JSON knows no nan and no infinity: they become null."""
+    write_text(path, json.dumps(_finite(values), indent=1, allow_nan=False) + "\n")
+
+
+def _finite(values):
+    if isinstance(values, dict):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
 def read_json(path: Path | str) -> dict:
@@ -129,6 +139,34 @@ def check_writable(path: Path | str, option: str = "--out") -> None:
     if path.is_dir():
         raise CourseError(f"{path} is a folder: give the name of a file with {option}")
     make_folder(path.parent, option)
+
+
+@contextlib.contextmanager
+def only_one(folder: Path | str, what: str) -> Iterator[None]:
+    """Hold a folder for this process; CourseError ("another process is ...") where another one holds it.
+
+    The lock goes with its process, however that ends. Where nothing can be written there is nothing to guard.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(Path(folder) / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise CourseError(
+            f"another process is {what} {folder} just now: wait until it is done, or choose another folder"
+        ) from None
+    except (OSError, NotImplementedError):
+        pass
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_litter(path: Path) -> bool:
+    """Whether this is a lock or a part of a file: nothing that somebody would miss."""
+    return path.name == LOCK or (path.name.startswith(".") and path.name.endswith(".part"))
 
 
 def _to_disk(path: Path) -> None:

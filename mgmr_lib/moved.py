@@ -75,6 +75,7 @@ _TABLE = """
     data.classroom_features -> data.classroom.features
     data.classroom_splits -> data.classroom.splits
     data.hub -> data.download.hub
+    data.masked -> data.batch
     data.mmsa_export -> data.mmsa.export
     data.pickle_names -> data.mmsa.pickle_names
     data.pinned -> data.download.pinned
@@ -83,6 +84,7 @@ _TABLE = """
     data.sources -> data.download.sources
     evaluation.complexity -> experiments.complexity
     evaluation.cost_tables -> experiments.cost_tables
+    evaluation.evaluation -> evaluation.missing_rates
     evaluation.figures -> experiments.figures
     evaluation.ledger -> experiments.ledger
     evaluation.plan -> experiments.plan

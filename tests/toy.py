@@ -21,7 +21,7 @@ def toy_split(rng, n, name, widths=(5, 7), longest=(40, 60), text=16) -> Split:
     labels = rng.uniform(-3, 3, n).astype(np.float32)
     audio, vision = (_frames(rng, labels, longest[k], widths[k]) for k in (0, 1))
     names = tuple(f"{name}{i}$_$1" for i in range(n))
-    return Split(names, tuple("words" for _ in names), ids, lengths, audio, vision, labels)
+    return Split(names, ("",) * n, ids, lengths, audio, vision, labels)
 
 
 def toy_corpus(seed=0, sizes=(48, 16, 24), **kw) -> Corpus:

@@ -27,7 +27,7 @@ def main(args: argparse.Namespace) -> int:
     import torch
 
     from mgmr_lib.bench import report, suites
-    from mgmr_lib.bench.provenance import provenance
+    from mgmr_lib.bench.machine import machine
 
     if args.device == "cuda" and not torch.cuda.is_available():
         raise CourseError(
@@ -35,7 +35,7 @@ def main(args: argparse.Namespace) -> int:
             "`python -m mgmr_lib doctor`"
         )
     settings = QUICK if args.quick else FULL
-    result = {"provenance": provenance(sys.argv), "settings": settings.as_dict(), "device": args.device}
+    result = {"provenance": machine(sys.argv), "settings": settings.as_dict(), "device": args.device}
     result |= suites.run(settings, args.device, args.offline, say=lambda line: print(line, file=sys.stderr, flush=True))
     print(report.text(result))
     paths = report.write(result, args.out)

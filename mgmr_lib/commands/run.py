@@ -5,12 +5,14 @@ import argparse
 from pathlib import Path
 
 from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.settings import whole
+from mgmr_lib.training.profiles import PROFILES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="classroom-mosi", help="a corpus's name or an MMSA file")
-    parser.add_argument("--profile", default="fast", help="fast, laptop or full")
-    parser.add_argument("--seed", type=int, default=1111)
+    parser.add_argument("--profile", default="fast", choices=PROFILES, help="sizes of both networks")
+    parser.add_argument("--seed", type=whole(low=0), default=1111, help="training seed")
     parser.add_argument(
         "--out", type=Path, default=REPOSITORY / "runs" / "first", help="folder for weights, table and figure"
     )
@@ -19,10 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     from mgmr_lib.data.load import load_corpus
-    from mgmr_lib.evaluation.evaluation import evaluate_run, print_side_by_side
-    from mgmr_lib.evaluation.missing_rates import parse_rates
+    from mgmr_lib.evaluation.missing_rates import evaluate_run, print_side_by_side
     from mgmr_lib.evaluation.plots import missing_rate_figure, save_figure, tidy
-    from mgmr_lib.training.checkpoint import write_json
+    from mgmr_lib.files import write_json
+    from mgmr_lib.settings import parse_rates
     from mgmr_lib.training.run import train_run
 
     corpus = load_corpus(args.data)

@@ -27,6 +27,7 @@ def progress(number: str | None = None) -> None:
     """Draw the exercises passed: of notebook `number` ("01"), or of the whole course."""
     from mgmr_lib.course import registry
     from mgmr_lib.course.display import markdown
+    from mgmr_lib.markdown import table
 
     exercises = registry.exercises_of(number) if number else registry.all_exercises()
     kept = read()
@@ -35,5 +36,5 @@ def progress(number: str | None = None) -> None:
     for e in exercises:
         rows.setdefault(e.id[:2], []).append(sign[kept.get(e.id, "not attempted")])
     done = sum(kept.get(e.id) == "passed" for e in exercises)
-    lines = ["| notebook | exercises |", "|---|---|"] + [f"| {n} | {' '.join(s)} |" for n, s in rows.items()]
-    markdown("\n".join([f"**{done} of {len(exercises)} exercises passed** (● passed, ◐ tried, ○ open)", "", *lines]))
+    shown = table(("notebook", "exercises"), ((n, " ".join(s)) for n, s in rows.items()))
+    markdown(f"**{done} of {len(exercises)} exercises passed** (● passed, ◐ tried, ○ open)\n\n{shown}")

@@ -1,14 +1,18 @@
-"""What a corpus is in memory: three splits, each with a text, an audio and a vision sequence and one label a clip.
+"""What a corpus is in memory: splits, each with a text, an audio and a vision sequence and one label a clip.
 
 Audio and vision are *ragged*: only valid frames are stored, because MOSEI padded to 500 frames would need 5 GB.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from mgmr_lib.errors import CourseError
+
 MODALITIES = ("text", "audio", "vision")
 SPLITS = ("train", "valid", "test")
+LABEL_RANGES = {"mosi": 3.0, "mosei": 3.0, "sims": 1.0}  # labels of a family lie in [-range, range]
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,10 @@ class Ragged:
         return len(self.lengths)
 
     def __getitem__(self, i: int) -> np.ndarray:
-        """The valid frames of clip i: (lengths[i], d)."""
+        """The valid frames of clip i: (lengths[i], d); a negative i counts from the end, as in a list."""
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"clip {i} of {len(self)}")
+        i %= len(self)
         return self.values[self._starts[i] : self._starts[i + 1]]
 
     def padded(self, length: int | None = None) -> np.ndarray:
@@ -60,13 +67,37 @@ class Ragged:
         return Ragged(values, self.lengths[index], self.max_length)
 
 
+class StoredText:
+    """Text features that a file holds ready-made, (l_i, dim) a clip: read on first use, because MOSEI's take 3 GB.
+
+    read: makes the Ragged; dim: its feature width, known beforehand.
+    """
+
+    def __init__(self, read: Callable[[], Ragged], dim: int):
+        self._read, self.dim = read, dim
+        self._features: Ragged | None = None
+
+    def features(self) -> Ragged:
+        """The features of all clips, complete."""
+        if self._features is None:
+            self._features = self._read()
+        return self._features
+
+    def select(self, index) -> "StoredText":
+        """The clips of `index`, in that order."""
+        return StoredText(lambda: self.features().select(index), self.dim)
+
+
 @dataclass(frozen=True)
 class Split:
     """n clips.
 
     ids: n names ("video$_$clip"); raw_text: n sentences; token_ids: (n, L) int64, zeros at the back;
-    token_lengths: (n,) valid tokens, [CLS] and [SEP] included; audio, vision: Ragged; labels: (n,) float32;
-    extra: further columns of n values each (SIMS's one-modality labels, the classroom corpus's sarcasm flag).
+    token_lengths: (n,) valid tokens, [CLS] and [SEP] included; audio, vision: Ragged; labels: (n,) float32, NaN where
+    the file holds none;
+    extra: further columns of n values each (SIMS's one-modality labels, the classroom corpus's sarcasm flag);
+    text: the file's own text features, if it holds any. A file with features alone has token_ids that are all zero,
+    and its token_lengths are the features'. unk_id: the token that stands for a missing one, [UNK] in BERT's vocabularies.
     """
 
     ids: tuple[str, ...]
@@ -77,9 +108,16 @@ class Split:
     vision: Ragged
     labels: np.ndarray
     extra: dict = field(default_factory=dict)
+    text: StoredText | None = None
+    unk_id: int = 100
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether there are token ids (else only stored text features)."""
+        return bool(self.token_ids.any())
 
     def select(self, index) -> "Split":
         """The clips of `index`, in that order."""
@@ -93,7 +131,14 @@ class Split:
             self.vision.select(index),
             self.labels[index],
             {k: np.asarray(v)[index] for k, v in self.extra.items()},
+            self.text and self.text.select(index),
+            self.unk_id,
         )
+
+    def with_stored_text(self) -> "Split":
+        """The split without token ids, as a network that reads the stored text features sees it."""
+        steps = self.text.features()
+        return replace(self, token_ids=np.zeros((len(self), steps.max_length), np.int64), token_lengths=steps.lengths)
 
 
 @dataclass(frozen=True)
@@ -101,7 +146,8 @@ class Corpus:
     """A named corpus.
 
     family: "mosi", "mosei" or "sims" (which metrics and label range hold); family_reason: how we know;
-    source: the file it was read from; repaired: {"train/audio": number of -inf or NaN values set to 0, ...}.
+    source: the file it was read from; repaired: {"train/audio": number of -inf or NaN values set to 0, ...};
+    notes: sentences about how the file was read that `describe` and `train` pass on.
     """
 
     name: str
@@ -110,11 +156,27 @@ class Corpus:
     splits: dict[str, Split]
     source: str = ""
     repaired: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, split: str) -> Split:
+        if split not in self.splits:
+            held = ", ".join(self.splits) or "nothing"
+            raise CourseError(
+                f"{self.source or self.name} has no split '{split}' (it holds {held}): choose another --split"
+            )
         return self.splits[split]
+
+    @property
+    def any_split(self) -> Split:
+        """The first split there is, for what all splits share (feature widths)."""
+        return next(iter(self.splits.values()))
+
+    @property
+    def family_is_a_guess(self) -> bool:
+        """Whether only the labels' range told the family."""
+        return "nothing else tells" in self.family_reason
 
     @property
     def label_range(self) -> float:
         """Labels lie in [-label_range, label_range]."""
-        return 1.0 if self.family == "sims" else 3.0
+        return LABEL_RANGES[self.family]

@@ -8,12 +8,13 @@ from mgmr_lib.data.corpus import Corpus
 from mgmr_lib.data.download.pinned import SOURCES
 from mgmr_lib.data.download.sources import fetch, is_ready, prepare_lock
 from mgmr_lib.errors import CourseError
+from mgmr_lib.paths import absolute
 
 
-def load_corpus(name_or_path: str | Path, family: str | None = None) -> Corpus:
-    """A corpus by name ("classroom-mosi", "classroom-mosei", "classroom-sims") or by the path of an MMSA pickle.
+def load_corpus(name_or_path: str | Path, family: str | None = None, partial: bool = False) -> Corpus:
+    """A corpus by name ("classroom-mosi", "classroom-mosei", "classroom-sims") or by the path of a data file.
 
-    family: "mosi", "mosei" or "sims" where the file does not tell it. A classroom corpus that is not there yet is
+    family: "mosi", "mosei" or "sims" where the file does not tell it. partial: a file may lack splits and labels. A classroom corpus that is not there yet is
     downloaded and built first (data/README.md). Errors: CourseError for an unknown name, a file that cannot be read,
     a failed download.
     """
@@ -24,7 +25,7 @@ def load_corpus(name_or_path: str | Path, family: str | None = None) -> Corpus:
         if not classroom.is_built(spec):
             prepare([spec.name], wait=True, say=lambda text: print(text, file=sys.stderr))
         return classroom.read(spec)
-    path = Path(name_or_path)
+    path = absolute(name_or_path)
     if not path.exists():
         raise CourseError(
             f"{name_or_path} is neither a file nor one of {', '.join(classroom.SPECS)}: "
@@ -32,7 +33,12 @@ def load_corpus(name_or_path: str | Path, family: str | None = None) -> Corpus:
         )
     from mgmr_lib.data.mmsa.reader import load_mmsa
 
-    return load_mmsa(path, dataset=family, name=corpus_name(name_or_path))
+    return load_mmsa(path, dataset=family, name=corpus_name(name_or_path), partial=partial)
+
+
+def absolute_data(name_or_path: str | Path) -> str:
+    """What a configuration keeps: a corpus's name as it is, a path absolute, so that it holds from every folder."""
+    return str(name_or_path) if str(name_or_path) in classroom.SPECS else str(absolute(name_or_path))
 
 
 def corpus_name(name_or_path: str | Path) -> str:

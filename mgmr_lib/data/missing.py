@@ -119,7 +119,8 @@ def draw_masks(split: Split, rates, seed: int, epoch: int | None = None, space: 
     if set(rates) != set(MODALITIES):
         raise ValueError(f"rates must name {', '.join(MODALITIES)}, got {', '.join(map(str, rates)) or 'none'}")
     space = space if epoch is None else f"{space}/{int(epoch)}"
-    protect = {"text": protected_tokens(split.token_lengths)}
+    # Stored features have no [CLS] to protect; one that a BERT made would tell the whole sentence.
+    protect = {"text": protected_tokens(split.token_lengths)} if split.has_tokens else {}
     return {
         modality: keep_mask(
             valid, rates[modality], [clip_seed(i, modality, seed, space) for i in split.ids], protect.get(modality)
@@ -179,9 +180,9 @@ def modality_rates(ids, probability: float, seed: int) -> dict[str, np.ndarray]:
     return {m: lost[:, k].astype(float) for k, m in enumerate(MODALITIES)}
 
 
-def mask_tokens(ids: np.ndarray, keep: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def mask_tokens(ids: np.ndarray, keep: np.ndarray, valid: np.ndarray, unk: int = UNK_ID) -> np.ndarray:
     """Token ids (n, L) with [UNK] in the missing places and 0 in the padding; the attention mask stays `valid`."""
-    return np.where(valid, np.where(keep, ids, UNK_ID), 0).astype(ids.dtype)
+    return np.where(valid, np.where(keep, ids, unk), 0).astype(ids.dtype)
 
 
 def mask_features(

@@ -1,13 +1,16 @@
 """Text encoders behind one call, and a cache of the features of complete sentences.
 
 Encoders by name: `minilm` (offline, from `data prepare`; 6 layers, 384-d), `bert-base-uncased` and
-`bert-base-chinese` (768-d, from the model hub, downloaded on first use) and `tiny` (2 layers, 64-d, random weights
-from a fixed seed: for tests).
+`bert-base-chinese` (768-d, from the model hub, downloaded on first use), any other of pretrained.FAMILIES from the hub
+or a folder, `tiny` (2 layers, 64-d, random weights from a fixed seed: for tests) and `stored` (no encoder: the data
+file's own text features).
 """
 
 import hashlib
 import os
+import re
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +20,18 @@ from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from mgmr_lib.data.corpus import Ragged, Split
-from mgmr_lib.data.download.hub import ENCODERS, hub_file
+from mgmr_lib.data.download.hub import ENCODERS, model_folder
 from mgmr_lib.data.download.pinned import MINILM
 from mgmr_lib.data.download.sources import progress_bar, require
 from mgmr_lib.data.encoding_memo import EncodingMemo
-from mgmr_lib.data.wordpiece import PAD, load_tokenizer, tokenize, vocabulary_mismatch
+from mgmr_lib.data.pretrained import load_model, longest_text, padding_id
+from mgmr_lib.data.wordpiece import Special, load_tokenizer, special_tokens, tokenize, vocabulary_mismatch
+from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import cache_dir
 
 __all__ = [
     "ENCODERS",
+    "StoredFeatures",
     "TextEncoder",
     "cached_features",
     "encode",
@@ -34,13 +40,16 @@ __all__ = [
     "tokenize",
     "vocabulary_mismatch",
 ]
+STORED = "stored"
 LARGEST_CACHE_FILE = 200_000_000  # bytes: classroom-mosei's features would take 0.8 GB of disk to save half a minute
 
 
 class TextEncoder(nn.Module):
-    """A BERT without its pooler: ids (b, l), valid (b, l) bool -> last hidden state (b, l, dim), zero where not valid.
+    """A BERT or its like, without a pooler: ids (b, l), valid (b, l) bool -> last hidden state (b, l, dim), zero where
+    not valid.
 
     A frozen encoder takes no gradients and stays in eval mode. Ids in the padding change nothing, whatever they are.
+    max_tokens: the longest text that it has positions for, special tokens included.
     memo: set by sweeps, so that `encode` remembers what a frozen encoder said.
     """
 
@@ -48,6 +57,7 @@ class TextEncoder(nn.Module):
         super().__init__()
         self.name, self.bert, self.frozen = name, bert, frozen
         self.dim, self.vocab_size = bert.config.hidden_size, bert.config.vocab_size
+        self.max_tokens, self.pad = longest_text(bert.config), padding_id(bert.config)
         self.memo: EncodingMemo | None = None
         self._remembered: dict[str, Ragged] = {}
         self._weights_id = ""
@@ -60,8 +70,14 @@ class TextEncoder(nn.Module):
 
     def forward(self, ids: Tensor, valid: Tensor) -> Tensor:
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            hidden = self.bert(input_ids=ids.masked_fill(~valid, PAD), attention_mask=valid.long()).last_hidden_state
-            return hidden * valid.unsqueeze(-1)
+            ids = ids.masked_fill(~valid, self.pad)
+            hidden = self.bert(input_ids=ids, attention_mask=valid.long()).last_hidden_state
+            return hidden.masked_fill(~valid.unsqueeze(-1), 0.0)
+
+    @cached_property
+    def special(self) -> Special:
+        """The special tokens of its vocabulary."""
+        return special_tokens(self.name)
 
     def weights_id(self) -> str:
         """A hash of every weight, so that cached features are never another model's."""
@@ -74,15 +90,40 @@ class TextEncoder(nn.Module):
         return self._weights_id
 
 
-def load_encoder(name: str, frozen: bool = True) -> TextEncoder:
-    """A text encoder by its name (one of ENCODERS, or any BERT of the model hub).
+class StoredFeatures(nn.Module):
+    """Stands where a text encoder stands, and takes the text features that the data file holds; missing steps are zero.
 
-    Errors: CourseError where `data prepare` has not been run (minilm), or where the hub cannot be reached.
+    Its width is the file's (`Split.text.dim`).
     """
-    with _quiet_transformers():
-        from transformers import BertConfig, BertModel
 
+    name, memo, vocab_size, max_tokens = STORED, None, 0, 1 << 62
+
+    def __init__(self, frozen: bool = True):
+        super().__init__()
+        if not frozen:
+            raise CourseError("--text-encoder stored takes features that are computed already: use --encoder-lr 0")
+        self.frozen = True
+
+    def masked(self, split: Split, keep: np.ndarray) -> Ragged:
+        """The split's features with zeros where keep (n, L) is False."""
+        features = split.text.features()
+        valid = np.arange(keep.shape[1])[None, :] < features.lengths[:, None]
+        return Ragged(features.values * keep[valid][:, None], features.lengths, features.max_length)
+
+
+def load_encoder(name: str, frozen: bool = True):
+    """A text encoder by its name: one of ENCODERS, the path of a folder with config.json, or a name on the model hub.
+
+    The transformers families of FAMILIES are read, and every weight must be there. "stored" gives a StoredFeatures.
+    Errors: CourseError where `data prepare` has not been run (minilm), the hub cannot be reached, or the model is of
+    another kind or incomplete.
+    """
+    if name == STORED:
+        return StoredFeatures(frozen)
+    with _quiet_transformers():
         if name == "tiny":
+            from transformers import BertConfig, BertModel
+
             sizes = dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
@@ -93,10 +134,8 @@ def load_encoder(name: str, frozen: bool = True) -> TextEncoder:
             folder = require(MINILM, "model.safetensors").parent
             require(MINILM, "config.json")
         else:
-            hub_file(name, "config.json")
-            folder = hub_file(name, "model.safetensors").parent
-        bert = BertModel.from_pretrained(folder, add_pooling_layer=False, local_files_only=True)
-    return TextEncoder(name, bert.float(), frozen)
+            folder = model_folder(name)
+        return TextEncoder(name, load_model(name, folder).float(), frozen)
 
 
 @contextmanager
@@ -161,13 +200,15 @@ def cached_features(encoder: TextEncoder, split: Split, progress: bool = False) 
     The key is a hash of the ids, the lengths and the weights. A data folder that cannot be written to costs time, not
     the run.
     """
+    if encoder.name == STORED:
+        return split.text.features()
     if not encoder.frozen:
         raise ValueError("features of an encoder that is being trained cannot be cached")
     key = hashlib.sha256()
     valid = np.arange(split.token_ids.shape[1])[None, :] < split.token_lengths[:, None]
     for part in (np.asarray(split.token_ids.shape), split.token_ids[valid], split.token_lengths):
         key.update(np.ascontiguousarray(part, dtype=np.int64))
-    name = f"{encoder.name.replace('/', '--')}-{key.hexdigest()[:24]}-{encoder.weights_id()[:16]}"
+    name = f"{re.sub(r'[^A-Za-z0-9._-]+', '--', encoder.name)[-60:]}-{key.hexdigest()[:24]}-{encoder.weights_id()[:16]}"
     if name not in encoder._remembered:
         path = cache_dir() / "features" / f"{name}.safetensors"
         values = _read_values(path, (int(split.token_lengths.sum()), encoder.dim))

@@ -16,7 +16,6 @@ KEYS = {
     "sims": ("acc2", "f1", "acc3", "acc5", "mae", "corr"),
 }
 KEYS["mosei"] = KEYS["mosi"]
-LOWER_IS_BETTER = frozenset({"mae"})
 
 
 def evaluate(prediction, truth, dataset: str, f1_order: str = "true") -> dict[str, float]:
@@ -86,7 +85,7 @@ def _mosi(p: np.ndarray, y: np.ndarray, swapped: bool) -> dict[str, float]:
     for classes in (3, 5, 7):
         top = classes // 2
         out[f"acc{classes}"] = _share(np.round(np.clip(p, -top, top)), np.round(np.clip(y, -top, top)))
-    return out | _regression(p, y)
+    return out | regression(p, y)
 
 
 def _sims(p: np.ndarray, y: np.ndarray, swapped: bool) -> dict[str, float]:
@@ -94,7 +93,7 @@ def _sims(p: np.ndarray, y: np.ndarray, swapped: bool) -> dict[str, float]:
     classes = {key: (_sims_class(p, edges), _sims_class(y, edges)) for key, edges in SIMS_EDGES.items()}
     out = {"acc2": _share(*classes["acc2"]), "f1": _f1(*classes["acc2"], swapped)}
     out |= {key: _share(*classes[key]) for key in ("acc3", "acc5")}
-    return out | _regression(p, y)
+    return out | regression(p, y)
 
 
 def _sims_class(x: np.ndarray, edges: tuple[float, ...]) -> np.ndarray:
@@ -112,7 +111,8 @@ def _f1(predicted: np.ndarray, true: np.ndarray, swapped: bool) -> float:
     return float(f1_score(first, second, average="weighted", zero_division=0))
 
 
-def _regression(p: np.ndarray, y: np.ndarray) -> dict[str, float]:
+def regression(p: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """{"mae", "corr"} of predictions and labels, (n,) each; corr is 0 where one of them is constant."""
     p, y = p.astype(np.float64), y.astype(np.float64)
     return {"mae": float(np.mean(np.abs(p - y))), "corr": _pearson(p, y)}
 

@@ -1,33 +1,19 @@
-"""How predictions hold up as more goes missing: one record for each missing rate and mask seed."""
+"""How predictions hold up as more goes missing: one record for each missing rate and mask seed, and the tables of them."""
 
 from collections.abc import Callable, Iterable
 
-import numpy as np
+import pandas as pd
 from tqdm.auto import tqdm
 
 from mgmr_lib.data.batch import MaskedSplit
-from mgmr_lib.errors import CourseError
-from mgmr_lib.evaluation.metrics import evaluate
+from mgmr_lib.data.door import check_labels
+from mgmr_lib.evaluation.metrics import aggregate, evaluate
+from mgmr_lib.evaluation.references import Predictor, mean_predictor, text_ridge
+from mgmr_lib.provenance import provenance
+from mgmr_lib.training.identity import fingerprint, first_fingerprint
+from mgmr_lib.training.run import Run
 
-Predictor = Callable[[MaskedSplit], np.ndarray]
-
-
-def parse_rates(text: str) -> list[float]:
-    """ "0:1:0.1" (both ends included) or "0,0.5,1" -> missing rates, rounded to 6 digits."""
-    try:
-        if ":" in text:
-            first, last, step = (float(part) for part in text.split(":"))
-            if step <= 0:
-                raise ValueError
-            rates = list(np.arange(first, last + step / 2, step))
-        else:
-            rates = [float(part) for part in text.split(",")]
-    except ValueError:
-        raise CourseError(f"--rates is first:last:step or a list such as 0,0.5,1, not {text!r}") from None
-    rates = [round(float(r), 6) for r in rates]
-    if not rates or not all(0 <= r <= 1 for r in rates):
-        raise CourseError(f"missing rates lie between 0 and 1: {text!r} does not")
-    return rates
+SHOWN = ["acc2_has0", "acc2_non0", "f1_non0", "acc2", "f1", "acc3", "acc5", "acc7", "mae", "corr"]
 
 
 def missing_rate_records(
@@ -41,9 +27,10 @@ def missing_rate_records(
     """{name: records}, every predictor on the same masks.
 
     make_masked(rate, seed): the split under static masks. Rates 0 and 1 leave nothing to chance, so they are
-    predicted once and recorded for every seed.
+    predicted once and recorded for every seed. A rate or seed that is given twice is measured once.
     """
-    rates, seeds = list(rates), list(seeds)
+    rates = list(dict.fromkeys(round(float(r), 6) for r in rates))
+    seeds = list(dict.fromkeys(seeds))
     records: dict[str, list[dict]] = {name: [] for name in predictors}
     bar = tqdm(total=len(rates) * len(seeds), disable=quiet, desc="missing rates", unit="mask")
     for rate in rates:
@@ -58,3 +45,99 @@ def missing_rate_records(
             bar.update()
     bar.close()
     return records
+
+
+def references_of(run: Run) -> dict[str, Predictor]:
+    """{name: predictor}: the mean of the training labels, and a ridge on the mean-pooled encodings of the text.
+
+    Both know what the network was trained on, no more: on another corpus the mean is that of the run's own training
+    labels, and there is no ridge. Nor is there one where the network encodes the text itself.
+    """
+    own = run.about.get("fingerprint") in (
+        fingerprint(run.corpus, run.config.text_encoder),
+        first_fingerprint(run.corpus),
+    )
+    train = run.splits.get("train") if own else None
+    mean = run.about["corpus"].get("label_mean")
+    if train is None:
+        return {} if mean is None else {"mean": mean_predictor([mean])}
+    references = {"mean": mean_predictor(train.labels)}
+    if run.encoder is not None:
+        references["text ridge"] = text_ridge(run.complete_text("train"), train.labels)
+    return references
+
+
+def evaluate_run(
+    run: Run,
+    rates: Iterable[float],
+    seeds: Iterable[int],
+    split: str = "test",
+    references: bool = False,
+    quiet: bool = False,
+) -> dict:
+    """{"records", "aggregates", "references", ...}: what `evaluate` writes. references: also those of references_of,
+    which see the same masked text as the network does."""
+    check_labels(run.corpus, split)
+    predictors = {run.config.model: run.predict} | (references_of(run) if references else {})
+    family = run.corpus.family
+    found = missing_rate_records(
+        predictors, lambda rate, seed: run.masked(split, rate, seed), family, rates, seeds, quiet
+    )
+    own = found.pop(run.config.model)
+    return {
+        "model": run.config.model + (" (shuffled labels)" if run.config.shuffle_labels else ""),
+        "data": run.corpus.name,
+        "fingerprint": fingerprint(run.corpus, run.config.text_encoder),
+        "dataset": family,
+        "split": split,
+        "protocol": run.config.protocol,
+        "training_seed": run.config.seed,
+        "config_hash": run.config.hash(),
+        "provenance": provenance(),
+        "records": own,
+        "aggregates": aggregate(own),
+        "references": {name: {"records": r, "aggregates": aggregate(r)} for name, r in found.items()},
+    }
+
+
+def table(result: dict) -> pd.DataFrame:
+    """Seed means by missing rate: one row a rate, the metrics as columns."""
+    frame = pd.DataFrame(result["records"])
+    metrics = [m for m in SHOWN if m in frame]
+    return frame.groupby("rate")[metrics].mean()
+
+
+def print_table(result: dict) -> None:
+    """The table, and below it how the references fare in MAE and correlation."""
+    frame = table(result)
+    for name, other in result["references"].items():
+        means = pd.DataFrame(other["records"]).groupby("rate")[["mae", "corr"]].mean()
+        frame[f"{name} mae"], frame[f"{name} corr"] = means["mae"], means["corr"]
+    seeds = len({r["seed"] for r in result["records"]})
+    print(
+        f"{result['model']} on {result['data']}, {result['split']} split, protocol {result['protocol']}, {seeds} mask seeds"
+    )
+    print(frame.round(3).to_string())
+
+
+def side_by_side(results: list[dict]) -> pd.DataFrame:
+    """MAE and correlation of several evaluations and their references: one row a rate, and the areas (AUILC) below."""
+    columns = {}
+    for result in results:
+        everything = {result["model"]: result} | result["references"]
+        for name, one in everything.items():
+            means = pd.DataFrame(one["records"]).groupby("rate")[["mae", "corr"]].mean()
+            for metric in ("mae", "corr"):
+                column = means[metric].rename(index=lambda rate: f"{rate:g}")
+                columns[f"{name} {metric}"] = pd.concat(
+                    [column, pd.Series({"AUILC": one["aggregates"]["auilc"][metric]})]
+                )
+    return pd.DataFrame(columns).rename_axis("rate")
+
+
+def print_side_by_side(results: list[dict]) -> None:
+    """One table for several evaluations of the same corpus, split and masks."""
+    first, names = results[0], ", ".join(r["model"] for r in results)
+    seeds = len({r["seed"] for r in first["records"]})
+    print(f"{names} on {first['data']}, {first['split']} split, protocol {first['protocol']}, {seeds} mask seeds")
+    print(side_by_side(results).round(3).to_string())

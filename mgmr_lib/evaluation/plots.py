@@ -6,6 +6,8 @@ import matplotlib.figure
 import pandas as pd
 import seaborn as sns
 
+from mgmr_lib.files import replacing
+
 LABELS = {
     "mae": "mean absolute error",
     "corr": "Pearson correlation",
@@ -27,7 +29,9 @@ def tidy(results: list[dict]) -> pd.DataFrame:
             if reference not in seen:
                 seen.add(reference)
                 rows += [{"model": reference, "training_seed": None, **r} for r in other["records"]]
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    metrics = frame.columns.drop(["model", "training_seed"])
+    return frame.astype(dict.fromkeys(metrics, float))  # JSON has no nan: a metric without a value is None there
 
 
 def missing_rate_figure(
@@ -54,6 +58,5 @@ def missing_rate_figure(
 
 def save_figure(figure: matplotlib.figure.Figure, path: Path) -> None:
     """A PNG, written whole."""
-    part = path.with_name(path.name + ".part")
-    figure.savefig(part, format="png")
-    part.replace(path)
+    with replacing(path) as part:
+        figure.savefig(part, format="png")

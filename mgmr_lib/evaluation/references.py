@@ -1,14 +1,17 @@
 """What a network must beat: the mean of the training labels, and a ridge regression on the mean of the text's
 encodings."""
 
+from collections.abc import Callable
+
 import numpy as np
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from mgmr_lib.data.batch import MaskedSplit
 from mgmr_lib.data.corpus import Ragged
-from mgmr_lib.evaluation.missing_rates import Predictor
 
+Predictor = Callable[[MaskedSplit], np.ndarray]  # a split under its masks -> (n,) predictions
 ALPHAS = np.logspace(-1, 5, 25)
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 import matplotlib.figure
 import pandas as pd
 
+from mgmr_lib import markdown
 from mgmr_lib.evaluation.plots import save_figure
 from mgmr_lib.experiments.figures import colour
-from mgmr_lib.experiments.tables import PAPERS, write_text
+from mgmr_lib.experiments.tables import PAPERS
+from mgmr_lib.files import make_folder, write_text
 
 
 def inference_frame(found: dict) -> pd.DataFrame:
@@ -28,19 +30,18 @@ def inference_markdown(found: dict) -> str:
     clips = found["inference"][0]["clips"]
     lines = ["# Inference time", "", f"**Recorded, not computed here**: {found['corpus']}, {found['profile']} profile, {p['device'].split(',')[0]}, one thread, "
              f"processor time, torch {p['versions']['torch']}, scan `{p['scan']}`, commit {p['commit']}, {p['date']}. All {clips} test clips in batches of 64; "
-             "the frozen text encoder's features are given to every network alike.", "",
-             "| network | parameters | complete: s | half missing: s | ms a clip |", "|---|---|---|---|---|"]  # fmt: skip
-    for _, r in frame.iterrows():
-        lines.append(
-            f"| {r['label']} | {r['parameters']:,} | {r['complete']:.2f} | {r['half missing']:.2f} | {r['ms a clip']:.2f} |"
-        )
+             "the frozen text encoder's features are given to every network alike.", ""]  # fmt: skip
+    head = ("network", "parameters", "complete: s", "half missing: s", "ms a clip")
+    times = ("complete", "half missing", "ms a clip")
+    rows = [(r["label"], f"{r['parameters']:,}", *(f"{r[t]:.2f}" for t in times)) for _, r in frame.iterrows()]
+    lines.append(markdown.table(head, rows))
     theirs = pd.read_csv(PAPERS)
     theirs = theirs[(theirs.paper == "MGMR-Net") & (theirs.table == 7)].pivot_table(
         index="model", columns="area", values="value", sort=False
     )
-    lines += ["", "**The paper's numbers** (MGMR-Net's Table 7; real MOSI, RTX 4090, with text encoder, what exactly was timed is not said):", "",
-              "| network | complete: s | half missing: s |", "|---|---|---|"]  # fmt: skip
-    lines += [f"| {n} | {r['complete']:.2f} | {r['0.5 missing']:.2f} |" for n, r in theirs.iterrows()]
+    lines += ["", "**The paper's numbers** (MGMR-Net's Table 7; real MOSI, RTX 4090, with text encoder, what exactly was timed is not said):", ""]  # fmt: skip
+    rows = [(n, f"{r['complete']:.2f}", f"{r['0.5 missing']:.2f}") for n, r in theirs.iterrows()]
+    lines.append(markdown.table(("network", "complete: s", "half missing: s"), rows))
     return "\n".join(lines) + "\n"
 
 
@@ -78,8 +79,11 @@ def length_figure(found: dict) -> matplotlib.figure.Figure:
 
 def write_costs(found: dict, folder: Path) -> list[Path]:
     """Markdown, CSV and PNG of a record of costs; returns the files."""
-    files = [write_text(folder / "inference.md", inference_markdown(found)),
-             write_text(folder / "inference.csv", inference_frame(found).to_csv(index=False, float_format="%.6g", lineterminator="\n")),
-             write_text(folder / "over_length.csv", pd.DataFrame(found["over_length"]).to_csv(index=False, float_format="%.6g", lineterminator="\n"))]  # fmt: skip
+    frames = {"inference.csv": inference_frame(found), "over_length.csv": pd.DataFrame(found["over_length"])}
+    texts = {"inference.md": inference_markdown(found)}
+    texts |= {n: f.to_csv(index=False, float_format="%.6g", lineterminator="\n") for n, f in frames.items()}
+    make_folder(folder)
+    for file, text in texts.items():
+        write_text(folder / file, text)
     save_figure(length_figure(found), folder / "over_length.png")
-    return [*files, folder / "over_length.png"]
+    return [folder / file for file in (*texts, "over_length.png")]

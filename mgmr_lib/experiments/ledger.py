@@ -1,12 +1,12 @@
-"""The ledger: one JSON file a training run, with everything that its numbers depend on, and what follows from several.
+"""The ledger: one JSON file for each training run, with everything that its numbers depend on, and what follows from
+several.
 
-data/results/ledger/CORPUS/PROFILE/PROTOCOL/NAME-SEED.json. Every aggregate that the course shows is computed from these
-records when it is shown. A record carries a digest of its own content, so that a number changed by hand is noticed.
+CORPUS/PROFILE/PROTOCOL/NAME-SEED.json (records.record_path). Every aggregate that the course shows is computed from
+these records when it is shown. A record carries a digest of its own content and lies where its content says, so that a
+number changed by hand, a renamed file and two files that were swapped are noticed.
 """
 
-import hashlib
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,71 +16,84 @@ import pandas as pd
 from mgmr_lib.errors import CourseError
 from mgmr_lib.evaluation.metrics import aggregate
 from mgmr_lib.evaluation.statistics import paired_difference, t_interval
-from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.experiments.records import check, digest, record_path
+from mgmr_lib.files import make_folder, write_text
+from mgmr_lib.paths import REPOSITORY, runs_dir
 
-RUNS = REPOSITORY / "data" / "results" / "ledger"
-KEYS = {"name", "label", "corpus", "dataset", "split", "protocol", "profile", "training_seed", "fingerprint", "provenance",
-        "records", "digest"}  # fmt: skip
-TRAINED = {"config", "config_hash", "parameters", "seconds", "best_epoch", "epochs"}
-AREAS = ("complete", "mean", "auilc")
+RUNS = REPOSITORY / "data" / "results" / "ledger"  # the course's records, which git keeps
 
 
-def digest(record: dict) -> str:
-    """12 hex digits of a record's content (all but the digest itself)."""
-    rest = {k: v for k, v in record.items() if k != "digest"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def record_path(folder: Path, record: dict) -> Path:
-    """Where a record lies: CORPUS/PROFILE/PROTOCOL/NAME-SEED.json; protocol A's name holds its rate."""
-    return (
-        folder
-        / record["corpus"]
-        / record["profile"]
-        / record["protocol"]
-        / f"{record['name']}-{record['training_seed']}.json"
-    )
+def own_ledger() -> Path:
+    """The learner's own records, which git does not keep."""
+    return runs_dir() / "ledger"
 
 
 def write_record(folder: Path, record: dict) -> Path:
     """Write a record, whole or not at all, one missing rate and mask seed a line."""
     record = {**record, "digest": digest(record)}
     path = record_path(folder, record)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    head = json.dumps({k: v for k, v in record.items() if k != "records"}, indent=1)
-    lines = ",\n  ".join(json.dumps(r) for r in record["records"])
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(f'{head[:-2]},\n "records": [\n  {lines}\n ]\n}}\n', encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
+    make_folder(path.parent, "--ledger")
+    head = json.dumps({k: v for k, v in record.items() if k != "records"}, indent=1, allow_nan=False)
+    lines = ",\n  ".join(json.dumps(r, allow_nan=False) for r in record["records"])
+    write_text(path, f'{head[:-2]},\n "records": [\n  {lines}\n ]\n}}\n')
     return path
 
 
 def read_record(path: Path) -> dict:
     """One record, checked: a damaged or edited file is a CourseError that names it."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        missing = (KEYS if record.get("config") is None else KEYS | TRAINED) - record.keys()
-        if missing:
-            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
-        aggregate(record["records"])
-        if record["digest"] != digest(record):
-            raise ValueError("its content does not fit its digest: it was changed after it was written")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CourseError(
-            f"{path} is damaged ({error}): delete it and run the experiment again, which repeats only this run"
-        ) from None
+        record = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_no_number)
+        check(record)
+    except (OSError, ValueError, RecursionError) as error:
+        raise damaged(path, error) from None
+    return record
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number of a measurement")
+
+
+def damaged(path: Path, reason: object) -> CourseError:
+    """The sentence for a file of the ledger that cannot be trusted."""
+    return CourseError(
+        f"{path} is damaged ({reason}): delete it and run the experiment again, which repeats only this run"
+    )
+
+
+def read_in_place(folder: Path, path: Path) -> dict:
+    """One record of a ledger, checked; a CourseError too where it lies in another run's place."""
+    record = read_record(path)
+    place = record_path(folder, record)
+    if path != place:
+        raise damaged(path, f"it is the record of {place.relative_to(folder)}, and was renamed or moved")
     return record
 
 
 def read_ledger(
-    folder: Path = RUNS, corpus: str = "classroom-mosi", profile: str = "laptop", protocol: str = "B"
+    folder: Path | Iterable[Path] = RUNS, corpus: str = "classroom-mosi", profile: str = "laptop", protocol: str = "B"
 ) -> list[dict]:
     """All records of a corpus, profile and protocol ("B", or "A-0.0" for protocol A at rate 0), by name and seed.
 
-    No folder, no records: an empty list. A damaged file is a CourseError.
+    folder: a ledger, or several, of which the first that holds a run counts. corpus, profile: their folders
+    (records.corpus_key, records.profile_key). No folder, no records: an empty list. A damaged file is a CourseError.
     """
-    files = sorted((folder / corpus / profile / protocol).glob("*.json"))
-    return [read_record(f) for f in files]
+    found: dict[str, dict] = {}
+    for ledger in [folder] if isinstance(folder, Path) else folder:
+        for path in (ledger / corpus / profile / protocol).glob("*.json"):
+            if path.name not in found and not path.name.startswith("."):
+                found[path.name] = read_in_place(ledger, path)
+    return [found[name] for name in sorted(found)]
+
+
+def corpora(folder: Path | Iterable[Path], profile: str = "laptop", protocol: str = "B") -> dict[str, str]:
+    """{corpus's folder: its name when it was recorded} of the corpora that a ledger, or several, hold."""
+    names: dict[str, str] = {}
+    for ledger in [folder] if isinstance(folder, Path) else folder:
+        for path in sorted(ledger.glob(f"*/{profile}/{protocol}/*.json")):
+            key = path.relative_to(ledger).parts[0]
+            if key not in names:
+                names[key] = read_in_place(ledger, path)["corpus"]
+    return names
 
 
 def areas(record: dict) -> dict[tuple[str, str], float]:
@@ -119,35 +132,46 @@ def summary(records: Iterable[dict], names: Iterable[str] | None = None) -> pd.D
     for name in groups if names is None else [n for n in names if n in groups]:
         found = [areas(r) for r in groups[name]]
         row: dict = {"label": groups[name][0]["label"], "seeds": len(found)}
-        for area, metric in found[0]:
-            interval = t_interval([f[area, metric] for f in found])
+        for area, metric in [key for key in found[0] if all(key in f for f in found)]:
+            interval = _interval([f[area, metric] for f in found])
             key = f"{area} {metric}"
             row |= {key: interval["mean"], f"{key} low": interval["low"], f"{key} high": interval["high"]}
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def _interval(values: list[float]) -> dict[str, float]:
+    """t_interval, nan where a run has no value (a metric that its clips do not define)."""
+    return t_interval(values) if np.isfinite(values).all() else dict.fromkeys(("mean", "low", "high"), float("nan"))
+
+
 def paired(records: Iterable[dict], first: str, second: str, metric: str = "mae", area: str = "auilc") -> dict:
     """statistics.paired_difference of first - second over the training seeds that both have, and "seeds".
 
     A reference without a training (the text ridge, the mean) has one value, which every seed of the other is paired
-    with. Raises CourseError where there is no common seed.
+    with, on whichever side it stands. Raises CourseError where there is no common seed.
     """
     groups = by_name(records)
-    values = []
-    for name in (first, second):
-        if name not in groups:
-            raise CourseError(
-                f"the ledger holds no run of {name!r}: record it with `python -m mgmr_lib experiment table`"
-            )
-        values.append({r["training_seed"]: areas(r)[area, metric] for r in groups[name]})
-    a, b = values
-    if groups[second][0].get("config") is None:
+    a, b = (_by_seed(groups, name, metric, area) for name in (first, second))
+    trained = [groups[name][0].get("config") is not None for name in (first, second)]
+    if trained[0] and not trained[1]:
         b = dict.fromkeys(a, next(iter(b.values())))
+    if trained[1] and not trained[0]:
+        a = dict.fromkeys(b, next(iter(a.values())))
     seeds = sorted(a.keys() & b.keys())
     if not seeds:
         raise CourseError(f"{first!r} and {second!r} have no training seed in common: record both with the same seeds")
     return paired_difference([a[s] for s in seeds], [b[s] for s in seeds]) | {"seeds": seeds}
+
+
+def _by_seed(groups: dict[str, list[dict]], name: str, metric: str, area: str) -> dict[int, float]:
+    """{training seed: value} of one name; CourseError where there is none."""
+    if name not in groups:
+        raise CourseError(f"the ledger holds no run of {name!r}: record it with `python -m mgmr_lib experiment table`")
+    values = {r["training_seed"]: areas(r).get((area, metric), float("nan")) for r in groups[name]}
+    if not np.isfinite(list(values.values())).all():
+        raise CourseError(f"the runs of {name!r} have no {metric} for the area {area!r}: choose another metric or area")
+    return values
 
 
 def curves(records: Iterable[dict]) -> pd.DataFrame:
@@ -160,11 +184,14 @@ def curves(records: Iterable[dict]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def provenance_line(records: Iterable[dict]) -> str:
-    """Markdown: that these numbers were recorded, and what they depend on."""
+def provenance_line(records: Iterable[dict], experiment: str = "table") -> str:
+    """Markdown: that these numbers were recorded, and what they depend on. experiment: the one that records them."""
     records = list(records)
     if not records:
-        return "**Not recorded yet.** The ledger holds no such run: `python -m mgmr_lib experiment table` records them."
+        return (
+            "**Not recorded yet.** The ledger holds no such run: "
+            f"`python -m mgmr_lib experiment {experiment}` records them."
+        )
     trained = [r for r in records if r.get("config") is not None]
 
     def several(values) -> str:

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from mgmr_lib import markdown
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments.ledger import by_name, paired, provenance_line, read_ledger, summary
 from mgmr_lib.experiments.plan import TWO
+from mgmr_lib.experiments.verdicts import NOT_TOLD_APART, interval_text, verdict
 from mgmr_lib.paths import REPOSITORY
 
 CORPUS, PROFILE = "classroom-mosi", "laptop"
@@ -35,23 +37,19 @@ def _cell(row, key: str) -> str:
 def headline_table(records: list[dict]) -> str:
     """Networks by their AUILC of MAE: complete data and areas, with intervals over training seeds."""
     frame = summary(records, SHOWN).sort_values("auilc mae")
-    lines = [
-        "| network | seeds | MAE, complete | Corr, complete | AUILC of MAE | AUILC of Corr |",
-        "|---|---|---|---|---|---|",
+    keys = ("complete mae", "complete corr", "auilc mae", "auilc corr")
+    rows = [
+        (row["label"], "none" if name in ("text_ridge", "mean") else int(row["seeds"]), *(_cell(row, k) for k in keys))
+        for name, row in frame.iterrows()
     ]
-    for name, row in frame.iterrows():
-        seeds = int(row["seeds"]) if name not in ("text_ridge", "mean") else "none"
-        cells = " | ".join(_cell(row, k) for k in ("complete mae", "complete corr", "auilc mae", "auilc corr"))
-        lines.append(f"| {row['label']} | {seeds} | {cells} |")
-    return "\n".join(lines)
+    return markdown.table(
+        ("network", "seeds", "MAE, complete", "Corr, complete", "AUILC of MAE", "AUILC of Corr"), rows
+    )
 
 
 def _word(difference: dict, metric: str) -> str:
-    """What a paired difference's interval allows to say: an error is better lower, a correlation higher."""
-    low, high = (
-        (-difference["high"], -difference["low"]) if metric == "mae" else (difference["low"], difference["high"])
-    )
-    return "**better**" if low > 0 else "**worse**" if high < 0 else "not told apart"
+    word = verdict(difference, metric)
+    return word if word == NOT_TOLD_APART else f"**{word}**"
 
 
 def verdicts(records: list[dict]) -> list[str]:
@@ -60,9 +58,7 @@ def verdicts(records: list[dict]) -> list[str]:
     for network in [n for n in TWO if n in names]:
         for rival in [r for r in RIVALS if r in names]:
             found = {m: paired(records, network, rival, m) for m in ("mae", "corr")}
-            mae, corr = (
-                f"{f['mean']:+.3f} [{f['low']:+.3f}, {f['high']:+.3f}], {_word(f, m)}" for m, f in found.items()
-            )
+            mae, corr = (f"{interval_text(f)}, {_word(f, m)}" for m, f in found.items())
             out.append(f"- {names[network][0]['label']} against {names[rival][0]['label']}: AUILC of MAE {mae}; of Corr {corr} "
                        f"({len(found['mae']['seeds'])} seeds).")  # fmt: skip
     return out
@@ -75,7 +71,9 @@ def results_section(root: Path = REPOSITORY) -> str:
         return "Nothing is recorded yet: `python -m mgmr_lib experiment table` fills the ledger."
     figure = f"data/results/tables/{CORPUS}/{PROFILE}"
     if not (root / figure / "curve.png").exists():
-        raise CourseError(f"{figure}/curve.png does not exist: run `python -m mgmr_lib experiment curve --report-only`")
+        raise CourseError(
+            f"{figure}/curve.png does not exist: run `python -m mgmr_lib experiment curve --into-course --report-only`"
+        )
     shown = [r for r in records if r["name"] in SHOWN]
     return "\n".join([
         f"![F1 and error of the networks as more of each clip goes missing]({figure}/curve.png)", "",

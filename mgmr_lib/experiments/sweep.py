@@ -1,29 +1,33 @@
 """Run what an experiment asks for and the ledger lacks: resumable run by run, a damaged record is named and run
 again."""
 
+import math
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 
 from mgmr_lib.data.corpus import Corpus
+from mgmr_lib.data.door import text_view
 from mgmr_lib.data.encoding_memo import EncodingMemo
-from mgmr_lib.data.load import load_corpus
-from mgmr_lib.data.masked import mask_split
-from mgmr_lib.data.missing import draw_masks
-from mgmr_lib.data.text import TextEncoder, cached_features, load_encoder
+from mgmr_lib.data.text import TextEncoder, load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.evaluation.missing_rates import missing_rate_records
 from mgmr_lib.evaluation.references import mean_predictor, text_ridge
-from mgmr_lib.experiments.ledger import read_record, record_path, write_record
+from mgmr_lib.experiments.ledger import read_in_place, write_record
 from mgmr_lib.experiments.plan import Job
+from mgmr_lib.experiments.records import corpus_key, record_path
+from mgmr_lib.files import cannot_write, read_json
+from mgmr_lib.provenance import provenance
 from mgmr_lib.ssm.engines.backends import status
 from mgmr_lib.ssm.engines.native import preferred
-from mgmr_lib.training.checkpoint import read_json
-from mgmr_lib.training.run import Run, fingerprint, provenance, train_run
+from mgmr_lib.training.config import TrainConfig, make_config
+from mgmr_lib.training.identity import changed_settings, fingerprint, read_config, sentence_of
+from mgmr_lib.training.run import Run, train_run
+from mgmr_lib.training.setup import Setup, cut_splits, given_encoder
 
 RATES = tuple(round(i / 10, 1) for i in range(11))
 REFERENCES = {"mean": "mean of the training labels", "text_ridge": "text ridge"}
@@ -31,7 +35,11 @@ REFERENCES = {"mean": "mean of the training labels", "text_ridge": "text ridge"}
 
 @dataclass(frozen=True)
 class Sweep:
-    """Where the records go and how each run is measured. folder: weights and checkpoints, which git does not keep."""
+    """Where the records go and how each run is measured.
+
+    folder: weights and checkpoints, which git does not keep. others: ledgers that are read, but not written, so that
+    what they hold is not computed again. settings: what every run sets in the place of its profile's values.
+    """
 
     ledger: Path
     folder: Path
@@ -39,6 +47,18 @@ class Sweep:
     mask_seeds: tuple[int, ...] = (1, 2, 3)
     rates: tuple[float, ...] = RATES
     quiet: bool = True
+    others: tuple[Path, ...] = ()
+    settings: dict = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """The content of the corpus, as the runs read it."""
+        return fingerprint(self.corpus, self.settings.get("text_encoder", ""))
+
+    @property
+    def key(self) -> str:
+        """The corpus's folder in the ledger."""
+        return corpus_key(self.corpus.name, self.fingerprint, self.corpus.family)
 
 
 def scan_rung() -> str:
@@ -58,33 +78,50 @@ def rates_of(sweep: Sweep, job: Job) -> tuple[float, ...]:
     return sweep.rates if job.config.protocol == "B" else (job.config.rate,)
 
 
-def _head(sweep: Sweep, protocol: str, profile: str) -> dict:
-    return {"corpus": sweep.corpus.name, "dataset": sweep.corpus.family, "split": "test", "protocol": protocol, "profile": profile,
-            "fingerprint": fingerprint(sweep.corpus)}  # fmt: skip
+def _head(sweep: Sweep, protocol: str, profile: str, name: str, seed: int) -> dict:
+    """The facts that a record's place follows from."""
+    head = {
+        "corpus": sweep.corpus.name,
+        "dataset": sweep.corpus.family,
+        "split": "test",
+        "protocol": protocol,
+        "profile": profile,
+        "fingerprint": sweep.fingerprint,
+        "name": name,
+        "training_seed": seed,
+    }
+    return head | ({"settings": sweep.settings} if sweep.settings else {})
+
+
+def _head_of(sweep: Sweep, job: Job) -> dict:
+    return _head(sweep, job.protocol, job.config.profile, job.variant.name, job.config.seed)
 
 
 def standing(sweep: Sweep, job: Job) -> tuple[str, str]:
-    """("recorded" | "missing" | "damaged" | "stale", a sentence or ""): whether the ledger holds this run as it is
-    asked for."""
-    wanted = _head(sweep, job.protocol, job.config.profile) | {
-        "name": job.variant.name,
-        "training_seed": job.config.seed,
-    }
-    path = record_path(sweep.ledger, wanted)
+    """("recorded" | "missing" | "damaged" | "stale", a sentence or ""): whether a ledger holds this run as it is
+    asked for. "damaged" and "stale" speak of the ledger that is written."""
+    states = [_standing_in(ledger, sweep, job) for ledger in (sweep.ledger, *sweep.others)]
+    return next((s for s in states if s[0] == "recorded"), states[0])
+
+
+def _standing_in(ledger: Path, sweep: Sweep, job: Job) -> tuple[str, str]:
+    path = record_path(ledger, _head_of(sweep, job))
     if not path.exists():
         return "missing", ""
     try:
-        record = read_record(path)
+        record = read_in_place(ledger, path)
+        config = read_config(record["config"], path)
     except CourseError as error:
         return "damaged", str(error).split(": delete it")[0] + ": this run is repeated, the file is kept as .damaged"
-    measured = sorted({(r["rate"], r["seed"]) for r in record["records"]})
-    asked = sorted((r, s) for r in rates_of(sweep, job) for s in sweep.mask_seeds)
-    if (
-        record["config_hash"] != job.config.hash()
-        or record["fingerprint"] != wanted["fingerprint"]
-        or measured != asked
-    ):
-        return "stale", f"{path} was recorded with other settings or data: this run is repeated"
+    measured = {(r["rate"], r["seed"]) for r in record["records"]}
+    asked = {(r, s) for r in rates_of(sweep, job) for s in sweep.mask_seeds}
+    changed = changed_settings(config, job.config)
+    if changed:
+        return "stale", f"{path} was recorded with other settings ({sentence_of(changed)}): this run is repeated"
+    if record["fingerprint"] != sweep.fingerprint:
+        return "stale", f"{path} was recorded on another version of {sweep.corpus.name}: this run is repeated"
+    if measured != asked:
+        return "stale", f"{path} was measured at other missing rates or mask seeds: this run is repeated"
     return "recorded", ""
 
 
@@ -122,9 +159,11 @@ def run_sweep(sweep: Sweep, jobs: Iterable[Job], processes: int = 1, say=print) 
 
 
 def _set_aside(sweep: Sweep, job: Job) -> None:
-    head = _head(sweep, job.protocol, job.config.profile) | {"name": job.variant.name, "training_seed": job.config.seed}
-    path = record_path(sweep.ledger, head)
-    path.replace(path.with_name(path.name + ".damaged"))
+    path = record_path(sweep.ledger, _head_of(sweep, job))
+    try:
+        path.replace(path.with_name(path.name + ".damaged"))
+    except OSError as error:
+        raise cannot_write(path, error) from None
 
 
 def run_group(
@@ -136,7 +175,7 @@ def run_group(
     for job in jobs:
         started = time.perf_counter()
         c = job.config
-        folder = sweep.folder / sweep.corpus.name / f"{job.name}-{c.hash()}"
+        folder = sweep.folder / sweep.key / f"{job.name}-{c.hash()}"
         run = train_run(c, folder, sweep.corpus, sweep.quiet, accelerator, encoder)
         if accelerator.is_main_process:
             record = measure(sweep, job, run)
@@ -159,21 +198,18 @@ def shared_encoder(jobs: list[Job]) -> TextEncoder | None:
 
 def measure(sweep: Sweep, job: Job, run: Run) -> dict:
     """A finished run's record (without its digest)."""
-    split = run.split("test")
-    predictors = {job.variant.name: run.predict}
+    name = job.variant.name
     rows = missing_rate_records(
-        predictors,
-        lambda rate, seed: run.masked(split, rate, seed),
+        {name: run.predict},
+        lambda rate, seed: run.masked("test", rate, seed),
         sweep.corpus.family,
         rates_of(sweep, job),
         sweep.mask_seeds,
         True,
-    )[job.variant.name]
+    )[name]
     result = read_json(run.folder / "result.json")
-    return _head(sweep, job.protocol, job.config.profile) | {
-        "name": job.variant.name,
+    return _head_of(sweep, job) | {
         "label": job.variant.label,
-        "training_seed": job.config.seed,
         "config": job.config.to_dict(),
         "config_hash": job.config.hash(),
         "parameters": sum(p.numel() for p in run.model.parameters()),
@@ -186,49 +222,50 @@ def measure(sweep: Sweep, job: Job, run: Run) -> dict:
 
 
 def rounded(record: dict) -> dict:
-    """Six digits behind the point: more than any table shows, and stable text."""
-    return {k: round(v, 6) if isinstance(v, float) else v for k, v in record.items()}
+    """Six digits behind the point: more than any table shows, and stable text. None where a metric has no value."""
+    return {k: _six_digits(v) if isinstance(v, float) else v for k, v in record.items()}
 
 
-def record_references(sweep: Sweep, profile: str, text_encoder: str) -> None:
-    """The mean predictor and the text ridge on the same masks, unless they are recorded: no training, one record each,
-    seed 0."""
-    head = _head(sweep, "B", profile)
-    if all(_recorded_reference(sweep, head | {"name": name, "training_seed": 0}) for name in REFERENCES):
+def _six_digits(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
+
+
+def record_references(sweep: Sweep, config: TrainConfig, encoder: TextEncoder | None = None) -> None:
+    """The mean predictor and the text ridge on the same clips and masks, unless they are recorded.
+
+    No training, one record each, seed 0. config: a run's, for its profile, its text encoder and its max_clips; encoder:
+    that text encoder, if it is loaded already.
+    """
+    facts = {"text_encoder": config.text_encoder, "max_clips": config.max_clips}
+    heads = {name: _head(sweep, "B", config.profile, name, 0) for name in REFERENCES}
+    if all(_recorded_reference(sweep, head, facts) for head in heads.values()):
         return
-    encoder = load_encoder(text_encoder, frozen=True)
-    train, test = sweep.corpus["train"], sweep.corpus["test"]
-    predictors = {
-        "mean": mean_predictor(train.labels),
-        "text_ridge": text_ridge(cached_features(encoder, train), train.labels),
-    }
+    frozen = replace(config, encoder_lr=0.0)
+    encoder = given_encoder(frozen, encoder)
+    splits = cut_splits(text_view(sweep.corpus, encoder), config.max_clips)
+    setup = Setup(frozen, sweep.corpus, splits, None, encoder)
+    labels = splits["train"].labels
+    predictors = {"mean": mean_predictor(labels), "text_ridge": text_ridge(setup.complete_text("train"), labels)}
 
     def masked(rate: float, seed: int):
-        return mask_split(test, draw_masks(test, rate, seed), encoder, cached_features(encoder, test), targets=False)
+        return setup.masked("test", rate, seed)
 
     found = missing_rate_records(predictors, masked, sweep.corpus.family, sweep.rates, sweep.mask_seeds, sweep.quiet)
     for name, rows in found.items():
-        record = head | {
-            "name": name,
-            "label": REFERENCES[name],
-            "training_seed": 0,
-            "config": None,
-            "provenance": environment(),
-        }
-        write_record(sweep.ledger, record | {"records": [rounded(r) for r in rows]})
+        record = {"label": REFERENCES[name], "config": None, "reference": facts, "provenance": environment()}
+        write_record(sweep.ledger, heads[name] | record | {"records": [rounded(r) for r in rows]})
 
 
-def _recorded_reference(sweep: Sweep, head: dict) -> bool:
-    try:
-        record = read_record(record_path(sweep.ledger, head))
-    except CourseError:
-        return False
-    measured = {(r["rate"], r["seed"]) for r in record["records"]}
-    return record["fingerprint"] == head["fingerprint"] and measured == {
-        (r, s) for r in sweep.rates for s in sweep.mask_seeds
-    }
-
-
-def open_sweep(data: str, dataset: str | None, ledger: Path, folder: Path, **settings) -> Sweep:
-    """A sweep over a corpus by name, or over a learner's own MMSA file."""
-    return Sweep(ledger, folder, load_corpus(data, dataset), **settings)
+def _recorded_reference(sweep: Sweep, head: dict, facts: dict) -> bool:
+    """Whether a ledger holds this reference, of the same text encoder and clips."""
+    for ledger in (sweep.ledger, *sweep.others):
+        try:
+            record = read_in_place(ledger, record_path(ledger, head))
+        except CourseError:
+            continue
+        measured = {(r["rate"], r["seed"]) for r in record["records"]}
+        first = {"text_encoder": make_config("concat", head["profile"]).text_encoder, "max_clips": None}
+        same = record["fingerprint"] == head["fingerprint"] and record.get("reference", first) == facts
+        if same and measured == {(r, s) for r in sweep.rates for s in sweep.mask_seeds}:
+            return True
+    return False

@@ -13,6 +13,8 @@ import pandas as pd
 
 from mgmr_lib.experiments.ledger import curves, provenance_line, read_ledger, summary
 from mgmr_lib.experiments.plan import ABLATIONS, BASELINES, READINGS, TWO
+from mgmr_lib.files import make_folder, write_text
+from mgmr_lib.markdown import table as tabulated
 from mgmr_lib.paths import REPOSITORY
 
 PAPERS = REPOSITORY / "data" / "results" / "papers.csv"
@@ -127,8 +129,8 @@ def cell(row: pd.Series, metric: str) -> str:
     return f"{value:.{digits}f}" if pd.isna(low) else f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def markdown(table: Table, frame: pd.DataFrame, records: Iterable[dict], family: str) -> str:
-    """The table as a page: what it shows, provenance, rows; the papers' rows are marked and set apart."""
+def page(table: Table, frame: pd.DataFrame, records: Iterable[dict], family: str, experiment: str = "table") -> str:
+    """The table as a Markdown page: what it shows, provenance, rows; the papers' rows are marked and set apart."""
     metrics = [m for m in METRICS[family] if m in frame and frame[m].notna().any()]
     records = [r for r in records if r["name"] in table.names]
     lines = [
@@ -137,16 +139,13 @@ def markdown(table: Table, frame: pd.DataFrame, records: Iterable[dict], family:
         f"Protocol {table.protocol}, {AREA_WORDS[table.area]}. Brackets: 95 % intervals over training seeds (Student's t).",
         "",
     ]
-    lines += [provenance_line(records), ""]
+    lines += [provenance_line(records, experiment), *_settings_lines(records), ""]
     if "classroom" in "".join(r["corpus"] for r in records):
         lines += ["Voice and face of the classroom corpora are simulated; sentences and ratings are real.", ""]
-    lines += [
-        "| network | seeds | " + " | ".join(HEADS[m] for m in metrics) + " |",
-        "|---|---|" + "---|" * len(metrics),
-    ]
+    heads = [HEADS[m] for m in metrics]
     ours = frame[frame.source == "this course"]
-    for _, row in ours.iterrows():
-        lines.append(f"| {row['label']} | {int(row['seeds'])} | " + " | ".join(cell(row, m) for m in metrics) + " |")
+    cells = [(r["label"], int(r["seeds"]), *(cell(r, m) for m in metrics)) for _, r in ours.iterrows()]
+    lines.append(tabulated(("network", "seeds", *heads), cells))
     theirs = frame[frame.source != "this course"]
     if len(theirs):
         lines += [
@@ -154,54 +153,68 @@ def markdown(table: Table, frame: pd.DataFrame, records: Iterable[dict], family:
             f"**The paper's numbers** ({theirs.iloc[0]['source']}; real {family.upper()} recordings, other encoders, one number a cell):",
             "",
         ]
-        lines += ["| network | " + " | ".join(HEADS[m] for m in metrics) + " |", "|---|" + "---|" * len(metrics)]
-        for _, row in theirs.iterrows():
-            lines.append(f"| {row['label']} | " + " | ".join(cell(row, m) for m in metrics) + " |")
+        cells = [(r["label"], *(cell(r, m) for m in metrics)) for _, r in theirs.iterrows()]
+        lines.append(tabulated(("network", *heads), cells))
     return "\n".join(lines) + "\n"
 
 
-def write_text(path: Path, text: str) -> Path:
-    """A text file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    part.replace(path)
-    return path
+def _settings_lines(records: list[dict]) -> list[str]:
+    """What these runs set in the place of their profile's values."""
+    settings = {k: v for r in records for k, v in r.get("settings", {}).items()}
+    words = ", ".join(f"`{k}={v}`" for k, v in settings.items())
+    return ["", f"**Not the profile's own settings**: {words}."] if settings else []
 
 
-def report(experiment: str, ledger: Path, corpus: str, profile: str, out: Path) -> list[Path]:
-    """Write an experiment's tables (Markdown and CSV) and figure (PNG) from the records; returns the files."""
+def lacking(ledger: Path | Iterable[Path], corpus: str, profile: str, planned: dict[str, dict[str, Iterable]]) -> str:
+    """Which planned runs no record is there of, "" for none: "mgmr (seeds 1113), tfn (all seeds)", protocol A's named.
+
+    planned: {protocol's folder: {name: training seeds}} (plan.planned).
+    """
+    words = []
+    for protocol, names in planned.items():
+        recorded = {(r["name"], r["training_seed"]) for r in read_ledger(ledger, corpus, profile, protocol)}
+        for name, seeds in names.items():
+            missing = [str(s) for s in seeds if (name, s) not in recorded]
+            if missing:
+                which = "all seeds" if len(missing) == len(tuple(seeds)) else f"seeds {', '.join(missing)}"
+                words.append(f"{name} ({which}{'' if protocol == 'B' else ', protocol A'})")
+    return ", ".join(words)
+
+
+def report(
+    experiment: str, ledger: Path | Iterable[Path], corpus: str, profile: str, out: Path, fingerprint: str | None = None
+) -> list[Path]:
+    """Write an experiment's tables (Markdown and CSV) and figure (PNG) from the records; returns the files.
+
+    corpus, profile: the records' folders (records.corpus_key, records.profile_key). fingerprint: only records of this
+    content; another version of a classroom corpus under the same name is left out.
+    """
     from mgmr_lib.evaluation.plots import save_figure
     from mgmr_lib.experiments.figures import ablation_figure, area_figure, curve_figure
 
-    folder, files, by_protocol = out / corpus / profile, [], {}
-    for protocol in ("B", "A-0.0"):
-        by_protocol[protocol] = read_ledger(ledger, corpus, profile, protocol)
+    by_protocol = {p: read_ledger(ledger, corpus, profile, p) for p in ("B", "A-0.0")}
+    if fingerprint is not None:
+        by_protocol = {p: [r for r in rs if r["fingerprint"] == fingerprint] for p, rs in by_protocol.items()}
     everything = by_protocol["B"] + by_protocol["A-0.0"]
     if not everything:
         return []
-    family = everything[0]["dataset"]
+    family, name = everything[0]["dataset"], everything[0]["corpus"]
+    folder = out / (name if name == corpus else f"{name}-{corpus}") / profile
+    make_folder(folder)
+    texts: dict[str, str] = {}
     if experiment == "curve":
-        files.append(
-            write_text(
-                folder / "curves.csv",
-                curves(by_protocol["B"]).to_csv(index=False, float_format="%.6g", lineterminator="\n"),
-            )
-        )
+        texts["curves.csv"] = curves(by_protocol["B"]).to_csv(index=False, float_format="%.6g", lineterminator="\n")
     for table in tables_of(experiment, family):
         records = by_protocol[table.protocol]
         frame = rows(table, records, family)
         if len(frame) and (frame.source == "this course").any():
-            files.append(write_text(folder / f"{table.key}.md", markdown(table, frame, records, family)))
-            files.append(
-                write_text(
-                    folder / f"{table.key}.csv", frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-                )
-            )
+            texts[f"{table.key}.md"] = page(table, frame, records, family, experiment)
+            texts[f"{table.key}.csv"] = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    for file, text in texts.items():
+        write_text(folder / file, text)
+    files = [folder / file for file in texts]
     draw = {"table": area_figure, "curve": curve_figure, "ablation": ablation_figure}[experiment]
     if by_protocol["B"]:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{experiment}.png"
-        save_figure(draw(by_protocol["B"], f"{corpus}, {profile} profile"), path)
-        files.append(path)
+        files.append(folder / f"{experiment}.png")
+        save_figure(draw(by_protocol["B"], f"{name}, {profile} profile"), files[-1])
     return files

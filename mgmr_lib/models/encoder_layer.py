@@ -4,6 +4,7 @@ MFMB-Net is built of Transformer encoders. Its Mamba twin differs in one thing: 
 sequence, or brings in those of another one, a pair of Mamba blocks does.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -12,8 +13,6 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from mgmr_lib.ssm import BiMamba, MambaBlock, flip_valid
 from mgmr_lib.ssm.padding import checked_mask, right_padded, zeroed
-
-ENCODERS = ("transformer", "mamba")
 
 
 class Attention(nn.Module):
@@ -130,6 +129,11 @@ class Mixing:
     d_state: int = 16
     expand: int = 2
     d_conv: int = 4
+
+    @classmethod
+    def of(cls, config) -> "Mixing":
+        """How a network with this configuration mixes steps."""
+        return cls(**{f.name: getattr(config, f.name) for f in dataclasses.fields(cls)})
 
     def within(self, d: int, causal: int | None = None) -> nn.Module:
         """A mixer of one sequence's steps."""

@@ -5,11 +5,13 @@ Whatever lies at a missing or padded position is overwritten here, so no network
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mgmr_lib.data.batch import Batch, ModalityBatch
 from mgmr_lib.data.corpus import MODALITIES
+from mgmr_lib.data.findings import flat_channels
 from mgmr_lib.ssm.padding import checked_mask
 
 # Real features have rare huge spikes (a tracker that lost the face): five standard deviations are enough to say "huge".
@@ -69,12 +71,20 @@ def pool_to_length(x: Tensor, valid: Tensor, lengths: Tensor, longest: int) -> T
 class Inputs(nn.Module):
     """Batch -> {modality: Sequence}.
 
-    dims: {"text": d_t, "audio": d_a, "vision": d_v}; pool: {"audio": frames a step, "vision": ...}.
+    dims: {"text": d_t, "audio": d_a, "vision": d_v}; pool: {"audio": frames a step, "vision": ...}. stored_text: text
+    comes as the file's features, whose missing steps are zero like those of voice and face (no [UNK] was encoded).
     The statistics are the train split's (set by `fit`) and are saved with the weights.
     """
 
-    def __init__(self, dims: dict[str, int], pool: dict[str, int] | None = None, text_encoder: nn.Module | None = None):
+    def __init__(
+        self,
+        dims: dict[str, int],
+        pool: dict[str, int] | None = None,
+        text_encoder: nn.Module | None = None,
+        stored_text: bool = False,
+    ):
         super().__init__()
+        self.stored_text = stored_text
         self.dims, self.pool, self.text_encoder = dict(dims), dict(pool or {}), text_encoder
         for m in MODALITIES:
             self.register_buffer(f"{m}_mean", torch.zeros(dims[m]))
@@ -82,11 +92,17 @@ class Inputs(nn.Module):
 
     @torch.no_grad()
     def fit(self, modality: str, values) -> None:
-        """Take mean and standard deviation from values (frames, d_m); a channel that never changes keeps scale 1."""
+        """Take mean and standard deviation from values (frames, d_m), whatever their unit.
+
+        A channel that never changes teaches nothing: it gets the largest scale, so that it stays zero whatever comes.
+        """
+        largest = torch.finfo(torch.float32).max
+        flat = torch.from_numpy(flat_channels(np.asarray(values)))
         values = torch.as_tensor(values, dtype=torch.float64)
         scale = values.std(0, unbiased=False)
+        flat |= scale < torch.finfo(torch.float32).tiny
         getattr(self, f"{modality}_mean").copy_(values.mean(0))
-        getattr(self, f"{modality}_scale").copy_(torch.where(scale > 1e-6, scale, 1.0))
+        getattr(self, f"{modality}_scale").copy_(torch.where(flat, largest, scale.clamp(max=largest)))
 
     def standardise(self, modality: str, x: Tensor) -> Tensor:
         """(…, d_m) in the file's units -> standard deviations from the train split's mean, clamped to +-5."""
@@ -110,8 +126,9 @@ class Inputs(nn.Module):
                 target = self.text_encoder(target, part.valid)
             x = self.text_encoder(x, part.valid)
         hide = ~part.valid[..., None]
+        seen = part.keep if self.stored_text else part.valid
         return Sequence(
-            self.standardise("text", x).masked_fill(hide, 0.0),
+            self.standardise("text", x).masked_fill(~seen[..., None], 0.0),
             self.standardise("text", target).masked_fill(hide, 0.0),
             part.valid,
             part.keep,

@@ -1,48 +1,69 @@
-"""The networks by name: the configuration each one takes and how it is built. `train --model NAME` reads this table."""
+"""The networks by name: the configuration each one takes and where it is built. `train --model NAME` reads this table.
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+Configurations are at hand at once; a network's module, and torch with it, is imported when one is built.
+"""
 
-from torch import nn
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from mgmr_lib.errors import CourseError
-from mgmr_lib.models.baselines.feedforward import FeedForward, FeedForwardConfig
-from mgmr_lib.models.baselines.lstm import EarlyLSTM, LateLSTM, LSTMConfig
-from mgmr_lib.models.baselines.mult import MulT, MulTConfig
-from mgmr_lib.models.baselines.tensor_fusion import LMF, TFN, LMFConfig, TFNConfig
-from mgmr_lib.models.baselines.tfr import TFRConfig, TFRNet
-from mgmr_lib.models.inputs import Inputs
-from mgmr_lib.models.mfmb.network import MFMBConfig, MFMBNet
-from mgmr_lib.models.mgmr.network import MGMRConfig, MGMRNet
+from mgmr_lib.models.baselines.config import FeedForwardConfig, LMFConfig, LSTMConfig, MulTConfig, TFNConfig, TFRConfig
+from mgmr_lib.models.mfmb import config as mfmb
+from mgmr_lib.models.mgmr.config import MGMRConfig
+from mgmr_lib.settings import known
 
 
 @dataclass(frozen=True)
 class Entry:
-    """config: a frozen dataclass type; build(config, inputs) -> a module that maps a Batch to an Output."""
+    """config: a frozen dataclass type; network: "module:class" that maps a Batch to an Output, built with `options`.
+
+    readings: where a paper can be read in several ways, each one's configuration; from_recorded: brings the settings
+    of older records up to date.
+    """
 
     config: type
-    build: Callable[[object, Inputs], nn.Module]
+    network: str
+    options: Mapping = field(default_factory=dict)
+    readings: Mapping[str, type] = field(default_factory=dict)
+    from_recorded: Callable[[dict], dict] = dict
+
+    def reading(self, settings: Mapping) -> type:
+        """The configuration that these settings belong to: the one of their "reading", or the only one."""
+        if not self.readings or "reading" not in settings:
+            return self.config
+        return self.readings[known("reading", settings["reading"], self.readings)]
+
+    def build(self, config, inputs):
+        """The network, untrained. inputs: an `Inputs`."""
+        module, _, name = self.network.partition(":")
+        return getattr(importlib.import_module(module), name)(config, inputs, **self.options)
+
+
+_BASELINES = "mgmr_lib.models.baselines"
+
+
+def _feed_forward(*modalities: str) -> Entry:
+    return Entry(FeedForwardConfig, f"{_BASELINES}.feedforward:FeedForward", {"modalities": modalities})
 
 
 NETWORKS: dict[str, Entry] = {
-    "mgmr": Entry(MGMRConfig, MGMRNet),
-    "mfmb": Entry(MFMBConfig, MFMBNet),
-    "fc_t": Entry(FeedForwardConfig, partial(FeedForward, modalities=("text",))),
-    "fc_a": Entry(FeedForwardConfig, partial(FeedForward, modalities=("audio",))),
-    "fc_v": Entry(FeedForwardConfig, partial(FeedForward, modalities=("vision",))),
-    "concat": Entry(FeedForwardConfig, FeedForward),
-    "early_lstm": Entry(LSTMConfig, EarlyLSTM),
-    "late_lstm": Entry(LSTMConfig, LateLSTM),
-    "tfn": Entry(TFNConfig, TFN),
-    "lmf": Entry(LMFConfig, LMF),
-    "mult": Entry(MulTConfig, MulT),
-    "tfr": Entry(TFRConfig, TFRNet),
+    "mgmr": Entry(MGMRConfig, "mgmr_lib.models.mgmr.network:MGMRNet"),
+    "mfmb": Entry(
+        mfmb.MFMBConfig, "mgmr_lib.models.mfmb.network:MFMBNet", readings=mfmb.CONFIGS, from_recorded=mfmb.from_recorded
+    ),
+    "fc_t": _feed_forward("text"),
+    "fc_a": _feed_forward("audio"),
+    "fc_v": _feed_forward("vision"),
+    "concat": _feed_forward("text", "audio", "vision"),
+    "early_lstm": Entry(LSTMConfig, f"{_BASELINES}.lstm:EarlyLSTM"),
+    "late_lstm": Entry(LSTMConfig, f"{_BASELINES}.lstm:LateLSTM"),
+    "tfn": Entry(TFNConfig, f"{_BASELINES}.tensor_fusion:TFN"),
+    "lmf": Entry(LMFConfig, f"{_BASELINES}.tensor_fusion:LMF"),
+    "mult": Entry(MulTConfig, f"{_BASELINES}.mult:MulT"),
+    "tfr": Entry(TFRConfig, f"{_BASELINES}.tfr:TFRNet"),
 }
 
 
 def entry(name: str) -> Entry:
-    """The entry of that name; an unknown name is an error that lists the known ones."""
-    if name not in NETWORKS:
-        raise CourseError(f"there is no model {name!r}: use --model {'|'.join(NETWORKS)}")
-    return NETWORKS[name]
+    """The entry of that name; an unknown name is an error that suggests the nearest, or lists the known ones."""
+    return NETWORKS[known("model", name, NETWORKS)]

@@ -1,14 +1,16 @@
 """What a run leaves on disk: safetensors and JSON only, each file replaced in one step, so a kill leaves the old one
 whole.
 
-RUN/config.json     the configuration and what it was run with
-RUN/last.safetensors  everything that resuming needs (weights, averaged weights, best weights, optimiser), after each
-epoch RUN/model.safetensors the best weights, once the run is complete RUN/result.json     history and final numbers,
-once the run is complete
+RUN/config.json        the configuration and what it was run with
+RUN/last.safetensors   everything that resuming needs (weights, averaged and best weights, optimiser), after each epoch
+RUN/model.safetensors  the best weights, once the run is complete
+RUN/result.json        history and final numbers, once the run is complete
+RUN/failed.json        in the place of result.json: why the training ended early, for numbers that are not finite
 """
 
 import json
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -21,19 +23,18 @@ from mgmr_lib.errors import CourseError
 from mgmr_lib.files import replacing
 
 
-def write_json(path: Path, values: dict) -> None:
-    """Write a JSON file so that it is there whole or not at all."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
-
-
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict | None = None) -> None:
     """Tensors by name and a small JSON dictionary, in one safetensors file, in one step."""
     # Tensors that share memory (a decay matrix that two layers share) must be saved as copies.
     copies = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
     with replacing(path) as part:
-        save_file(copies, part, {"state": json.dumps(metadata or {})})
+        try:
+            save_file(copies, part, {"state": json.dumps(metadata or {})})
+        except SafetensorError as error:  # its words for a full disk: "... (os error 28)"
+            code = re.search(r"os error (\d+)", str(error))
+            if code is None:
+                raise
+            raise OSError(int(code[1]), os.strerror(int(code[1]))) from None
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
@@ -41,22 +42,14 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
     try:
         with safe_open(path, "pt") as f:
             metadata = json.loads((f.metadata() or {}).get("state", "{}"))
+        if not isinstance(metadata, dict):
+            raise ValueError("its state is no dictionary")
         # Not load_file: its tensors stay mapped to the file, which Windows then refuses to replace when the run goes on.
         return load(path.read_bytes()), metadata
     except FileNotFoundError:
         raise CourseError(f"{path} does not exist: train first, or check the path") from None
-    except (SafetensorError, json.JSONDecodeError, OSError, struct.error) as error:
+    except (SafetensorError, ValueError, TypeError, RuntimeError, RecursionError, OSError, struct.error) as error:
         raise CourseError(f"{path} is damaged ({error}): delete it and train again") from None
-
-
-def read_json(path: Path) -> dict:
-    """A JSON file as a dictionary; a missing or broken one is a CourseError."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CourseError(f"{path} does not exist: is this the folder of a run?") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CourseError(f"{path} is damaged ({error}): delete the folder and train again") from None
 
 
 def with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

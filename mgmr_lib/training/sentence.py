@@ -2,15 +2,17 @@
 
 import numpy as np
 
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.corpus import MODALITIES, Ragged, Split
-from mgmr_lib.data.masked import mask_split
 from mgmr_lib.data.text import load_tokenizer, tokenize
 from mgmr_lib.training.run import Run
 
 
 def sentence_split(run: Run, text: str) -> Split:
     """One clip with these words and blank voice and face, as long as the run's typical clip."""
-    ids, lengths = tokenize(load_tokenizer(run.config.text_encoder), [text], run.about["corpus"]["text_length"])
+    encoder = run.encoder or run.model.inputs.text_encoder
+    longest = min(run.about["corpus"]["text_length"], encoder.max_tokens)
+    ids, lengths = tokenize(load_tokenizer(encoder.name), [text], longest, encoder.special)
     blank = {}
     for m in ("audio", "vision"):
         frames, width = run.about["corpus"]["frames"][m], run.about["corpus"]["widths"][m]
@@ -23,4 +25,4 @@ def predict_sentence(run: Run, text: str) -> float:
     split = sentence_split(run, text)
     keep = {"text": np.ones((1, int(split.token_lengths[0])), bool)}
     keep |= {m: np.zeros((1, int(getattr(split, m).lengths[0])), bool) for m in MODALITIES if m != "text"}
-    return float(run.predict(mask_split(split, keep, run.frozen, targets=False))[0])
+    return float(run.predict(mask_split(split, keep, run.encoder, targets=False))[0])

@@ -1,27 +1,30 @@
 """Everything that a run needs before its first step: the corpus, the text encoder, the network and its statistics."""
 
-import sys
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from mgmr_lib.data.batch import MaskedSplit
+from mgmr_lib.data.batch import MaskedSplit, mask_split
 from mgmr_lib.data.corpus import Corpus, Ragged, Split
+from mgmr_lib.data.door import check_trainable, text_view
 from mgmr_lib.data.load import load_corpus
-from mgmr_lib.data.masked import mask_split
 from mgmr_lib.data.missing import draw_masks, train_masks
-from mgmr_lib.data.text import TextEncoder, cached_features, encode, load_encoder, load_tokenizer, vocabulary_mismatch
+from mgmr_lib.data.text import STORED, TextEncoder, cached_features, encode, load_encoder
 from mgmr_lib.models.inputs import Inputs
 from mgmr_lib.models.registry import entry
 from mgmr_lib.training.config import TrainConfig
+from mgmr_lib.training.finite import check_corpus, check_features
 from mgmr_lib.training.seeds import mix
 
 
 @dataclass
 class Setup:
-    """config, corpus, splits (cut to max_clips), the network, and the frozen text encoder with its features, if
-    frozen."""
+    """A network together with the data that it reads: before training, or (training.run.Run) after it.
+
+    splits: the corpus's, cut to the configuration's max_clips. encoder: the text encoder where it is frozen, None where
+    the network holds one of its own. complete: its features of complete text, by split.
+    """
 
     config: TrainConfig
     corpus: Corpus
@@ -37,7 +40,9 @@ class Setup:
         return self.complete.get(split)
 
     def masked(self, split: str, rate: float, seed: int, targets: bool = False) -> MaskedSplit:
-        """A split under static masks at one missing rate."""
+        """A split under static masks at one missing rate; CourseError where the data has no such split."""
+        if split not in self.splits:
+            self.corpus[split]
         keep = draw_masks(self.splits[split], rate, seed)
         return mask_split(self.splits[split], keep, self.encoder, self.complete_text(split), targets)
 
@@ -57,6 +62,11 @@ def cut(split: Split, clips: int | None) -> Split:
     return split if clips is None or clips >= len(split) else split.select(np.arange(clips))
 
 
+def cut_splits(corpus: Corpus, clips: int | None) -> dict[str, Split]:
+    """Every split of a corpus, cut."""
+    return {name: cut(split, clips) for name, split in corpus.splits.items()}
+
+
 def with_shuffled_labels(split: Split, seed: int) -> Split:
     """The negative control: every label belongs to some other clip."""
     order = np.random.default_rng(seed).permutation(len(split))
@@ -70,16 +80,15 @@ def prepare(config: TrainConfig, corpus: Corpus | None = None, encoder: TextEnco
     encoder: the configuration's own, frozen; sweeps load it once for many runs.
     """
     corpus = corpus or load_corpus(config.data, config.dataset)
-    splits = {name: cut(split, config.max_clips) for name, split in corpus.splits.items()}
+    check_trainable(corpus)
+    encoder = given_encoder(config, encoder)
+    splits = cut_splits(text_view(corpus, encoder), config.max_clips)
+    check_corpus(corpus, splits)
     if config.shuffle_labels:
         splits = {n: with_shuffled_labels(s, config.seed) if n != "test" else s for n, s in splits.items()}
     frozen = config.encoder_lr == 0
-    encoder = given_encoder(config, encoder)
-    warning = vocabulary_mismatch(load_tokenizer(config.text_encoder), splits["train"])
-    if warning:
-        print(f"warning: {corpus.source or corpus.name}: {warning}", file=sys.stderr)
     torch.manual_seed(mix(config.seed, 0))
-    model = build(config, splits["train"], encoder, frozen)
+    model = build(config, feature_widths(corpus, config.text_encoder), encoder, frozen)
     setup = Setup(config, corpus, splits, model, encoder if frozen else None)
     fit_inputs(setup, encoder)
     return setup
@@ -93,11 +102,18 @@ def given_encoder(config: TrainConfig, encoder: TextEncoder | None) -> TextEncod
     return load_encoder(config.text_encoder, frozen)
 
 
-def build(config: TrainConfig, train: Split, encoder: torch.nn.Module, frozen: bool) -> torch.nn.Module:
-    """The network for a corpus's feature widths, untrained."""
-    dims = {"text": encoder.dim, "audio": train.audio.dim, "vision": train.vision.dim}
+def feature_widths(corpus: Corpus, text_encoder: str = "") -> dict[str, int]:
+    """{"audio": d, "vision": d}, and "text" where the network reads the file's stored text."""
+    names = ("audio", "vision", "text") if text_encoder == STORED else ("audio", "vision")
+    return {m: getattr(corpus.any_split, m).dim for m in names}
+
+
+def build(config: TrainConfig, widths: dict[str, int], encoder: torch.nn.Module, frozen: bool) -> torch.nn.Module:
+    """The untrained network. widths: {"audio": d, "vision": d} of the corpus's features, and "text" if it is stored."""
+    stored = encoder.name == STORED
+    dims = {"text": widths["text"] if stored else encoder.dim, "audio": widths["audio"], "vision": widths["vision"]}
     pool = {"audio": config.pool_audio, "vision": config.pool_vision}
-    return entry(config.model).build(config.network, Inputs(dims, pool, None if frozen else encoder))
+    return entry(config.model).build(config.network, Inputs(dims, pool, None if frozen else encoder, stored))
 
 
 def fit_inputs(setup: Setup, encoder: torch.nn.Module) -> None:
@@ -108,4 +124,5 @@ def fit_inputs(setup: Setup, encoder: torch.nn.Module) -> None:
     text = setup.complete_text("train")
     if text is None:
         text = encode(encoder, train.token_ids, train.token_lengths)
+    check_features(setup.corpus, "train", train, "text", text)
     inputs.fit("text", text.values)

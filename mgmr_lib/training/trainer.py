@@ -5,7 +5,8 @@ killed run that resumes at the last whole epoch ends where an uninterrupted one 
 """
 
 import math
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
 from mgmr_lib.data.batch import MaskedSplit
+from mgmr_lib.errors import CourseError
+from mgmr_lib.files import write_json
 from mgmr_lib.training.checkpoint import (
     load_optimizer,
     load_tensors,
@@ -24,6 +27,7 @@ from mgmr_lib.training.checkpoint import (
     with_prefix,
     without_prefix,
 )
+from mgmr_lib.training.finite import FAILED, NotFinite, check_loss, check_predictions, why_failed
 from mgmr_lib.training.losses import LossWeights, joint_loss, loss_counts
 from mgmr_lib.training.seeds import mix
 from mgmr_lib.training.setup import Setup
@@ -60,7 +64,7 @@ def like_length_batches(lengths: np.ndarray, batch_size: int, seed: int, mixed: 
 
 @dataclass
 class Progress:
-    """Where a run stands. best: the lowest valid MAE so far; waited: epochs since then."""
+    """Where a run stands. best: the lowest valid MAE so far; waited: epochs since then; seconds: of training."""
 
     epoch: int = 0
     step: int = 0
@@ -68,9 +72,22 @@ class Progress:
     best_epoch: int = -1
     waited: int = 0
     history: list = None
+    seconds: float = 0.0
 
     def __post_init__(self):
         self.history = self.history or []
+
+    @classmethod
+    def from_checkpoint(cls, state: dict) -> "Progress":
+        """What a checkpoint holds; ValueError where it is not what one writes."""
+        own = {f.name: f for f in fields(cls)}
+        found = cls(**{name: value for name, value in state.items() if name in own})
+        numbers = (found.epoch, found.step, found.best_epoch, found.waited)
+        if not all(type(n) is int for n in numbers) or not isinstance(found.history, list):
+            raise ValueError("its progress is not one that training writes")
+        if len(found.history) != found.epoch or not isinstance(found.best, int | float) or math.isnan(found.best):
+            raise ValueError("its progress does not fit its history")
+        return found
 
 
 class Trainer:
@@ -107,16 +124,28 @@ class Trainer:
         return groups + ([{"params": encoder, "lr": self.config.encoder_lr}] if encoder else [])
 
     def run(self) -> Progress:
-        """Train until early stopping or the last epoch, then put the best weights into the model."""
+        """Train until early stopping or the last epoch, then put the best weights into the model.
+
+        A loss, gradient or prediction that is not finite ends the training: CourseError, and the best weights before it
+        are kept in the folder. So does a folder in which that has happened before.
+        """
         c = self.config
+        if sentence := why_failed(self.folder):
+            raise CourseError(sentence)
         self._resume()
         hidden = self.quiet or not self.accelerator.is_main_process
         bar = tqdm(
             total=c.epochs, initial=self.progress.epoch, disable=hidden, desc=f"{c.model} {c.profile}", unit="epoch"
         )
         while self.progress.epoch < c.epochs and self.progress.waited < c.patience:
-            losses = self._train_epoch(self.progress.epoch)
-            mae = self._validate()
+            started = time.perf_counter()
+            try:
+                losses = self._train_epoch(self.progress.epoch)
+                mae = self._validate()
+            except NotFinite as error:
+                bar.close()
+                raise self._failed(error) from None
+            self.progress.seconds = round(self.progress.seconds + time.perf_counter() - started, 1)
             self._record(losses, mae)
             bar.update()
             bar.set_postfix_str(f"train {losses['task']:.3f}, valid MAE {mae:.3f}, best {self.progress.best:.3f}")
@@ -150,15 +179,20 @@ class Trainer:
         counts = self.accelerator.reduce(counts, "sum")
         losses = joint_loss(output, batch.labels, self.weights, counts)
         scale = 1.0 if len(share) else 0.0
+        reduced = {k: self.accelerator.reduce(v.detach() * scale, "sum") for k, v in losses.items()}
+        ids = [masked.split.ids[i] for i in (share if len(share) else [0])]
+        check_loss(reduced["total"], output, ids, self.progress.step)
         # Gradients are averaged over processes, but the counts are already global: undo the average.
         self.accelerator.backward(losses["total"] * self.accelerator.num_processes * scale)
-        self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        if norm is not None and self.accelerator.scaler is None and not math.isfinite(norm):
+            raise NotFinite("the gradient", f"step {self.progress.step + 1}")  # a scaler of half precision skips these
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.progress.step += 1
         if self.averaged is not None:
             self.averaged.update_parameters(self._plain())
-        return {k: self.accelerator.reduce(v.detach() * scale, "sum") for k, v in losses.items()}
+        return reduced
 
     def _set_learning_rate(self) -> None:
         """Linear warm-up over the first `warmup` of all steps, then half a cosine down to zero."""
@@ -178,9 +212,11 @@ class Trainer:
         """Mean absolute error on the valid split, averaged over the rates that the configuration names."""
         if self.valid is None:
             self.valid = [self.setup.masked("valid", rate, VALID_SEED) for rate in self.setup.valid_rates()]
-        labels = self.setup.splits["valid"].labels
-        model, device = self._evaluated(), self.accelerator.device
-        return float(np.mean([np.abs(predict(model, m, device=device) - labels).mean() for m in self.valid]))
+        split = self.setup.splits["valid"]
+        found = [predict(self._evaluated(), masked, device=self.accelerator.device) for masked in self.valid]
+        for predictions in found:
+            check_predictions(predictions, split, "the valid split")
+        return float(np.mean([np.abs(predictions - split.labels).mean() for predictions in found]))
 
     def _record(self, losses: dict[str, float], mae: float) -> None:
         p = self.progress
@@ -206,10 +242,31 @@ class Trainer:
         if path is None or not path.exists():
             return
         tensors, state = load_tensors(path)
-        state.pop("config", None)
-        self.progress = Progress(**state)
-        load_weights(self._plain(), without_prefix("model", tensors), path)
-        load_optimizer(self.optimizer, without_prefix("optimizer", tensors))
-        if self.averaged is not None:
-            load_weights(self.averaged, without_prefix("averaged", tensors), path)
+        try:
+            self.progress = Progress.from_checkpoint(state)
+            load_weights(self._plain(), without_prefix("model", tensors), path)
+            load_optimizer(self.optimizer, without_prefix("optimizer", tensors))
+            if self.averaged is not None:
+                load_weights(self.averaged, without_prefix("averaged", tensors), path)
+        except CourseError:
+            raise
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CourseError(f"{path} is damaged ({error}): delete it and train again") from None
         self.best_weights = without_prefix("best", tensors)
+
+    def _failed(self, error: NotFinite) -> CourseError:
+        """Keep the best weights before it and the reason; the sentence that says both."""
+        p = self.progress
+        place = f" ({error.place})" if error.place else ""
+        sentence = f"{error.what} is not finite since epoch {p.epoch + 1}{place}"
+        sentence += ": train again with a smaller --lr and another --out"
+        if self.folder is not None and self.best_weights:
+            sentence += (
+                f"; the best weights before it (epoch {p.best_epoch + 1}, valid MAE {p.best:.3f}) are kept in "
+                f"{self.folder / 'model.safetensors'}"
+            )
+        if self.folder is not None and self.accelerator.is_main_process:
+            if self.best_weights:
+                save_tensors(self.folder / "model.safetensors", self.best_weights)
+            write_json(self.folder / FAILED, {"sentence": sentence, "epoch": p.epoch + 1, "place": error.place})
+        return CourseError(sentence)

@@ -80,7 +80,7 @@ assert (len(train), encoder.dim) == (1284, 384)
 # **Predict, then run:** which single word must go to turn this sentence round?
 
 # %%
-from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.missing import draw_masks
 
 rates = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0]

@@ -240,7 +240,7 @@ explore(
 # frozen encodings, as the [text ridge](glossary.md#text-ridge) does; voice and face from the average of the kept frames.
 
 # %%
-from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.batch import mask_split
 
 
 def views(split, keep, complete_text):

@@ -525,7 +525,7 @@ assert tone["mean over frames"][-1] < 0.02 and min(tone["attention to the mark"]
 # **Predict, then run:** both are trained on complete clips. Then one modality is lost completely. Who suffers more when it is the text?
 
 # %%
-from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.missing import draw_masks
 
 fusions = {"early fusion": trained("early_lstm"), "late fusion": trained("late_lstm")}

@@ -384,7 +384,7 @@ say("With exchange every valid step of the voice moves the words, and no padded 
 # %%
 from dataclasses import replace
 
-from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.models.mgmr.network import MGMRNet
 from mgmr_lib.training.config import make_config

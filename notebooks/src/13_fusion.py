@@ -293,7 +293,7 @@ print("stage 2 by hand = the library's, to 1e-6, whatever stands in the padding"
 from dataclasses import replace
 
 from mgmr_lib.data.load import load_corpus
-from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.setup import prepare

@@ -424,7 +424,7 @@ check("16.4", hybrid)
 from dataclasses import replace
 
 from mgmr_lib.data.load import load_corpus
-from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.models.mfmb.network import MFMBNet
 from mgmr_lib.training.config import make_config
@@ -505,7 +505,7 @@ print("h_m is linear:", linear < 1e-5, "  H_m is linear:", whole < 1e-3)
 
 # %%
 torch.manual_seed(0)
-code = MFMBNet(replace(setup.config.network, reading="code"), net.inputs).eval()
+code = MFMBNet(make_config("mfmb", "fast", reading="code").network, net.inputs).eval()
 
 
 def influence(align, asked):

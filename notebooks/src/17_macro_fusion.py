@@ -212,7 +212,7 @@ check("17.3", waterfall)
 
 # %%
 from mgmr_lib.data.load import load_corpus
-from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.setup import prepare
@@ -328,12 +328,11 @@ check("17.4", stood_still)
 
 # %%
 from copy import deepcopy
-from dataclasses import replace
 
 from mgmr_lib.models.mfmb.network import MFMBNet
 
 torch.manual_seed(0)
-code = MFMBNet(replace(setup.config.network, reading="code"), net.inputs)
+code = MFMBNet(make_config("mfmb", "fast", reading="code").network, net.inputs)
 
 
 def one_step(model):

@@ -22,8 +22,6 @@
 # **Predict:** take a reader that knows *nothing* and says the same number to each of some hundred clips. How small is its smallest error? In section 3 we look.
 
 # %%
-from pathlib import Path
-
 import numpy as np
 from matplotlib import pyplot as plt
 
@@ -266,7 +264,7 @@ say("Both suspects are guilty, for both networks. The quarter with the strongest
 # **Predict, then run:** what happens on sarcastic clips, and what on all others?
 
 # %%
-from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.missing import draw_masks
 
 silent = draw_masks(test, {"text": 0.5, "audio": 1.0, "vision": 1.0}, seed=1)
@@ -387,7 +385,7 @@ from mgmr_lib.training.run import Run, describe
 from mgmr_lib.training.sentence import predict_sentence
 
 mine = "a wonderful, moving film"
-run = Run(Path(), net.config, {"corpus": describe(corpus)}, corpus, net.model, encoder)
+run = Run(**vars(net), about={"corpus": describe(corpus)})
 sentences = [mine, "a terrible, boring film", "not a terrible film"]
 points = [predict_sentence(run, s) for s in sentences]
 assert points[0] > points[1] + 0.05

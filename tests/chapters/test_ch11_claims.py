@@ -11,8 +11,8 @@ from matplotlib import pyplot as plt
 
 from mgmr_lib.chapters.ch11_encoders_and_baselines import figures as draw
 from mgmr_lib.chapters.ch11_encoders_and_baselines.exercises import attend, low_rank, tensor_fusion
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.load import load_corpus
-from mgmr_lib.data.masked import mask_split
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.evaluation.metrics import evaluate
 from mgmr_lib.models.baselines.tensor_fusion import LowRankFusion

@@ -19,7 +19,8 @@ from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.data.text import load_encoder
 from mgmr_lib.experiments.ledger import curves, summary
 from mgmr_lib.models.inputs import Inputs
-from mgmr_lib.models.mgmr.network import MGMRConfig, MGMRNet
+from mgmr_lib.models.mgmr.config import MGMRConfig
+from mgmr_lib.models.mgmr.network import MGMRNet
 from mgmr_lib.training.losses import LossWeights, joint_loss
 from tests.chapters.notebook_code import definitions
 from tests.toy import toy_corpus

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mgmr_lib.chapters.ch24_case_study import dashboard as d
-from mgmr_lib.data.masked import mask_split
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.text import load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.training.config import make_config

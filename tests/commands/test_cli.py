@@ -21,15 +21,6 @@ SETTINGS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def random_tokens(monkeypatch):
-    """The toy file's ids are random: there is nothing to compare with its words."""
-    from mgmr_lib.training import setup
-
-    monkeypatch.setattr(setup, "vocabulary_mismatch", lambda *_: None)
-    monkeypatch.setattr(setup, "load_tokenizer", lambda *_: None)
-
-
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "toy_mosi.pkl"
@@ -39,16 +30,9 @@ def file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(file, tmp_path_factory):
-    from mgmr_lib.training import setup
-
     folder = tmp_path_factory.mktemp("runs") / "toy"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(setup, "vocabulary_mismatch", lambda *_: None)
-        patch.setattr(setup, "load_tokenizer", lambda *_: None)
-        assert (
-            cli.main(["train", "--model", "mgmr", "--data", str(file), "--out", str(folder), "--seed", "7", *SETTINGS])
-            == 0
-        )
+    arguments = ["train", "--model", "mgmr", "--data", str(file), "--out", str(folder), "--seed", "7", *SETTINGS]
+    assert cli.main(arguments) == 0
     return folder
 
 
@@ -111,7 +95,7 @@ def test_a_sentence_of_ones_own(run, capsys, monkeypatch):
 
     found = {}
 
-    def tokens(_, texts, length):
+    def tokens(_, texts, length, special):
         words = texts[0].split()
         ids = np.zeros((1, length), np.int64)
         ids[0, : len(words) + 2] = [101, *[1000 + len(w) for w in words], 102]

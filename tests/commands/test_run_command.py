@@ -7,7 +7,6 @@ import pytest
 from mgmr_lib import cli
 from mgmr_lib.commands import run as command
 from mgmr_lib.data import load
-from mgmr_lib.training import setup as preparation
 from mgmr_lib.training.config import make_config
 from tests.toy import toy_corpus
 
@@ -19,8 +18,6 @@ def toy(monkeypatch):
     """A tiny corpus and encoder, and one epoch."""
     small = {"text_encoder": "tiny", "epochs": 1, "batch_size": 8}
     monkeypatch.setattr(load, "load_corpus", lambda *_: toy_corpus(sizes=(16, 6, 9)))
-    monkeypatch.setattr(preparation, "vocabulary_mismatch", lambda *_: None)
-    monkeypatch.setattr(preparation, "load_tokenizer", lambda *_: None)
     monkeypatch.setattr(command, "configuration", lambda model, *_: make_config(model, "fast", **small))
 
 

@@ -332,14 +332,13 @@ def test_splits_that_are_missing_or_no_dicts(tmp_path):
 
 BREAK = {
     "no audio": ("audio", None, ("lacks the key audio",)),
-    "no id": ("id", None, ("lacks the key id",)),
     "audio 2-D": ("audio", lambda x: x[:, 0], ("valid/audio", "(5, 3)", "(clips, frames, features)")),
     "audio 4-D": ("audio", lambda x: x[None], ("valid/audio", "shape")),
     "audio clips": ("audio", lambda x: x[:-1], ("valid/audio", "4 clips", "id has 5")),
     "audio no frames": ("audio", lambda x: x[:, :0], ("valid/audio", "empty")),
     "audio text": ("audio", lambda x: x.astype(str), ("valid/audio", "<U")),
     "audio object": ("audio", lambda x: x.astype(object), ("valid/audio", "object")),
-    "audio list": ("audio", lambda x: list(x), ("valid/audio", "list")),
+    "audio list": ("audio", lambda x: [list(x)] * 5, ("valid/audio", "clip 0")),
     "audio None": ("audio", lambda x: np.array(None, dtype=object), ("valid/audio",)),
     "audio width": ("audio", lambda x: x[:, :, :2], ("audio", "widths", "'valid': 2")),
     "vision width": ("vision", lambda x: np.concatenate([x, x], 2), ("vision", "widths")),

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from mgmr_lib.data import text
-from mgmr_lib.data.corpus import Ragged, Split
+from mgmr_lib.data.corpus import Corpus, Ragged, Split
+from mgmr_lib.data.door import text_view
 from mgmr_lib.data.load import prepare
 from mgmr_lib.data.text import cached_features, encode, load_encoder, load_tokenizer, tokenize, vocabulary_mismatch
 from mgmr_lib.errors import CourseError
@@ -193,8 +194,11 @@ def test_a_vocabulary_that_does_not_fit_is_said(tokenizer):
     assert "another vocabulary" in warning and "\n" not in warning
     unknown = ids.copy()
     unknown[0, 1] = 30522
-    with pytest.raises(CourseError, match="30522"):
-        vocabulary_mismatch(tokenizer, make_split(unknown, lengths, SENTENCES[:4]))
+    corpus = Corpus("made", "mosi", "", {"test": make_split(unknown, lengths)})
+    with pytest.raises(
+        CourseError, match=r"test/text_bert .* 30522 at clip v\$_\$0, .* 0 to 30521: use the --text-encoder"
+    ):
+        text_view(corpus, load_encoder("tiny"))
     padding = ids.copy()
     padding[1, -1] = 10**6
     assert vocabulary_mismatch(tokenizer, make_split(padding, lengths, SENTENCES[:4])) is None

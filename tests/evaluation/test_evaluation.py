@@ -4,17 +4,16 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from mgmr_lib.data.batch import MaskedSplit
+from mgmr_lib.data.batch import MaskedSplit, mask_split
 from mgmr_lib.data.corpus import Ragged
-from mgmr_lib.data.masked import mask_split
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.data.text import encode, load_encoder
 from mgmr_lib.errors import CourseError
-from mgmr_lib.evaluation.evaluation import side_by_side, table
 from mgmr_lib.evaluation.metrics import aggregate
-from mgmr_lib.evaluation.missing_rates import missing_rate_records, parse_rates
+from mgmr_lib.evaluation.missing_rates import missing_rate_records, side_by_side, table
 from mgmr_lib.evaluation.plots import missing_rate_figure, tidy
 from mgmr_lib.evaluation.references import fit_ridge, mean_pool, mean_predictor, text_ridge
+from mgmr_lib.settings import parse_rates
 from tests.toy import toy_corpus
 
 

@@ -9,8 +9,8 @@ from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.baselines.attention import positions
 from mgmr_lib.models.encoder_layer import Mixing
 from mgmr_lib.models.inputs import Inputs, Sequence
+from mgmr_lib.models.mfmb.config import MFMBCodeConfig
 from mgmr_lib.models.mfmb.hybrid_attention import others
-from mgmr_lib.models.mfmb.network import MFMBConfig
 from mgmr_lib.models.mfmb.published_code import (
     CodeAlignment,
     CodeEncoder,
@@ -28,7 +28,7 @@ D, W = 4, 12
 LENGTHS = {"text": [4, 1], "audio": [2, 5], "vision": [3, 3]}
 STEPS = {"text": 4, "audio": 6, "vision": 9}
 DIMS = {"text": 5, "audio": 3, "vision": 2}
-CONFIG = MFMBConfig(reading="code", code_d_model=D, code_heads=2, code_macro_heads=3, code_depth=2, code_depth_cross=2)
+CONFIG = MFMBCodeConfig(d_model=D, heads=2, macro_heads=3, depth=2, depth_cross=2)
 
 
 def close(got, want):
@@ -149,5 +149,5 @@ def test_the_head_normalises_in_training_by_the_batch_and_then_by_what_it_has_se
 
 @pytest.mark.parametrize("pool, want", [({}, (50, 375, 500)), ({"audio": 8, "vision": 10}, (50, 47, 50))])
 def test_layers_over_time_follow_the_pooling(pool, want):
-    steps = steps_of(MFMBConfig(reading="code"), Inputs(DIMS, pool))
+    steps = steps_of(MFMBCodeConfig(), Inputs(DIMS, pool))
     assert (steps["text"], steps["audio"], steps["vision"]) == want

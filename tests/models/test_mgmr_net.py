@@ -8,9 +8,10 @@ import torch
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.inputs import Inputs, Sequence
 from mgmr_lib.models.mgmr.alignment import Alignment, CollaborativeBiMamba
+from mgmr_lib.models.mgmr.config import MGMRConfig
 from mgmr_lib.models.mgmr.encoders import UnimodalEncoder
 from mgmr_lib.models.mgmr.fusion import InterleavedFusion, interleave, masked_max
-from mgmr_lib.models.mgmr.network import MGMRConfig, MGMRNet
+from mgmr_lib.models.mgmr.network import MGMRNet
 from mgmr_lib.models.mgmr.reconstruction import ReconstructionModule
 from tests.models.properties import (
     assert_a_prediction_depends_on_its_clip_alone,

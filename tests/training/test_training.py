@@ -14,7 +14,6 @@ import torch
 
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
-from mgmr_lib.training import setup as preparation
 from mgmr_lib.training.checkpoint import load_tensors, save_tensors
 from mgmr_lib.training.config import TrainConfig, make_config
 from mgmr_lib.training.run import load_run, train_run
@@ -31,13 +30,6 @@ TINY = {
     "pool_audio": 4,
     "pool_vision": 4,
 }
-
-
-@pytest.fixture(autouse=True)
-def no_vocabulary(monkeypatch):
-    """The toy corpus's token ids are random: there is no vocabulary to compare them with."""
-    monkeypatch.setattr(preparation, "vocabulary_mismatch", lambda *_: None)
-    monkeypatch.setattr(preparation, "load_tokenizer", lambda *_: None)
 
 
 def config(**changes) -> TrainConfig:
@@ -105,7 +97,7 @@ def test_resuming_after_each_epoch_ends_where_an_uninterrupted_run_does(tmp_path
     progress = Trainer(setup, folder, quiet=True).run()
     assert progress.history == json.loads((tmp_path / "whole" / "result.json").read_text())["history"]
     masked = setup.masked("test", 0.5, 1)
-    assert (predict(setup.model, masked) == whole.predict(whole.masked(corpus["test"], 0.5, 1))).all()
+    assert (predict(setup.model, masked) == whole.predict(whole.masked("test", 0.5, 1))).all()
 
 
 def test_early_stopping_keeps_the_best_epoch(tmp_path):
@@ -116,7 +108,7 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path):
     assert len(maes) == result["best_epoch"] + 3 < 12 and result["best"] == min(maes)
     rates = run.config.valid_rates
     labels = corpus["valid"].labels
-    again = np.mean([np.abs(run.predict(run.masked(corpus["valid"], r, 1)) - labels).mean() for r in rates])
+    again = np.mean([np.abs(run.predict(run.masked("valid", r, 1)) - labels).mean() for r in rates])
     assert again == pytest.approx(result["best"], abs=1e-5)
 
 
@@ -191,9 +183,8 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {root!r})
 from tests.toy import toy_corpus
-from tests.training.test_training import config, preparation
+from tests.training.test_training import config
 from mgmr_lib.training.run import train_run
-preparation.vocabulary_mismatch = preparation.load_tokenizer = lambda *_: None
 train_run(config(epochs=8, patience=8), {folder!r}, toy_corpus(), quiet=True)
 """
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from mgmr_lib.errors import CourseError
+from mgmr_lib.markdown import table
 from mgmr_lib.paths import REPOSITORY
 
 RESULTS = REPOSITORY / "data" / "results"
@@ -31,7 +32,7 @@ def _table(file: Path) -> str:
             f"{facts['commit']}, {str(facts['date'])[:10]}."
         )
         rows = [
-            f"| {r['name']} | {tuple(r['shape'])} | {r['dtype']} | {r['pass']} | {1e3 * r['median_s']:.3g} | {r['error']:.0e} |"
+            (r["name"], tuple(r["shape"]), r["dtype"], r["pass"], f"{1e3 * r['median_s']:.3g}", f"{r['error']:.0e}")
             for r in records
         ]
     except (OSError, ValueError, KeyError, TypeError) as e:
@@ -39,6 +40,4 @@ def _table(file: Path) -> str:
             f"data/results/{file.name} is not a result of `bench --device cuda` ({type(e).__name__}: {e}): "
             "record it again, or delete it"
         ) from e
-    return "\n".join(
-        [head, "", "| kernel | (b, l, e, n) | dtype | pass | median ms | error |", "|---|---|---|---|---|---|", *rows]
-    )
+    return head + "\n\n" + table(("kernel", "(b, l, e, n)", "dtype", "pass", "median ms", "error"), rows)

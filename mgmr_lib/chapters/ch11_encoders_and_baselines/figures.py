@@ -141,23 +141,20 @@ def against(records: list[dict], names, reference: str, metric: str = "mae", are
     said so.
     """
     from mgmr_lib.experiments.ledger import by_name, paired
+    from mgmr_lib.experiments.verdicts import BETTER, NOT_TOLD_APART, WORSE, verdict
 
     groups = by_name(records)
     if reference not in groups:
         return f"**Not recorded yet**: the ledger holds no run of {reference}."
-    verdicts: dict[str, list[str]] = {
-        "better than": [],
-        "no different, as far as these trainings can tell, from": [],
-        "worse than": [],
-    }
+    words = {BETTER: "better than", NOT_TOLD_APART: "no different, as far as these trainings can tell, from",
+             WORSE: "worse than"}  # fmt: skip
+    networks: dict[str, list[str]] = {word: [] for word in words}
     for name in names:
         if name in groups and name != reference and groups[name][0].get("config") is not None:
             found = paired(records, name, reference, metric, area)
-            known = np.isfinite(found["low"])
-            place = 0 if known and found["high"] < 0 else 2 if known and found["low"] > 0 else 1
-            verdicts[list(verdicts)[place]].append(f"{groups[name][0]['label']} ({found['mean']:+.3f})")
+            networks[verdict(found)].append(f"{groups[name][0]['label']} ({found['mean']:+.3f})")
     label = groups[reference][0]["label"]
-    return "\n".join(f"- {words} {label}: {', '.join(who) or 'none'}" for words, who in verdicts.items())
+    return "\n".join(f"- {words[v]} {label}: {', '.join(who) or 'none'}" for v, who in networks.items())
 
 
 def recorded_forest(fig, table, keys=("complete mae", "auilc mae")) -> None:

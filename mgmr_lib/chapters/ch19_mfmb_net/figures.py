@@ -5,11 +5,12 @@ import functools
 from collections.abc import Iterable
 from pathlib import Path
 
+from mgmr_lib import markdown
 from mgmr_lib.bench.measure import interleaved, one_thread
 from mgmr_lib.chapters.shared.counting import bytes_for_backward
 from mgmr_lib.course import figures
 from mgmr_lib.errors import CourseError
-from mgmr_lib.experiments import ledger
+from mgmr_lib.experiments import ledger, verdicts
 from mgmr_lib.experiments.complexity import network, random_batch, train_step
 from mgmr_lib.paths import REPOSITORY
 
@@ -44,16 +45,12 @@ def curves(ax, rates: list[float], mae: dict) -> None:
 def recorded_table(records: list[dict], names: Iterable[str]) -> str:
     """Markdown: means over training seeds; names without a record are listed below."""
     names, frame = list(names), ledger.summary(records, names)
-    rows = [
-        "| network | seeds | AUILC of MAE | AUILC of Corr | MAE, complete | Corr, complete |",
-        "|---|---|---|---|---|---|",
-    ]
-    for _, r in frame.iterrows():
-        cells = [f"{r[key]:.3f}" for key in ("auilc mae", "auilc corr", "complete mae", "complete corr")]
-        rows.append(f"| {r['label']} | {r['seeds']} | " + " | ".join(cells) + " |")
+    head = ("network", "seeds", "AUILC of MAE", "AUILC of Corr", "MAE, complete", "Corr, complete")
+    keys = ("auilc mae", "auilc corr", "complete mae", "complete corr")
+    rows = [(r["label"], r["seeds"], *(f"{r[k]:.3f}" for k in keys)) for _, r in frame.iterrows()]
     absent = [n for n in names if n not in frame.index]
     note = f"\n\n{NOT_YET} No run in the ledger of: {', '.join(absent)}." if absent else ""
-    return ("\n".join(rows) if len(frame) else "") + note
+    return (markdown.table(head, rows) if rows else "") + note
 
 
 def comparisons(records: list[dict], pairs: Iterable[tuple[str, str]]) -> list[str]:
@@ -72,8 +69,10 @@ def comparisons(records: list[dict], pairs: Iterable[tuple[str, str]]) -> list[s
             )
             continue
         ends = f"{found['mean']:+.3f} points (95 % interval {found['low']:+.3f} to {found['high']:+.3f}, {len(found['seeds'])} seeds)"
-        verdict = "lower" if found["high"] < 0 else "higher" if found["low"] > 0 else "not told apart"
-        said.append(f"- {labels[first]} against {labels[second]}, error over all rates: {ends}: {verdict}.")
+        word = {verdicts.BETTER: "lower", verdicts.WORSE: "higher"}.get(
+            verdicts.verdict(found), verdicts.NOT_TOLD_APART
+        )
+        said.append(f"- {labels[first]} against {labels[second]}, error over all rates: {ends}: {word}.")
     return said
 
 
@@ -121,16 +120,16 @@ def recorded_costs(found: dict | None) -> str:
         return f"{NOT_YET} No costs over length lie in `data/results`: `python -m mgmr_lib experiment complexity` records them."
     mine = [r for r in found["over_length"] if r["pass"] == "train step" and r["name"] in ("mfmb", "mfmb_mamba")]
     lengths, facts = sorted({r["frames"] for r in mine}), found["provenance"]
-    rows = ["| train step | " + " | ".join(f"{n} frames" for n in lengths) + " |", "|---" * (len(lengths) + 1) + "|"]
+    rows = []
     for name in ("mfmb", "mfmb_mamba"):
         cells = {r["frames"]: f"{r['seconds']:.2f} s, {r['bytes'] / 2**20:.0f} MiB" for r in mine if r["name"] == name}
         label = next((r["label"] for r in mine if r["name"] == name), name)
-        rows.append(f"| {label} | " + " | ".join(cells.get(n, "") for n in lengths) + " |")
+        rows.append((label, *(cells.get(n, "") for n in lengths)))
     head = (
         f"**Recorded, not computed here**: {found['profile']} profile, batch {found['batch']}, one thread, {facts.get('device', 'cpu')}, commit "
         f"{facts.get('commit', '')}, {facts.get('date', '')}."
     )
-    return head + "\n\n" + "\n".join(rows)
+    return head + "\n\n" + markdown.table(("train step", *(f"{n} frames" for n in lengths)), rows)
 
 
 def stale(fig, paths: dict) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from mgmr_lib.course import figures
 from mgmr_lib.errors import CourseError
 from mgmr_lib.evaluation.statistics import t_interval
+from mgmr_lib.experiments import verdicts
 from mgmr_lib.experiments.ledger import areas as areas_of
 from mgmr_lib.experiments.ledger import by_name, paired, provenance_line, summary
 from mgmr_lib.experiments.plan import TWO
@@ -111,11 +112,11 @@ def verdict(records: list[dict], first: str, second: str) -> str:
     found = paired(records, first, second)
     x, y = (np.array([scores(records, n)[s] for s in seeds]) for n in (first, second))
     labels = [by_name(records)[n][0]["label"] for n in (first, second)]
-    if found["low"] > 0 or found["high"] < 0:
-        better = labels[0] if found["high"] < 0 else labels[1]
-        word = f"**{better} is better** on this corpus, by the plan's rule"
+    said = verdicts.verdict(found)
+    if said == verdicts.NOT_TOLD_APART:
+        word = f"**The two are {said}** by the plan's rule: the interval holds 0"
     else:
-        word = "**The two are not told apart** by the plan's rule: the interval holds 0"
+        word = f"**{labels[0 if said == verdicts.BETTER else 1]} is better** on this corpus, by the plan's rule"
     apart = np.sqrt(x.var(ddof=1) + y.var(ddof=1))
     shared = (
         "share luck, so that pairs pay"
@@ -123,7 +124,7 @@ def verdict(records: list[dict], first: str, second: str) -> str:
         else "share hardly any luck, so that pairs do not pay here"
     )
     return (
-        f"{word}. {labels[0]} minus {labels[1]}, AUILC of MAE: {found['mean']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}] over {len(seeds)} seeds. "
+        f"{word}. {labels[0]} minus {labels[1]}, AUILC of MAE: {verdicts.interval_text(found)} over {len(seeds)} seeds. "
         f"The differences have a standard deviation of {found['sd']:.3f}; without pairs it would be {apart:.3f}: the two {shared}."
     )
 
@@ -139,9 +140,10 @@ def against_rivals(records: list[dict]) -> str:
                 continue
             if len(found["seeds"]) < 2:
                 continue
-            word = "beats" if found["high"] < 0 else "loses to" if found["low"] > 0 else "is not told apart from"
+            words = {verdicts.BETTER: "beats", verdicts.WORSE: "loses to"}
+            word = words.get(verdicts.verdict(found), f"is {verdicts.NOT_TOLD_APART} from")
             lines.append(
-                f"- {names[network][0]['label']} {word} {names[rival][0]['label']}: {found['mean']:+.3f} "
-                f"[{found['low']:+.3f}, {found['high']:+.3f}], {len(found['seeds'])} seeds"
+                f"- {names[network][0]['label']} {word} {names[rival][0]['label']}: "
+                f"{verdicts.interval_text(found)}, {len(found['seeds'])} seeds"
             )
     return "\n".join(lines) or f"**{NOT_RECORDED.capitalize()}.**"

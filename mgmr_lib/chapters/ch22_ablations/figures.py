@@ -3,14 +3,14 @@
 import numpy as np
 import pandas as pd
 
+from mgmr_lib import markdown
 from mgmr_lib.course import figures
 from mgmr_lib.experiments.figures import differences
-from mgmr_lib.experiments.ledger import areas, by_name
-from mgmr_lib.experiments.tables import markdown, rows, tables_of
+from mgmr_lib.experiments.ledger import areas, by_name, provenance_line
+from mgmr_lib.experiments.tables import page as table_page
+from mgmr_lib.experiments.tables import rows, tables_of
 
-NOT_RECORDED = (
-    "**Not recorded yet.** The ledger holds no such run: `python -m mgmr_lib experiment ablation` records them."
-)
+NOT_RECORDED = provenance_line([], "ablation")
 
 
 def sketch(profile: str) -> dict:
@@ -27,11 +27,8 @@ def page(key: str, records: list[dict], family: str = "mosi") -> str:
     mine = [r for r in records if r["name"] in table.names]
     if not mine and table.paper is None:
         return NOT_RECORDED
-    text = markdown(table, rows(table, mine, family), mine, family)
-    return text.split("\n", 2)[2].replace(
-        "**Not recorded yet.** The ledger holds no such run: `python -m mgmr_lib experiment table` records them.",
-        NOT_RECORDED,
-    )
+    text = table_page(table, rows(table, mine, family), mine, family, "ablation")
+    return text.split("\n", 2)[2]
 
 
 def scores(records: list[dict], name: str, metric: str, area: str = "auilc") -> dict[int, float]:
@@ -67,16 +64,21 @@ def verdict_table(frame: pd.DataFrame) -> str:
     """Markdown of verdicts()."""
     if not len(frame):
         return NOT_RECORDED
-    lines = [
-        "| variant | seeds | change of MAE (points) | 95 % interval | p | told apart alone | told apart among all |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    head = (
+        "variant",
+        "seeds",
+        "change of MAE (points)",
+        "95 % interval",
+        "p",
+        "told apart alone",
+        "told apart among all",
+    )
+    rows = []
     for _, r in frame.iterrows():
         yes = ["yes" if r[k] else "no" for k in ("alone", "together")]
-        lines.append(
-            f"| {r['label']} | {len(r['seeds'])} | {r['mean']:+.3f} | [{r['low']:+.3f}, {r['high']:+.3f}] | {r['p']:.2g} | {yes[0]} | {yes[1]} |"
-        )
-    return "\n".join(lines)
+        interval = f"[{r['low']:+.3f}, {r['high']:+.3f}]"
+        rows.append((r["label"], len(r["seeds"]), f"{r['mean']:+.3f}", interval, f"{r['p']:.2g}", *yes))
+    return markdown.table(head, rows)
 
 
 def one_run_each(ax, found: dict[str, list[float]], blind: float) -> None:

@@ -1,8 +1,7 @@
 """The logic of notebook 24: hide chosen parts of one clip, look into a network, delete one piece at a time, choose
 cases by a rule.
 
-A network and its text encoder come as a `training.setup.Setup` or a `training.run.Run`; both have `model` and a frozen
-encoder.
+A network and its text encoder come as a `training.setup.Setup`; a finished `training.run.Run` is one too.
 """
 
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.corpus import MODALITIES, Split
-from mgmr_lib.data.masked import mask_split
 from mgmr_lib.data.missing import valid_steps
 from mgmr_lib.errors import CourseError
 from mgmr_lib.training.trainer import predict
@@ -34,11 +33,6 @@ class Look:
     guess: dict[str, np.ndarray]
     truth: dict[str, np.ndarray]
     missing: dict[str, np.ndarray]
-
-
-def encoder_of(reader):
-    """The frozen text encoder of a Setup or a Run; None where the network encodes the text itself."""
-    return reader.frozen if hasattr(reader, "frozen") else reader.encoder
 
 
 def _one(clip: Split) -> Split:
@@ -101,13 +95,13 @@ def repeated(clip: Split, masks: list[dict[str, np.ndarray]]) -> tuple[Split, di
 def predictions(reader, clip: Split, masks: list[dict[str, np.ndarray]]) -> np.ndarray:
     """(k,) predictions for one clip under k masks."""
     many, keep = repeated(clip, masks)
-    return predict(reader.model, mask_split(many, keep, encoder_of(reader), targets=False))
+    return predict(reader.model, mask_split(many, keep, reader.encoder, targets=False))
 
 
 @torch.no_grad()
 def look(reader, clip: Split, keep: dict[str, np.ndarray]) -> Look:
     """One clip under one mask, with what the network shows of its inside."""
-    encoder = encoder_of(reader)
+    encoder = reader.encoder
     complete = None if encoder is None else mask_split(clip, hide(clip), encoder, targets=False).masked_text
     batch = mask_split(_one(clip), keep, encoder, complete).batch([0])
     reader.model.eval()

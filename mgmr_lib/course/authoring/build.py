@@ -18,7 +18,6 @@ from pathlib import Path
 from mgmr_lib.course.authoring import cell_seconds, pages
 from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, Source, edition_code, read_sources
 from mgmr_lib.course.display import STORED, WIDGET
-from mgmr_lib.course.store import write_text
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import write_text
 from mgmr_lib.paths import REPOSITORY

@@ -77,6 +77,9 @@ def _object_array(machine, raw, shape, size: int, order: str) -> np.ndarray:
     machine.spend(size)
     out = np.empty(size, dtype=object)
     for i, item in enumerate(raw):
+        if isinstance(item, Array) and isinstance(item.value, np.ndarray):  # clips of different lengths
+            item = out[i] = item.value
+            continue
         if not isinstance(item, SCALARS):
             raise Refused(f"holds an object array with a {type(item).__name__.strip('_')} in it")
         out[i] = item

@@ -1,7 +1,8 @@
 """Read corpora in MMSA's pickle layout: a learner's own CMU-MOSI, CMU-MOSEI or CH-SIMS, whatever its sizes.
 
-{"train", "valid", "test"} -> {id, raw_text, text_bert (n, 3, L: ids, mask, segments), audio (n, La, da), vision (n, Lv,
-dv), regression_labels (n,), and further keys}. Every key that is there is checked; an error names file, split and key.
+{"train", "valid", "test"} -> {id, raw_text, text_bert (n, 3, L: ids, mask, segments) or text (n, L, d) features, audio
+(n, La, da), vision (n, Lv, dv), regression_labels (n,), and further keys}. Other people's names for these are taken where
+they can mean one thing (layouts.py). Every key that is there is checked; an error names file, split and key.
 """
 
 import re
@@ -10,58 +11,74 @@ from pathlib import Path
 
 import numpy as np
 
-from mgmr_lib.data.corpus import SPLITS, Corpus, Ragged, Split
-from mgmr_lib.data.missing import valid_mask
+from mgmr_lib.data.corpus import SPLITS, Corpus, Split
 from mgmr_lib.data.mmsa.export import export_mmsa
+from mgmr_lib.data.mmsa.layouts import renamed
 from mgmr_lib.data.mmsa.safe_pickle import load, shorten
+from mgmr_lib.data.mmsa.sequences import read_features, read_text
 from mgmr_lib.errors import CourseError
 
 __all__ = ["export_mmsa", "family_in", "load_mmsa"]
 
 FAMILIES = ("mosei", "mosi", "sims")
-REQUIRED = ("id", "raw_text", "text_bert", "audio", "vision", "regression_labels")
+REQUIRED = ("audio", "vision")
 ONE_MODALITY_LABELS = ("regression_labels_T", "regression_labels_A", "regression_labels_V")
 KNOWN = {
     *REQUIRED,
+    "id",
+    "raw_text",
+    "text_bert",
+    "regression_labels",
     *ONE_MODALITY_LABELS,
     "text",
     "annotations",
     "classification_labels",
     "audio_lengths",
     "vision_lengths",
+    "text_lengths",
 }
 FOLDER = re.compile(
     r"(cmu|ch|classroom)?[-_ ]?(mosei|mosi|sims)([-_ ]?(v?\d+|data|dataset|raw|processed))?", re.IGNORECASE
 )
-CLS_ID, SEP_ID = 101, 102  # in the vocabularies of bert-base-uncased and bert-base-chinese alike
-CHUNK = 256  # clips converted at a time, so that a file of several GB never lies in memory twice
 
 
-def load_mmsa(path, dataset: str | None = None, name: str | None = None) -> Corpus:
+def load_mmsa(path, dataset: str | None = None, name: str | None = None, partial: bool = False) -> Corpus:
     """The corpus in one MMSA pickle, which is read without executing anything (see safe_pickle).
 
     dataset: the metric family, "mosi", "mosei" or "sims"; None asks the file, then its name and folders, then its
-    labels. Stored lengths win; where a file has none (aligned files), a clip ends with its last non-zero frame and has
-    at least one. Counted in Corpus.repaired: NaN and infinite features (set to 0), lengths of 0 or beyond the array
-    (moved to 1 and to its end, as in files whose features were cut after their lengths were noted), clips without [CLS]
-    and [SEP] (given both). Clips of one id share their masks. annotations and classification_labels are checked, but
-    not kept: they follow from the labels' sign. Raises CourseError in one sentence that names file, split and key.
+    labels. partial: a file may lack splits and labels. Stored lengths win; where a file has none (aligned files), a
+    clip ends with its last non-zero frame and has at least one; padding in front of most clips is moved behind them.
+    Counted in Corpus.repaired: NaN and infinite features (set to 0), lengths of 0 or beyond the array (moved to 1 and
+    to its end, as in files whose features were cut after their lengths were noted), clips without [CLS] and [SEP]
+    (given both). 'text' features are kept for text_encoder "stored". Clips of one id share their masks. annotations and
+    classification_labels are checked, but not kept: they follow from the labels' sign. Raises CourseError in one
+    sentence that names file, split and key.
     """
     path = Path(path)
+    return corpus_of(load(path), path, dataset, name, partial)
+
+
+def corpus_of(data: dict, path: Path, dataset: str | None = None, name: str | None = None, partial=False) -> Corpus:
+    """`load_mmsa` for the dict that lies in the file `path`."""
     if dataset is not None and family_in(dataset) is None:
         raise CourseError(f"--dataset is mosi, mosei or sims, not {shorten(dataset)!r}")
-    data = load(path)
-    if "valid" not in data and "dev" in data:
-        data["valid"] = data["dev"]
-    repaired: dict[str, int] = {}
-    parts = [_Part(shorten(path, 300), split, _split_dict(path, data, split), repaired) for split in SPLITS]
+    data, repaired = renamed(data), {}
+    names = [split for split in SPLITS if split in data] if partial else SPLITS
+    parts = [
+        _Part(shorten(path, 300), split, _split_dict(path, data, split), repaired, partial) for split in names or SPLITS
+    ]
     splits = {part.split: _read_split(part) for part in parts}
-    for key in ("audio", "vision"):
-        dims = {split: getattr(splits[split], key).dim for split in SPLITS}
+    for key in ("audio", "vision", "text"):
+        dims = {split: getattr(s, key).dim for split, s in splits.items() if getattr(s, key) is not None}
         if len(set(dims.values())) > 1:
             raise CourseError(f"{parts[0].path}: the splits' {key} features have different widths: {dims}")
+    if len({s.has_tokens for s in splits.values()}) > 1 or len({s.text is None for s in splits.values()}) > 1:
+        raise CourseError(
+            f"{parts[0].path}: some splits have text_bert or text and others have not: give all the same keys"
+        )
     family, reason = _family(path, data, dataset, np.concatenate([s.labels for s in splits.values()]))
-    corpus = Corpus(name or path.stem, family, reason, splits, str(path), repaired)
+    notes = dict.fromkeys(note for part in parts for note in part.notes)
+    corpus = Corpus(name or path.stem, family, reason, splits, str(path), repaired, tuple(notes))
     for part in parts:
         _check_range(part, corpus)
     return corpus
@@ -78,7 +95,8 @@ def _split_dict(path, data: dict, split: str) -> dict:
         raise CourseError(f"{shorten(path, 300)} has no split '{split}' (it holds {found}): is it in MMSA's layout?")
     if type(data[split]) is not dict:
         raise CourseError(
-            f"{shorten(path, 300)}: split '{split}' is a {type(data[split]).__name__}, not a dict of keys"
+            f"{shorten(path, 300)}: split '{split}' is a {type(data[split]).__name__}, not a dict of keys: "
+            "`python -m mgmr_lib data convert SRC DST` reads lists of clips (MISA's layout)"
         )
     return data[split]
 
@@ -97,7 +115,9 @@ def _family(path: Path, data: dict, dataset, labels: np.ndarray) -> tuple[str, s
     for folder in (whole.parent.name, whole.parent.parent.name):
         if FOLDER.fullmatch(folder):
             return family_in(folder), f"the folder is named {shorten(folder)}"
-    if np.abs(labels).max() <= 1:
+    if not np.isfinite(labels).any():
+        return "mosi", "the file has no labels, and nothing else tells (--dataset overrides)"
+    if np.nanmax(np.abs(labels)) <= 1:
         return "sims", "all labels lie in [-1, 1] (nothing else tells; --dataset overrides)"
     return "mosi", "labels go beyond [-1, 1] (nothing else tells; --dataset overrides)"
 
@@ -110,7 +130,9 @@ class _Part:
     split: str
     data: dict
     repaired: dict[str, int]
+    partial: bool = False
     n: int = field(default=-1)
+    notes: list[str] = field(default_factory=list)
 
     def error(self, key: str, what: str) -> CourseError:
         return CourseError(f"{self.path}: {self.split}/{key} {what}")
@@ -182,27 +204,37 @@ class _Part:
         if n == 0:
             raise self.error(key, "is empty: the split has no clips")
         if n != self.n:
-            raise self.error(key, f"has {n} clips, but id has {self.n}")
+            raise self.error(key, f"has {n} clips, but {'id' if 'id' in self.data else 'audio'} has {self.n}")
 
 
 def _read_split(part: _Part) -> Split:
     missing = [key for key in REQUIRED if key not in part.data]
+    if "text_bert" not in part.data and "text" not in part.data:
+        missing.append("text_bert (or text)")
+    if "regression_labels" not in part.data and not part.partial:
+        missing.append("regression_labels")
     if missing:
         raise CourseError(
             f"{part.path}: split '{part.split}' lacks the key{'s' * (len(missing) > 1)} {', '.join(missing)}"
         )
-    ids = part.strings("id")
-    token_ids, token_lengths = _tokens(part)
-    raw_text, labels = part.strings("raw_text"), part.finite("regression_labels").astype(np.float32)
+    ids = part.strings("id") if "id" in part.data else _numbered(part)
+    token_ids, token_lengths, text = read_text(part)
+    raw_text = part.strings("raw_text") if "raw_text" in part.data else ("",) * part.n
+    labels = np.full(part.n, np.nan, np.float32)
+    if "regression_labels" in part.data:
+        labels = part.finite("regression_labels").astype(np.float32)
     _check_optional(part)
-    audio, vision = _features(part, "audio"), _features(part, "vision")
-    return Split(ids, raw_text, token_ids, token_lengths, audio, vision, labels, _extra(part))
+    audio, vision = read_features(part, "audio"), read_features(part, "vision")
+    return Split(ids, raw_text, token_ids, token_lengths, audio, vision, labels, _extra(part), text)
+
+
+def _numbered(part: _Part) -> tuple[str, ...]:
+    part.notes.append("the file names no clips: they are numbered")
+    return tuple(f"{part.split}{i}$_${i}" for i in range(len(part.data["audio"])))
 
 
 def _check_optional(part: _Part):
     """Keys that the course does not use must still fit, or the file is not what it seems."""
-    if "text" in part.data:
-        part.numbers("text", ("clips", "tokens", "features"))
     if "annotations" in part.data:
         part.strings("annotations")
     if "classification_labels" in part.data:
@@ -217,65 +249,6 @@ def _extra(part: _Part) -> dict:
             if value.dtype.kind in "biuf":
                 out[key] = value.copy()
     return out
-
-
-def _tokens(part: _Part) -> tuple[np.ndarray, np.ndarray]:
-    """text_bert (n, 3, L) -> ids (n, L) int64 with zeros beyond the mask, lengths (n,)."""
-    bert = part.numbers("text_bert", ("clips", "3", "tokens"))
-    if bert.shape[1] != 3 or bert.shape[2] < 2:
-        raise part.error("text_bert", f"has shape {bert.shape}, but must be (clips, 3, tokens): ids, mask, segments")
-    ids, mask = bert[:, 0].astype(np.float64), bert[:, 1].astype(np.float64)
-    if not np.isin(mask, (0, 1)).all():
-        raise part.error("text_bert", "has a mask row (the second of three) with values other than 0 and 1")
-    lengths = mask.sum(axis=1).astype(np.int64)
-    holes = np.flatnonzero((mask != valid_mask(lengths, mask.shape[1])).any(axis=1))
-    if len(holes):
-        raise part.error("text_bert", f"has a mask that is not ones followed by zeros (clip {holes[0]})")
-    ids = np.where(mask == 1, ids, 0)
-    bad = np.flatnonzero(~((ids >= 0) & (ids < 2**31) & (ids == np.floor(ids))).all(axis=1))
-    if len(bad):
-        raise part.error("text_bert", f"has token ids that are not whole numbers from 0 (clip {bad[0]})")
-    ids, short = ids.astype(np.int64), lengths < 2
-    if short.all():
-        raise part.error("text_bert", "has no clip with two tokens or more: is its mask the second of the three rows?")
-    ids[short, 0], ids[short, 1], lengths[short] = CLS_ID, SEP_ID, 2
-    part.repair("text_bert", short.sum())
-    return ids, lengths
-
-
-def _features(part: _Part, key: str) -> Ragged:
-    """audio or vision as Ragged: finite float32, only the valid frames."""
-    padded = part.numbers(key, ("clips", "frames", "features"))
-    lengths = _stored_lengths(part, f"{key}_lengths", padded.shape[1])
-    values, found = [], []
-    for start in range(0, len(padded), CHUNK):
-        with np.errstate(over="ignore", invalid="ignore"):
-            chunk = padded[start : start + CHUNK].astype(np.float32)
-        bad = ~np.isfinite(chunk)
-        part.repair(key, bad.sum())
-        chunk[bad] = 0
-        own = _last_nonzero(chunk) if lengths is None else lengths[start : start + CHUNK]
-        values.append(chunk[valid_mask(own, chunk.shape[1])])
-        found.append(own)
-    return Ragged(np.concatenate(values), np.concatenate(found), padded.shape[1])
-
-
-def _last_nonzero(chunk: np.ndarray) -> np.ndarray:
-    """(n, L, d) -> (n,) index of the last frame that is not all zero, plus 1; at least 1."""
-    alive = chunk.any(axis=2)
-    last = chunk.shape[1] - np.argmax(alive[:, ::-1], axis=1)
-    return np.where(alive.any(axis=1), last, 1).astype(np.int64)
-
-
-def _stored_lengths(part: _Part, key: str, longest: int) -> np.ndarray | None:
-    if part.data.get(key) is None:
-        return None
-    stored = part.finite(key)
-    if (stored < 0).any() or (stored != np.floor(stored)).any():
-        raise part.error(key, "holds lengths that are negative or not whole numbers")
-    lengths = np.clip(stored, 1, longest)
-    part.repair(key, (lengths != stored).sum())
-    return lengths.astype(np.int64)
 
 
 def _check_range(part: _Part, corpus: Corpus):

@@ -7,10 +7,12 @@ numpy's own functions are not called either, because their arguments come from t
 into pointers).
 """
 
+import gzip
 import mmap
 import pickletools
 import re
 import stat
+import zlib
 from pathlib import Path
 
 from mgmr_lib.data.mmsa.pickle_names import FUNCTIONS, NAMES, Array, DType, Refused, shorten
@@ -18,34 +20,56 @@ from mgmr_lib.errors import CourseError
 
 MAX_STEPS = 2_000_000  # MMSA's largest file has about half a million
 LARGE = 1 << 16  # longer reads are views of the mapped file, so that arrays nobody asks for are never loaded
+GZIP = b"\x1f\x8b"
+FOREIGN = {
+    b"\x89HDF": "an HDF5 file", b"PK\x03\x04": "a zip archive (torch.save and numpy.savez write such)",
+    b"\x93NUMPY": "a numpy array", b"BZh": "a bzip2 file", b"\xfd7zXZ": "an xz file",
+}  # fmt: skip
+DEEPEST = 8  # levels of lists and dicts in which arrays are looked for
 IDENTIFIERS = re.compile(r"[\w.]+ [\w.]+")
 
 
 def load(path) -> dict:
-    """The dict in a pickle file, with arrays in its first two levels; an array shares memory with the file.
+    """The dict in a pickle file (see load_any), or a CourseError in one sentence that names the file."""
+    value = load_any(path)
+    if type(value) is not dict:
+        raise CourseError(
+            f"{shorten(path, 300)} holds a {type(value).__name__.replace('nd', 'numpy ')}, not a dict with the splits train, "
+            "valid and test: is it another data set, or a layout that `python -m mgmr_lib data convert SRC DST` knows?"
+        )
+    return value
 
-    Raises CourseError, in one sentence that names the file, for anything but a whole pickle of a dict of plain data.
+
+def load_any(path):
+    """What a pickle file holds, of plain data; an array shares memory with the file. gzip is unpacked.
+
+    Raises CourseError, in one sentence that names the file, for anything but a whole pickle of plain data.
     """
     shown, source = shorten(path, 300), _open(Path(path))
     try:
         value = _Machine(source).run()
     except Refused as refusal:
         raise CourseError(
-            f"{shown} is refused, because it {refusal}: a corpus holds only dicts, lists, strings, numbers and numpy arrays,"
-            " so get it from a source that you trust"
+            f"{shown} is refused, because it {refusal}: reading that would execute what the file says, and a corpus needs only "
+            "dicts, lists, strings, numbers and arrays. If you trust its source, rewrite it once as plain data "
+            '(data/README.md, "Other layouts", has the three lines)'
         ) from None
     except Exception as error:
         raise CourseError(f"{shown} {_damage(source, error)}") from None
-    if type(value) is not dict:
-        kind = "numpy array" if isinstance(value, Array) else type(value).__name__
-        raise CourseError(
-            f"{shown} holds a {kind}, not a dict with the splits train, valid and test: is it another data set?"
-        )
-    return {k: {i: _plain(j) for i, j in v.items()} if type(v) is dict else _plain(v) for k, v in value.items()}
+    return _plain(value, {})
 
 
-def _plain(value):
-    return value.value if isinstance(value, Array) else value
+def _plain(value, known: dict, depth: int = 0):
+    """`value` with numpy arrays in the place of our Arrays. known: by identity, so that shared parts cost nothing."""
+    if isinstance(value, Array):
+        return value.value
+    if type(value) not in (dict, list, tuple) or depth > DEEPEST:
+        return value
+    if id(value) not in known:
+        known[id(value)] = value  # what holds itself stays as it is
+        made = [_plain(item, known, depth + 1) for item in (value.values() if type(value) is dict else value)]
+        known[id(value)] = dict(zip(value, made, strict=True)) if type(value) is dict else type(value)(made)
+    return known[id(value)]
 
 
 def _open(path: Path) -> "_Source":
@@ -60,7 +84,10 @@ def _open(path: Path) -> "_Source":
         if status.st_size == 0:
             raise CourseError(f"{shown} is empty: download or build it again")
         with path.open("rb") as file:
-            return _Source(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if data[:2] == GZIP:
+            data = _unpacked(path, 200 * len(data) + (1 << 26))
+        return _Source(data)
     except FileNotFoundError:
         raise CourseError(f"{shown} does not exist: check the path") from None
     except CourseError:
@@ -69,8 +96,31 @@ def _open(path: Path) -> "_Source":
         raise CourseError(f"{shown} cannot be read: {shorten(getattr(error, 'strerror', None) or error)}") from None
 
 
+def _unpacked(path: Path, most: int) -> bytearray:
+    """The content of a gzip file; `most` bounds what a small file may claim to hold."""
+    data = bytearray()
+    try:
+        with gzip.open(path) as file:
+            while chunk := file.read(1 << 22):
+                data += chunk
+                if len(data) > most:
+                    raise CourseError(
+                        f"{shorten(path, 300)} unpacks to far more data than it holds: unpack it yourself, if you trust it"
+                    )
+    except (OSError, EOFError, zlib.error) as error:
+        raise CourseError(
+            f"{shorten(path, 300)} is a damaged gzip file ({shorten(error)}): download it again"
+        ) from None
+    if not data:
+        raise CourseError(f"{shorten(path, 300)} is empty: download or build it again")
+    return data
+
+
 def _damage(source: "_Source", error: Exception) -> str:
     head = bytes(source.data[:256])
+    for start, kind in FOREIGN.items():
+        if head.startswith(start):
+            return f"is {kind}, not a pickle: `python -m mgmr_lib data convert SRC DST` reads the layouts that it knows"
     if head[0] != 0x80 and all(c in b"\t\r\n\f" or c >= 32 for c in head):
         return "is a text file, not a pickle: name the .pkl file of the corpus"
     if head[0] != 0x80:
@@ -84,7 +134,7 @@ class _Source:
     """The mapped file, read as genops wants it; reads beyond the end come back short, whatever length the file
     claims."""
 
-    def __init__(self, data: mmap.mmap):
+    def __init__(self, data: mmap.mmap | bytearray):
         self.data, self.view, self.position = data, memoryview(data), 0
 
     def tell(self) -> int:

@@ -1,12 +1,9 @@
-"""What several baselines share: recurrences and summaries that never see padding, and checks of a configuration."""
-
-import dataclasses
+"""What several baselines share: recurrences and summaries that never see padding."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from mgmr_lib.errors import CourseError
 from mgmr_lib.models.inputs import Sequence
 
 
@@ -44,20 +41,3 @@ class TemporalConv(nn.Module):
         """sequence.x (b, l, d_in) -> (b, l, d_out); zero at padded steps."""
         x = self.conv(sequence.x.transpose(1, 2)).transpose(1, 2)
         return x.masked_fill(~sequence.valid[..., None], 0.0)
-
-
-def check_config(config) -> None:
-    """CourseError unless every size of a baseline's configuration makes sense.
-
-    Whole numbers are at least 1, kernels odd (or steps would move), dropouts in [0, 1), and heads divide d_model.
-    """
-    for field in dataclasses.fields(config):
-        value, option = getattr(config, field.name), "--" + field.name.replace("_", "-")
-        if "dropout" in field.name and not 0 <= value < 1:
-            raise CourseError(f"{option} must be at least 0 and below 1, and is {value}")
-        if isinstance(value, int) and not isinstance(value, bool) and value < 1:
-            raise CourseError(f"{option} must be at least 1, and is {value}")
-        if field.name.startswith("kernel") and value % 2 == 0:
-            raise CourseError(f"{option} must be odd, so that steps stay in place, and is {value}")
-    if hasattr(config, "heads") and config.d_model % config.heads:
-        raise CourseError(f"--heads must divide --d-model, and {config.heads} does not divide {config.d_model}")

@@ -1,26 +1,14 @@
 """FC(T), FC(A), FC(V) and Concat(V,A,T): MFMB-Net's Table 2, "Unimodal Experiments"."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import nn
 
 from mgmr_lib.data.batch import Batch
 from mgmr_lib.data.corpus import MODALITIES
-from mgmr_lib.models.baselines.common import check_config, masked_mean
+from mgmr_lib.models.baselines.common import masked_mean
+from mgmr_lib.models.baselines.config import FeedForwardConfig
 from mgmr_lib.models.inputs import Inputs
 from mgmr_lib.models.output import Output
-
-
-@dataclass(frozen=True)
-class FeedForwardConfig:
-    """d_model: width of the fully connected layer, which the paper does not give."""
-
-    d_model: int = 128
-    dropout: float = 0.1
-
-    def __post_init__(self):
-        check_config(self)
 
 
 class FeedForward(nn.Module):

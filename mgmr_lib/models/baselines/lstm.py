@@ -1,28 +1,15 @@
 """Early- and late-fusion LSTM, the recurrent baselines of the field's tables (EF-LSTM and LF-LSTM in MulT's Tables 1 to
 3)."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from mgmr_lib.data.batch import Batch
 from mgmr_lib.data.corpus import MODALITIES
-from mgmr_lib.models.baselines.common import check_config, last_valid
+from mgmr_lib.models.baselines.common import last_valid
+from mgmr_lib.models.baselines.config import LSTMConfig
 from mgmr_lib.models.inputs import Inputs, pool_to_length
 from mgmr_lib.models.output import Output
-
-
-@dataclass(frozen=True)
-class LSTMConfig:
-    """d_model: width of each LSTM's state; depth: its layers."""
-
-    d_model: int = 128
-    depth: int = 1
-    dropout: float = 0.1
-
-    def __post_init__(self):
-        check_config(self)
 
 
 class Regressor(nn.Sequential):

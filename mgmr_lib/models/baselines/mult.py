@@ -1,35 +1,15 @@
 """Multimodal Transformer for unaligned sequences (Tsai et al., ACL 2019)."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from mgmr_lib.data.batch import Batch
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.baselines.attention import AttentionStack, positions
-from mgmr_lib.models.baselines.common import TemporalConv, check_config, last_valid
+from mgmr_lib.models.baselines.common import TemporalConv, last_valid
+from mgmr_lib.models.baselines.config import MulTConfig
 from mgmr_lib.models.inputs import Inputs, Sequence
 from mgmr_lib.models.output import Output
-
-
-@dataclass(frozen=True)
-class MulTConfig:
-    """depth: layers of each of the six crossmodal stacks; depth_self: of the three self-attention stacks behind
-    them."""
-
-    d_model: int = 40
-    heads: int = 10
-    depth: int = 4
-    depth_self: int = 3
-    kernel_text: int = 1
-    kernel_audio: int = 5
-    kernel_vision: int = 3
-    dropout: float = 0.1
-    attention_dropout: float = 0.1
-
-    def __post_init__(self):
-        check_config(self)
 
 
 class MulT(nn.Module):

@@ -4,54 +4,15 @@ Both summarise each modality in one vector, append a 1 and weight all products o
 the products down; LMF factorises the weights, so that the products are never formed.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from mgmr_lib.data.batch import Batch
 from mgmr_lib.data.corpus import MODALITIES
-from mgmr_lib.errors import CourseError
-from mgmr_lib.models.baselines.common import check_config, last_valid, masked_mean
+from mgmr_lib.models.baselines.common import last_valid, masked_mean
+from mgmr_lib.models.baselines.config import LMFConfig, TFNConfig
 from mgmr_lib.models.inputs import Inputs, Sequence
 from mgmr_lib.models.output import Output
-
-
-@dataclass(frozen=True)
-class TFNConfig:
-    """d_text, d_audio, d_vision: widths of the modality vectors (the paper's 128, 32, 32); d_fused: of the layers
-    behind.
-
-    limit: 0 for a linear output, else the output is bounded to -limit..limit by a sigmoid, as the paper's is to -3..3.
-    Corpora differ in their scale, so linear is the default.
-    """
-
-    d_text: int = 128
-    d_audio: int = 32
-    d_vision: int = 32
-    d_fused: int = 128
-    dropout: float = 0.1
-    limit: float = 0.0
-
-    def __post_init__(self):
-        check_config(self)
-        if self.limit < 0:
-            raise CourseError(f"--limit must not be negative, and is {self.limit}")
-
-
-@dataclass(frozen=True)
-class LMFConfig:
-    """As TFN's; rank: how many products of vectors make up the weight tensor; d_fused: width of the fused vector h."""
-
-    d_text: int = 128
-    d_audio: int = 32
-    d_vision: int = 32
-    d_fused: int = 64
-    rank: int = 4
-    dropout: float = 0.1
-
-    def __post_init__(self):
-        check_config(self)
 
 
 def with_one(z: Tensor) -> Tensor:

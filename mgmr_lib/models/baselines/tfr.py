@@ -1,45 +1,16 @@
 """TFR-Net: Transformer-based Feature Reconstruction Network (Yuan et al., ACM Multimedia 2021)."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from mgmr_lib.data.batch import Batch
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.baselines.attention import AttentionStack, positions
-from mgmr_lib.models.baselines.common import TemporalConv, check_config, run_packed
+from mgmr_lib.models.baselines.common import TemporalConv, run_packed
+from mgmr_lib.models.baselines.config import TFRConfig
 from mgmr_lib.models.inputs import Inputs
 from mgmr_lib.models.mgmr.fusion import masked_max
 from mgmr_lib.models.output import Output, Reconstruction
-
-
-@dataclass(frozen=True)
-class TFRConfig:
-    """Sizes of the published MOSI setting.
-
-    d_model: width of each attention stack, three of which make a modality's features (3 d); depth: their layers;
-    depth_rebuild: layers of the reconstruction's self-attention; d_text, d_audio, d_vision and depth_gru: widths (each
-    way) and layers of the gate encoders; d_head: width of the layer before the output.
-    """
-
-    d_model: int = 30
-    heads: int = 6
-    depth: int = 3
-    depth_rebuild: int = 1
-    kernel_text: int = 1
-    kernel_audio: int = 5
-    kernel_vision: int = 3
-    d_text: int = 36
-    d_audio: int = 20
-    d_vision: int = 48
-    depth_gru: int = 3
-    d_head: int = 128
-    dropout: float = 0.2
-    attention_dropout: float = 0.1
-
-    def __post_init__(self):
-        check_config(self)
 
 
 class FeatureExtraction(nn.Module):

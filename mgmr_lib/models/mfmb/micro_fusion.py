@@ -10,7 +10,6 @@ from mgmr_lib.models.inputs import pool_to_length
 from mgmr_lib.models.masked_norm import MaskedBatchNorm
 from mgmr_lib.models.recurrent import Bidirectional
 
-GATES = ("printed", "sigmoid")
 PAIRS = ("vision", "audio")  # the modalities that text is stacked with
 
 

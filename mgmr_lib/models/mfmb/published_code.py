@@ -26,7 +26,7 @@ from mgmr_lib.models.recurrent import Bidirectional
 
 def steps_of(config, inputs: Inputs) -> dict[str, int]:
     """{modality: the longest sequence that the linear layers over time take}, pooled as the inputs are."""
-    longest = {"text": config.text_length, "audio": config.code_steps_audio, "vision": config.code_steps_vision}
+    longest = {"text": config.text_length, "audio": config.steps_audio, "vision": config.steps_vision}
     return {m: math.ceil(l / inputs.pool.get(m, 1)) for m, l in longest.items()}
 
 
@@ -72,18 +72,13 @@ class CodeAlignment(nn.Module):
 
     def __init__(self, config, dims: dict[str, int], steps: dict[str, int]):
         super().__init__()
-        c, d = config, config.code_d_model
+        c, d, mixing = config, config.d_model, Mixing.of(config)
         self.text_dropout = nn.Dropout(c.dropout)
         self.project = nn.ModuleDict({m: nn.Linear(dims[m], d) for m in MODALITIES})
-        self.within = nn.ModuleDict(
-            {m: CodeEncoder(d, c.code_depth, c.mixing, c.dropout, causal=0) for m in MODALITIES}
-        )
+        self.within = nn.ModuleDict({m: CodeEncoder(d, c.depth, mixing, c.dropout, causal=0) for m in MODALITIES})
         across = {f"{m}_asks_{o}": abs(steps[m] - steps[o]) for m in MODALITIES for o in others(m)}
         self.across = nn.ModuleDict(
-            {
-                name: CodeEncoder(d, c.code_depth_cross, c.mixing, c.dropout, True, offset)
-                for name, offset in across.items()
-            }
+            {name: CodeEncoder(d, c.depth_cross, mixing, c.dropout, True, offset) for name, offset in across.items()}
         )
 
     def forward(self, sequences: dict[str, Sequence]) -> dict[str, Tensor]:
@@ -206,18 +201,18 @@ class CodeHead(nn.Sequential):
 
 def code_parts(c, inputs: Inputs) -> tuple:
     """The published architecture's parts: align, macro, micro, and what makes a rebuild and the head. c: an
-    MFMBConfig."""
-    w, steps, mixing = 3 * c.code_d_model, steps_of(c, inputs), c.mixing
-    sizes = {m: getattr(c, f"code_gru_{m}") for m in MODALITIES}
-    macro_mixing = dataclasses.replace(mixing, heads=c.code_macro_heads)
-    macro = CodeMacro(w, c.code_macro_depth, c.hub, c.code_steps, steps, macro_mixing) if c.use_macro else None
-    micro = CodeMicro(w, sizes, c.code_gru_depth, c.code_common, c.dropout) if c.use_micro else None
-    rebuild_mixing = dataclasses.replace(mixing, heads=c.code_rebuild_heads)
+    MFMBCodeConfig."""
+    w, steps, mixing = 3 * c.d_model, steps_of(c, inputs), Mixing.of(c)
+    sizes = {m: getattr(c, f"gru_{m}") for m in MODALITIES}
+    macro_mixing = dataclasses.replace(mixing, heads=c.macro_heads)
+    macro = CodeMacro(w, c.macro_depth, c.hub, c.steps, steps, macro_mixing) if c.use_macro else None
+    micro = CodeMicro(w, sizes, c.gru_depth, c.common, c.dropout) if c.use_micro else None
+    rebuild_mixing = dataclasses.replace(mixing, heads=c.rebuild_heads)
 
     def rebuild(m: str) -> nn.Module:
-        return CodeReconstruction(w, inputs.dims[m], steps[m], c.code_depth, rebuild_mixing, c.dropout)
+        return CodeReconstruction(w, inputs.dims[m], steps[m], c.depth, rebuild_mixing, c.dropout)
 
     def head(width: int, classes: int) -> nn.Module:
-        return CodeHead(width, c.code_head, classes)
+        return CodeHead(width, c.head, classes)
 
     return CodeAlignment(c, inputs.dims, steps), macro, micro, rebuild, head

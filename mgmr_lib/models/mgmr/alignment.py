@@ -2,9 +2,8 @@
 
 from torch import Tensor, nn
 
+from mgmr_lib.models.mgmr.config import COLLABORATIONS
 from mgmr_lib.ssm import MambaLayer, flip_valid
-
-COLLABORATIONS = ("exchange", "shared")
 
 
 class PairStack(nn.Module):

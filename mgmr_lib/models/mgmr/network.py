@@ -4,65 +4,17 @@ Paper: "MGMR-Net: Mamba-Guided Multimodal Reconstruction and Fusion Network ..."
 the paper is silent or contradicts itself, the reading is named in the docstring of the part.
 """
 
-from dataclasses import dataclass
-
 from torch import nn
 
 from mgmr_lib.data.batch import Batch
 from mgmr_lib.data.corpus import MODALITIES
-from mgmr_lib.errors import CourseError
 from mgmr_lib.models.inputs import Inputs, pool_to_length
-from mgmr_lib.models.mgmr.alignment import COLLABORATIONS, Alignment
+from mgmr_lib.models.mgmr.alignment import Alignment
+from mgmr_lib.models.mgmr.config import MGMRConfig
 from mgmr_lib.models.mgmr.encoders import UnimodalEncoder
 from mgmr_lib.models.mgmr.fusion import InterleavedFusion
 from mgmr_lib.models.mgmr.reconstruction import ProjectionOnly, ReconstructionModule
 from mgmr_lib.models.output import Output, Reconstruction
-
-
-@dataclass(frozen=True)
-class MGMRConfig:
-    """Sizes and switches. State, expansion and depths are the paper's Table 2 for MOSI; the width and the kernels,
-    which it does not give, are ours.
-
-    depth_align counts the layers of stage 1 and of the reconstruction, depth_fuse those of stage 2.
-    input_dropout drops features of all three modalities, dropout what the layers give.
-    use_alignment, use_fusion, use_reconstruction switch S-1, S-2 and Recon off (the paper's Table 6).
-    """
-
-    d_model: int = 128
-    d_state: int = 12
-    expand: int = 4
-    d_conv: int = 4
-    depth_align: int = 1
-    depth_fuse: int = 1
-    kernel_text: int = 1
-    kernel_audio: int = 5
-    kernel_vision: int = 3
-    dropout: float = 0.1
-    input_dropout: float = 0.0
-    layer: str = "selective"
-    collaboration: str = "exchange"
-    gate: str = "scalar"
-    bidirectional: bool = False
-    use_alignment: bool = True
-    use_fusion: bool = True
-    use_reconstruction: bool = True
-
-    def __post_init__(self):
-        choices = {"layer": ("selective", "simplified"), "collaboration": COLLABORATIONS, "gate": ("scalar", "channel")}
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise CourseError(f"--{name} must be {' or '.join(known)}, not {getattr(self, name)!r}")
-        for m in MODALITIES:
-            if (kernel := getattr(self, f"kernel_{m}")) % 2 == 0:
-                raise CourseError(f"--kernel-{m} must be odd, so that steps stay in place, and is {kernel}")
-        for name in ("d_model", "d_state", "expand", "d_conv", "depth_align", "depth_fuse"):
-            if getattr(self, name) < 1:
-                raise CourseError(f"--{name.replace('_', '-')} must be at least 1, and is {getattr(self, name)}")
-        if self.bidirectional and self.layer == "simplified":
-            raise CourseError(
-                "--bidirectional true needs --layer selective: there is no simplified layer in two directions"
-            )
 
 
 class MGMRNet(nn.Module):
