@@ -108,7 +108,18 @@ def _grouped(source: Path) -> dict:
     found: dict = {}
     for path in files:
         split, key = _split_and_key(path.name.split(".")[0])
-        if split is None or path.suffix not in (".pkl", ".pickle", ".p", ".gz", ".h5", ".hdf5", ".npy", ".npz"):
+        if split is None or path.suffix not in (
+            ".pkl",
+            ".pickle",
+            ".p",
+            ".pt",
+            ".pth",
+            ".gz",
+            ".h5",
+            ".hdf5",
+            ".npy",
+            ".npz",
+        ):
             continue
         content = _file(path)
         if key is not None and type(content) is dict and len(content) == 1:
@@ -151,9 +162,16 @@ def _file(path: Path):
     head = path.open("rb").read(8)
     if head[:4] == b"\x89HDF":
         return _hdf5(path)
-    if head[:6] == b"\x93NUMPY" or head[:4] == b"PK\x03\x04":
+    if head[:6] == b"\x93NUMPY" or head[:4] == b"PK\x03\x04" and not _is_torch(path):
         return _numpy(path)
     return load_any(path)
+
+
+def _is_torch(path: Path) -> bool:
+    try:
+        return any(name.endswith("/data.pkl") for name in zipfile.ZipFile(path).namelist())
+    except (zipfile.BadZipFile, OSError):
+        return True
 
 
 def _hdf5(path: Path) -> dict:
