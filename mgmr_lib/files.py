@@ -9,6 +9,7 @@ import contextlib
 import errno
 import glob
 import json
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -68,8 +69,16 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def write_json(path: Path | str, values: dict) -> None:
-    """Write a JSON file whole, or not at all."""
-    write_text(path, json.dumps(values, indent=1) + "\n")
+    """Write a JSON file whole, or not at all. JSON knows no nan and no infinity: they become null."""
+    write_text(path, json.dumps(_finite(values), indent=1, allow_nan=False) + "\n")
+
+
+def _finite(values):
+    if isinstance(values, dict):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
 def read_json(path: Path | str) -> dict:

@@ -1,13 +1,16 @@
-"""`experiment`: the papers' tables and figures, from runs that the ledger keeps; only runs that it lacks are
-computed."""
+"""`experiment`: the papers' tables and figures, from runs that a ledger keeps; only runs that it lacks are computed."""
 
 import argparse
 from pathlib import Path
 
 from mgmr_lib.errors import CourseError
-from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.paths import REPOSITORY, runs_dir
+from mgmr_lib.settings import known, parse_set, whole
+from mgmr_lib.training.profiles import FAMILIES, PROFILES
 
 KINDS = ("table", "curve", "ablation", "complexity", "reproduce")
+DEFAULT = "classroom-mosi"
+OPTIONS = {"seed": "--seeds", "data": "--data", "dataset": "--dataset", "protocol": "--protocol", "rate": "--protocol"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,11 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=KINDS,
         help="table, curve and ablation train what the ledger lacks; reproduce repeats one record",
     )
-    parser.add_argument("--profile", default="laptop", help="fast, laptop or full")
-    parser.add_argument(
-        "--data", default="classroom-mosi", help="a classroom corpus's name, or the path of an MMSA file"
-    )
-    parser.add_argument("--dataset", choices=("mosi", "mosei", "sims"), help="metric family (default: found out)")
+    parser.add_argument("--profile", default="laptop", choices=PROFILES, help="sizes of all networks")
+    parser.add_argument("--data", help=f"a classroom corpus's name, or the path of an MMSA file (default: {DEFAULT})")
+    parser.add_argument("--dataset", choices=FAMILIES, help="metric family (default: found out)")
     parser.add_argument(
         "--models", help="comma-separated names, to run only these (default: all that the experiment shows)"
     )
@@ -31,23 +32,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="table: A trains and tests on complete data, B over missing rates",
     )
     parser.add_argument(
-        "--seeds", type=int, help="training seeds a model (default: five for the two networks, three for the others)"
+        "--seeds",
+        type=whole(low=1),
+        help="training seeds of each model (default: five for the two networks, three for the others)",
     )
-    parser.add_argument("--mask-seeds", type=int, default=3, help="mask seeds a missing rate")
-    parser.add_argument("--jobs", type=int, default=1, help="processes that share the runs out, seed by seed")
+    parser.add_argument("--mask-seeds", type=whole(low=1), default=3, help="mask seeds of each missing rate")
+    parser.add_argument("--jobs", type=whole(low=1), default=1, help="processes that share the runs out, seed by seed")
     parser.add_argument(
         "--set",
         nargs="*",
         default=[],
         metavar="NAME=VALUE",
-        help="settings of every run, such as epochs=3 max_clips=64",
+        help="settings of every run, such as epochs=3 max_clips=64; such runs are kept and tabled apart",
     )
     parser.add_argument(
-        "--ledger", type=Path, default=REPOSITORY / "data" / "results" / "ledger", help="folder of the records"
+        "--ledger", type=Path, help="folder of the records (default: runs/ledger, read together with the course's)"
     )
-    parser.add_argument("--runs", type=Path, default=REPOSITORY / "runs" / "experiments", help="folder of the weights")
+    parser.add_argument("--runs", type=Path, help="folder of the weights (default: runs/experiments)")
+    parser.add_argument("--out", type=Path, help="folder of tables and figures (default: runs/tables)")
     parser.add_argument(
-        "--out", type=Path, default=REPOSITORY / "data" / "results" / "tables", help="folder of tables and figures"
+        "--into-course",
+        action="store_true",
+        help="for authors: records, tables and figures go into data/results, which git keeps",
     )
     parser.add_argument(
         "--report-only", action="store_true", help="compute nothing: tables and figures from the records that are there"
@@ -56,75 +62,117 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
-def settings_of(words: list[str]) -> dict:
-    """["epochs=3", ...] -> {"epochs": 3, ...}; numbers, true, false and none are read as such."""
-    named = {"true": True, "false": False, "none": None}
-    out = {}
-    for word in words:
-        name, sign, text = word.partition("=")
-        if not sign:
-            raise CourseError(f"--set takes NAME=VALUE, such as epochs=3, and not {word!r}")
-        if text.lower() in named:
-            out[name] = named[text.lower()]
-            continue
-        try:
-            out[name] = int(text)
-        except ValueError:
-            try:
-                out[name] = float(text)
-            except ValueError:
-                out[name] = text
-    return out
-
-
 def main(args: argparse.Namespace) -> int:
     if args.experiment == "reproduce":
         from mgmr_lib.experiments.reproduce import main as reproduce
 
         return reproduce(args)
+    args.data = args.data or DEFAULT
+    set_places(args)
     if args.experiment == "complexity":
         from mgmr_lib.experiments.complexity import main as complexity
 
         return complexity(args)
-    for name in ("seeds", "mask_seeds", "jobs"):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
-            raise CourseError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(args, name)}")
-    from mgmr_lib.data.load import corpus_name
-    from mgmr_lib.experiments.tables import report
+    return _experiment(args)
 
-    if not args.report_only:
-        _compute(args)
-    files = report(args.experiment, args.ledger, corpus_name(args.data), args.profile, args.out)
+
+def set_places(args: argparse.Namespace) -> None:
+    """Fill in where records, weights and tables go; `others` are the ledgers that are read as well."""
+    course = REPOSITORY / "data" / "results"
+    if args.into_course and (args.ledger or args.out):
+        raise CourseError("--into-course says where records and tables go: leave --ledger and --out out")
+    args.others = () if args.ledger or args.into_course else (course / "ledger",)
+    args.ledger = (args.ledger or (course if args.into_course else runs_dir()) / "ledger").expanduser().absolute()
+    args.out = (args.out or (course if args.into_course else runs_dir()) / "tables").expanduser().absolute()
+    args.runs = (args.runs or runs_dir() / "experiments").expanduser().absolute()
+
+
+def _experiment(args: argparse.Namespace) -> int:
+    from mgmr_lib.experiments.plan import VARIANTS, names_of, planned
+    from mgmr_lib.experiments.records import profile_key
+    from mgmr_lib.experiments.tables import lacking, report
+
+    names = args.models.split(",") if args.models else names_of(args.experiment)
+    names = tuple(dict.fromkeys(known("variant", name.strip(), VARIANTS) for name in names))
+    settings = _settings(args, names)
+    protocols = args.protocol if args.experiment == "table" else "B"
+    key, fingerprint = (
+        _stored_corpus(args, settings) if args.report_only else _compute(args, names, protocols, settings)
+    )
+    ledgers, profile = (args.ledger, *args.others), profile_key(args.profile, settings)
+    files = report(args.experiment, ledgers, key, profile, args.out, fingerprint)
     if not files:
         raise CourseError(
-            f"{args.ledger} holds no run of {args.data} in the {args.profile} profile: leave --report-only out to train"
+            f"{args.ledger} holds no run of {args.data} in the {args.profile} profile"
+            f"{' with these settings' if settings else ''}: leave --report-only out to train"
         )
     for path in files:
         print(path)
+    missing = lacking(ledgers, key, profile, planned(names, protocols, args.seeds))
+    if missing:
+        print(f"not recorded, and so not in these tables: {missing}")
     return 0
 
 
-def _compute(args: argparse.Namespace) -> None:
-    from mgmr_lib.experiments.plan import jobs_of, names_of
-    from mgmr_lib.experiments.sweep import open_sweep, record_references, run_sweep
-    from mgmr_lib.training.config import make_config
+def _settings(args: argparse.Namespace, names: tuple[str, ...]) -> dict:
+    """What --set says, typed by the configurations of these networks."""
+    from mgmr_lib.experiments.plan import VARIANTS
+    from mgmr_lib.models.registry import entry
+    from mgmr_lib.training.config import TrainConfig
 
-    names = args.models.split(",") if args.models else names_of(args.experiment)
-    settings = settings_of(args.set)
-    sweep = open_sweep(
-        args.data,
-        args.dataset,
-        args.ledger,
-        args.runs,
-        mask_seeds=tuple(range(1, args.mask_seeds + 1)),
-        quiet=args.quiet,
-    )
-    protocols = args.protocol if args.experiment == "table" else "B"
-    jobs = []
+    for word in args.set:
+        name = word.partition("=")[0].strip()
+        if name in OPTIONS or name in ("model", "profile"):
+            raise CourseError(
+                f"--set does not take {name}: use {OPTIONS.get(name, '--' + name.replace('model', 'models'))}"
+            )
+    kinds = [entry(VARIANTS[n].model).reading(dict(VARIANTS[n].settings)) for n in names]
+    return parse_set(args.set, [TrainConfig, *kinds])
+
+
+def _compute(args: argparse.Namespace, names, protocols: str, settings: dict) -> tuple[str, str]:
+    """Train and measure what is lacking; returns the corpus's folder in the ledger and its fingerprint."""
+    from mgmr_lib.data.load import load_corpus
+    from mgmr_lib.experiments.carry_over import carry_over
+    from mgmr_lib.experiments.plan import jobs_of, reference_config
+    from mgmr_lib.experiments.sweep import Sweep, record_references, run_sweep
+
+    args.data = absolute_data(args.data)
+    corpus = load_corpus(args.data, args.dataset)
+    masks = tuple(range(1, args.mask_seeds + 1))
+    sweep = Sweep(
+        args.ledger, args.runs, corpus, masks, quiet=args.quiet, others=args.others, settings=settings
+    )  # fmt: skip
+    of_runs, jobs = settings_for(corpus) | settings, []
     for protocol in sorted(protocols, reverse=True):
-        jobs += jobs_of(
-            names, protocol, args.profile, sweep.corpus.family, args.data, args.dataset, args.seeds, **settings
-        )
+        jobs += jobs_of(names, protocol, args.profile, corpus.family, args.data, args.dataset, args.seeds, **of_runs)
+    carry_over(sweep, jobs)
     if "B" in protocols:
-        record_references(sweep, args.profile, make_config("concat", args.profile, sweep.corpus.family).text_encoder)
+        record_references(sweep, reference_config(args.profile, corpus.family, of_runs))
     run_sweep(sweep, jobs, args.jobs)
+    return sweep.key, sweep.fingerprint
+
+
+def _stored_corpus(args: argparse.Namespace, settings: dict) -> tuple[str, str | None]:
+    """The corpus's folder in the ledger (and its fingerprint, where it was read); a file that is gone goes by the name
+    that it had, as long as one corpus alone had it."""
+    from mgmr_lib.data.classroom.corpora import SPECS
+    from mgmr_lib.data.load import corpus_name, load_corpus
+    from mgmr_lib.experiments.ledger import corpora
+    from mgmr_lib.experiments.records import corpus_key
+    from mgmr_lib.training.identity import fingerprint
+
+    if args.data in SPECS:
+        return args.data, None
+    if Path(args.data).expanduser().exists():
+        corpus = load_corpus(args.data, args.dataset)
+        content = fingerprint(corpus, settings.get("text_encoder", ""))
+        return corpus_key(corpus.name, content, corpus.family), content
+    stored = corpora((args.ledger, *args.others))
+    keys = [key for key, name in stored.items() if args.data == key or corpus_name(args.data) == name]
+    if len(keys) != 1:
+        raise CourseError(
+            f"{args.data} is not there, and {len(keys)} recorded corpora have its name: give a file, or one of "
+            f"{', '.join(sorted(stored)) or 'none'}"
+        )
+    return keys[0], None

@@ -23,8 +23,8 @@ def main(args: argparse.Namespace) -> int:
     from mgmr_lib.data.load import load_corpus
     from mgmr_lib.evaluation.missing_rates import evaluate_run, print_side_by_side
     from mgmr_lib.evaluation.plots import missing_rate_figure, save_figure, tidy
+    from mgmr_lib.files import write_json
     from mgmr_lib.settings import parse_rates
-    from mgmr_lib.training.checkpoint import write_json
     from mgmr_lib.training.run import train_run
 
     corpus = load_corpus(args.data)

@@ -6,7 +6,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from mgmr_lib.data.batch import MaskedSplit
-from mgmr_lib.errors import CourseError
+from mgmr_lib.data.door import check_labels
 from mgmr_lib.evaluation.metrics import aggregate, evaluate
 from mgmr_lib.evaluation.references import Predictor, mean_predictor, text_ridge
 from mgmr_lib.provenance import provenance
@@ -53,7 +53,10 @@ def references_of(run: Run) -> dict[str, Predictor]:
     Both know what the network was trained on, no more: on another corpus the mean is that of the run's own training
     labels, and there is no ridge. Nor is there one where the network encodes the text itself.
     """
-    own = run.about.get("fingerprint") in (fingerprint(run.corpus), first_fingerprint(run.corpus))
+    own = run.about.get("fingerprint") in (
+        fingerprint(run.corpus, run.config.text_encoder),
+        first_fingerprint(run.corpus),
+    )
     train = run.splits.get("train") if own else None
     mean = run.about["corpus"].get("label_mean")
     if train is None:
@@ -74,9 +77,9 @@ def evaluate_run(
 ) -> dict:
     """{"records", "aggregates", "references", ...}: what `evaluate` writes. references: also those of references_of,
     which see the same masked text as the network does."""
+    check_labels(run.corpus, split)
     predictors = {run.config.model: run.predict} | (references_of(run) if references else {})
     family = run.corpus.family
-    labelled(run, split)
     found = missing_rate_records(
         predictors, lambda rate, seed: run.masked(split, rate, seed), family, rates, seeds, quiet
     )
@@ -84,7 +87,7 @@ def evaluate_run(
     return {
         "model": run.config.model + (" (shuffled labels)" if run.config.shuffle_labels else ""),
         "data": run.corpus.name,
-        "fingerprint": fingerprint(run.corpus),
+        "fingerprint": fingerprint(run.corpus, run.config.text_encoder),
         "dataset": family,
         "split": split,
         "protocol": run.config.protocol,
@@ -95,17 +98,6 @@ def evaluate_run(
         "aggregates": aggregate(own),
         "references": {name: {"records": r, "aggregates": aggregate(r)} for name, r in found.items()},
     }
-
-
-def labelled(run: Run, split: str) -> None:
-    """A CourseError where a split is not there, or has a clip without a label to compare with."""
-    if split not in run.splits:
-        raise CourseError(f"{run.corpus.source or run.corpus.name} has no {split} split: use {', '.join(run.splits)}")
-    labels = run.splits[split].labels
-    if not all(label == label for label in labels):
-        raise CourseError(
-            f"the {split} split of {run.corpus.source or run.corpus.name} has clips without a label: `predict` needs none"
-        )
 
 
 def table(result: dict) -> pd.DataFrame:

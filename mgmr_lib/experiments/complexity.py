@@ -21,12 +21,14 @@ from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.data.text import cached_features, load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments.plan import VARIANTS
+from mgmr_lib.experiments.records import corpus_key
 from mgmr_lib.experiments.sweep import environment
+from mgmr_lib.files import make_folder, read_json, write_json
 from mgmr_lib.models.inputs import Inputs
 from mgmr_lib.models.registry import NETWORKS, entry
 from mgmr_lib.paths import REPOSITORY
-from mgmr_lib.training.checkpoint import read_json, write_json
 from mgmr_lib.training.config import make_config
+from mgmr_lib.training.identity import fingerprint
 from mgmr_lib.training.losses import LossWeights, joint_loss
 
 LENGTHS = (125, 250, 500, 1000, 2000, 4000)
@@ -180,16 +182,17 @@ def main(args: argparse.Namespace) -> int:
     from mgmr_lib.experiments.cost_tables import write_costs
 
     corpus = load_corpus(args.data, args.dataset)
-    path = costs_path(corpus.name, args.profile, args.ledger.parent)
+    key = corpus_key(corpus.name, fingerprint(corpus), corpus.family)
+    paths = [costs_path(key, args.profile, ledger.parent) for ledger in (args.ledger, *args.others)]
     if not args.report_only:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, measure_costs(corpus, args.profile))
-        print(path)
-    found = read_costs(path)
+        make_folder(paths[0].parent, "--ledger")
+        write_json(paths[0], measure_costs(corpus, args.profile))
+        print(paths[0])
+    found = next((costs for path in paths if (costs := read_costs(path)) is not None), None)
     if found is None:
         raise CourseError(
-            f"{path} does not exist: run `python -m mgmr_lib experiment complexity` without --report-only"
+            f"{paths[0]} does not exist: run `python -m mgmr_lib experiment complexity` without --report-only"
         )
-    for file in write_costs(found, args.out / corpus.name / args.profile):
+    for file in write_costs(found, args.out / key / args.profile):
         print(file)
     return 0

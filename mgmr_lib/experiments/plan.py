@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mgmr_lib.errors import CourseError
 from mgmr_lib.models.registry import NETWORKS
+from mgmr_lib.settings import fields_of, known
 from mgmr_lib.training.config import TrainConfig, make_config
 
 NETWORK_SEEDS = (1111, 1112, 1113, 1114, 1115)  # five runs of each network (MGMR-Net, section 4.2)
@@ -83,9 +84,7 @@ class Job:
 
 def job(name: str, seed: int, profile: str, family: str, data: str, dataset: str | None = None, **settings) -> Job:
     """The run of one variant with one seed; settings replace the profile's, and the variant's own go before them."""
-    if name not in VARIANTS:
-        raise CourseError(f"there is no variant {name!r}: use {', '.join(VARIANTS)}")
-    v = VARIANTS[name]
+    v = VARIANTS[known("variant", name, VARIANTS)]
     merged = {**settings, **dict(v.settings)}
     return Job(v, make_config(v.model, profile, family, seed=seed, data=data, dataset=dataset, **merged))
 
@@ -107,6 +106,17 @@ def names_of(experiment: str) -> tuple[str, ...]:
     if experiment == "ablation":
         return (*TWO, *ABLATIONS["mgmr"], *ABLATIONS["mfmb"], *READINGS)
     raise CourseError(f"there is no experiment {experiment!r} with runs: use table, curve or ablation")
+
+
+def planned(names: Iterable[str], protocols: str, count: int | None = None) -> dict[str, dict[str, tuple[int, ...]]]:
+    """{"B" or "A-0.0": {name: training seeds}} of these variants under the protocols "A", "B" or "AB"."""
+    names = list(names)
+    return {("B" if p == "B" else "A-0.0"): {n: seeds_of(n, p, count) for n in names} for p in protocols}
+
+
+def reference_config(profile: str, family: str, settings: dict) -> TrainConfig:
+    """What the references, which have no network, share with the runs beside them: the text encoder and the clips."""
+    return make_config("concat", profile, family, **{k: v for k, v in settings.items() if k in fields_of(TrainConfig)})
 
 
 def jobs_of(

@@ -71,7 +71,9 @@ def results_section(root: Path = REPOSITORY) -> str:
         return "Nothing is recorded yet: `python -m mgmr_lib experiment table` fills the ledger."
     figure = f"data/results/tables/{CORPUS}/{PROFILE}"
     if not (root / figure / "curve.png").exists():
-        raise CourseError(f"{figure}/curve.png does not exist: run `python -m mgmr_lib experiment curve --report-only`")
+        raise CourseError(
+            f"{figure}/curve.png does not exist: run `python -m mgmr_lib experiment curve --into-course --report-only`"
+        )
     shown = [r for r in records if r["name"] in SHOWN]
     return "\n".join([
         f"![F1 and error of the networks as more of each clip goes missing]({figure}/curve.png)", "",

@@ -11,8 +11,8 @@ import torch
 from accelerate import Accelerator
 
 from mgmr_lib.data.corpus import Corpus
+from mgmr_lib.data.door import text_view
 from mgmr_lib.data.encoding_memo import EncodingMemo
-from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.text import TextEncoder, load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.evaluation.missing_rates import missing_rate_records
@@ -51,9 +51,14 @@ class Sweep:
     settings: dict = field(default_factory=dict)
 
     @property
+    def fingerprint(self) -> str:
+        """The content of the corpus, as the runs read it."""
+        return fingerprint(self.corpus, self.settings.get("text_encoder", ""))
+
+    @property
     def key(self) -> str:
         """The corpus's folder in the ledger."""
-        return corpus_key(self.corpus.name, fingerprint(self.corpus), self.corpus.family)
+        return corpus_key(self.corpus.name, self.fingerprint, self.corpus.family)
 
 
 def scan_rung() -> str:
@@ -81,7 +86,7 @@ def _head(sweep: Sweep, protocol: str, profile: str, name: str, seed: int) -> di
         "split": "test",
         "protocol": protocol,
         "profile": profile,
-        "fingerprint": fingerprint(sweep.corpus),
+        "fingerprint": sweep.fingerprint,
         "name": name,
         "training_seed": seed,
     }
@@ -113,7 +118,7 @@ def _standing_in(ledger: Path, sweep: Sweep, job: Job) -> tuple[str, str]:
     changed = changed_settings(config, job.config)
     if changed:
         return "stale", f"{path} was recorded with other settings ({sentence_of(changed)}): this run is repeated"
-    if record["fingerprint"] != fingerprint(sweep.corpus):
+    if record["fingerprint"] != sweep.fingerprint:
         return "stale", f"{path} was recorded on another version of {sweep.corpus.name}: this run is repeated"
     if measured != asked:
         return "stale", f"{path} was measured at other missing rates or mask seeds: this run is repeated"
@@ -236,8 +241,9 @@ def record_references(sweep: Sweep, config: TrainConfig, encoder: TextEncoder | 
     if all(_recorded_reference(sweep, head, facts) for head in heads.values()):
         return
     frozen = replace(config, encoder_lr=0.0)
-    splits = cut_splits(sweep.corpus, config.max_clips)
-    setup = Setup(frozen, sweep.corpus, splits, None, given_encoder(frozen, encoder))
+    encoder = given_encoder(frozen, encoder)
+    splits = cut_splits(text_view(sweep.corpus, encoder), config.max_clips)
+    setup = Setup(frozen, sweep.corpus, splits, None, encoder)
     labels = splits["train"].labels
     predictors = {"mean": mean_predictor(labels), "text_ridge": text_ridge(setup.complete_text("train"), labels)}
 
@@ -263,8 +269,3 @@ def _recorded_reference(sweep: Sweep, head: dict, facts: dict) -> bool:
         if same and measured == {(r, s) for r in sweep.rates for s in sweep.mask_seeds}:
             return True
     return False
-
-
-def open_sweep(data: str, dataset: str | None, ledger: Path, folder: Path, **settings) -> Sweep:
-    """A sweep over a corpus by name, or over a learner's own MMSA file."""
-    return Sweep(ledger, folder, load_corpus(data, dataset), **settings)

@@ -165,6 +165,22 @@ def _settings_lines(records: list[dict]) -> list[str]:
     return ["", f"**Not the profile's own settings**: {words}."] if settings else []
 
 
+def lacking(ledger: Path | Iterable[Path], corpus: str, profile: str, planned: dict[str, dict[str, Iterable]]) -> str:
+    """Which planned runs no record is there of, "" for none: "mgmr (seeds 1113), tfn (all seeds)", protocol A's named.
+
+    planned: {protocol's folder: {name: training seeds}} (plan.planned).
+    """
+    words = []
+    for protocol, names in planned.items():
+        recorded = {(r["name"], r["training_seed"]) for r in read_ledger(ledger, corpus, profile, protocol)}
+        for name, seeds in names.items():
+            missing = [str(s) for s in seeds if (name, s) not in recorded]
+            if missing:
+                which = "all seeds" if len(missing) == len(tuple(seeds)) else f"seeds {', '.join(missing)}"
+                words.append(f"{name} ({which}{'' if protocol == 'B' else ', protocol A'})")
+    return ", ".join(words)
+
+
 def report(
     experiment: str, ledger: Path | Iterable[Path], corpus: str, profile: str, out: Path, fingerprint: str | None = None
 ) -> list[Path]:

@@ -13,48 +13,56 @@ from collections.abc import Iterator
 import numpy as np
 
 from mgmr_lib.data.classroom.corpora import SPECS, VERSION
-from mgmr_lib.data.corpus import Corpus, Ragged, Split
+from mgmr_lib.data.corpus import Corpus, Split
+from mgmr_lib.data.door import STORED
+from mgmr_lib.data.missing import valid_mask
 from mgmr_lib.errors import CourseError
 from mgmr_lib.training.config import TrainConfig
 
-_KNOWN: dict[int, tuple[weakref.ref, str]] = {}  # fingerprints of corpora in memory: a large one takes seconds
+_KNOWN: dict[
+    tuple[int, bool], tuple[weakref.ref, str]
+] = {}  # fingerprints of corpora in memory: a large one takes seconds
 
 
-def fingerprint(corpus: Corpus) -> str:
+def fingerprint(corpus: Corpus, text_encoder: str = "") -> str:
     """12 hex digits of what a corpus holds: clips' names, labels, tokens and features of every split.
 
-    A classroom corpus's features are named by what the generator made them from: their last bits depend on the machine.
+    The file's own text features count where there are no tokens, or where the text encoder is "stored", so that they
+    are what is read. A classroom corpus's features are named by what the generator made them from: their last bits
+    depend on the machine.
     """
-    known = _KNOWN.get(id(corpus))
+    stored = text_encoder == STORED
+    known = _KNOWN.get((id(corpus), stored))
     if known is None or known[0]() is not corpus:
-        known = _KNOWN[id(corpus)] = (weakref.ref(corpus), _fingerprint(corpus))
+        known = _KNOWN[id(corpus), stored] = (weakref.ref(corpus), _fingerprint(corpus, stored))
     return known[1]
 
 
-def _fingerprint(corpus: Corpus) -> str:
+def _fingerprint(corpus: Corpus, stored: bool) -> str:
     digest = hashlib.sha256()
     spec = SPECS.get(corpus.name)
     if spec is not None:
         digest.update(json.dumps({"version": VERSION, **dataclasses.asdict(spec)}, sort_keys=True).encode())
     for name, split in sorted(corpus.splits.items()):
-        for part in _parts(split, features=spec is None):
-            digest.update(f"{name} {len(part)} ".encode() + part)
+        for part in _parts(split, spec is None, stored):
+            digest.update(f"{name} {part.nbytes} ".encode())
+            digest.update(part)
     return digest.hexdigest()[:12]
 
 
-def _parts(split: Split, features: bool) -> Iterator[bytes]:
-    yield "\0".join(split.ids).encode("utf-8", "surrogatepass")
-    yield np.ascontiguousarray(split.labels, np.float32).tobytes()
-    valid = np.arange(split.token_ids.shape[1])[None, :] < np.asarray(split.token_lengths)[:, None]
-    yield np.ascontiguousarray(split.token_lengths, np.int64).tobytes()
-    yield np.ascontiguousarray(split.token_ids[valid], np.int64).tobytes()
-    if features:
-        for name, part in sorted(vars(split).items()):
-            if isinstance(part, Ragged):
-                yield f"{name} {part.dim}".encode() + np.ascontiguousarray(part.lengths, np.int64).tobytes()
-                yield np.ascontiguousarray(part.values, np.float32).tobytes()
-        if split.text is not None and not split.has_tokens:  # beside tokens, MOSEI's would take seconds and 3 GB
-            yield b"text" + np.ascontiguousarray(split.text.features().values, np.float32).tobytes()
+def _parts(split: Split, features: bool, stored: bool) -> Iterator[np.ndarray]:
+    """The content of a split, part by part, without copies of large ones."""
+    yield np.frombuffer("\0".join(split.ids).encode("utf-8", "surrogatepass"), np.uint8)
+    yield np.ascontiguousarray(split.labels, np.float32)
+    yield np.ascontiguousarray(split.token_lengths, np.int64)
+    yield np.ascontiguousarray(split.token_ids[valid_mask(split.token_lengths, split.token_ids.shape[1])], np.int64)
+    sequences = [split.audio, split.vision] if features else []
+    if split.text is not None and (stored or not split.has_tokens):
+        sequences.append(split.text.features())
+    for part in sequences:
+        yield np.array([part.dim])
+        yield np.ascontiguousarray(part.lengths, np.int64)
+        yield np.ascontiguousarray(part.values, np.float32)
 
 
 def first_fingerprint(corpus: Corpus) -> str:

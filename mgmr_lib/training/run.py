@@ -20,6 +20,7 @@ from mgmr_lib.files import is_litter, make_folder, only_one, read_json, write_js
 from mgmr_lib.provenance import provenance
 from mgmr_lib.training.checkpoint import load_tensors, load_weights, save_tensors
 from mgmr_lib.training.config import TrainConfig
+from mgmr_lib.training.finite import why_failed
 from mgmr_lib.training.identity import changed_settings, fingerprint, first_fingerprint, read_config, sentence_of
 from mgmr_lib.training.setup import Setup, build, cut, cut_splits, feature_widths, given_encoder, prepare
 from mgmr_lib.training.trainer import Trainer, predict
@@ -44,7 +45,7 @@ def check_same(folder: Path, config: TrainConfig, corpus: Corpus) -> None:
         raise CourseError(
             f"{folder} holds a run with other settings ({sentence_of(changed)}): choose another --out or delete it"
         )
-    if about["fingerprint"] not in (fingerprint(corpus), first_fingerprint(corpus)):
+    if about["fingerprint"] not in (fingerprint(corpus, config.text_encoder), first_fingerprint(corpus)):
         raise CourseError(
             f"{folder} holds a run on other data ({about['corpus']['name']} when it was trained, and its clips, labels,"
             f" words or features differ from {corpus.source or corpus.name}): choose another --out or delete it"
@@ -75,7 +76,7 @@ def description(config: TrainConfig, corpus: Corpus) -> dict:
     return {
         "config": config.to_dict(),
         "config_hash": config.hash(),
-        "fingerprint": fingerprint(corpus),
+        "fingerprint": fingerprint(corpus, config.text_encoder),
         "corpus": describe(corpus, config.max_clips, config.text_encoder),
         "provenance": provenance(),
     }
@@ -176,10 +177,14 @@ def load_run(
     """
     folder = Path(folder).expanduser()
     about = read_about(folder)
+    failure = why_failed(folder)
     if not (folder / "model.safetensors").exists():
         raise CourseError(
-            f"the run in {folder} is not complete: run its train command again, and it goes on where it stopped"
+            failure
+            or f"the run in {folder} is not complete: run its train command again, and it goes on where it stopped"
         )
+    if failure:
+        print(f"warning: {folder} ended early: {failure}", file=sys.stderr)
     config = read_config(about["config"], folder / "config.json")
     if corpus is None and with_corpus:
         corpus = corpus_of(folder, about, config, data)
@@ -211,7 +216,7 @@ def corpus_of(folder: Path, about: dict, config: TrainConfig, data: str | None =
             f"{folder} was trained on {path}, which is not there any more: give its new place with --data"
         )
     corpus = load_corpus(path, about["corpus"]["family"])
-    if about["fingerprint"] not in (fingerprint(corpus), first_fingerprint(corpus)):
+    if about["fingerprint"] not in (fingerprint(corpus, config.text_encoder), first_fingerprint(corpus)):
         print(f"warning: {path} holds other data than when {folder} was trained on it", file=sys.stderr)
     return corpus
 

@@ -343,14 +343,15 @@ explore(draw21.at_rate(recorded),
 # %% [markdown]
 # ## 5 Your own recordings
 # A file of your own goes through the same commands: `python -m mgmr_lib experiment curve --data PATH --models mgmr,concat`. Its records lie
-# beside the classroom's, and this cell draws them where there are any.
+# in `runs/ledger`, which git does not keep, and this cell draws them where there are any.
 
 # %%
 own = draw21.own_corpora()
-say(f"Recorded beside the classroom corpora: {', '.join(own) or 'nothing yet'}.")
-for name in own:
+say(f"Recorded beside the classroom corpora: {', '.join(own.values()) or 'nothing yet'}.")
+for key, name in own.items():
     fig = plt.figure(figsize=(8.6, 3.6))
-    draw21.bands(fig, ledger.read_ledger(corpus=name), ["mfmb", "mgmr", "concat", "fc_t", "mean"])
+    records = ledger.read_ledger(draw21.own_ledgers(), key)
+    draw21.bands(fig, records, ["mfmb", "mgmr", "concat", "fc_t", "mean"])
     fig.suptitle(f"Recorded on {name}", x=0.01, ha="left")
     show(fig, f"The recorded curves of {name}, with bands over training seeds.")
 

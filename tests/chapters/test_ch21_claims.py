@@ -58,6 +58,6 @@ def test_the_verdict_is_the_paired_one():
 
 def test_a_learners_own_corpus_is_found(tmp_path):
     write_record(tmp_path, made() | {"corpus": "classroom-mosi"})
-    assert draw.own_corpora(tmp_path) == []
+    assert draw.own_corpora((tmp_path,)) == {}
     write_record(tmp_path, made() | {"corpus": "mosi"})
-    assert draw.own_corpora(tmp_path) == ["mosi"]
+    assert draw.own_corpora((tmp_path,)) == {"f-mosi": "mosi"}

@@ -35,10 +35,10 @@ def made(name="mgmr", seed=1111, shift=0.0, config=True, rates=RATES):
 
 def test_a_record_comes_back_as_it_was_written_and_knows_its_place(tmp_path):
     path = ledger.write_record(tmp_path, made())
-    assert path == tmp_path / "toy" / "laptop" / "B" / "mgmr-1111.json"
+    assert path == tmp_path / "f-mosi" / "laptop" / "B" / "mgmr-1111.json"
     assert {k: v for k, v in ledger.read_record(path).items() if k != "digest"} == made()
-    assert ledger.read_ledger(tmp_path, "toy") == [ledger.read_record(path)]
-    assert ledger.read_ledger(tmp_path, "toy", "full") == []
+    assert ledger.read_ledger(tmp_path, "f-mosi") == [ledger.read_record(path)]
+    assert ledger.read_ledger(tmp_path, "f-mosi", "full") == []
 
 
 @pytest.mark.parametrize("old, new", [
@@ -51,7 +51,7 @@ def test_one_edited_place_is_noticed_and_the_file_is_named(tmp_path, old, new):
     assert old in text
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(CourseError, match="mgmr-1111.json is damaged.*delete it"):
-        ledger.read_ledger(tmp_path, "toy")
+        ledger.read_ledger(tmp_path, "f-mosi")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "null", '{"records": []}', "\udcff"])
@@ -94,6 +94,10 @@ def test_pairs_share_their_seeds_and_a_reference_serves_all():
     assert found["seeds"] == [2, 3] and found["mean"] == pytest.approx(-0.3)
     records.append(made("text_ridge", 0, 1.0, config=False))
     assert ledger.paired(records, "mgmr", "text_ridge")["mean"] == pytest.approx(0.2 - 1.0)
+    turned = ledger.paired(records, "text_ridge", "mgmr")
+    assert turned["seeds"] == [1, 2, 3] and turned["mean"] == pytest.approx(1.0 - 0.2)
+    with pytest.raises(CourseError, match="no acc7 for the area"):
+        ledger.paired(records, "mgmr", "concat", "acc7")
     with pytest.raises(CourseError, match="no run of 'tfn'"):
         ledger.paired(records, "mgmr", "tfn")
     with pytest.raises(CourseError, match="no training seed in common"):
@@ -124,3 +128,54 @@ def test_the_provenance_says_who_classified():
 def test_a_record_is_readable_one_rate_a_line(tmp_path):
     text = ledger.write_record(tmp_path, made()).read_text()
     assert sum('"rate"' in line for line in text.splitlines()) == 22 and json.loads(text)["name"] == "mgmr"
+
+
+def test_a_record_in_another_ones_place_is_noticed(tmp_path):
+    first, second = (ledger.write_record(tmp_path, made(seed=s, shift=s)) for s in (1, 2))
+    texts = first.read_text(), second.read_text()
+    first.write_text(texts[1])
+    second.write_text(texts[0])  # swapped
+    with pytest.raises(CourseError, match="mgmr-1.json is damaged.*record of .*mgmr-2.json.*renamed or moved"):
+        ledger.read_ledger(tmp_path, "f-mosi")
+    first.write_text(texts[0])
+    second.write_text(texts[1])
+    assert len(ledger.read_ledger(tmp_path, "f-mosi")) == 2
+    second.rename(second.with_name("mgmr-3.json"))
+    with pytest.raises(CourseError, match="mgmr-3.json is damaged"):
+        ledger.read_ledger(tmp_path, "f-mosi")
+
+
+def test_of_several_ledgers_the_first_that_holds_a_run_counts(tmp_path):
+    own, course = tmp_path / "own", tmp_path / "course"
+    ledger.write_record(course, made(seed=1, shift=0.0))
+    ledger.write_record(course, made(seed=2, shift=0.0))
+    ledger.write_record(own, made(seed=2, shift=0.5))
+    found = ledger.read_ledger((own, course), "f-mosi")
+    assert [r["records"][0]["mae"] for r in found] == [1.0, 1.5]
+    assert ledger.corpora((own, course)) == {"f-mosi": "toy"}
+
+
+def test_corpora_of_one_name_and_runs_of_other_settings_keep_apart(tmp_path):
+    paths = {
+        ledger.write_record(tmp_path, made() | facts)
+        for facts in ({}, {"fingerprint": "g"}, {"dataset": "sims"}, {"settings": {"epochs": 3}}, {"profile": "full"})
+    }
+    assert len(paths) == 5 and len(ledger.read_ledger(tmp_path, "f-mosi")) == 1
+
+
+def test_a_metric_without_a_value_is_null_on_disk_and_empty_in_a_summary(tmp_path):
+    record = made()
+    record["records"] = [{**row, "acc2_non0": None} for row in record["records"]]
+    text = ledger.write_record(tmp_path, record).read_text()
+    assert "NaN" not in text and '"acc2_non0": null' in text
+    row = ledger.summary(ledger.read_ledger(tmp_path, "f-mosi")).loc["mgmr"]
+    assert np.isnan(row["auilc acc2_non0"]) and row["auilc mae"] == pytest.approx(1.55)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        ledger.write_record(tmp_path, made(shift=float("nan")))
+
+
+def test_a_record_without_its_primary_metric_is_refused(tmp_path):
+    record = made()
+    record["records"] = [{**row, "mae": None} for row in record["records"]]
+    with pytest.raises(CourseError, match="no number for mae"):
+        ledger.read_record(ledger.write_record(tmp_path, record))

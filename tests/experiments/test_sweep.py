@@ -10,7 +10,10 @@ from mgmr_lib.data.encoding_memo import EncodingMemo
 from mgmr_lib.data.text import encode, load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments import plan, reproduce, sweep
+from mgmr_lib.experiments.carry_over import carry_over
 from mgmr_lib.experiments.ledger import read_ledger, read_record
+from mgmr_lib.experiments.records import digest
+from mgmr_lib.training.identity import first_fingerprint
 from tests.toy import toy_corpus
 
 SETTINGS = {"epochs": 1, "text_encoder": "tiny", "max_clips": 32}
@@ -52,16 +55,17 @@ def test_other_settings_or_data_make_a_record_stale(toy):
     one = jobs(("concat",), 1)
     sweep.run_sweep(toy, one, say=str)
     assert sweep.standing(toy, one[0])[0] == "recorded"
-    assert sweep.standing(toy, jobs(("concat",), 1, lr=0.01)[0])[0] == "stale"
+    state, sentence = sweep.standing(toy, jobs(("concat",), 1, lr=0.01)[0])
+    assert state == "stale" and "lr is 0.002 there and 0.01 here" in sentence
     other = sweep.Sweep(toy.ledger, toy.folder, toy_corpus(1), toy.mask_seeds, toy.rates)
-    assert sweep.standing(other, one[0])[0] == "stale"
+    assert sweep.standing(other, one[0])[0] == "missing"  # other data have a folder of their own
     more = sweep.Sweep(toy.ledger, toy.folder, toy.corpus, (1, 2, 3), toy.rates)
     assert sweep.standing(more, one[0])[0] == "stale"
 
 
 def test_protocol_a_is_measured_at_its_own_rate_only(toy):
     sweep.run_sweep(toy, jobs(("concat",), 1, "A"), say=str)
-    (record,) = read_ledger(toy.ledger, "toy", "fast", "A-0.0")
+    (record,) = read_ledger(toy.ledger, toy.key, "fast", "A-0.0")
     assert {r["rate"] for r in record["records"]} == {0.0} and record["config"]["protocol"] == "A"
     assert record["training_seed"] == 111
 
@@ -69,7 +73,7 @@ def test_protocol_a_is_measured_at_its_own_rate_only(toy):
 def test_a_record_reproduces_its_numbers_and_another_seed_does_not(toy, tmp_path, monkeypatch):
     sweep.run_sweep(toy, jobs(("concat",), 2), say=str)
     monkeypatch.setattr(reproduce, "load_corpus", lambda *_: toy.corpus)
-    first, second = read_ledger(toy.ledger, "toy", "fast")
+    first, second = read_ledger(toy.ledger, toy.key, "fast")
     again = reproduce.repeat(first, tmp_path / "again")
     assert max(reproduce.differences(first["records"], again["records"]).values()) == 0.0
     assert max(reproduce.differences(first["records"], second["records"]).values()) > 0.0
@@ -78,13 +82,54 @@ def test_a_record_reproduces_its_numbers_and_another_seed_does_not(toy, tmp_path
 
 
 def test_the_references_are_recorded_once(toy, monkeypatch):
-    sweep.record_references(toy, "fast", "tiny")
-    names = {r["name"]: r for r in read_ledger(toy.ledger, "toy", "fast")}
+    config = plan.reference_config("fast", "mosi", {"text_encoder": "tiny", "max_clips": None})
+    sweep.record_references(toy, config)
+    names = {r["name"]: r for r in read_ledger(toy.ledger, toy.key, "fast")}
     assert names.keys() == {"mean", "text_ridge"} and names["mean"]["config"] is None
     expected = np.abs(toy.corpus["test"].labels - toy.corpus["train"].labels.mean()).mean()
     assert names["mean"]["records"][0]["mae"] == pytest.approx(expected, abs=1e-5)
-    monkeypatch.setattr(sweep, "load_encoder", lambda *a, **k: pytest.fail("recorded already"))
-    sweep.record_references(toy, "fast", "tiny")
+    monkeypatch.setattr(sweep, "given_encoder", lambda *a, **k: pytest.fail("recorded already"))
+    sweep.record_references(toy, config)
+
+
+def test_references_read_the_same_encoder_and_clips_as_the_runs(toy):
+    whole, part = (
+        plan.reference_config("fast", "mosi", {"text_encoder": "tiny", "max_clips": clips, "d_model": 8})
+        for clips in (None, 12)
+    )
+    sweep.record_references(toy, whole)
+    before = read_ledger(toy.ledger, toy.key, "fast")
+    sweep.record_references(toy, part)
+    after = {r["name"]: r for r in read_ledger(toy.ledger, toy.key, "fast")}
+    assert after["mean"]["reference"] == {"text_encoder": "tiny", "max_clips": 12}
+    few = toy.corpus["test"].labels[:12] - toy.corpus["train"].labels[:12].mean()
+    assert after["mean"]["records"][0]["mae"] == pytest.approx(np.abs(few).mean(), abs=1e-5)
+    assert after["text_ridge"]["records"] != next(r for r in before if r["name"] == "text_ridge")["records"]
+
+
+def test_a_run_that_another_ledger_holds_is_not_run_again(toy, tmp_path):
+    one = jobs(("concat",), 1)
+    sweep.run_sweep(toy, one, say=str)
+    mine = sweep.Sweep(tmp_path / "mine", toy.folder, toy.corpus, toy.mask_seeds, toy.rates, others=(toy.ledger,))
+    assert sweep.run_sweep(mine, one, say=str) == [] and not mine.ledger.exists()
+    assert sweep.run_sweep(mine, jobs(("concat",), 2), say=str) == ["concat-1112"]
+    assert [f.name for f in mine.ledger.rglob("*.json")] == ["concat-1112.json"]
+
+
+def test_records_of_an_earlier_release_are_filed_under_their_content_unchanged(toy, tmp_path):
+    one = jobs(("concat",), 1)
+    sweep.run_sweep(toy, one, say=str)
+    path = next(toy.ledger.rglob("*.json"))
+    record = read_record(path)
+    old = record | {"fingerprint": first_fingerprint(toy.corpus), "config_hash": "abcdefabcdef"}
+    path.unlink()
+    place = toy.ledger / "toy" / "fast" / "B" / path.name  # by the file's name
+    place.parent.mkdir(parents=True)
+    place.write_text(json.dumps(old | {"digest": digest(old)}))
+    assert sweep.standing(toy, one[0])[0] == "missing"
+    assert carry_over(toy, jobs(("concat",), 1, lr=0.01), say=str) == 0  # another run
+    assert carry_over(toy, one, say=str) == 1 and carry_over(toy, one, say=str) == 0
+    assert read_record(path) == record and sweep.standing(toy, one[0])[0] == "recorded"
 
 
 def test_the_plan_has_five_seeds_for_the_two_networks_and_three_for_others():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mgmr_lib.data.classroom.corpora import SPECS
 from mgmr_lib.evaluation.plots import LABELS
 from mgmr_lib.evaluation.statistics import t_interval
 from mgmr_lib.experiments import ledger
@@ -112,8 +113,13 @@ def verdicts(records: Iterable[dict]) -> str:
     return "\n".join(["Paired by training seed, recorded:", "", *found]) if found else EMPTY
 
 
-def own_corpora(folder: Path = ledger.RUNS) -> list[str]:
-    """Corpora with laptop records under protocol B that are none of the classroom's: a learner's own."""
-    return sorted(
-        p.parent.parent.name for p in folder.glob("*/laptop/B") if not p.parent.parent.name.startswith("classroom-")
-    )
+def own_corpora(folders: Iterable[Path] | None = None) -> dict[str, str]:
+    """{its folder in the ledger: its name} of corpora with laptop records under protocol B that are none of the
+    classroom's: a learner's own. folders: ledgers (default: the learner's and the course's)."""
+    folders = own_ledgers() if folders is None else folders
+    return {key: name for key, name in ledger.corpora(folders).items() if key not in SPECS}
+
+
+def own_ledgers() -> tuple[Path, ...]:
+    """The learner's ledger, and the course's, where an earlier release put a learner's records."""
+    return ledger.own_ledger(), ledger.RUNS
