@@ -132,7 +132,8 @@ def _settings(args: argparse.Namespace, names: tuple[str, ...]) -> dict:
 
 def _compute(args: argparse.Namespace, names, protocols: str, settings: dict) -> tuple[str, str]:
     """Train and measure what is lacking; returns the corpus's folder in the ledger and its fingerprint."""
-    from mgmr_lib.data.load import load_corpus
+    from mgmr_lib.data.door import settings_for
+    from mgmr_lib.data.load import absolute_data, load_corpus
     from mgmr_lib.experiments.carry_over import carry_over
     from mgmr_lib.experiments.plan import jobs_of, reference_config
     from mgmr_lib.experiments.sweep import Sweep, record_references, run_sweep
@@ -140,9 +141,7 @@ def _compute(args: argparse.Namespace, names, protocols: str, settings: dict) ->
     args.data = absolute_data(args.data)
     corpus = load_corpus(args.data, args.dataset)
     masks = tuple(range(1, args.mask_seeds + 1))
-    sweep = Sweep(
-        args.ledger, args.runs, corpus, masks, quiet=args.quiet, others=args.others, settings=settings
-    )  # fmt: skip
+    sweep = Sweep(args.ledger, args.runs, corpus, masks, quiet=args.quiet, others=args.others, settings=settings)
     of_runs, jobs = settings_for(corpus) | settings, []
     for protocol in sorted(protocols, reverse=True):
         jobs += jobs_of(names, protocol, args.profile, corpus.family, args.data, args.dataset, args.seeds, **of_runs)
@@ -159,7 +158,7 @@ def _stored_corpus(args: argparse.Namespace, settings: dict) -> tuple[str, str |
     from mgmr_lib.data.classroom.corpora import SPECS
     from mgmr_lib.data.load import corpus_name, load_corpus
     from mgmr_lib.experiments.ledger import corpora
-    from mgmr_lib.experiments.records import corpus_key
+    from mgmr_lib.experiments.records import corpus_key, profile_key
     from mgmr_lib.training.identity import fingerprint
 
     if args.data in SPECS:
@@ -168,7 +167,7 @@ def _stored_corpus(args: argparse.Namespace, settings: dict) -> tuple[str, str |
         corpus = load_corpus(args.data, args.dataset)
         content = fingerprint(corpus, settings.get("text_encoder", ""))
         return corpus_key(corpus.name, content, corpus.family), content
-    stored = corpora((args.ledger, *args.others))
+    stored = corpora((args.ledger, *args.others), profile_key(args.profile, settings), "*")
     keys = [key for key, name in stored.items() if args.data == key or corpus_name(args.data) == name]
     if len(keys) != 1:
         raise CourseError(

@@ -1,67 +1,174 @@
-"""`experiment` on a learner's own MMSA file: trained, recorded under the file's name, tabled, and found by notebook
-21."""
+"""`experiment` on a learner's own MMSA file: trained, recorded by its content and tabled."""
+
+import dataclasses
+import json
+import shutil
 
 import pytest
 
 from mgmr_lib import cli
-from mgmr_lib.chapters.ch21_missing_rates.figures import own_corpora
+from mgmr_lib.commands import experiment as command
 from mgmr_lib.data.load import corpus_name
 from mgmr_lib.data.mmsa.export import export_mmsa
-from mgmr_lib.experiments.ledger import read_ledger
+from mgmr_lib.experiments.ledger import corpora, read_ledger, read_record
 from tests.toy import toy_corpus
 
 SMALL = ["--set", "epochs=1", "text_encoder=tiny", "max_clips=24"]
+ONE = ["--models", "fc_t", "--seeds", "1", "--mask-seeds", "1", "--quiet"]
 
 
 @pytest.fixture
-def words(tmp_path):
-    """A file of one's own, and where its results go."""
-    path = tmp_path / "my clips.pkl"
-    export_mmsa(toy_corpus(), path)
-    return [
-        "--data",
-        str(path),
-        "--ledger",
-        str(tmp_path / "ledger"),
-        "--runs",
-        str(tmp_path / "runs"),
-        "--out",
-        str(tmp_path / "tables"),
-    ]
+def own(tmp_path, monkeypatch):
+    """A folder of one's own that stands for the learner's; a function that runs `experiment` there."""
+    monkeypatch.setenv("MGMR_LEARNER", str(tmp_path))
+
+    def run(*words: str) -> int:
+        return cli.main(["experiment", *map(str, words)])
+
+    return run
 
 
-def test_a_file_of_ones_own_goes_through_the_same_command(words, tmp_path, capsys):
-    assert (
-        cli.main(
-            [
-                "experiment",
-                "curve",
-                *words,
-                "--models",
-                "mgmr,fc_t",
-                "--seeds",
-                "1",
-                "--mask-seeds",
-                "1",
-                "--quiet",
-                *SMALL,
-            ]
-        )
-        == 0
-    )
+def export(path, corpus=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    export_mmsa(corpus or toy_corpus(), path)
+    return path
+
+
+def records(tmp_path):
+    return {p.relative_to(tmp_path / "runs" / "ledger"): read_record(p) for p in (tmp_path / "runs").rglob("B/*.json")}
+
+
+def test_a_file_of_ones_own_goes_through_the_same_command(own, tmp_path, capsys):
+    words = ["curve", "--data", export(tmp_path / "my clips.pkl"), *SMALL]
+    assert own(*words, *ONE, "--models", "mgmr,fc_t") == 0
     printed = capsys.readouterr().out
-    folder = tmp_path / "tables" / "my clips" / "laptop"
+    (key,) = corpora(tmp_path / "runs" / "ledger", "*")
+    (profile,) = {p.parts[1] for p in records(tmp_path)}
+    folder = tmp_path / "runs" / "tables" / f"my clips-{key}" / profile
     assert str(folder / "curves.csv") in printed and (folder / "curve.png").exists()
-    names = {r["name"] for r in read_ledger(tmp_path / "ledger", "my clips", "laptop")}
+    names = {r["name"] for r in read_ledger(tmp_path / "runs" / "ledger", key, profile)}
     assert {"mgmr", "fc_t", "mean", "text_ridge"} == names
-    assert own_corpora(tmp_path / "ledger") == ["my clips"]
-    assert cli.main(["experiment", "curve", *words, "--report-only"]) == 0
-    assert str(folder / "curves.csv") in capsys.readouterr().out
+    assert own(*words, "--report-only") == 0
+    printed = capsys.readouterr().out
+    assert str(folder / "curves.csv") in printed
+    assert "not recorded, and so not in these tables: mgmr (seeds 1112, 1113, 1114, 1115), mfmb (all seeds)" in printed
 
 
-def test_a_report_without_records_is_an_error_that_says_what_to_do(words, capsys):
-    assert cli.main(["experiment", "table", *words, "--report-only"]) != 0
-    assert "leave --report-only out" in capsys.readouterr().err
+def test_the_course_is_not_written_to_but_by_its_authors(own, tmp_path, monkeypatch, capsys):
+    course = tmp_path / "course"
+    monkeypatch.setattr(command, "REPOSITORY", course)
+    data = export(tmp_path / "a.pkl")
+    assert own("curve", "--data", data, *ONE, *SMALL) == 0
+    assert not course.exists() and len(records(tmp_path)) == 3
+    shutil.rmtree(tmp_path / "runs" / "ledger")
+    assert own("curve", "--data", data, *ONE, "--into-course", *SMALL) == 0
+    assert len(list(course.rglob("data/results/ledger/*/*/B/*.json"))) == 3 and not records(tmp_path)
+    assert list(course.rglob("data/results/tables/*/*/curves.csv"))
+    capsys.readouterr()
+    assert own("curve", "--data", data, *ONE, *SMALL) == 0  # what the course holds is read, and not computed again
+    assert "1 of 1 runs are recorded, 0 to go" in capsys.readouterr().out and not records(tmp_path)
+    assert own("curve", "--into-course", "--ledger", tmp_path / "x") == 2
+
+
+def test_two_files_of_one_name_are_two_corpora_and_one_file_of_two_names_is_one(own, tmp_path, capsys):
+    first, second = (export(tmp_path / f / "unaligned_50.pkl", toy_corpus(i)) for i, f in enumerate("ab"))
+    for path in (first, second):
+        assert own("curve", "--data", path, *ONE, *SMALL) == 0
+    assert len({p.parts[0] for p in records(tmp_path)}) == 2
+    before = {p: p.read_bytes() for p in (tmp_path / "runs" / "tables").rglob("curves.csv")}
+    assert len(set(before.values())) == 2
+    for path in (second, first):
+        assert own("curve", "--data", path, *SMALL, "--report-only") == 0
+    assert before == {p: p.read_bytes() for p in (tmp_path / "runs" / "tables").rglob("curves.csv")}
+    renamed = tmp_path / "c" / "another name.pkl"
+    renamed.parent.mkdir()
+    first.rename(renamed)
+    capsys.readouterr()
+    assert own("curve", "--data", renamed, *ONE, *SMALL) == 0
+    assert "1 of 1 runs are recorded, 0 to go" in capsys.readouterr().out
+
+
+def test_features_alone_make_another_corpus(own, tmp_path):
+    corpus = toy_corpus()
+    test = corpus["test"]
+    louder = dataclasses.replace(test, audio=dataclasses.replace(test.audio, values=test.audio.values + 1))
+    other = dataclasses.replace(corpus, splits={**corpus.splits, "test": louder})
+    for i, c in enumerate((corpus, other)):
+        assert own("curve", "--data", export(tmp_path / str(i) / "x.pkl", c), *ONE, *SMALL) == 0
+    assert len({p.parts[0] for p in records(tmp_path)}) == 2
+
+
+def test_other_settings_are_kept_and_tabled_apart_and_references_follow_them(own, tmp_path):
+    data = export(tmp_path / "x.pkl")
+    assert own("curve", "--data", data, *ONE, *SMALL) == 0
+    assert own("curve", "--data", data, *ONE, "--set", "epochs=1", "text_encoder=tiny", "max_clips=12") == 0
+    found = records(tmp_path)
+    assert len({p.parts[1] for p in found}) == 2 and len(found) == 6
+    assert {r["settings"]["max_clips"] for r in found.values()} == {12, 24}
+    for r in found.values():
+        seen = r["reference"] if r["config"] is None else r["config"]
+        assert (seen["text_encoder"], seen["max_clips"]) == ("tiny", r["settings"]["max_clips"])
+
+
+def test_a_deleted_record_is_missed_and_made_again_alike(own, tmp_path, capsys):
+    words = ["curve", "--data", export(tmp_path / "x.pkl"), *ONE, *SMALL, "--seeds", "2"]
+    assert own(*words) == 0
+    path = next(p for p in (tmp_path / "runs").rglob("fc_t-1112.json"))
+    record = read_record(path)
+    path.unlink()
+    capsys.readouterr()
+    assert own(*words, "--report-only") == 0
+    assert "not recorded, and so not in these tables: fc_t (seeds 1112)" in capsys.readouterr().out
+    (tmp_path / "x.pkl").rename(tmp_path / "y.pkl")  # a report needs no data
+    assert own(*words, "--report-only") == 0
+    (tmp_path / "y.pkl").rename(tmp_path / "x.pkl")
+    assert own(*words) == 0
+    assert read_record(path)["records"] == record["records"]
+
+
+def test_reproduce_finds_a_moved_file_and_refuses_another(own, tmp_path, capsys):
+    data = export(tmp_path / "x.pkl")
+    assert own("curve", "--data", data, *ONE, *SMALL) == 0
+    path = next(p for p in (tmp_path / "runs").rglob("fc_t-1111.json"))
+    moved = tmp_path / "moved.pkl"
+    data.rename(moved)
+    assert own("reproduce", "--record", path, "--quiet") == 2
+    assert own("reproduce", "--record", path, "--data", moved, "--quiet") == 0
+    assert "reproduced to the 3rd digit" in capsys.readouterr().out
+    assert own("reproduce", "--record", path, "--data", export(tmp_path / "y.pkl", toy_corpus(3)), "--quiet") == 2
+    assert "is not the data of this record" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--set", "seed=3"], "use --seeds"),
+        (["--set", "epoch=3"], "did you mean epochs"),
+        (["--set", "epochs=three"], "whole number"),
+        (["--models", "mgrm"], "did you mean mgmr"),
+        (["--mask-seeds", "0"], "at least 1"),
+        (["--report-only"], "leave --report-only out"),
+        (["--report-only", "--data", "nowhere.pkl"], "is not there"),
+    ],
+)
+def test_mistakes_are_one_sentence(own, tmp_path, capsys, words, said):
+    data = [] if "--data" in words else ["--data", export(tmp_path / "x.pkl")]
+    assert own("table", *data, *words) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "runs").exists()
+
+
+def test_the_records_are_json_as_others_read_it(own, tmp_path):
+    corpus = toy_corpus()
+    zero = dataclasses.replace(corpus["test"], labels=corpus["test"].labels * 0)  # no clip is positive or negative
+    other = dataclasses.replace(corpus, splits={**corpus.splits, "test": zero})
+    assert own("table", "--data", export(tmp_path / "x.pkl", other), *ONE, "--protocol", "B", *SMALL) == 0
+
+    def refuse(word):
+        raise AssertionError(f"bare {word}")
+
+    for path in (tmp_path / "runs").rglob("*.json"):
+        json.loads(path.read_text(), parse_constant=refuse)
+    assert {r["records"][0]["acc2_non0"] for r in records(tmp_path).values()} == {None}
 
 
 def test_a_file_called_like_a_classroom_corpus_keeps_its_records_apart():
