@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from mgmr_lib.chapters.shared.drawing import quarters
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -88,11 +89,6 @@ def other_step(model):
         model.hub += model.weight
 
 
-def _quarters(rng, *shape):
-    flat = [rng.choice([-1, 1]) * rng.randint(1, 9) / 4 for _ in range(torch.Size(shape).numel())]
-    return torch.tensor(flat, dtype=torch.float64).reshape(shape)
-
-
 def _pour_cases(rng):
     made = []
     for lengths in ((4,), (3, 1), (2, 4, 1)):
@@ -101,8 +97,8 @@ def _pour_cases(rng):
         made.append(
             (
                 MeanLayer(rng.choice([0.5, 0.25])),
-                _quarters(rng, len(lengths), k, 2),
-                _quarters(rng, len(lengths), max(lengths), 2),
+                quarters(rng, len(lengths), k, 2),
+                quarters(rng, len(lengths), max(lengths), 2),
                 valid,
             )
         )
@@ -125,8 +121,8 @@ def _fall_cases(rng):
     for _ in range(3):
         parts = rng.sample(range(1, 16), 6)
         pours = {m: Pour(parts.pop() / 8, parts.pop() / 8) for m in ("text", "audio", "vision")}
-        h = {m: _quarters(rng, 1, rng.randint(2, 4), 2) for m in ("text", "audio", "vision")}
-        made.append((pours, _quarters(rng, 1, 2, 2), h))
+        h = {m: quarters(rng, 1, rng.randint(2, 4), 2) for m in ("text", "audio", "vision")}
+        made.append((pours, quarters(rng, 1, 2, 2), h))
     return made
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from mgmr_lib.chapters.shared.drawing import quarters
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -88,12 +89,6 @@ class Pulled:
         return (1 - self.share) * x + self.share * x.mean(0) + self.push * (len(x) > 1)
 
 
-def _quarters(rng, *shape):
-    """Multiples of a quarter without 0."""
-    flat = [rng.choice([-1, 1]) * rng.randint(1, 9) / 4 for _ in range(torch.Size(shape).numel())]
-    return torch.tensor(flat, dtype=torch.float64).reshape(shape)
-
-
 def _lucky_cases(rng):
     made = [(rng.randint(60, 70), 100, rng.randint(4, 12)), (rng.randint(400, 500), 686, 14)]
     return [*made, Case((95, 100, 8), "fewer wrong ones than are dropped")]
@@ -102,7 +97,7 @@ def _lucky_cases(rng):
 def _parts_cases(rng):
     made = []
     for widths in ((2, 2), (2, 3), (3, 2)):
-        x = {m: _quarters(rng, 2, n, 2) for m, n in (("text", 2), ("audio", 3), ("vision", 4))}
+        x = {m: quarters(rng, 2, n, 2) for m, n in (("text", 2), ("audio", 3), ("vision", 4))}
         rebuild = {m: Scaled(k + 3.0) for k, m in enumerate(x)}
         made.append(
             (
@@ -138,10 +133,10 @@ def _loss_cases(rng):
             lost = torch.zeros(b, 4, dtype=torch.bool)
             lost[0, : rng.randint(1, 2)] = True
             lost[-1, 2] = True
-            parts[m] = (_quarters(rng, b, 4, d), _quarters(rng, b, 4, d), lost)
-        made.append((_quarters(rng, b), _quarters(rng, b), parts, {"text": rng.choice([0.5, 2.0]), "audio": 5.0}))
-    nothing = {"audio": (_quarters(rng, 2, 3, 2), _quarters(rng, 2, 3, 2), torch.zeros(2, 3, dtype=torch.bool))}
-    return [*made, Case((_quarters(rng, 2), _quarters(rng, 2), nothing, {"audio": 2.0}), "nothing is lost")]
+            parts[m] = (quarters(rng, b, 4, d), quarters(rng, b, 4, d), lost)
+        made.append((quarters(rng, b), quarters(rng, b), parts, {"text": rng.choice([0.5, 2.0]), "audio": 5.0}))
+    nothing = {"audio": (quarters(rng, 2, 3, 2), quarters(rng, 2, 3, 2), torch.zeros(2, 3, dtype=torch.bool))}
+    return [*made, Case((quarters(rng, 2), quarters(rng, 2), nothing, {"audio": 2.0}), "nothing is lost")]
 
 
 def _joint(prediction, labels, parts, alpha, task=F.l1_loss, one=None, weigh=True):
@@ -176,10 +171,10 @@ def _used_cases(rng):
 
 
 def _company_cases(rng):
-    made = [Case((Pulled(0.0), _quarters(rng, 3, 2)), "a network that minds its own clip")]
-    made += [(Pulled(share), _quarters(rng, rng.randint(3, 4), 2)) for share in (0.5, 0.25)]
+    made = [Case((Pulled(0.0), quarters(rng, 3, 2)), "a network that minds its own clip")]
+    made += [(Pulled(share), quarters(rng, rng.randint(3, 4), 2)) for share in (0.5, 0.25)]
     made[-1][1][-1] += 20.0  # the last clip moves most, so that looking at the first one does not do
-    return [*made, Case((Pulled(0.0, -0.75), _quarters(rng, 3, 2)), "every deviation is below 0")]
+    return [*made, Case((Pulled(0.0, -0.75), quarters(rng, 3, 2)), "every deviation is below 0")]
 
 
 EXERCISES = [

@@ -166,6 +166,8 @@ def _along(change_list, change_array):
     def along(x):
         if _array(x):
             return change_array(x) if x.ndim else x
+        if isinstance(x, dict):
+            return {k: along(v) for k, v in x.items()}
         if isinstance(x, (list, tuple)):
             nested = len(x) > 0 and isinstance(x[0], (list, tuple))
             return type(x)(along(v) for v in x) if nested else type(x)(change_list(list(x)))
@@ -187,7 +189,7 @@ def _moved(x):
 
 
 def _first_of_batch(x):
-    return x[:1].expand_as(x) if hasattr(x, "expand_as") and x.ndim > 1 else x
+    return x[:1].expand_as(x)
 
 
 CHANGES = {  # words -> (the change, the values that it means something for)
@@ -206,12 +208,16 @@ CHANGES = {  # words -> (the change, the values that it means something for)
 def _means_something(kind: str, x) -> bool:
     """Whether a change for this kind of value can change `x` at all."""
     if isinstance(x, (list, tuple)):
-        return len(x) > 1 if kind == "sequence" else any(_means_something(kind, v) for v in x)
+        return len(x) > 1 if kind == "sequence" else kind != "batch" and any(_means_something(kind, v) for v in x)
     if isinstance(x, dict):
-        return any(_means_something(kind, v) for v in x.values())
+        return kind != "batch" and any(_means_something(kind, v) for v in x.values())
     if _array(x):
         dtype = str(x.dtype)
-        of_kind = {"float": "float" in dtype or "complex" in dtype, "number": "bool" not in dtype, "batch": x.ndim > 1}
+        of_kind = {
+            "float": "float" in dtype or "complex" in dtype,
+            "number": "bool" not in dtype,
+            "batch": hasattr(x, "expand_as") and x.ndim > 1 and x.shape[0] > 1,
+        }
         return of_kind.get(kind, x.ndim > 0)
     if isinstance(x, (bool, str)) or not isinstance(x, (int, float, complex)):
         return False
@@ -234,7 +240,7 @@ def _of_whole(spec: Exercise) -> Iterator[Mutant]:
     for words, (change, kind) in CHANGES.items():
         if _means_something(kind, result):
             yield Mutant(spec.id, "result", words, lambda *args, c=change: c(fn(*args)))
-        for i, name in enumerate(names):
+        for i, name in enumerate(names if words != "sorted" else []):
             if _means_something(kind, case.args[i]):
                 changed = lambda *args, c=change, i=i: fn(*_replaced(args, i, c(args[i])))  # noqa: E731
                 yield Mutant(spec.id, "input", f"{name} {words}", changed)

@@ -270,15 +270,15 @@ def slips(tree: ast.FunctionDef, lines: set[int] | None = None) -> Iterator[tupl
     seen = {ast.unparse(tree)}
     for kind, text, changed in [*_slips_in_nodes(tree, lines), *_slips_in_blocks(tree, lines)]:
         whole = ast.unparse(ast.fix_missing_locations(changed))
-        if whole not in seen and _compiles(whole):
+        if whole not in seen and _compiles(changed):
             seen.add(whole)
             yield kind, text, changed
 
 
-def _compiles(text: str) -> bool:
+def _compiles(tree) -> bool:
     try:
-        compile(text, "<slip>", "exec")
-    except SyntaxError:
+        compile(ast.Module([tree], []), "<slip>", "exec")
+    except (SyntaxError, ValueError, TypeError):
         return False
     return True
 
