@@ -96,6 +96,7 @@ def _stable_cases(rng):
         Case(([[0.0, -1 / r], [1 / r, 0.0]],), "a turn that shrinks"),
         Case(([[s * r, 0.0], [0.0, 0.5]],), "one pole outside"),
         Case(([[0.75, 0.0], [0.0, -s * 2.0]],), "one pole far outside"),
+        Case(([[-r, 1.0], [0.0, 0.25]],), "a negative pole outside, a positive one inside"),
         Case(([[-0.5, rng.choice([0.0, 1.0])], [0.0, -0.75]],), "negative poles"),
         Case(([[1.0, 0.0], [0.0, rng.randint(1, 7) / 8]],), "a pole exactly on the circle"),
         *(Case((A,), "close to the border") for A in _near_the_border(rng, 24)),

@@ -100,6 +100,40 @@ def _one_round(steps, join=compose):
     return list(steps[:1]) + [join(p, q) for p, q in zip(steps, steps[1:], strict=False)]
 
 
+class _Folded(tuple):
+    """A step made of several: how many joins one after the other it took."""
+
+    depth = 0
+
+
+def _rounds_test(fn, rng):
+    """Eight steps need three rounds: no result may hang on a longer chain of joins."""
+
+    def join(first, second):
+        both = _Folded(compose(first, second))
+        both.depth = 1 + max(getattr(first, "depth", 0), getattr(second, "depth", 0))
+        return both
+
+    found = fn(_steps(rng, 8), join)
+    depth = max(getattr(step, "depth", 0) for step in found)
+    if depth == 0:
+        return "The result is right, but the function does not use its argument join: call join(first, second)."
+    if depth > 3:
+        return (
+            f"The result is right, but it comes one after the other: a chain of {depth} joins for 8 steps. "
+            "Rounds of reach 1, 2, 4 need 3."
+        )
+    return None
+
+
+def _one_after_the_other(steps, join=compose):
+    return list(accumulate(steps, join))
+
+
+def _own_join(steps, join=compose):
+    return doubling(steps)
+
+
 def _carry_cases(rng):
     made = []
     for n in (3, 4, rng.randint(5, 6)):
@@ -277,6 +311,7 @@ EXERCISES = [
         cases=lambda rng: (
             [Case((_steps(rng, 4),), "four steps")] + [(_steps(rng, n),) for n in (5, 8, rng.randint(6, 9))]
         ),
+        test=_rounds_test,
         hints=(
             "In one round all places work at the same time. Which values may they read: those before the round, or fresh ones?",
             "steps is a list of l pairs, the result is a list of l pairs; build each round's list anew from the whole old list.",
@@ -308,6 +343,8 @@ EXERCISES = [
                 "two steps only",
                 "Each place now knows two steps only: repeat with a reach of 2, 4, ... until it spans the list.",
             ),
+            Wrong("a loop", _one_after_the_other, "one after the other"),
+            Wrong("join not used", _own_join, "does not use its argument"),
             Wrong(
                 "join turned round",
                 lambda steps, join=compose: doubling(steps, lambda p, q: join(q, p)),

@@ -134,7 +134,10 @@ def _text_cases(rng):
         Case((torch.tensor([0, 1, 0, 1, 0, 1, 2]), torch.tensor([0, 1, 1, 2, 0]), 3), "a pair that training never saw")
     ]
     for v in rng.sample([3, 4, 5], 3):
-        made.append(tuple(torch.tensor([rng.randrange(v) for _ in range(n)]) for n in (20, 9)) + (v,))
+        train, test = ([rng.randrange(v) for _ in range(n)] for n in (20, 9))
+        train[-1] = (train[0] + 1) % v  # else each character follows as often as it is followed
+        test[1] = train[0]
+        made.append((torch.tensor(train), torch.tensor(test), v))
     return made
 
 

@@ -74,8 +74,13 @@ class Power:
 
 def _direction_cases(rng):
     return [
-        (Fading(rng.choice([0.25, 0.5])), Fading(rng.choice([0.75, 1.0])), quarters(rng, *shape))
-        for shape in ((1, 4, 2), (2, 5, 3), (2, 3, 2))
+        (Fading(ahead), Fading(back), quarters(rng, *shape))
+        for ahead, back, shape in zip(
+            rng.sample([0.25, 0.5, -0.5], 3),
+            rng.sample([0.75, 1.0, 0.6], 3),
+            ((1, 4, 2), (2, 5, 3), (2, 3, 2)),
+            strict=True,
+        )
     ]
 
 
@@ -141,6 +146,7 @@ def _layer(x, delta, gamma, W, bias, lam=None, late=False, phi=F.relu, inside=Fa
 def _system_cases(rng):
     made = [Case((Offset(), *(quarters(rng, 1, 3, 1) for _ in range(2))), "every deviation is below 0")]
     x = quarters(rng, 2, 3, 2)
+    made.append(Case((Power(2), x, -x), "every deviation is below 0, and they differ"))
     made.append((Power(2), x, 3 * x))  # here the sum and a doubling never deviate alike, whatever was drawn
     return made + [
         (Power(2), quarters(rng, 2, 3, 2), quarters(rng, 2, 3, 2)),

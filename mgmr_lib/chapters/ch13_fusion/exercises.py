@@ -66,6 +66,7 @@ def _line_cases(rng):
         line = -quarters(rng, b, 3 * length, 2).abs()
         # Something large behind the end of each short clip: a mask in the wrong place shows.
         behind = ~valid.repeat_interleave(3, dim=1)
+        line[0] -= 2000  # no ordinary filling value is low enough
         line[behind] = line[behind].abs() + 1 + torch.arange(3 * length).expand_as(behind)[behind][:, None]
         made.append((line, valid))
     return made

@@ -138,8 +138,8 @@ def _variance_alone(x, valid):
 
 def _fine_cases(rng):
     return [
-        (quarters(rng, b, s, s), quarters(rng, s, s), quarters(rng, s), quarters(rng, f, s), quarters(rng, f))
-        for b, s, f in ((1, 3, 2), (2, 4, 2), (2, 5, 3))
+        (quarters(rng, b, d, l), quarters(rng, k, l), quarters(rng, k), quarters(rng, f, k), quarters(rng, f))
+        for b, d, l, k, f in ((1, 3, 4, 3, 2), (2, 4, 6, 4, 2), (2, 5, 4, 6, 3), (2, 5, 5, 5, 5))
     ]
 
 

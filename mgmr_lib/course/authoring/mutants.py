@@ -180,10 +180,6 @@ def _turned(x):
     return x.flip(-1) if hasattr(x, "flip") else x[..., ::-1]
 
 
-def _sorted(x):
-    return x.sort(-1).values if hasattr(x, "detach") else sorted(x)
-
-
 def _moved(x):
     return x.roll(1, -1) if hasattr(x, "roll") else type(x)([*x[-1:], *x[:-1]])
 
@@ -199,7 +195,6 @@ CHANGES = {  # words -> (the change, the values that it means something for)
     "not below zero": (_mapped(lambda v: v.clamp(min=0) if hasattr(v, "clamp") else max(v, 0)), "float"),
     "rounded": (_mapped(lambda v: v.round() if hasattr(v, "round") else round(v)), "float"),
     "turned round": (_along(lambda x: x[::-1], _turned), "sequence"),
-    "sorted": (_along(sorted, _sorted), "sequence"),
     "moved by one": (_along(_moved, _moved), "sequence"),
     "first of the batch": (_first_of_batch, "batch"),
 }
@@ -240,7 +235,7 @@ def _of_whole(spec: Exercise) -> Iterator[Mutant]:
     for words, (change, kind) in CHANGES.items():
         if _means_something(kind, result):
             yield Mutant(spec.id, "result", words, lambda *args, c=change: c(fn(*args)))
-        for i, name in enumerate(names if words != "sorted" else []):
+        for i, name in enumerate(names):
             if _means_something(kind, case.args[i]):
                 changed = lambda *args, c=change, i=i: fn(*_replaced(args, i, c(args[i])))  # noqa: E731
                 yield Mutant(spec.id, "input", f"{name} {words}", changed)

@@ -174,8 +174,10 @@ OF_EXPRESSION = {
 
 
 def _of_name(node: ast.Name, names: list[str]):
+    """Another variable in the place of one: up to four, those that come next in the function."""
     if isinstance(node.ctx, ast.Load) and node.id in names:
-        yield from (("variable", ast.Name(n, ast.Load())) for n in names if n != node.id)
+        i = names.index(node.id)
+        yield from (("variable", ast.Name(n, ast.Load())) for n in (names[i + 1 :] + names[:i])[:4])
 
 
 # --- slips of statements: a list of statements -> (kind, index of the shown one, other list) -------------------------
