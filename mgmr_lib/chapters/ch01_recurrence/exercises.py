@@ -2,6 +2,7 @@
 
 import cmath
 
+from mgmr_lib.chapters.shared.drawing import columns, signed
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -41,14 +42,8 @@ def is_stable(A):
     return all(abs(p) < 1 for p in poles(A))
 
 
-def _quarters(rng, low=1, high=9):
-    return rng.choice([-1, 1]) * rng.randint(low, high) / 4
-
-
 def _step_cases(rng):
-    return [Case((2.0, 1.0, 0.5, 3.0), "two round numbers")] + [
-        tuple(_quarters(rng) for _ in range(4)) for _ in range(5)
-    ]
+    return [Case((2.0, 1.0, 0.5, 3.0), "two round numbers"), *columns(rng, 5, 4)]
 
 
 def _run_cases(rng):
@@ -59,10 +54,8 @@ def _run_cases(rng):
         float(rng.randint(2, 4)),
     )
     made = [Case(([1.0, 0.0, 0.0, 0.0], a, b, c, d), "a click, then silence")]
-    made += [
-        ([_quarters(rng) for _ in range(rng.randint(3, 6))], _quarters(rng, 1, 3), *(_quarters(rng) for _ in range(3)))
-        for _ in range(4)
-    ]
+    weights = zip(signed(rng, 4, 1, 3), columns(rng, 4, 3), strict=True)
+    made += [(signed(rng, rng.randint(3, 6)), a, *others) for a, others in weights]
     return made + [Case(([], a, b, c, d), "no input at all")]
 
 
@@ -87,16 +80,9 @@ def _in_place(h, x, A, B):
 
 def _vector_cases(rng):
     made = [Case(([1.0, 0.0], 0.0, [[0.0, -1.0], [1.0, 0.0]], [1.0, 0.0]), "a quarter turn")]
-    for _ in range(4):
+    for x in signed(rng, 4):
         n = rng.randint(2, 4)
-        made.append(
-            (
-                [_quarters(rng) for _ in range(n)],
-                _quarters(rng),
-                [[_quarters(rng) for _ in range(n)] for _ in range(n)],
-                [_quarters(rng, 2) for _ in range(n)],
-            )
-        )
+        made.append((signed(rng, n), x, [signed(rng, n) for _ in range(n)], signed(rng, n, 2)))
     return made
 
 
@@ -110,9 +96,22 @@ def _stable_cases(rng):
         Case(([[0.0, -1 / r], [1 / r, 0.0]],), "a turn that shrinks"),
         Case(([[s * r, 0.0], [0.0, 0.5]],), "one pole outside"),
         Case(([[0.75, 0.0], [0.0, -s * 2.0]],), "one pole far outside"),
+        Case(([[-r, 1.0], [0.0, 0.25]],), "a negative pole outside, a positive one inside"),
         Case(([[-0.5, rng.choice([0.0, 1.0])], [0.0, -0.75]],), "negative poles"),
         Case(([[1.0, 0.0], [0.0, rng.randint(1, 7) / 8]],), "a pole exactly on the circle"),
+        *(Case((A,), "close to the border") for A in _near_the_border(rng, 24)),
     ]
+
+
+def _near_the_border(rng, n):
+    """Matrices in which every entry counts: their larger pole is a little too large and a little too small in turn."""
+    made = []
+    while len(made) < n:
+        A = [[rng.choice([-1, 1]) * rng.randint(1, 12) / 8 for _ in range(2)] for _ in range(2)]
+        low, high = (0.85, 0.97) if len(made) % 2 else (1.03, 1.15)
+        if low < max(abs(p) for p in poles(A)) < high:
+            made.append(A)
+    return made
 
 
 EXERCISES = [

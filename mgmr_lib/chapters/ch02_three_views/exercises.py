@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from mgmr_lib.chapters.shared.drawing import quarters
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 from mgmr_lib.ssm import linear
 
@@ -37,10 +38,8 @@ def hippo(n):
 
 def _hold_cases(rng):
     made = [Case((-1.0, 1.0, 0.5), "a rate of one a second, two frames a second")]
-    return made + [
-        (-rng.randint(1, 20) / 4, rng.choice([-2.0, 0.5, 3.0, 4.0]), rng.choice([0.1, 0.25, 0.5, 0.75]))
-        for _ in range(5)
-    ]
+    inputs = rng.sample([-2.5, -1.5, 0.5, 3.0, 4.0], 5)
+    return made + [(-rng.randint(1, 20) / 4, B, rng.choice([0.1, 0.25, 0.5, 0.75])) for B in inputs]
 
 
 def _turn_cases(rng):
@@ -52,12 +51,10 @@ def _turn_cases(rng):
         Case((rate - float(rng.randint(1, 9)), 1 / rate), "a little under one turn a frame"),
         Case((-float(rng.randint(1, 9)), 1 / rate), "slowly backwards"),
         Case((3 * rate + float(rng.randint(1, 9)), 1 / rate), "several turns a frame"),
+        Case((rng.randint(rate // 4 + 1, rate // 2 - 2) + 0.5, 1 / rate), "more than a quarter turn a frame"),
+        Case((rng.randint(-rate // 2 + 1, -rate // 4 - 2) + 0.5, 1 / rate), "the same backwards"),
     ]
     return made
-
-
-def _numbers(rng, n, low=1, high=9):
-    return torch.tensor([rng.choice([-1, 1]) * rng.randint(low, high) / 4 for _ in range(n)], dtype=torch.float64)
 
 
 def _kernel_cases(rng):
@@ -65,17 +62,17 @@ def _kernel_cases(rng):
     for _ in range(5):
         n = rng.randint(2, 4)
         Ab = torch.tensor(rng.sample([0.9, 0.75, 0.5, 0.25, -0.5], n), dtype=torch.float64)
-        made.append((Ab, _numbers(rng, n, 2), _numbers(rng, n, 2), rng.randint(3, 6)))
+        made.append((Ab, quarters(rng, n, low=2), quarters(rng, n, low=2), rng.randint(3, 6)))
     return made
 
 
 def _convolve_cases(rng):
     click = torch.zeros(6, dtype=torch.float64)
     click[4] = 1.0
-    made = [Case((click, _numbers(rng, 6)), "a click near the end")]
+    made = [Case((click, quarters(rng, 6)), "a click near the end")]
     for _ in range(4):
         length = rng.randint(3, 9)
-        made.append((_numbers(rng, length), _numbers(rng, length)))
+        made.append((quarters(rng, length), quarters(rng, length)))
     return made
 
 

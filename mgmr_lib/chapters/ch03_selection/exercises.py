@@ -3,6 +3,7 @@ kept."""
 
 import math
 
+from mgmr_lib.chapters.shared.drawing import signed
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -36,37 +37,28 @@ def kept(delta, A):
     return found[::-1]
 
 
-def _quarters(rng, n, low=1, high=9):
-    return [rng.choice([-1, 1]) * rng.randint(low, high) / 4 for _ in range(n)]
-
-
 def _step_cases(rng):
     made = [Case(([1.0], 2.0, 0.5, [-1.0], [3.0]), "one state number")]
-    for _ in range(5):
-        n = rng.randint(2, 3)
-        made.append(
-            (
-                _quarters(rng, n),
-                rng.randint(2, 9) / 4,
-                rng.choice([0.25, 0.5, 0.75, 1.5]),
-                [-rng.randint(1, 8) / 4 for _ in range(n)],
-                _quarters(rng, n, 2),
-            )
-        )
+    for u in signed(rng, 5, 2):
+        n, delta = rng.randint(2, 3), rng.choice([0.25, 0.5, 0.75, 1.5])
+        made.append((signed(rng, n), u, delta, [-rng.randint(1, 8) / 4 for _ in range(n)], signed(rng, n, 2)))
     return made
 
 
 def _gate_cases(rng):
-    return [Case((0.01, 1.0), "almost shut, and open")] + [
-        (rng.choice([0.001, 0.02, 0.05, 0.1]), rng.choice([0.5, 0.75, 1.5, 2.0, 3.0])) for _ in range(4)
+    opened = rng.sample([0.5, 0.75, 1.5, 2.0, 3.0], 4)
+    return [
+        Case((0.01, 1.0), "almost shut, and open"),
+        *((rng.choice([0.001, 0.02, 0.05, 0.1]), o) for o in opened),
+        Case((2.0, rng.choice([2.5, 3.0])), "a gate that never shuts"),
     ]
 
 
 def _time_cases(rng):
     made = []
-    for _ in range(5):
+    for bias in rng.sample([-2.0, -1.0, -0.75, 0.5, 1.0], 5):
         d, length = rng.randint(2, 3), rng.randint(2, 4)
-        made.append(([_quarters(rng, d) for _ in range(length)], _quarters(rng, d), rng.choice([-2.0, -1.0, 0.5, 1.0])))
+        made.append(([signed(rng, d) for _ in range(length)], signed(rng, d), bias))
     return made
 
 

@@ -7,6 +7,7 @@ from itertools import accumulate
 import torch
 
 from mgmr_lib.chapters.shared.counting import graph_nodes, written_in_backward
+from mgmr_lib.chapters.shared.drawing import columns, signed
 from mgmr_lib.course.compare import difference
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
@@ -60,21 +61,13 @@ def steps_before_overflow(decay):
     return int(math.log(3.4028234663852886e38) / decay)
 
 
-def _quarters(rng, low=1, high=9):
-    return rng.choice([-1, 1]) * rng.randint(low, high) / 4
-
-
-def _step(rng):
-    return (rng.choice([0.25, 0.5, 0.75, -0.5]), float(rng.randint(1, 9)))
-
-
 def _steps(rng, n):
-    return [_step(rng) for _ in range(n)]
+    return [(rng.choice([0.25, 0.5, 0.75, -0.5]), x) for x in signed(rng, n, 4)]
 
 
 def _compose_cases(rng):
     return [Case(((0.5, 1.0), (0.25, 3.0)), "halve and add 1, then quarter and add 3")] + [
-        ((_quarters(rng), _quarters(rng)), (_quarters(rng), _quarters(rng))) for _ in range(5)
+        ((a, x), (b, y)) for a, x, b, y in columns(rng, 6, 4)
     ]
 
 
@@ -107,14 +100,49 @@ def _one_round(steps, join=compose):
     return list(steps[:1]) + [join(p, q) for p, q in zip(steps, steps[1:], strict=False)]
 
 
+class _Folded(tuple):
+    """A step made of several: how many joins one after the other it took."""
+
+    depth = 0
+
+
+def _rounds_test(fn, rng):
+    """Eight steps need three rounds: no result may hang on a longer chain of joins."""
+
+    def join(first, second):
+        both = _Folded(compose(first, second))
+        both.depth = 1 + max(getattr(first, "depth", 0), getattr(second, "depth", 0))
+        return both
+
+    found = fn(_steps(rng, 8), join)
+    depth = max(getattr(step, "depth", 0) for step in found)
+    if depth == 0:
+        return "The result is right, but the function does not use its argument join: call join(first, second)."
+    if depth > 3:
+        return (
+            f"The result is right, but it comes one after the other: a chain of {depth} joins for 8 steps. "
+            "Rounds of reach 1, 2, 4 need 3."
+        )
+    return None
+
+
+def _one_after_the_other(steps, join=compose):
+    return list(accumulate(steps, join))
+
+
+def _own_join(steps, join=compose):
+    return doubling(steps)
+
+
 def _carry_cases(rng):
     made = []
     for n in (3, 4, rng.randint(5, 6)):
-        a, h, local = [rng.choice([0.25, 0.5, 0.75]) for _ in range(n)], 0.0, []
-        for a_t in a:
-            h = a_t * h + rng.randint(1, 5)
+        a, h, local = signed(rng, n, 1, 3), 0.0, []
+        for a_t, x in zip(a, signed(rng, n, 4, 20), strict=True):
+            h = a_t * h + x
             local.append(h)
-        made.append((local, a, float(rng.randint(2, 8))))
+        made.append((local, a, rng.choice([-1, 1]) * (rng.randint(2, 8) + 0.25)))
+    made.append((local, a, -made[-1][2]))
     return made
 
 
@@ -208,13 +236,7 @@ def _cut_state(a, x):
 def _adjoint_cases(rng):
     made = [Case(([0.5, 0.5, 0.5], [1.0, 2.0, 4.0], [0.0, 0.0, 1.0]), "only the last state counts")]
     for n in (3, 4, 5):
-        made.append(
-            (
-                [rng.choice([0.25, 0.5, 0.75]) for _ in range(n)],
-                [float(rng.randint(1, 6)) for _ in range(n)],
-                [float(rng.randint(1, 6)) for _ in range(n)],
-            )
-        )
+        made.append((signed(rng, n, 1, 3), signed(rng, n, 4, 24), signed(rng, n, 4, 24)))
     return made
 
 
@@ -289,6 +311,7 @@ EXERCISES = [
         cases=lambda rng: (
             [Case((_steps(rng, 4),), "four steps")] + [(_steps(rng, n),) for n in (5, 8, rng.randint(6, 9))]
         ),
+        test=_rounds_test,
         hints=(
             "In one round all places work at the same time. Which values may they read: those before the round, or fresh ones?",
             "steps is a list of l pairs, the result is a list of l pairs; build each round's list anew from the whole old list.",
@@ -320,6 +343,8 @@ EXERCISES = [
                 "two steps only",
                 "Each place now knows two steps only: repeat with a reach of 2, 4, ... until it spans the list.",
             ),
+            Wrong("a loop", _one_after_the_other, "one after the other"),
+            Wrong("join not used", _own_join, "does not use its argument"),
             Wrong(
                 "join turned round",
                 lambda steps, join=compose: doubling(steps, lambda p, q: join(q, p)),

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from mgmr_lib.chapters.shared.drawing import quarters
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 from mgmr_lib.ssm import MambaBlock, selective_scan
 from mgmr_lib.ssm.blocks import inverse_softplus
@@ -42,19 +43,13 @@ def bigram_bits(train, test, v):
     return -torch.log2(p[test[:-1], test[1:]]).mean().item()
 
 
-def _quarters(rng, *shape):
-    """Multiples of a quarter without 0, so that sums are exact and nothing vanishes."""
-    flat = [rng.choice([-1, 1]) * rng.randint(1, 9) / 4 for _ in range(torch.Size(shape).numel())]
-    return torch.tensor(flat, dtype=torch.float64).reshape(shape)
-
-
 def _convolution_cases(rng):
     click = torch.zeros(1, 6, 1, dtype=torch.float64)
     click[0, 1] = 1
-    made = [Case((click, _quarters(rng, 1, 4), _quarters(rng, 1)), "a click at the second step")]
+    made = [Case((click, quarters(rng, 1, 4), quarters(rng, 1)), "a click at the second step")]
     for _ in range(3):
         length, e, k = rng.randint(4, 7), rng.randint(2, 3), rng.randint(2, 4)
-        made.append((_quarters(rng, 2, length, e), _quarters(rng, e, k), _quarters(rng, e)))
+        made.append((quarters(rng, 2, length, e), quarters(rng, e, k), quarters(rng, e)))
     return made
 
 
@@ -70,9 +65,12 @@ def _convolution_padded(before):
 
 
 def _bias_cases(rng):
-    small = [rng.uniform(0.001, 0.1) for _ in range(2)]
-    large = [rng.uniform(0.5, 3.0) for _ in range(2)]
-    return [(torch.tensor(small + large, dtype=torch.float64),) for _ in range(3)]
+    def one():
+        small = [rng.uniform(0.001, 0.1) for _ in range(2)]
+        large = [rng.uniform(0.5, 3.0) for _ in range(2)]
+        return (torch.tensor([small[0], large[0], small[1], large[1]], dtype=torch.float64),)
+
+    return [one() for _ in range(3)]
 
 
 def _block_cases(rng):
@@ -110,7 +108,7 @@ def _block(
 
 def _push_cases(rng):
     return [
-        (_quarters(rng, b, e, k), _quarters(rng, b, e), _quarters(rng, e, k), _quarters(rng, e))
+        (quarters(rng, b, e, k), quarters(rng, b, e), quarters(rng, e, k), quarters(rng, e))
         for b, e, k in ((1, 1, 2), (1, 2, 3), (2, 3, 4))
     ]
 
@@ -135,9 +133,11 @@ def _text_cases(rng):
     made = [
         Case((torch.tensor([0, 1, 0, 1, 0, 1, 2]), torch.tensor([0, 1, 1, 2, 0]), 3), "a pair that training never saw")
     ]
-    for _ in range(3):
-        v = rng.randint(3, 5)
-        made.append(tuple(torch.tensor([rng.randrange(v) for _ in range(n)]) for n in (20, 9)) + (v,))
+    for v in rng.sample([3, 4, 5], 3):
+        train, test = ([rng.randrange(v) for _ in range(n)] for n in (20, 9))
+        train[-1] = (train[0] + 1) % v  # else each character follows as often as it is followed
+        test[1] = train[0]
+        made.append((torch.tensor(train), torch.tensor(test), v))
     return made
 
 

@@ -99,9 +99,9 @@ def _wrong_values(memory) -> str | None:
 
 
 def _test_fused(kernel, rng):
-    for _ in range(3):
-        b, n, tile = rng.randint(1, 2), rng.randint(2, 4), rng.choice([2, 4])
-        e, length = tile * rng.randint(1, 2), rng.randint(4, 7)
+    for b, tiles in ((1, 1), (2, 2), (2, 3)):
+        tile, n = rng.sample([2, 3, 4], 2)
+        e, length = tile * tiles, rng.choice([5, 7])
         memory = _run(kernel, b, e, length, n, tile, rng)
         if message := _wrong_values(memory):
             return message
@@ -134,8 +134,8 @@ def _waste(memory, b, e, length, n, tile) -> str:
 
 
 def _test_masked(kernel, rng):
-    for _ in range(3):
-        tile, n, length = 4, rng.randint(1, 3), rng.randint(2, 4)
+    for n in rng.sample([1, 2, 3], 3):
+        tile, length = 4, rng.choice([2, 5])
         e = tile * rng.randint(1, 2) + rng.randint(1, 2)
         where = f"With e = {e} channels and tiles of {tile}, row 0 "
         memory = scan_memory(2, e, length, n, seed=rng.randrange(10**6))
@@ -315,7 +315,8 @@ EXERCISES = [
         reference=attainable,
         cases=lambda rng: (
             [Case((1.0, 100.0, 10.0), "few operations a byte"), Case((50.0, 100.0, 10.0), "many operations a byte")]
-            + [(rng.randint(1, 20) / 4, float(rng.randint(20, 90)), float(rng.randint(4, 30))) for _ in range(4)]
+            + [(rng.randint(1, 7) / 4, rng.randint(120, 360) / 4, rng.randint(17, 59) / 4 + 0.1) for _ in range(3)]
+            + [(float(rng.randint(20, 30)), f + 0.25, rng.randint(17, 59) / 4) for f in rng.sample(range(20, 80), 3)]
         ),
         hints=(
             "Memory feeds at most intensity times bandwidth operations a second. The arithmetic units cap it.",

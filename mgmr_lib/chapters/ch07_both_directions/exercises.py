@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from mgmr_lib.chapters.shared.drawing import quarters
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 from mgmr_lib.ssm import SimplifiedMambaLayer
 from mgmr_lib.ssm import flip_valid as library_flip
@@ -71,16 +72,15 @@ class Power:
         return x**self.exponent
 
 
-def _quarters(rng, *shape):
-    """Multiples of a quarter without 0."""
-    flat = [rng.choice([-1, 1]) * rng.randint(1, 9) / 4 for _ in range(torch.Size(shape).numel())]
-    return torch.tensor(flat, dtype=torch.float64).reshape(shape)
-
-
 def _direction_cases(rng):
     return [
-        (Fading(rng.choice([0.25, 0.5])), Fading(rng.choice([0.75, 1.0])), _quarters(rng, *shape))
-        for shape in ((1, 4, 2), (2, 5, 3), (2, 3, 2))
+        (Fading(ahead), Fading(back), quarters(rng, *shape))
+        for ahead, back, shape in zip(
+            rng.sample([0.25, 0.5, -0.5], 3),
+            rng.sample([0.75, 1.0, 0.6], 3),
+            ((1, 4, 2), (2, 5, 3), (2, 3, 2)),
+            strict=True,
+        )
     ]
 
 
@@ -95,7 +95,7 @@ def _flip_cases(rng):
         b, length = rng.randint(2, 4), rng.randint(5, 7)
         lengths = [rng.randint(2, 3), *(rng.randint(4, length - 1) for _ in range(b - 1))]
         rng.shuffle(lengths)
-        made.append((_quarters(rng, b, length, 2), torch.tensor(lengths)))
+        made.append((quarters(rng, b, length, 2), torch.tensor(lengths)))
     return made
 
 
@@ -128,13 +128,7 @@ def _layer_cases(rng):
     ]
     for b, length, d in ((1, 5, 2), (2, 4, 3), (2, 6, 4)):
         made.append(
-            (
-                _quarters(rng, b, length, d),
-                _quarters(rng, d),
-                _quarters(rng, d),
-                _quarters(rng, d, d),
-                _quarters(rng, d),
-            )
+            (quarters(rng, b, length, d), quarters(rng, d), quarters(rng, d), quarters(rng, d, d), quarters(rng, d))
         )
     return made
 
@@ -150,12 +144,13 @@ def _layer(x, delta, gamma, W, bias, lam=None, late=False, phi=F.relu, inside=Fa
 
 
 def _system_cases(rng):
-    made = [Case((Offset(), *(_quarters(rng, 1, 3, 1) for _ in range(2))), "every deviation is below 0")]
-    x = _quarters(rng, 2, 3, 2)
+    made = [Case((Offset(), *(quarters(rng, 1, 3, 1) for _ in range(2))), "every deviation is below 0")]
+    x = quarters(rng, 2, 3, 2)
+    made.append(Case((Power(2), x, -x), "every deviation is below 0, and they differ"))
     made.append((Power(2), x, 3 * x))  # here the sum and a doubling never deviate alike, whatever was drawn
     return made + [
-        (Power(2), _quarters(rng, 2, 3, 2), _quarters(rng, 2, 3, 2)),
-        (Fading(0.5), _quarters(rng, 1, 4, 2), _quarters(rng, 1, 4, 2)),
+        (Power(2), quarters(rng, 2, 3, 2), quarters(rng, 2, 3, 2)),
+        (Fading(0.5), quarters(rng, 1, 4, 2), quarters(rng, 1, 4, 2)),
     ]
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mgmr_lib.chapters.shared.drawing import separating
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -37,12 +38,18 @@ def p_value(found, shuffled):
 
 def _moment_cases(rng):
     made = [Case((7, 10.0, 25.0), "the other stream is faster"), Case((11, 20.0, 8.0), "the other stream is slower")]
-    while len(made) < 7:
-        frame, (rate, other) = rng.randint(5, 90), rng.sample([8.0, 10.0, 12.5, 20.0, 25.0, 30.0], 2)
-        exact = (frame + 0.5) / rate * other
-        if abs(exact - round(exact)) > 0.05:  # never on the border between two frames
-            made.append((frame, rate, other))
-    return made
+
+    def one(rng):
+        while True:
+            frame, (rate, other) = rng.randint(5, 90), rng.sample([8.0, 10.0, 12.5, 20.0, 25.0, 30.0], 2)
+            exact = (frame + 0.5) / rate * other
+            if abs(exact - round(exact)) > 0.02:  # never on the border between two frames
+                return frame, rate, other
+
+    rivals = [lambda f, r, o, k=k: int((f + k) / r * o) for k in (0, 0.25, 0.4, 0.6, 0.75, 1)]
+    rivals += [lambda f, r, o, k=k: round((f + k) / r * o) for k in (-0.5, 0, 0.5, 1)]
+    rivals += [lambda f, r, o: int((f + 0.5) / int(r) * o), lambda f, r, o: int((f + 0.5) / r * int(o))]
+    return made + separating(rng, one, same_moment, rivals, least=6)
 
 
 def _numbers(rng, *shape):
@@ -83,6 +90,8 @@ def _length_cases(rng):
         (True, [1.5, -1.0, -0.5]),
         (False, [0.0, 1.25, 2.5]),
         (True, [2.0, 0.5, 1.0]),
+        (False, [0.0, 0.25, 0.0]),
+        (False, [-0.25, 0.0, 0.0]),
     ):
         n = rng.randint(5, 7)
         frames = np.zeros((10, 3))
@@ -90,7 +99,9 @@ def _length_cases(rng):
         frames[n - 1] = last
         if hole:
             frames[rng.randint(1, n - 3)] = 0.0
-        made.append(Case((frames,), "a frame of zeros inside the clip" if hole else "a zero in the last frame"))
+        made.append(
+            Case((frames,), "a frame of zeros inside the clip" if hole else "zeros in the last frame, but not only")
+        )
     return made
 
 

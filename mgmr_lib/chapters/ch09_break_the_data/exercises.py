@@ -50,6 +50,8 @@ def _keep_cases(rng):
     for rate in (1.0, rng.randint(3, 7) / 10, rng.randint(3, 7) / 10):
         valid, protected = _rectangle(rng)
         u = _draws(rng, valid.shape)
+        protected = protected.copy()
+        protected[:2, 8] = True  # beyond the end of a clip it means nothing
         u[0, 0], u[:, 8] = 0.05, 0.95  # a protected step that its coin would lose, padding that its coin would keep
         made.append((u, rate, valid, protected))
     return made

@@ -58,10 +58,11 @@ def _acc2_cases(rng):
         for c in ("has0", "non0")
     ]
     for _ in range(3):
-        n = rng.randint(9, 12)
+        n = rng.randint(17, 20)
         p, y = _numbers(rng, n, 3), _numbers(rng, n, 3)
         p[[0, 1, 2]], y[[0, 1, 2]] = 0.0, [1.0, 2.0, 1.5]
         p[[3, 4, 5]], y[[3, 4, 5]] = [1.0, -0.5, 2.0], 0.0
+        p[[6, 7, 8, 9, 10]], y[[6, 7, 8, 9, 10]] = [-0.25, -1.0, -0.5, 0.25, 0.5], [-0.5, -0.25, -1.0, 0.75, 0.25]
         made += [(p, y, "has0"), (p.copy(), y.copy(), "non0")]
     return made
 
@@ -90,10 +91,10 @@ def _class_cases(rng):
         Case((np.array([0.5, 1.5, 2.5, -0.5]), np.array([0.0, 2.0, 2.0, 0.0]), 3), "all predictions lie on .5"),
         Case((p, y, 3), "two predictions beyond the ends"),
     ]
-    for top in (1, 2, 3, rng.randint(1, 3)):
+    for top in (1, 2, 3, 1):
         y = _numbers(rng, 14, 3)
         p = y + np.array([rng.choice([-1, 0, 0, 1]) / 4 for _ in y])
-        p[:4], y[:4] = [3.75, -4.25, 0.5, -1.5], [3.0, -2.75, 0.25, -1.75]
+        p[:5], y[:5] = [3.75, -4.25, 0.5, -1.5, 2.25], [3.0, -2.75, 0.25, -1.75, 1.25]
         made.append((p, y, top))
     return made
 
@@ -111,8 +112,12 @@ def _share(a, b):
 
 
 def _f1_cases(rng):
-    made = [Case((np.array([True] * 5), np.array([True, False, False, False, True])), "always True")]
-    for _ in range(4):
+    made = [
+        Case((np.array([True] * 5), np.array([True, False, False, False, True])), "always True"),
+        Case((np.array([True] * 3), np.array([True] * 3)), "the class False does not occur at all"),
+        Case((np.array([False] * 4), np.array([False] * 4)), "the class True does not occur at all"),
+    ]
+    for _ in range(6):
         true = np.array([True, True, False, False, False, *rng.sample([True, True, *[False] * 7], 9)])
         predicted = np.where([rng.random() < 0.6 for _ in true], True, true)
         predicted[:5] = [True, False, True, True, False]
@@ -130,7 +135,10 @@ def _gain_cases(rng):
     for n, draws in ((4, 3), (8, 5), (10, 4)):
         a, b = (np.array([float(rng.random() < q) for _ in range(n)]) for q in (0.7, 0.4))
         a[:3], b[:3] = [1, 0, 1], [0, 1, 0]
-        made.append((a, b, np.array([[rng.randrange(n) for _ in range(n)] for _ in range(draws)])))
+        rows = np.array([[rng.randrange(n) for _ in range(n)] for _ in range(draws)])
+        rows[0] = [1, 1, *(rng.choice([1, 1, 0]) for _ in range(n - 2))]  # here b is ahead, most of the time
+        rows[1, 0] = 0
+        made.append((a, b, rows))
     return made
 
 

@@ -3,6 +3,7 @@ modalities."""
 
 import torch
 
+from mgmr_lib.chapters.shared.drawing import quarters
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.baselines.common import last_valid as library_last_valid
@@ -34,9 +35,8 @@ def attend(queries, keys, values, valid):
 
 
 def _quarters(rng, *shape):
-    """Multiples of a quarter without 0 and without 1."""
-    flat = [rng.choice([-1, 1]) * rng.choice([1, 2, 3, 5, 6, 7]) / 4 for _ in range(torch.Size(shape).numel())]
-    return torch.tensor(flat, dtype=torch.float64).reshape(shape)
+    """Quarters without 0 and without 1."""
+    return quarters(rng, *shape, high=7, without=(4,))
 
 
 def _state_cases(rng):

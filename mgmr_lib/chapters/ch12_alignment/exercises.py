@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from mgmr_lib.chapters.shared.drawing import quarters
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 from mgmr_lib.models.inputs import pool_to_length
 from mgmr_lib.ssm import flip_valid
@@ -52,16 +53,10 @@ class Pair:
         return torch.stack(ys, dim=1)
 
 
-def _quarters(rng, *shape):
-    """Multiples of a quarter without 0."""
-    flat = [rng.choice([-1, 1]) * rng.randint(1, 9) / 4 for _ in range(torch.Size(shape).numel())]
-    return torch.tensor(flat, dtype=torch.float64).reshape(shape)
-
-
 def _clip_cases(rng):
     made = [Case((torch.arange(4.0, dtype=torch.float64)[:, None], 2), "frames 0, 1, 2, 3 onto 2 tokens")]
-    made += [(_quarters(rng, s, 2), k) for s, k in ((rng.choice([7, 11]), 3), (rng.choice([9, 13]), 4))]
-    return [*made, Case((_quarters(rng, 3, 2), rng.choice([4, 5])), "fewer frames than tokens")]
+    made += [(quarters(rng, s, 2), k) for s, k in ((rng.choice([7, 11]), 3), (rng.choice([9, 13]), 4))]
+    return [*made, Case((quarters(rng, 3, 2), rng.choice([4, 5])), "fewer frames than tokens")]
 
 
 def _floor_only(x, k):
@@ -94,7 +89,7 @@ def _batch_cases(rng):
         order = rng.sample(range(3), 3)
         frames, tokens = torch.tensor([frames[i] for i in order]), torch.tensor([tokens[i] for i in order])
         valid = torch.arange(int(frames.max())) < frames[:, None]
-        made.append((_quarters(rng, 3, int(frames.max()), 2), valid, tokens))
+        made.append((quarters(rng, 3, int(frames.max()), 2), valid, tokens))
     return made
 
 
@@ -129,7 +124,7 @@ def _branch_cases(rng):
         valid = torch.arange(length) < lengths[:, None]
         pairs = Pair(0.5, rng.choice([0.25, 0.75])), Pair(0.25, rng.choice([0.5, 1.0]))
         inside = valid[..., None]
-        made.append((*pairs, _quarters(rng, b, length, 2) * inside, _quarters(rng, b, length, 2) * inside, valid))
+        made.append((*pairs, quarters(rng, b, length, 2) * inside, quarters(rng, b, length, 2) * inside, valid))
     return made
 
 
@@ -164,10 +159,10 @@ def _select_cases(rng):
         b, length, e, d, rank, n = rng.randint(1, 2), rng.randint(2, 3), 4, 3, rng.randint(1, 2), rng.randint(3, 4)
         made.append(
             (
-                _quarters(rng, b, length, e),
-                _quarters(rng, b, length, d),
-                _quarters(rng, rank + 2 * n, e),
-                _quarters(rng, rank + 2 * n, d),
+                quarters(rng, b, length, e),
+                quarters(rng, b, length, d),
+                quarters(rng, rank + 2 * n, e),
+                quarters(rng, rank + 2 * n, d),
                 rank,
                 n,
             )

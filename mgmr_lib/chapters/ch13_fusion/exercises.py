@@ -2,6 +2,7 @@
 
 import torch
 
+from mgmr_lib.chapters.shared.drawing import quarters
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 from mgmr_lib.models.mgmr.fusion import interleave as library_interleave
 from mgmr_lib.models.mgmr.fusion import masked_max
@@ -28,12 +29,6 @@ def attention_multiplications(l, d):
     return 4 * l * d * d + 2 * l * l * d
 
 
-def _quarters(rng, *shape):
-    """Multiples of a quarter without 0."""
-    flat = [rng.choice([-1, 1]) * rng.randint(1, 9) / 4 for _ in range(torch.Size(shape).numel())]
-    return torch.tensor(flat, dtype=torch.float64).reshape(shape)
-
-
 def _three_cases(rng):
     made = [
         Case(
@@ -44,7 +39,7 @@ def _three_cases(rng):
         )
     ]
     return made + [
-        tuple(_quarters(rng, b, l, d) for _ in range(3)) for b, l, d in ((1, 4, 2), (2, 3, rng.choice([2, 4])))
+        tuple(quarters(rng, b, l, d) for _ in range(3)) for b, l, d in ((1, 4, 2), (2, 3, rng.choice([2, 4])))
     ]
 
 
@@ -68,9 +63,10 @@ def _line_cases(rng):
         b, length = rng.randint(2, 3), rng.randint(3, 5)
         lengths = torch.tensor([length, *(rng.randint(1, length - 1) for _ in range(b - 1))])
         valid = torch.arange(length) < lengths[:, None]
-        line = -_quarters(rng, b, 3 * length, 2).abs()
+        line = -quarters(rng, b, 3 * length, 2).abs()
         # Something large behind the end of each short clip: a mask in the wrong place shows.
         behind = ~valid.repeat_interleave(3, dim=1)
+        line[0] -= 2000  # no ordinary filling value is low enough
         line[behind] = line[behind].abs() + 1 + torch.arange(3 * length).expand_as(behind)[behind][:, None]
         made.append((line, valid))
     return made

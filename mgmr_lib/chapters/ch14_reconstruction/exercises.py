@@ -54,6 +54,7 @@ def _gap_cases(rng):
         Case((steep,), "lost steps at both ends, and a gap of three"),
         Case(([1.0, None, None, 4.0],), "a gap of two"),
         Case((values(7, {1, 2, 3, 5}),), "two gaps"),
+        Case((values(8, {0, 3, 6, 7}),), "lost at both ends and in the middle"),
         Case((values(5, set()),), "nothing lost"),
         Case(([None, None, None],), "nothing left"),
     ]
@@ -117,8 +118,11 @@ def _gate_cases(rng):
 
 def _loss_cases(rng):
     grid = torch.tensor([0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -3.0])
+    level = rng.choice([-1, 1]) * rng.randint(2, 6) / 4
     return [
         Case((grid, torch.zeros(7)), "differences below and above 1"),
+        Case((grid - level, torch.full((7,), -level)), "the same differences elsewhere"),
+        Case((grid + level, torch.full((7,), level)), "the same differences elsewhere"),
         Case((_tensor(rng, 2, 5, scale=2.0), _tensor(rng, 2, 5))),
     ]
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from mgmr_lib.chapters.shared.drawing import columns
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -45,10 +46,10 @@ class Parts:
         return x + len(m) * self.a
 
     def rebuild(self, m, x):
-        return x * 2 + x * x / 4
+        return x * 2 + x * x / len(m)
 
     def to_words(self, m, x):
-        return x / 2 + self.a
+        return x / 2 + len(m) * self.a
 
     def align(self, x):
         text, audio, vision = (x[m] for m in ("text", "audio", "vision"))
@@ -64,10 +65,9 @@ class Parts:
 def _clips(rng):
     return [
         Case(
-            (Parts(rng.randint(1, 6) / 2), {m: float(rng.randint(1, 6)) for m in ("text", "audio", "vision")}),
-            "modules as numbers",
+            (Parts(rng.randint(1, 6) / 2), dict(zip(("text", "audio", "vision"), x, strict=True))), "modules as numbers"
         )
-        for _ in range(4)
+        for x in columns(rng, 4, 3, 1, 23)
     ]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from mgmr_lib.chapters.shared.drawing import quarters
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 from mgmr_lib.models.baselines.attention import positions
 
@@ -35,29 +36,25 @@ def hybrid(h, within, across):
 
 @dataclass(frozen=True)
 class Within:
-    """A layer in the place of self-attention: a multiple of the mean over time, so that all steps are mixed."""
+    """A layer in the place of self-attention: a multiple of the mean over time, and a share of the last
+    step, so that all steps are mixed."""
 
     factor: float
 
     def __call__(self, x):
         """x (b,l,d) -> (b,l,d)."""
-        return self.factor * x.mean(1, keepdim=True).expand_as(x)
+        return self.factor * x.mean(1, keepdim=True).expand_as(x) + x[:, -1:] / 4
 
 
 @dataclass(frozen=True)
 class Across:
-    """A layer in the place of cross-attention: the memory's mean, weighted by what asks."""
+    """A layer in the place of cross-attention: the memory's mean and its first step, weighted by what asks."""
 
     factor: float
 
     def __call__(self, x, z):
         """x (b,l,d), z (b,k,d) -> (b,l,d)."""
-        return self.factor * z.mean(1, keepdim=True) * x
-
-
-def _quarters(rng, *shape):
-    flat = [rng.choice([-1, 1]) * rng.randint(1, 9) / 4 for _ in range(torch.Size(shape).numel())]
-    return torch.tensor(flat, dtype=torch.float64).reshape(shape)
+        return (self.factor * z.mean(1, keepdim=True) + z[:, :1] / 4) * x
 
 
 def _attend_cases(rng):
@@ -66,7 +63,7 @@ def _attend_cases(rng):
         "the three frames of the beginning",
     )
     return [first] + [
-        (_quarters(rng, q, d), _quarters(rng, k, d), _quarters(rng, k, v))
+        (quarters(rng, q, d), quarters(rng, k, d), quarters(rng, k, v))
         for q, k, d, v in ((2, 3, 4, 4), (4, 4, 2, 2), (3, 5, 4, 3))
     ]
 
@@ -88,8 +85,9 @@ def _share_cases(rng):
     for _ in range(3):
         b, q, k = rng.randint(2, 3), rng.randint(2, 3), 5
         lengths = torch.tensor([k, *(rng.randint(1, k - 1) for _ in range(b - 1))])
-        made.append((_quarters(rng, b, q, k), torch.arange(k) < lengths[:, None]))
-    return [first, *made]
+        made.append((quarters(rng, b, q, k), torch.arange(k) < lengths[:, None]))
+    low = (quarters(rng, 2, 2, 4) - 100, torch.tensor([[True] * 4, [True, True, False, False]]))
+    return [first, *made, Case(low, "all scores are far below 0")]
 
 
 def _filled(value):
@@ -116,7 +114,7 @@ def _query_codes(base=10000.0, start=0, interleave=False, cosine=True, of=None):
 def _hybrid_cases(rng):
     made = []
     for _ in range(3):
-        h = {m: _quarters(rng, 1, rng.randint(2, 4), 2) for m in MODALITIES}
+        h = {m: quarters(rng, 2, rng.randint(2, 4), 2) for m in MODALITIES}
         factors = rng.sample(range(1, 16), 9)
         within = {m: Within(factors.pop() / 8) for m in MODALITIES}
         across = {(m, o): Across(factors.pop() / 8) for m in MODALITIES for o in MODALITIES if o != m}

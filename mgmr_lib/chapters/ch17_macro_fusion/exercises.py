@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from mgmr_lib.chapters.shared.drawing import quarters
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -57,7 +58,7 @@ class Pour:
 
     def __call__(self, hub, x):
         """hub (b,k,d), x (b,l,d) -> (b,k,d)."""
-        return self.keep * hub + self.take * x.mean(1, keepdim=True) * (1 + hub)
+        return self.keep * hub + self.take * (x.mean(1, keepdim=True) + x[:, -1:] / 4) * (1 + hub)
 
 
 class Small(nn.Module):
@@ -88,21 +89,15 @@ def other_step(model):
         model.hub += model.weight
 
 
-def _quarters(rng, *shape):
-    flat = [rng.choice([-1, 1]) * rng.randint(1, 9) / 4 for _ in range(torch.Size(shape).numel())]
-    return torch.tensor(flat, dtype=torch.float64).reshape(shape)
-
-
 def _pour_cases(rng):
     made = []
-    for lengths in ((4,), (3, 1), (2, 4, 1)):
+    for lengths, k in zip(((4,), (3, 1), (2, 4, 1)), rng.sample([1, 2, 3], 3), strict=True):
         valid = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
-        k = rng.randint(1, 3)
         made.append(
             (
-                MeanLayer(rng.choice([0.5, 0.25])),
-                _quarters(rng, len(lengths), k, 2),
-                _quarters(rng, len(lengths), max(lengths), 2),
+                MeanLayer([0.5, 0.25, 0.75][k - 1]),
+                quarters(rng, len(lengths), k, 2),
+                quarters(rng, len(lengths), max(lengths), 2),
                 valid,
             )
         )
@@ -125,8 +120,8 @@ def _fall_cases(rng):
     for _ in range(3):
         parts = rng.sample(range(1, 16), 6)
         pours = {m: Pour(parts.pop() / 8, parts.pop() / 8) for m in ("text", "audio", "vision")}
-        h = {m: _quarters(rng, 1, rng.randint(2, 4), 2) for m in ("text", "audio", "vision")}
-        made.append((pours, _quarters(rng, 1, 2, 2), h))
+        h = {m: quarters(rng, 2, rng.randint(2, 4), 2) for m in ("text", "audio", "vision")}
+        made.append((pours, quarters(rng, 2, 2, 2), h))
     return made
 
 
@@ -187,7 +182,8 @@ EXERCISES = [
         reference=most_explained,
         cases=lambda rng: (
             [Case((1, 8, 16), "one token"), Case((4, 8, 16), "four tokens")]
-            + [(rng.randint(1, 4), rng.choice([3, 5, 7]), rng.choice([11, 13, 40])) for _ in range(4)]
+            + [(k, d, rng.choice([29, 31, 40])) for k, d in zip(rng.sample([1, 2, 3, 4], 4), (3, 5, 7, 5), strict=True)]
+            + [Case((rng.randint(6, 8), rng.choice([3, 5, 7]), rng.choice([11, 13, 17])), "tokens enough")]
         ),
         hints=(
             "A linear layer behind k d numbers can only move in k d directions; each direction is worth one of the m numbers.",

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mgmr_lib.chapters.shared.drawing import quarters
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -53,22 +54,16 @@ class Machine(nn.Module):
         return self.used(x) + 0.0 * self.muted(x)
 
 
-def _quarters(rng, *shape):
-    """Multiples of a quarter without 0."""
-    flat = [rng.choice([-1, 1]) * rng.randint(1, 9) / 4 for _ in range(torch.Size(shape).numel())]
-    return torch.tensor(flat, dtype=torch.float64).reshape(shape)
-
-
 def _lstm_cases(rng):
     sizes = ((1, 2, 1), (2, 3, 2), (2, 2, 3))
     return [
         (
-            _quarters(rng, b, d),
-            _quarters(rng, b, k),
-            _quarters(rng, b, k),
-            _quarters(rng, 4 * k, d),
-            _quarters(rng, 4 * k, k),
-            _quarters(rng, 4 * k),
+            quarters(rng, b, d),
+            quarters(rng, b, k),
+            quarters(rng, b, k),
+            quarters(rng, 4 * k, d),
+            quarters(rng, 4 * k, k),
+            quarters(rng, 4 * k),
         )
         for b, d, k in sizes
     ]
@@ -85,13 +80,13 @@ def _lstm(x, h, c, W, U, bias, order=(0, 1, 2, 3), inside=torch.tanh, read=torch
 def _gate_cases(rng):
     return [
         (
-            _quarters(rng, l, d),
-            _quarters(rng, d, d, 3),
-            _quarters(rng, d),
-            _quarters(rng, d, d),
-            _quarters(rng, d),
-            _quarters(rng, d, d),
-            _quarters(rng, d),
+            quarters(rng, l, d),
+            quarters(rng, d, d, 3),
+            quarters(rng, d),
+            quarters(rng, d, d),
+            quarters(rng, d),
+            quarters(rng, d, d),
+            quarters(rng, d),
         )
         for l, d in ((3, 2), (4, 2), (5, 3))
     ]
@@ -108,8 +103,8 @@ def _norm_cases(rng):
     for b, l, d in ((2, 4, 1), (3, 5, 2), (2, 6, 2)):
         lengths = [l, *(rng.randint(2, l - 2) for _ in range(b - 1))]
         rng.shuffle(lengths)
-        made.append((_quarters(rng, b, l, d), torch.arange(l) < torch.tensor(lengths)[:, None]))
-    return [*made, Case((_quarters(rng, 2, 4, 1), torch.ones(2, 4, dtype=torch.bool)), "no padding at all")]
+        made.append((quarters(rng, b, l, d), torch.arange(l) < torch.tensor(lengths)[:, None]))
+    return [*made, Case((quarters(rng, 2, 4, 1), torch.ones(2, 4, dtype=torch.bool)), "no padding at all")]
 
 
 def _normed(x, mean, variance, valid=None):
@@ -143,8 +138,8 @@ def _variance_alone(x, valid):
 
 def _fine_cases(rng):
     return [
-        (_quarters(rng, b, s, s), _quarters(rng, s, s), _quarters(rng, s), _quarters(rng, f, s), _quarters(rng, f))
-        for b, s, f in ((1, 3, 2), (2, 4, 2), (2, 5, 3))
+        (quarters(rng, b, d, l), quarters(rng, k, l), quarters(rng, k), quarters(rng, f, k), quarters(rng, f))
+        for b, d, l, k, f in ((1, 3, 4, 3, 2), (2, 4, 6, 4, 2), (2, 5, 4, 6, 3), (2, 5, 5, 5, 5))
     ]
 
 
@@ -165,7 +160,7 @@ def _idle_cases(rng):
     for spare in rng.sample(range(4, 9), 3):  # three that differ: no constant is right for all
         d, width = rng.randint(2, 3), rng.randint(4, 5)
         torch.manual_seed(rng.randint(0, 10**6))
-        made.append((Machine(d, spare, width).double(), _quarters(rng, 2, d)))
+        made.append((Machine(d, spare, width).double(), quarters(rng, 2, d)))
     return made
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from mgmr_lib.chapters.shared.drawing import quarters
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -55,43 +56,43 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Summary:
-    """Sums every modality over time, weighted by a number of its own; {m: (b,l,d)} -> (b, width)."""
+    """Sums every modality over time, later steps counting more, weighted by a number of its own; {m: (b,l,d)} -> (b, width)."""
 
     weight: float
     width: int
 
     def __call__(self, h):
         """(b, width)."""
-        total = sum((i + self.weight) * v.sum((1, 2)) for i, v in enumerate(h.values()))
+        time = [torch.arange(1.0, v.shape[1] + 1, dtype=v.dtype)[:, None] for v in h.values()]
+        total = sum(
+            (i + self.weight) * (t * v).sum((1, 2)) for i, (v, t) in enumerate(zip(h.values(), time, strict=True))
+        )
         return torch.stack([(k + 1) * total for k in range(self.width)], dim=1)
 
 
 @dataclass(frozen=True)
 class Weighted:
-    """A linear head that weighs its entries 1, 2, 3, ...: (b, width) -> (b,)."""
+    """A linear head that weighs its entries 1, 2, 3, ... times a number: (b, width) -> (b,)."""
+
+    by: float
 
     def __call__(self, found):
         """(b,)."""
-        return found @ torch.arange(1.0, found.shape[1] + 1, dtype=found.dtype)
+        return self.by * found @ torch.arange(1.0, found.shape[1] + 1, dtype=found.dtype)
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """Pulls every clip towards the batch's mean, or a quarter down where it is not alone: a machine that looks at its
+    """Pulls every clip towards the batch's mean, or down where it is not alone: a machine that looks at its
     company."""
 
     share: float
     push: float = 0.0
+    times: float = 1.0
 
     def __call__(self, x):
         """(b,d) -> (b,d)."""
-        return (1 - self.share) * x + self.share * x.mean(0) + self.push * (len(x) > 1)
-
-
-def _quarters(rng, *shape):
-    """Multiples of a quarter without 0."""
-    flat = [rng.choice([-1, 1]) * rng.randint(1, 9) / 4 for _ in range(torch.Size(shape).numel())]
-    return torch.tensor(flat, dtype=torch.float64).reshape(shape)
+        return self.times * ((1 - self.share) * x + self.share * x.mean(0) + self.push * (len(x) > 1))
 
 
 def _lucky_cases(rng):
@@ -101,18 +102,12 @@ def _lucky_cases(rng):
 
 def _parts_cases(rng):
     made = []
-    for widths in ((2, 2), (2, 3), (3, 2)):
-        x = {m: _quarters(rng, 2, n, 2) for m, n in (("text", 2), ("audio", 3), ("vision", 4))}
-        rebuild = {m: Scaled(k + 3.0) for k, m in enumerate(x)}
+    scales = zip(((2, 2), (2, 3), (3, 2)), rng.sample([2.0, 0.5, 3.0], 3), rng.sample([3.0, 5.0, 7.0], 3), strict=True)
+    for widths, aligned, micro in scales:
+        x = {m: quarters(rng, 2, n, 2) for m, n in (("text", 2), ("audio", 3), ("vision", 4))}
+        rebuild = {m: Scaled(k + micro) for k, m in enumerate(x)}
         made.append(
-            (
-                Scaled(rng.choice([2.0, 0.5])),
-                Summary(1.0, widths[0]),
-                Summary(rng.choice([3.0, 5.0]), widths[1]),
-                rebuild,
-                Weighted(),
-                x,
-            )
+            (Scaled(aligned), Summary(1.0, widths[0]), Summary(micro, widths[1]), rebuild, Weighted(aligned), x)
         )
     return made
 
@@ -132,16 +127,16 @@ def _compose(align, macro, micro, rebuild, head, x, join="cat", first="macro", r
 
 def _loss_cases(rng):
     made = []
-    for _ in range(3):
+    for alpha in rng.sample([0.5, 2.0, 3.0], 3):
         b, parts = rng.randint(2, 3), {}
         for m, d in (("text", 3), ("audio", 2)):
             lost = torch.zeros(b, 4, dtype=torch.bool)
             lost[0, : rng.randint(1, 2)] = True
             lost[-1, 2] = True
-            parts[m] = (_quarters(rng, b, 4, d), _quarters(rng, b, 4, d), lost)
-        made.append((_quarters(rng, b), _quarters(rng, b), parts, {"text": rng.choice([0.5, 2.0]), "audio": 5.0}))
-    nothing = {"audio": (_quarters(rng, 2, 3, 2), _quarters(rng, 2, 3, 2), torch.zeros(2, 3, dtype=torch.bool))}
-    return [*made, Case((_quarters(rng, 2), _quarters(rng, 2), nothing, {"audio": 2.0}), "nothing is lost")]
+            parts[m] = (quarters(rng, b, 4, d), quarters(rng, b, 4, d), lost)
+        made.append((quarters(rng, b), quarters(rng, b), parts, {"text": alpha, "audio": 5.5 - alpha / 2}))
+    nothing = {"audio": (quarters(rng, 2, 3, 2), quarters(rng, 2, 3, 2), torch.zeros(2, 3, dtype=torch.bool))}
+    return [*made, Case((quarters(rng, 2), quarters(rng, 2), nothing, {"audio": 2.0}), "nothing is lost")]
 
 
 def _joint(prediction, labels, parts, alpha, task=F.l1_loss, one=None, weigh=True):
@@ -176,10 +171,12 @@ def _used_cases(rng):
 
 
 def _company_cases(rng):
-    made = [Case((Pulled(0.0), _quarters(rng, 3, 2)), "a network that minds its own clip")]
-    made += [(Pulled(share), _quarters(rng, rng.randint(3, 4), 2)) for share in (0.5, 0.25)]
-    made[-1][1][-1] += 20.0  # the last clip moves most, so that looking at the first one does not do
-    return [*made, Case((Pulled(0.0, -0.75), _quarters(rng, 3, 2)), "every deviation is below 0")]
+    made = [Case((Pulled(0.0), quarters(rng, 3, 2)), "a network that minds its own clip")]
+    made += [(Pulled(share, 0.0, times), quarters(rng, rng.randint(3, 4), 2)) for share, times in ((0.5, 1), (0.25, 3))]
+    made.append((Pulled(0.5), quarters(rng, 3, 2)))
+    made[-1][1][0] += 20.0  # the first clip moves most
+    made[-2][1][-1] += 20.0  # the last one does
+    return [*made, Case((Pulled(0.0, -0.75), quarters(rng, 3, 2)), "every deviation is below 0")]
 
 
 EXERCISES = [

@@ -47,7 +47,7 @@ def _interval_cases(rng):
     made = [Case(([1.0, 3.0], 12.0), "two trainings")]
     for n in (3, 4, 5):
         values = [rng.randint(1, 20) / 4 for _ in range(n - 1)]
-        made.append(([*values, max(values) + rng.randint(1, 8) / 4], rng.randint(4, 12) / 2))
+        made.append(([*values, max(values) + rng.randint(1, 8) / 4], rng.randint(2, 6) + 0.5))
     return made
 
 
@@ -64,6 +64,7 @@ def _pair_cases(rng):
         Case(({2: 1.0, 1: 3.0}, {1: 0.5, 2: 4.0}), "the same seeds in another order"),
         Case(({1: 1.0, 2: 3.0, 5: 2.0}, {2: 0.5, 3: 4.0, 5: 1.0}), "only some seeds in common"),
     ]
+    made.append(Case(({8: 1.5, 3: 3.0, 1: 2.0}, {8: 0.5, 1: 4.0, 3: 1.75}), "a set of seeds has no order"))
     for _ in range(3):
         seeds = rng.sample(range(1, 9), 5)
         made.append(

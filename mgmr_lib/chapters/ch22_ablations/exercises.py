@@ -76,6 +76,10 @@ def _pair_cases(rng):
         Case(({1: 70.0, 2: 72.0, 3: 68.0}, {3: 67.0, 1: 69.5, 2: 70.0}), "the seeds stand in another order"),
         Case(({1: 70.0, 2: 72.0, 3: 68.0, 4: 75.0, 5: 61.0}, {1: 69.5, 2: 70.0, 3: 67.0}), "five seeds against three"),
     ]
+    made += [
+        Case(({8: 70.0, 3: 72.0, 1: 66.0}, {1: 67.5, 8: 69.5, 3: 70.0}), "a set of seeds has no order"),
+        Case(({1: 70.0, 3: 72.0}, {1: 67.5, 2: 69.5, 3: 70.0}), "a seed that only the variant has"),
+    ]
     for _ in range(3):
         have = [1111, 1112, 1113, 1114, 1115]
         some = rng.sample(have, 4)
@@ -140,6 +144,7 @@ def _no_root(changes):
 def _holm_cases(rng):
     made = [
         Case(([0.04],), "one comparison"),
+        Case(([0.05],), "exactly 0.05, which is low enough"),
         Case(([0.03, 0.04],), "two, both below 0.05"),
         Case(([0.015, 0.9, 0.01, 0.5],), "four in no order"),
         Case(([0.02, 0.03, 0.04, 0.8],), "none is small enough to begin with"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mgmr_lib.chapters.shared.drawing import separating
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -29,10 +30,21 @@ def _frame_cases(rng):
         Case((4, 2.0, 0.25, 0.75), "the window starts in the middle of a frame, and ends in one"),
     ]
     for _ in range(4):
-        frames = rng.randint(7, 12)
-        start = rng.randint(1, 6) / 4
-        made.append((frames, 4.0, start, start + rng.randint(3, 6) / 4))
-    return made
+        frames, start = rng.randint(7, 12), rng.randint(1, 3) / 2 + 0.25
+        made.append((frames, 4.5, start, start + rng.randint(1, 3) / 2 + 0.25))
+
+    def one(rng):
+        return rng.randint(7, 15), rng.randint(9, 19) / 4 + 0.1, rng.randint(1, 5) / 4, rng.randint(7, 10) / 4
+
+    rivals = [lambda n, s, a, b, k=k: [a <= (i + k) / n * s < b for i in range(n)] for k in (0, 0.25, 0.75, 1)]
+    rivals += [
+        lambda n, s, a, b: frames_hidden(n, s, round(a), b),
+        lambda n, s, a, b: frames_hidden(n, s, a, round(b)),
+        lambda n, s, a, b: frames_hidden(n, round(s), a, b),
+        lambda n, s, a, b: [int(a * n / s) <= i < int(b * n / s) for i in range(n)],
+        lambda n, s, a, b: [round(a * n / s) <= i < round(b * n / s) + 1 for i in range(n)],
+    ]
+    return made + separating(rng, one, frames_hidden, rivals, least=3)
 
 
 def _gain_cases(rng):
@@ -47,7 +59,13 @@ def _gain_cases(rng):
         if best == top:
             fresh[best] = -25
         made.append(([g / 8 for g in gains], [f / 8 for f in fresh], rng.randint(2, 3)))
-    return made
+    down = [-g / 8 for g in rng.sample(range(20, 60), 6)]
+    near = [rng.randint(1, 3) + e for e in (0.0, 0.125, -0.125, 0.25, -0.25, 0.375)]
+    return made + [
+        Case((down, [g / 8 for g in rng.sample(range(-20, 40), 6)], 2), "every gain is below 0"),
+        Case(([-0.5, *near, -9.0], [g / 8 for g in rng.sample(range(-40, -1), 8)], 2), "every fresh gain is below 0"),
+        Case(([9.0, -8.0, 0.5, 0.25], [-g / 8 for g in rng.sample(range(1, 20), 4)], 1), "the first clip is best"),
+    ]
 
 
 def _change_cases(rng):
@@ -59,7 +77,8 @@ def _change_cases(rng):
             clip = [rng.randint(-2, 2) / 16 for _ in range(rng.randint(4, 7))]
             clip[rng.randrange(len(clip))] = rng.choice([-1, -1, 1]) * rng.randint(4, 12) / 16
             others.append(clip)
-        made.append(([rng.randint(-2, 2) / 16, -rng.randint(6, 8) / 16, 3 / 16, rng.randint(-2, 2) / 16], others))
+        mine = sorted(max(abs(c) for c in clip) for clip in others)[count // 2]
+        made.append(([rng.randint(-2, 2) / 16, -mine, 3 / 16, rng.randint(-2, 2) / 16], others))
     return made
 
 

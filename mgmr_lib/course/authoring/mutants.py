@@ -166,6 +166,8 @@ def _along(change_list, change_array):
     def along(x):
         if _array(x):
             return change_array(x) if x.ndim else x
+        if isinstance(x, dict):
+            return {k: along(v) for k, v in x.items()}
         if isinstance(x, (list, tuple)):
             nested = len(x) > 0 and isinstance(x[0], (list, tuple))
             return type(x)(along(v) for v in x) if nested else type(x)(change_list(list(x)))
@@ -178,16 +180,12 @@ def _turned(x):
     return x.flip(-1) if hasattr(x, "flip") else x[..., ::-1]
 
 
-def _sorted(x):
-    return x.sort(-1).values if hasattr(x, "detach") else sorted(x)
-
-
 def _moved(x):
     return x.roll(1, -1) if hasattr(x, "roll") else type(x)([*x[-1:], *x[:-1]])
 
 
 def _first_of_batch(x):
-    return x[:1].expand_as(x) if hasattr(x, "expand_as") and x.ndim > 1 else x
+    return x[:1].expand_as(x)
 
 
 CHANGES = {  # words -> (the change, the values that it means something for)
@@ -197,7 +195,6 @@ CHANGES = {  # words -> (the change, the values that it means something for)
     "not below zero": (_mapped(lambda v: v.clamp(min=0) if hasattr(v, "clamp") else max(v, 0)), "float"),
     "rounded": (_mapped(lambda v: v.round() if hasattr(v, "round") else round(v)), "float"),
     "turned round": (_along(lambda x: x[::-1], _turned), "sequence"),
-    "sorted": (_along(sorted, _sorted), "sequence"),
     "moved by one": (_along(_moved, _moved), "sequence"),
     "first of the batch": (_first_of_batch, "batch"),
 }
@@ -206,12 +203,16 @@ CHANGES = {  # words -> (the change, the values that it means something for)
 def _means_something(kind: str, x) -> bool:
     """Whether a change for this kind of value can change `x` at all."""
     if isinstance(x, (list, tuple)):
-        return len(x) > 1 if kind == "sequence" else any(_means_something(kind, v) for v in x)
+        return len(x) > 1 if kind == "sequence" else kind != "batch" and any(_means_something(kind, v) for v in x)
     if isinstance(x, dict):
-        return any(_means_something(kind, v) for v in x.values())
+        return kind != "batch" and any(_means_something(kind, v) for v in x.values())
     if _array(x):
         dtype = str(x.dtype)
-        of_kind = {"float": "float" in dtype or "complex" in dtype, "number": "bool" not in dtype, "batch": x.ndim > 1}
+        of_kind = {
+            "float": "float" in dtype or "complex" in dtype,
+            "number": "bool" not in dtype,
+            "batch": hasattr(x, "expand_as") and x.ndim > 1 and x.shape[0] > 1,
+        }
         return of_kind.get(kind, x.ndim > 0)
     if isinstance(x, (bool, str)) or not isinstance(x, (int, float, complex)):
         return False

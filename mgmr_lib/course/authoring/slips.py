@@ -174,8 +174,10 @@ OF_EXPRESSION = {
 
 
 def _of_name(node: ast.Name, names: list[str]):
+    """Another variable in the place of one: up to four, those that come next in the function."""
     if isinstance(node.ctx, ast.Load) and node.id in names:
-        yield from (("variable", ast.Name(n, ast.Load())) for n in names if n != node.id)
+        i = names.index(node.id)
+        yield from (("variable", ast.Name(n, ast.Load())) for n in (names[i + 1 :] + names[:i])[:4])
 
 
 # --- slips of statements: a list of statements -> (kind, index of the shown one, other list) -------------------------
@@ -270,15 +272,15 @@ def slips(tree: ast.FunctionDef, lines: set[int] | None = None) -> Iterator[tupl
     seen = {ast.unparse(tree)}
     for kind, text, changed in [*_slips_in_nodes(tree, lines), *_slips_in_blocks(tree, lines)]:
         whole = ast.unparse(ast.fix_missing_locations(changed))
-        if whole not in seen and _compiles(whole):
+        if whole not in seen and _compiles(changed):
             seen.add(whole)
             yield kind, text, changed
 
 
-def _compiles(text: str) -> bool:
+def _compiles(tree) -> bool:
     try:
-        compile(text, "<slip>", "exec")
-    except SyntaxError:
+        compile(ast.Module([tree], []), "<slip>", "exec")
+    except (SyntaxError, ValueError, TypeError):
         return False
     return True
 
