@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mgmr_lib.course.authoring import cell_seconds, pages
-from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, Source, edition_code, read_sources
+from mgmr_lib.course.authoring.source import BET, EDITIONS, LEARNER, Source, edition_code, read_sources
 from mgmr_lib.course.display import STORED, WIDGET
 from mgmr_lib.course.store import write_text
 from mgmr_lib.errors import CourseError
@@ -65,6 +65,8 @@ def skeleton(source: Source, edition: str, sources: dict[str, Source], root: Pat
         cell.id = base if seen[base] == 1 else f"{base}-{seen[base]}"
         # An answer that Python cannot run must not end "Run All": the next cells go on with the reference.
         tags += ("raises-exception",) if edition == LEARNER and re.search(r"^@exercise\(", made, re.MULTILINE) else ()
+        if kind == "code" and BET.search(made):  # its code would give the answer away
+            extra |= {"jupyter": {"source_hidden": True}}
         cell.metadata.update(extra | ({"tags": list(tags)} if tags else {}))
         notebook.cells.append(cell)
     notebook.metadata.update(
