@@ -59,6 +59,7 @@ def bets(source: Source, known):
         for call in _calls(cell.source, "outcome"):
             yield from _outcome_faults(call, asked, settled)
             settled.append(_id(call))
+    unasked += [waiting] if waiting else []
     if asked or ALL_CONVERTED:
         for text in unasked:
             yield f"the question {text!r} has no predict(...) in the code cell below it"
