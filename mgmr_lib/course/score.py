@@ -24,8 +24,8 @@ def record(exercise_id: str, state: str) -> None:
 
 
 def progress(number: str | None = None) -> None:
-    """Draw the exercises passed: of notebook `number` ("01"), or of the whole course."""
-    from mgmr_lib.course import registry
+    """Draw the exercises passed and the bets won: of notebook `number` ("01"), or of the whole course."""
+    from mgmr_lib.course import calibration, registry
     from mgmr_lib.course.display import markdown
 
     exercises = registry.exercises_of(number) if number else registry.all_exercises()
@@ -37,3 +37,7 @@ def progress(number: str | None = None) -> None:
     done = sum(kept.get(e.id) == "passed" for e in exercises)
     lines = ["| notebook | exercises |", "|---|---|"] + [f"| {n} | {' '.join(s)} |" for n, s in rows.items()]
     markdown("\n".join([f"**{done} of {len(exercises)} exercises passed** (● passed, ◐ tried, ○ open)", "", *lines]))
+    bets = calibration.settled(number)
+    if bets:
+        markdown(calibration.in_words(bets))
+        calibration.draw(bets)

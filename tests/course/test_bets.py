@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mgmr_lib.course import bets, outcome, predict, store
+from mgmr_lib.course import bets, calibration, outcome, predict, progress, store
 from mgmr_lib.course.bet_panel import Panel
 from mgmr_lib.errors import CourseError
 
@@ -153,3 +153,40 @@ def test_texts_are_escaped():
     pytest.importorskip("ipywidgets")
     question = bets.Question("98.a", "Is a < b?", ("a < b", "no"))
     assert "a &lt; b" in Panel(question).box.children[0].value
+
+
+def kept_bets(*bets):
+    """(confidence, right) of each."""
+    return {f"98.{chr(97 + i)}": {"bet": "x", "confidence": c, "right": r} for i, (c, r) in enumerate(bets)}
+
+
+def test_progress_says_how_often_right_and_where_over_confident(folder, capsys):
+    sure = [(90, True)] * 2 + [(90, False)] * 3 + [(50, True)] * 2 + [(50, False)] * 2 + [(70, True), (None, False)]
+    store.update(bets.FILE, lambda _: kept_bets(*sure) | {"97.a": {"bet": "x", "confidence": 50, "right": True}})
+    store.update(bets.FILE, lambda kept: kept | {"98.z": {"bet": "open", "confidence": 90}, "98.y": 3})
+    progress("98")
+    out = said(capsys)
+    assert "5 of 11 bets right" in out and "90 % sure: 2 of 5 right, over-confident" in out
+    assert "50 % sure: 2 of 4 right, well judged" in out and "70 % sure: 1 of 1 right, too few" in out
+    assert "another look: 98.c, 98.d, 98.e, 98.h, 98.i, 98.k" in out
+    assert "Figure: How often your bets were right" in out
+
+
+@pytest.mark.parametrize(
+    ("confidence", "right", "number", "words"),
+    [
+        (50, 3, 3, "under-confident"),
+        (90, 3, 3, "well judged"),
+        (90, 1, 3, "over-confident"),
+        (70, 0, 3, "over-confident"),
+        (70, 10, 10, "under-confident"),
+        (70, 8, 10, "well judged"),
+    ],
+)
+def test_confidence_is_judged_by_its_own_spread(confidence, right, number, words):
+    assert calibration.judgement(confidence, right, number) == words
+
+
+def test_without_a_bet_progress_says_nothing_of_bets(capsys):
+    progress("01")
+    assert "bets" not in said(capsys)
