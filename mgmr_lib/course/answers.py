@@ -72,7 +72,7 @@ def _table(rows: list[tuple[str, str]], caption: str) -> str:
         f'<td style="{left} white-space: pre-wrap; overflow-wrap: anywhere;"><code>{html.escape(value)}</code></td></tr>'
         for name, value in rows
     )
-    head = f'<caption style="text-align: left;">{html.escape(caption)}</caption>'
+    head = f'<caption style="text-align: left; white-space: nowrap;">{html.escape(caption)}</caption>'
     return f'<table style="margin: 4px 0;">{head}<tbody>{cells}</tbody></table>' if rows else ""
 
 

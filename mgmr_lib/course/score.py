@@ -24,8 +24,8 @@ def record(exercise_id: str, state: str) -> None:
 
 
 def progress(number: str | None = None) -> None:
-    """Draw the exercises passed: of notebook `number` ("01"), or of the whole course."""
-    from mgmr_lib.course import registry
+    """Draw the exercises passed and the bets won: of notebook `number` ("01"), or of the whole course."""
+    from mgmr_lib.course import calibration, registry
     from mgmr_lib.course.display import markdown
     from mgmr_lib.markdown import table
 
@@ -38,3 +38,7 @@ def progress(number: str | None = None) -> None:
     done = sum(kept.get(e.id) == "passed" for e in exercises)
     shown = table(("notebook", "exercises"), ((n, " ".join(s)) for n, s in rows.items()))
     markdown(f"**{done} of {len(exercises)} exercises passed** (● passed, ◐ tried, ○ open)\n\n{shown}")
+    bets = calibration.settled(number)
+    if bets:
+        markdown(calibration.in_words(bets))
+        calibration.draw(bets)

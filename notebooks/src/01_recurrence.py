@@ -31,6 +31,8 @@ from matplotlib import pyplot as plt
 from mgmr_lib.course import check, exercise, explore, hint, outcome, predict, progress, say, show, use_style
 
 use_style()
+
+# %%
 predict("01.a", "How much of the clap is left after 20 silent steps?",
         {"nothing": 0, "a tenth": 0.1, "a half": 0.5})
 
@@ -41,6 +43,8 @@ for x in clap:
     h = 0.9 * h + x
     heard.append(h)
 say(f"After 20 silent steps **{heard[20]:.0%}** of the clap is left: one number remembers it.")
+
+# %%
 outcome("01.a", heard[20], because="Twenty factors just below one still leave something: a decay has no last step.")
 
 # %% [markdown]
@@ -119,6 +123,8 @@ assert run(clap, 0.9, 1.0, 1.0, 0.0) == heard, "exercise 01.2 is not solved yet"
 print("c = 1, d = 0:", [round(y, 2) for y in run(clap, 0.9, 1.0, 1.0, 0.0)[:5]])
 handed_on = run(clap, 0.9, 1.0, 0.0, 1.0)
 print("c = 0, d = 1:", [round(y, 2) for y in handed_on[:5]])
+
+# %%
 outcome("01.b", "the clap, and then silence" if handed_on == clap else "the fading clap, as before",
         because="The state still fades inside, but with c = 0 nobody reads it: d only hands the input on.")
 
@@ -145,6 +151,8 @@ click = [1.0] + [0.0] * 59
 kept = {a: run(click, a, 1.0, 1.0, 0.0) for a in (0.5, 0.9, 0.98)}
 for a, k in kept.items():
     print(f"a = {a:4}:  after 10 steps {k[10]:6.1%}   after 50 steps {k[50]:6.1%}")
+
+# %%
 know = sum(k[50] > 0.01 for k in kept.values())
 outcome("01.c", ["none of them", "0.98 only", "0.9 and 0.98", "all three"][know],
         because="Small differences near one are raised to the fiftieth power, so 0.9 and 0.98 are worlds apart.")
@@ -216,6 +224,8 @@ predict("01.d", "What is left after 30 steps?", between=(0, 100), step=0.5, with
 a = pole_for_half_life(10)
 left = run([1.0] + [0.0] * 30, a, 1.0, 1.0, 0.0)
 print(f"a = {a:.3f}:", {t: round(left[t], 3) for t in (0, 10, 20, 30)})
+
+# %%
 outcome("01.d", 100 * left[30], because="Each half-life halves what is left, it does not take away half of the start.")
 
 # %% [markdown]
@@ -235,6 +245,8 @@ ends = {a: run(tone, a, 1.0, 1.0, 0.0) for a in (0.9, 1.0, 1.05)}
 for a, y in ends.items():
     print(f"a = {a:4}:  after 60 steps {y[-1]:6.1f}")
 print(f"1 / (1 - 0.9) = {1 / (1 - 0.9):.1f}")
+
+# %%
 outcome("01.e", ends[0.9][-1], because="The state grows until a step's loss, a tenth of it, equals what comes in.")
 
 # %%
@@ -380,6 +392,8 @@ candidates = {
 }
 for name, A in candidates.items():
     print(f"{name:15} stable: {is_stable(A)}")
+
+# %%
 assert [is_stable(A) for A in candidates.values()] == [False, True, False]
 outcome("01.f", "the huge entry only",
         because="The size of the entries says little: what counts are the directions in which they only stretch.")
@@ -472,9 +486,11 @@ best_a, best_m = min(ours, key=ours.get), min(rivals, key=rivals.get)
 
 # %%
 raw, rival, one = (rms_error(f, fresh) for f in (averaging(1), averaging(best_m), fading(best_a)))
-assert one < rival < raw
 say(f"On fresh clips: frames as they come, error {raw:.2f}. Best moving average, "
     f"**{best_m} numbers** kept: {rival:.2f}. Our recurrence with a = {best_a}, **one number** kept: **{one:.2f}**.")
+
+# %%
+assert one < rival < raw
 outcome("01.g", "it never is", because="A sharp window trusts its oldest frame as much as its newest, and no "
         "length mends that.")
 

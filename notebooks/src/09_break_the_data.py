@@ -37,6 +37,8 @@ from mgmr_lib.evaluation.statistics import bootstrap_interval, paired_difference
 
 use_style()
 corpus = load_corpus("classroom-mosi")
+
+# %%
 predict("09.a", "How much of the reader's lead is left?",
         {"nothing": 0, "a tenth": 0.1, "a half": 0.5, "nearly all": 1})
 
@@ -81,9 +83,11 @@ complete, tenth = (error(voice.predict(average(test.audio, k)), test.labels) for
 # %% tags=["baseline"]
 blind = error(np.full(len(test), train.labels.mean()), test.labels)
 left = (blind - tenth) / (blind - complete)
-assert left > 0.8
 say(f"The blind rival is off by {blind:.2f} points, the reader by {complete:.2f}, and with a tenth of the frames by "
     f"{tenth:.2f}: **{left:.0%} of its lead** is left.")
+
+# %%
+assert left > 0.8
 outcome("09.a", left, because="Neighbouring frames say nearly the same, so the few that are left make nearly the same "
         "average.")
 
@@ -309,6 +313,8 @@ assert frame[0.6]["text"] < 0.6 and all(abs(whole[0.6][m] - 0.4) < 0.12 for m in
 say(f"At rate 0.6 the voice keeps {frame[0.6]['audio']:.0%} of its lead if frames are lost and "
     f"{whole[0.6]['audio']:.0%} if whole clips fall silent; the text keeps {frame[0.6]['text']:.0%} and "
     f"{whole[0.6]['text']:.0%}.")
+
+# %%
 levels = [frame[0.6][m] for m in MODALITIES]
 outcome("09.b", "all alike" if max(levels) - min(levels) < 0.1 else shapes[int(np.argmin(levels))],
         because="A rate counts steps, not what they say: a word has no neighbour that says the same, a frame has.")
@@ -385,6 +391,8 @@ assert fillings["zeros, raw units"][-1] > blind + 0.05 and abs(fillings["zeros"]
 assert max(abs(a - b) for a, b in zip(fillings["zeros"], fillings["noise"], strict=True)) < 0.03
 say(f"With everything lost, zeros in raw units cost {fillings['zeros, raw units'][-1] - blind:.2f} points more than "
     "knowing nothing. Standardised zeros and noise differ by less than 0.03 at every rate.")
+
+# %%
 worst = max(("zeros", "noise", "zeros, raw units"), key=lambda name: fillings[name][rates.index(0.5)])
 outcome("09.c", worst, because="A zero is not nothing: it is a value in the units of the feature, and 0 hertz is far "
         "from any voice.")
@@ -418,8 +426,8 @@ outcome("09.c", worst, because="A zero is not nothing: it is a value in the unit
 # **Predict, then run:** which custom gives the lowest error at rate 0.8, and by how much?
 
 # %%
-names = "trained on complete clips", "protocol A", "protocol B"
-predict("09.d", "Which training gives the lowest error at rate 0.8?", names)
+predict("09.d", "Which training gives the lowest error at rate 0.8?",
+        ["trained on complete clips", "protocol A", "protocol B"])
 
 # %%
 def fitted(keeps):
@@ -440,6 +448,7 @@ for r in (0.0, 0.4, 0.8):
 for_all = fitted([missing.train_masks(train, epoch, 7, protocol="B") for epoch in range(4)])
 
 # %%
+names = "trained on complete clips", "protocol A", "protocol B"
 table = {r: [tested(m, r) for m in (one_a_rate[0.0], one_a_rate[r], for_all)] for r in one_a_rate}
 swapped = tested(one_a_rate[0.8], 0.0)
 fig, ax = plt.subplots(figsize=(6.4, 3.0))
@@ -454,6 +463,8 @@ assert table[0.8][1] < table[0.8][2] - 0.03 and swapped > blind + 0.2
 apart = (table[0.8][2] - table[0.8][1]) / (blind - complete)
 say(f"At rate 0.8, A is better than B by {table[0.8][2] - table[0.8][1]:.2f} points, which is {apart:.0%} of the "
     f"reader's whole lead. But show A's model for rate 0.8 *complete* clips: {swapped:.2f}, far worse than blind.")
+
+# %%
 outcome("09.d", names[int(np.argmin(table[0.8]))],
         because="More variety in training is no gain where the rate is known: one model for all rates must compromise.")
 
@@ -570,6 +581,8 @@ assert max(abs(c) for c in tell.values()) < 0.15
 say(f"From pure noise the improper reader gains up to {blind - min(leaky):.2f} points. In our corpus there is "
     "little to steal: lengths and labels correlate by "
     f"{', '.join(f'{c:.2f} ({m})' for m, c in tell.items())}.")
+
+# %%
 outcome("09.e", courses[(leaky[0] < blind - 0.1) + (leaky[-1] < blind - 0.1)],
         because="Lost frames do not shorten a clip, so what the reader really reads, the length, is never lost.")
 
@@ -668,6 +681,8 @@ assert helps
 say(f"At rate 0.9 one seed **raises** the comparing reader's correlation from {duets['own seeds'][-1]:.1f} to "
     f"{duets['one seed'][-1]:.1f}: another experiment under the same name, which would flatter any model that "
     "compares modalities moment by moment. Both papers say *independent* masks, and rightly.")
+
+# %%
 outcome("09.f", effects[(2 if helps else 0) if harm["low"] > 0 else 1],
         because="Losing the same moments takes away every stand-in, and leaves every comparison whole.")
 
@@ -699,10 +714,12 @@ show(fig, f"Correlations of one unchanged text reader under {len(tries)} mask se
 
 # %%
 gain = lucky.mean() - tries.mean()
-assert gain > 0.02 and (lucky > honest["mean"]).all()
 say(f"Twenty looks lift the correlation by **{gain:.2f}** on average, without touching the reader. Honest: fix the "
     f"seeds before looking, and report them all; five seeds give {honest['mean']:.2f} ({honest['low']:.2f} to "
     f"{honest['high']:.2f}).")
+
+# %%
+assert gain > 0.02 and (lucky > honest["mean"]).all()
 outcome("09.g", gain, because="The best of twenty lies about two standard deviations up, and twenty looks are soon "
         "taken.")
 
@@ -743,6 +760,8 @@ assert theft["low"] > 0.02 and company > 0.05
 say(f"It gains {theft['mean']:.2f} points (interval {theft['low']:.2f} to {theft['high']:.2f}). But the answer for a "
     "clip now depends on who else is tested: among twenty clips only, an answer moves by up to "
     f"{company:.1f} points. And it was not needed: told the mask, the reader gets there alone.")
+
+# %%
 costs = [off[name].mean() for name in ("rate 0.8", "rate 0.8, own statistics", "complete")]
 outcome("09.h", repairs[round(2 * min(max((costs[0] - costs[1]) / (costs[0] - costs[2]), 0), 1))],
         because="A deviation measures just such a shrinking, so dividing by it brings everything back.")

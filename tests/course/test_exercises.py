@@ -8,7 +8,20 @@ import types
 
 import pytest
 
-from mgmr_lib.course import check, exercise, exercises, hint, progress, registry, score, store
+from mgmr_lib.course import (
+    answers,
+    check,
+    display,
+    exercise,
+    exercises,
+    hint,
+    progress,
+    registry,
+    score,
+    store,
+    waiting,
+)
+from mgmr_lib.course.authoring import build
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 from mgmr_lib.errors import CourseError
 
@@ -67,6 +80,7 @@ def course(monkeypatch, tmp_path):
     monkeypatch.setenv("MGMR_LEARNER", str(tmp_path / "learner"))
     monkeypatch.setattr(store, "_in_memory", {})
     monkeypatch.setattr(exercises, "_hints_given", {})
+    monkeypatch.setattr(exercises, "_announced", {})
     return tmp_path
 
 
@@ -292,3 +306,139 @@ def test_a_badly_defined_exercise_is_named():
         Exercise("04.2", "t", 1, 1, add, HINTS, ())
     with pytest.raises(CourseError, match="99.1"):
         registry.find("99.1")
+
+
+def first_only(a, values):
+    return [a + values[0], *values[1:]]
+
+
+def test_an_answer_that_check_found_wrong_gives_way_to_the_reference(capsys):
+    answer = exercise("98.1")(first_only)
+    assert answer(1, [1, 1]) == [2, 1]  # nobody has looked yet
+    check("98.1", answer)
+    assert "98.1  not yet" in capsys.readouterr().out
+    assert answer(1, [1, 1]) == [2, 2] and answer(2, [1, 1]) == [3, 3]
+    assert capsys.readouterr().out.count("waits for 98.1") == 1
+    check("98.1", answer)  # still judged on its own
+    assert "98.1  not yet" in capsys.readouterr().out
+
+
+def test_a_cell_that_the_learner_added_meets_the_learners_own_answer(monkeypatch):
+    answer = exercise("98.1")(first_only)
+    check("98.1", answer)
+    monkeypatch.setattr(exercises, "_cell_id", lambda: "0123456789-2")
+    assert answer(1, [1, 1]) == [2, 2]
+    monkeypatch.setattr(exercises, "_cell_id", lambda: "8d4f2c6e-1111-4222-8333-444455556666")
+    assert answer(1, [1, 1]) == [2, 1]
+
+
+def test_an_answer_that_calls_itself_never_meets_the_reference_while_it_is_judged():
+    @exercise("98.1")
+    def answer(a, values):
+        return [a + values[0], *answer(a, values[1:])] if len(values) > 1 else []
+
+    for _ in range(2):
+        check("98.1", answer)
+        assert exercises.verdict("98.1", answer).state == "wrong"
+
+
+def test_an_answer_whose_cell_failed_is_said_and_replaced(capsys):
+    made = exercises.stand_in("98.1", "answer", "the cell stops with NameError: x.")
+    assert made(1, [2, 3]) == [3, 4]
+    capsys.readouterr()
+    check("98.1", made)
+    assert "98.1  not yet: the cell stops with NameError" in capsys.readouterr().out and score.read()["98.1"] == "wrong"
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a notebook would show."""
+    bundles = []
+    monkeypatch.setattr(display, "bundle", lambda data, metadata=None: bundles.append(data))
+    return bundles
+
+
+def test_check_shows_inputs_and_both_results_as_a_table_and_help_in_place(shown):
+    check("98.1", lambda a, v: ["<b>", 2, 3])
+    html = shown[-1]["text/html"]
+    for part in ("input a", "input values", "your result", "expected", "&lt;b&gt;", "three numbers", *HINTS):
+        assert part in html
+    assert "<b>" not in html and html.count("<details>") == 3 and "return [a + v for v in values]" in html
+    check("98.1", add)
+    assert "passed: add to all." in shown[-1]["text/html"] and "<details>" not in shown[-1]["text/html"]
+
+
+def test_what_a_stored_notebook_can_hold_is_the_same_at_every_run(shown):
+    def untouched(a, values):
+        raise NotImplementedError
+
+    for _ in range(2):
+        check("98.1", add)
+        check("98.1", untouched)
+    assert shown[:2] == shown[2:]
+
+
+def test_the_solution_is_the_notebooks_own():
+    text = answers.solution(registry.find("01.2"))
+    assert text.startswith('@exercise("01.2")\ndef run(') and "h = step(h, value, a, b)" in text
+    assert "SOLUTION" not in text and "check(" not in text
+
+
+CELLS = """
+from mgmr_lib.course import check, exercise
+---
+@exercise("01.1")
+def step(h, x, a, b):
+    return a * h + b * x x
+---
+check("01.1", step)
+---
+print(step(2.0, 3.0, 0.5, 1.0))
+---
+@exercise("01.1")
+def step(h, x, a, b):
+    return a * h
+---
+check("01.1", step)
+---
+print(step(2.0, 3.0, 0.5, 1.0))
+---
+@exercise("01.1")
+def step(h, x, a, b):
+    return a * h + b * x
+---
+check("01.1", step)
+"""
+
+
+def test_a_syntax_error_and_a_wrong_answer_do_not_end_run_all():
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    cells = [nbformat.v4.new_code_cell(c.strip()) for c in CELLS.split("---")]
+    for c in cells:
+        c.metadata["tags"] = ["raises-exception"] if c.source.startswith("@exercise") else []
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    nbclient.NotebookClient(notebook, timeout=60).execute(env=build.kernel_environment())
+    outs = ["\n".join(o.get("text") or o["data"]["text/plain"] for o in c.outputs if "ename" not in o) for c in cells]
+    assert "Python cannot read your newest answer" in outs[2] and "x x" in outs[2]
+    assert "waits for 01.1" in outs[3] and "4.0" in outs[3]
+    assert "01.1  not yet" in outs[5] and "4.0" in outs[6] and "waits for 01.1" in outs[6]
+    assert "01.1  passed" in outs[8]
+
+
+def test_a_slow_cell_says_how_long_it_takes(monkeypatch):
+    updates = []
+    handle = types.SimpleNamespace(update=lambda html: updates.append(html.data))
+    pytest.importorskip("IPython")
+    monkeypatch.setattr("IPython.display.display", lambda html, display_id: updates.append(html.data) or handle)
+    monkeypatch.setattr(waiting, "usual_seconds", lambda: {"slow": 12.0, "quick": 2.0})
+    for cell in ("quick", "unknown", None, "slow"):
+        waiting.before_cell(types.SimpleNamespace(cell_id=cell))
+        waiting.after_cell(None)
+    assert len(updates) == 2 and "about 12 seconds" in updates[0] and "took 0 seconds" in updates[1]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"01": 3}', '{"01": {"x": "y"}}'])
+def test_damaged_seconds_are_no_seconds(tmp_path, text):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / waiting.FILE).write_text(text)
+    assert waiting.usual_seconds(tmp_path) == {}

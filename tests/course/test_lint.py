@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from mgmr_lib.course.authoring import build, lint, lint_course, lint_outputs, lint_source
+from mgmr_lib.course.authoring import build, lint, lint_bets, lint_course, lint_outputs, lint_source
 from mgmr_lib.course.authoring.source import Cell, Meta, Source
 from mgmr_lib.course.registry import Exercise
 
@@ -86,6 +86,48 @@ BAD_SOURCES = [
 @pytest.mark.parametrize(("rule", "cells", "says"), BAD_SOURCES, ids=[f"{r.__name__}: {s}" for r, _, s in BAD_SOURCES])
 def test_a_bad_source_is_named(rule, cells, says):
     assert any(says in m for m in rule(source(*cells), KNOWN))
+
+
+ASKED = text("**Predict, then run:** how many?")
+BET = code('predict("50.a", "How many?", ["one", "two"])')
+SETTLED = code('outcome("50.a", found, because=f"The second is hidden, and {x} look twice.")')
+
+
+def test_a_bet_with_its_lesson_passes():
+    imports = code("import math\n\nx = 1")
+    assert list(lint_bets.bets(source(ASKED, BET, code("found = 1"), SETTLED), ())) == []
+    assert list(lint_bets.bets(source(ASKED, imports, BET, SETTLED), ())) == []
+    assert list(lint_bets.bets(source(ASKED, code("found = 1")), ())) == []  # not converted yet
+
+
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [
+        ((ASKED, BET, SETTLED, ASKED, code("x = 1")), "has no predict"),
+        ((ASKED, BET, SETTLED, ASKED), "has no predict"),
+        ((ASKED, ASKED, BET, SETTLED), "has no predict"),
+        ((ASKED, code("x = 1"), BET, SETTLED), "has no predict"),
+        ((ASKED, BET), "no outcome"),
+        ((ASKED, SETTLED, BET), "above its predict"),
+        ((ASKED, BET, SETTLED, SETTLED), "twice"),
+        ((ASKED, BET, code('outcome("50.a", 1, because="So it is.")')), "a lost bet teaches"),
+        ((ASKED, BET, code('outcome("50.a", 1)')), "a lost bet teaches"),
+        (
+            (ASKED, code(BET.source.replace("50.a", "50.b")), code(SETTLED.source.replace("50.a", "50.b"))),
+            "number them",
+        ),
+        ((ASKED, BET, SETTLED, ASKED, BET, SETTLED), "number them"),
+        ((ASKED, code("import math\n" + BET.source), SETTLED), "a cell of their own"),
+        ((ASKED, BET, code("show(fig, 'The truth at last.')\n" + SETTLED.source)), "a cell of their own"),
+    ],
+)
+def test_a_bet_that_is_not_whole_is_named(cells, says):
+    assert any(says in m for m in lint_bets.bets(source(*cells), ()))
+
+
+def test_once_all_are_converted_a_question_without_a_bet_is_named(monkeypatch):
+    monkeypatch.setattr(lint_bets, "ALL_CONVERTED", True)
+    assert any("has no predict" in m for m in lint_bets.bets(source(ASKED, code("found = 1")), ()))
 
 
 def test_exercises_longer_than_the_notebook_and_a_preview():

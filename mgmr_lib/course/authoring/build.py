@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mgmr_lib.course.authoring import cell_seconds, pages
-from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, Source, edition_code, read_sources
+from mgmr_lib.course.authoring.source import BET, EDITIONS, LEARNER, Source, edition_code, read_sources
 from mgmr_lib.course.display import STORED, WIDGET
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import write_text
@@ -34,6 +34,8 @@ KERNEL_ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "MGMR_NATIVE_SCAN": "by name",  # stored numbers must not depend on a compiler
 }
+
+WHAT_A_BET_SAYS = {"predict": "Your bet {id}", "outcome": "The outcome of {id}"}  # of its hidden cell
 
 
 def kernel_environment() -> dict[str, str]:
@@ -57,16 +59,14 @@ def skeleton(source: Source, edition: str, sources: dict[str, Source], root: Pat
         base = cell_id or hashlib.sha256(text.encode()).hexdigest()[:10]
         seen[base] = seen.get(base, 0) + 1
         made = (
-            edition_code(text, edition, where)
+            _code_cell(text, tags, extra, edition, where)
             if kind == "code"
-            else pages.expand(text, edition, sources, bibliography, where)
+            else nbformat.v4.new_markdown_cell(
+                pages.expand(text, edition, sources, bibliography, where), metadata=extra
+            )
         )
-        cell = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}[kind](made)
-        cell.id = base if seen[base] == 1 else f"{base}-{seen[base]}"
-        # An answer that Python cannot run must not end "Run All": the next cells go on with the reference.
-        tags += ("raises-exception",) if edition == LEARNER and re.search(r"^@exercise\(", made, re.MULTILINE) else ()
-        cell.metadata.update(extra | ({"tags": list(tags)} if tags else {}))
-        notebook.cells.append(cell)
+        made.id = base if seen[base] == 1 else f"{base}-{seen[base]}"
+        notebook.cells.append(made)
     notebook.metadata.update(
         kernelspec={"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
         language_info={"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
@@ -83,6 +83,19 @@ def skeleton(source: Source, edition: str, sources: dict[str, Source], root: Pat
         },
     )
     return notebook
+
+
+def _code_cell(text: str, tags: tuple[str, ...], extra: dict, edition: str, where: str):
+    """A code cell of one edition, without its id and outputs."""
+    import nbformat
+
+    code = edition_code(text, edition, where)
+    if edition == LEARNER and re.search(r"^@exercise\(", code, re.MULTILINE):
+        tags += ("raises-exception",)  # an answer that Python cannot run must not end "Run All"
+    if bet := BET.search(code):  # its code would give the answer away: only the first line is shown
+        code = f"# {WHAT_A_BET_SAYS[bet[1]].format(id=bet[2])}: run this cell (Shift+Enter)\n{code}"
+        extra = extra | {"jupyter": {"source_hidden": True}}
+    return nbformat.v4.new_code_cell(code, metadata=extra | ({"tags": list(tags)} if tags else {}))
 
 
 def outputs_digest(notebook) -> str:

@@ -1,14 +1,18 @@
-"""The rule on bets: every question to predict has its `predict`, its `outcome`, and a lesson."""
+"""The rule on bets: every question to predict has its `predict`, its `outcome`, and a lesson.
+
+The builder hides the code of both cells (the choices are in the panel, the lesson would spoil the bet)."""
 
 import ast
 import re
 
-from mgmr_lib.course.authoring.source import Source
+from mgmr_lib.course.authoring.source import BET, Source
 
 # While notebooks are being converted, the rule holds for those that hold at least one bet; True: for all of them.
 ALL_CONVERTED = False
 MARKER = re.compile(r"\*\*Predict[^*\n]*:\*\*")
 FEWEST_WORDS = 5
+IMPORTS = re.compile(r"^(from|import) ")
+SHOWN = re.compile(r"^(@exercise|check|explore|hint|print|progress|say|show)\(|^(def|class|from|import) ", re.MULTILINE)
 
 
 def _calls(code: str, name: str) -> list[ast.Call]:
@@ -44,6 +48,10 @@ def bets(source: Source, known):
             waiting = cell.source[cell.source.index(markers[0]) :][:60] if markers else waiting
             continue
         predicts = _calls(cell.source, "predict")
+        if BET.search(cell.source) and (shown := SHOWN.search(cell.source)):
+            yield f"the cell of a bet is hidden, and holds {shown[0]!r}: give predict and outcome a cell of their own"
+        if waiting and not predicts and IMPORTS.match(cell.source):
+            continue  # a notebook's first question stands above its imports
         if waiting and not predicts:
             unasked.append(waiting)
         waiting = ""
@@ -51,6 +59,7 @@ def bets(source: Source, known):
         for call in _calls(cell.source, "outcome"):
             yield from _outcome_faults(call, asked, settled)
             settled.append(_id(call))
+    unasked += [waiting] if waiting else []
     if asked or ALL_CONVERTED:
         for text in unasked:
             yield f"the question {text!r} has no predict(...) in the code cell below it"

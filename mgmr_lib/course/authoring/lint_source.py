@@ -4,7 +4,7 @@ import ast
 import re
 import statistics
 
-from mgmr_lib.course.authoring.source import LEARNER, REGION, Cell, Source, edition_code
+from mgmr_lib.course.authoring.source import BET, LEARNER, REGION, Cell, Source, edition_code
 from mgmr_lib.errors import CourseError
 
 MOST_CODE_LINES, MEDIAN_CODE_LINES, MOST_COLUMNS, MOST_WORDS = 25, 8, 120, 90
@@ -26,7 +26,7 @@ def code_lines(code: str) -> int:
 
 def sizes(source: Source, known):
     """Cells that can be taken in at a glance."""
-    lengths = [code_lines(c.source) for c in source.cells if c.kind == "code"]
+    lengths = [code_lines(c.source) for c in source.cells if c.kind == "code" and not BET.search(c.source)]
     for c in source.cells:
         first = c.source.split("\n")[0][:50]
         if c.kind == "code" and code_lines(c.source) > MOST_CODE_LINES:
