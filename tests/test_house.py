@@ -12,7 +12,18 @@ from mgmr_lib.paths import REPOSITORY
 LIBRARY = REPOSITORY / "mgmr_lib"
 FILES = sorted(LIBRARY.rglob("*.py"))
 ROOMS = ("course", "chapters")  # not the library: what a notebook calls, and what single notebooks need
-BELOW = {  # a room and what it may import besides itself, errors, paths and files
+COMMON = {
+    "errors",
+    "paths",
+    "files",
+    "settings",
+    "markdown",
+    "provenance",
+    "moved",
+}  # single files that every room may use
+BELOW = {  # a room and what it may import besides itself and COMMON
+    **{name: set() for name in COMMON},
+    "setup": set(),
     "ssm": set(),
     "data": set(),
     "models": {"ssm", "data"},
@@ -46,7 +57,7 @@ def test_the_library_knows_no_chapter_and_no_notebook(path):
 
 @pytest.mark.parametrize("path", [f for f in FILES if room(f) in BELOW], ids=lambda p: str(p.relative_to(LIBRARY)))
 def test_rooms_import_only_what_lies_below_them(path):
-    allowed = BELOW[room(path)] | {room(path), "errors", "paths", "files", "moved"}
+    allowed = BELOW[room(path)] | {room(path)} | COMMON
     assert imported(path) <= allowed, f"{path} imports {sorted(imported(path) - allowed)}"
 
 
