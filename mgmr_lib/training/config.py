@@ -20,7 +20,9 @@ class TrainConfig:
     dataset: str | None = setting(None, "metric family; none: found out, and said", choices=FAMILIES)
     profile: str = setting("laptop", "what the other settings start from", choices=PROFILES)
     seed: int = setting(1111, "training seed: first weights, order, masks, dropout", low=0)
-    text_encoder: str = setting("minilm", "minilm, tiny, or the name or folder of a transformers model")
+    text_encoder: str = setting(
+        "minilm", "minilm, tiny, stored (the file's own), or a transformers model's name or folder"
+    )
     encoder_lr: float = setting(0.0, "learning rate of the text encoder; 0 freezes it", low=0)
     pool_audio: int = setting(1, "audio frames averaged into one step before the network", low=1)
     pool_vision: int = setting(1, "vision frames averaged into one step before the network", low=1)

@@ -249,8 +249,8 @@ def train(folder, moment):
     files._to_disk, os.replace = to_disk, replace
     train_run(config(epochs=2), folder, toy_corpus(), quiet=True)
 
-folder, *moments = sys.argv[1:]
-for moment in moments:  # a process each, from one that has imported everything and computed nothing
+folders, moments = sys.argv[1::2], sys.argv[2::2]
+for folder, moment in zip(folders, moments, strict=True):  # a process each, from one that has imported everything and computed nothing
     child = os.fork()
     if child == 0:
         train(folder, moment)
@@ -259,8 +259,9 @@ for moment in moments:  # a process each, from one that has imported everything 
 """
 
 
-def start(folder, *moments):
-    command = [sys.executable, "-c", SCRIPT.format(root=str(REPOSITORY)), str(folder), *moments]
+def start(*folders_and_moments):
+    """Trainings one after the other, each in a process that is killed at that moment of its first write."""
+    command = [sys.executable, "-c", SCRIPT.format(root=str(REPOSITORY)), *map(str, folders_and_moments)]
     return subprocess.Popen(
         command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -269,10 +270,14 @@ def start(folder, *moments):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kill -9 is a POSIX signal")
 def test_a_kill_in_the_middle_of_any_write_changes_nothing(tmp_path):
     folder, writes = tmp_path / "killed", 5  # config.json, an epoch, another one, the weights, the result
-    out, _ = start(tmp_path / "whole", "never").communicate()
-    assert out == "never 0\n"
-    out, _ = start(folder, *["written", "replaced"] * writes, "never").communicate()
-    assert out == f"written {-signal.SIGKILL}\nreplaced {-signal.SIGKILL}\n" * writes + "never 0\n"
+    trainings = [
+        (tmp_path / "whole", "never"),
+        *[(folder, "written"), (folder, "replaced")] * writes,
+        (folder, "never"),
+    ]
+    out, _ = start(*(word for training in trainings for word in training)).communicate()
+    killed = f"written {-signal.SIGKILL}\nreplaced {-signal.SIGKILL}\n"
+    assert out == "never 0\n" + killed * writes + "never 0\n"
     assert equal(weights(folder), weights(tmp_path / "whole")) and names(folder) == names(tmp_path / "whole")
     a, b = (json.loads((f / "result.json").read_text()) for f in (folder, tmp_path / "whole"))
     assert {**a, "seconds": 0} == {**b, "seconds": 0}
