@@ -121,7 +121,7 @@ def test_code_is_made_for_one_gpu():
 
 @linux_only
 def test_a_real_nvcc_makes_code_for_one_gpu(tmp_path):
-    home = next((h for h in machine._homes(HERE) if machine._version(h) and (h / "bin" / "cuobjdump").exists()), None)
+    home = next((home for home in machine._homes(HERE) if machine._version(home)), None)
     if home is None:
         pytest.skip("no CUDA compiler is here")
     (tmp_path / "x.cu").write_text("__global__ void f(float *x) { x[threadIdx.x] += 1; }\n")
@@ -129,10 +129,7 @@ def test_a_real_nvcc_makes_code_for_one_gpu(tmp_path):
     env = os.environ | {"MGMR_NVCC": str(home / "bin" / "nvcc"), "MGMR_CAPABILITY": "86"}
     command = [sys.executable, nvcc.__file__, *listed, "-c", "x.cu", "-o", "x.o"]
     assert subprocess.run(command, cwd=tmp_path, env=env).returncode == 0
-    held = subprocess.run(
-        [home / "bin" / "cuobjdump", "--list-elf", tmp_path / "x.o"], capture_output=True, text=True
-    ).stdout
-    assert re.findall(r"sm_\d+", held) == ["sm_80"]
+    assert set(re.findall(rb"sm_\d+", (tmp_path / "x.o").read_bytes())) == {b"sm_80"}
 
 
 def test_jobs_fit_into_memory(monkeypatch):
