@@ -535,9 +535,9 @@ assert all(values < 1e-5 and gradients < 1e-4 for values, gradients in everywher
 print("equal to the oracle, values and gradients:", ", ".join(everywhere))
 
 # %% [markdown]
-# How to get `mamba_ssm` onto a GPU machine: `python -m mgmr_lib doctor` prints the command for yours. It has to be compiled,
-# with an nvcc that matches torch's CUDA, and with `--no-build-isolation`, so that the build sees torch at all. Our Triton
-# kernel needs none of this: torch's CUDA builds bring Triton along.
+# How to get `mamba_ssm` onto a GPU machine: `python course.py gpu`. It takes a ready-made wheel where one fits torch, CUDA and
+# Python, and else compiles, with torch's own CUDA and with `--no-build-isolation`, so that the build sees torch at all. Then it
+# calls the kernels and compares them with ours. Our Triton kernel needs none of this: torch's CUDA builds bring Triton along.
 #
 # And the times on a real GPU? A record is shown with where it comes from; if there is none, we say that.
 

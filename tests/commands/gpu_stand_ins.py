@@ -8,6 +8,13 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
+from mgmr_lib.commands.gpu import machine
+
+HERE = machine.Machine("linux_x86_64", "cp312", "2.10", "13.0", True, "NVIDIA H100", (9, 0))
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="the command itself refuses other systems")
+
 FAKE_PIP = r"""
 import json, os, pathlib, sys
 arguments, here = sys.argv[1:], pathlib.Path(os.environ["STAND_INS"])
@@ -118,3 +125,11 @@ def listing(folder: Path, module: str, *names: str) -> str:
     file = folder / f"{module}.json"
     file.write_text(json.dumps([{"assets": assets[:1]}, {"assets": assets[1:]}]))
     return file.as_uri()
+
+
+def only_toolkits(monkeypatch, tmp_path, *versions):
+    """These toolkits and no others; the first in CUDA_HOME, the second on the path."""
+    homes = [nvcc(tmp_path, v) for v in versions]
+    monkeypatch.delenv("CUDA_PATH", raising=False)
+    monkeypatch.setattr(machine, "_homes", lambda m: [tmp_path / "nothing", *homes])
+    return homes
