@@ -111,6 +111,18 @@ def main(arguments: list[str] | None = None) -> int:
         if error.errno not in REMEDIES:
             raise
         return _fail(str(cannot_write(error.filename or "the result", error)))
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        return _fail(
+            "there is not enough memory for this: give smaller sizes, or a smaller --batch-size or --max-clips"
+        )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Python's and numpy's error, torch's on a GPU, and what torch says on a CPU."""
+    words = ("DefaultCPUAllocator", "can't allocate memory", "CUDA out of memory")
+    return isinstance(error, MemoryError) or any(w in str(error) for w in words)
 
 
 def _run(arguments: list[str]) -> int:

@@ -41,6 +41,8 @@ class Rule:
         """The range in words, "" where everything is allowed: "at least 0 and below 1"."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
+        if self.low is not None and self.high is not None:
+            return f"between {self.low:g} and {self.high:g}"
         bounds = [("at least", self.low), ("above", self.above), ("at most", self.high), ("below", self.below)]
         words = " and ".join(f"{word} {value:g}" for word, value in bounds if value is not None)
         return ("odd and " if self.odd else "") + words if words else "odd" if self.odd else ""

@@ -1,12 +1,14 @@
 """Numbers that are not finite are named: which one, in which clip, in which epoch. They never pass in silence."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from mgmr_lib.data.corpus import Corpus, Ragged, Split
 from mgmr_lib.errors import CourseError
+from mgmr_lib.files import read_json
 from mgmr_lib.models.output import Output
 
 FAILED = "failed.json"  # in a run's folder: why its training ended early
@@ -20,12 +22,16 @@ class NotFinite(CourseError):
         self.what, self.place = what, place
 
 
+def why_failed(folder: Path | None) -> str | None:
+    """The sentence with which the training in this folder ended early; None where none did."""
+    if folder is None or not (folder / FAILED).exists():
+        return None
+    return str(read_json(folder / FAILED).get("sentence", f"the training in {folder} went wrong"))
+
+
 def check_corpus(corpus: Corpus, splits: dict[str, Split]) -> None:
-    """CourseError that names the first clip whose label or features are not finite."""
+    """CourseError that names the first clip whose features are not finite (data.door.check_labels sees to labels)."""
     for name, split in splits.items():
-        bad = np.flatnonzero(~np.isfinite(split.labels))
-        if len(bad):
-            _refuse(corpus, name, f"the label of clip {split.ids[bad[0]]} is {split.labels[bad[0]]}")
         for part, ragged in vars(split).items():
             if isinstance(ragged, Ragged):
                 check_features(corpus, name, split, part, ragged)
@@ -40,11 +46,10 @@ def check_features(corpus: Corpus, name: str, split: Split, part: str, ragged: R
     if len(rows):
         clip = int(np.searchsorted(np.cumsum(ragged.lengths), rows[0], side="right"))
         frame = int(rows[0] - np.sum(ragged.lengths[:clip]))
-        _refuse(corpus, name, f"clip {split.ids[clip]} has a {part} feature that is not finite (step {frame})")
-
-
-def _refuse(corpus: Corpus, split: str, what: str) -> None:
-    raise CourseError(f"{corpus.source or corpus.name}, split {split}: {what}: mend the file, or leave the clip out")
+        raise CourseError(
+            f"{corpus.source or corpus.name}: split {name}, clip {split.ids[clip]}: {part} has a feature that is not "
+            f"finite (step {frame}): mend the file, or leave the clip out"
+        )
 
 
 def check_loss(loss: torch.Tensor, output: Output, ids: Iterable[str], step: int) -> None:

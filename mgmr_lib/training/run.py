@@ -20,6 +20,7 @@ from mgmr_lib.files import is_litter, make_folder, only_one, read_json, write_js
 from mgmr_lib.provenance import provenance
 from mgmr_lib.training.checkpoint import load_tensors, load_weights, save_tensors
 from mgmr_lib.training.config import TrainConfig
+from mgmr_lib.training.finite import why_failed
 from mgmr_lib.training.identity import changed_settings, fingerprint, first_fingerprint, read_config, sentence_of
 from mgmr_lib.training.setup import Setup, build, cut, cut_splits, feature_widths, given_encoder, prepare
 from mgmr_lib.training.trainer import Trainer, predict
@@ -176,10 +177,14 @@ def load_run(
     """
     folder = Path(folder).expanduser()
     about = read_about(folder)
+    failure = why_failed(folder)
     if not (folder / "model.safetensors").exists():
         raise CourseError(
-            f"the run in {folder} is not complete: run its train command again, and it goes on where it stopped"
+            failure
+            or f"the run in {folder} is not complete: run its train command again, and it goes on where it stopped"
         )
+    if failure:
+        print(f"warning: {folder} ended early: {failure}", file=sys.stderr)
     config = read_config(about["config"], folder / "config.json")
     if corpus is None and with_corpus:
         corpus = corpus_of(folder, about, config, data)

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from mgmr_lib.data.batch import MaskedSplit
 from mgmr_lib.errors import CourseError
-from mgmr_lib.files import read_json, write_json
+from mgmr_lib.files import write_json
 from mgmr_lib.training.checkpoint import (
     load_optimizer,
     load_tensors,
@@ -27,7 +27,7 @@ from mgmr_lib.training.checkpoint import (
     with_prefix,
     without_prefix,
 )
-from mgmr_lib.training.finite import FAILED, NotFinite, check_loss, check_predictions
+from mgmr_lib.training.finite import FAILED, NotFinite, check_loss, check_predictions, why_failed
 from mgmr_lib.training.losses import LossWeights, joint_loss, loss_counts
 from mgmr_lib.training.seeds import mix
 from mgmr_lib.training.setup import Setup
@@ -130,7 +130,8 @@ class Trainer:
         are kept in the folder. So does a folder in which that has happened before.
         """
         c = self.config
-        self._refuse_failed()
+        if sentence := why_failed(self.folder):
+            raise CourseError(sentence)
         self._resume()
         hidden = self.quiet or not self.accelerator.is_main_process
         bar = tqdm(
@@ -252,11 +253,6 @@ class Trainer:
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CourseError(f"{path} is damaged ({error}): delete it and train again") from None
         self.best_weights = without_prefix("best", tensors)
-
-    def _refuse_failed(self) -> None:
-        path = self.folder / FAILED if self.folder else None
-        if path is not None and path.exists():
-            raise CourseError(str(read_json(path).get("sentence", f"the training in {self.folder} went wrong")))
 
     def _failed(self, error: NotFinite) -> CourseError:
         """Keep the best weights before it and the reason; the sentence that says both."""

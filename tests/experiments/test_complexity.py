@@ -5,7 +5,7 @@ import pytest
 
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments import complexity, cost_tables
-from mgmr_lib.training.checkpoint import write_json
+from mgmr_lib.files import write_json
 
 COSTS = complexity.Costs(frames=(20, 40), batch=2, rounds=1, widths=(6, 3, 4))
 

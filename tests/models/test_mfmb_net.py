@@ -276,10 +276,9 @@ def test_impossible_settings_are_one_sentence(changes, words):
 
 
 def small(**changes):
-    fixed = {"text_encoder": "tiny", "pool_audio": 4, "pool_vision": 4, "dropout": 0.0, "input_dropout": 0.0}
-    longest = {"text_length": 16}
-    if changes.get("reading") == "code":
-        longest |= {"steps_audio": 40, "steps_vision": 60}
+    fixed = {"text_encoder": "tiny", "pool_audio": 4, "pool_vision": 4, "dropout": 0.0}
+    own = {"steps_audio": 40, "steps_vision": 60} if changes.get("reading") == "code" else {"input_dropout": 0.0}
+    longest = {"text_length": 16} | own
     return make_config("mfmb", "fast", **fixed | longest | {"ema": 0.0, "max_clips": None} | changes)
 
 

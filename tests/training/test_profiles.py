@@ -1,0 +1,72 @@
+"""Profiles are rows of data: every configuration can be made of them, and what was recorded is what they give."""
+
+import dataclasses
+import json
+
+import pytest
+
+from mgmr_lib.experiments.plan import VARIANTS
+from mgmr_lib.models.mfmb.config import MFMBCodeConfig, MFMBConfig, from_recorded
+from mgmr_lib.models.registry import NETWORKS, entry
+from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.settings import fields_of
+from mgmr_lib.training.config import TrainConfig, make_config
+from mgmr_lib.training.profiles import FAMILIES, PROFILES, ROWS
+
+RECORDS = [
+    record
+    for path in sorted((REPOSITORY / "data" / "results" / "ledger").rglob("*.json"))
+    if (record := json.loads(path.read_text(encoding="utf-8")))["config"] is not None
+]
+
+
+def test_what_was_recorded_is_what_the_profiles_give():
+    assert len(RECORDS) > 100
+    for record in RECORDS:
+        recorded = TrainConfig.from_dict(record["config"])
+        v = VARIANTS[record["name"]]
+        same = {name: getattr(recorded, name) for name in ("seed", "data", "dataset", "protocol", "rate")}
+        now = make_config(v.model, record["profile"], record["dataset"], **same, **dict(v.settings))
+        assert now == recorded and now.hash() == recorded.hash(), f"{record['name']} {record['training_seed']}"
+        assert TrainConfig.from_dict(json.loads(json.dumps(now.to_dict()))) == now
+
+
+def test_every_row_names_settings_that_its_models_have_and_fits_something():
+    for row in ROWS:
+        fitted = 0
+        for model in row.models or NETWORKS:
+            for reading, kind in (entry(model).readings or {None: entry(model).config}).items():
+                if row.reading in (None, reading):
+                    assert row.settings.keys() <= fields_of(kind).keys() | fields_of(TrainConfig).keys(), row
+                    fitted += 1
+        assert fitted and row.profile in (None, *PROFILES) and row.family in (None, *FAMILIES)
+
+
+def test_each_reading_of_mfmb_net_has_its_own_settings():
+    paper, code = (make_config("mfmb", "laptop", reading=r) for r in ("paper", "code"))
+    assert type(paper.network) is MFMBConfig and type(code.network) is MFMBCodeConfig
+    assert paper.hash() != code.hash() != make_config("mfmb", "laptop", reading="code", depth=2).hash()
+    assert (
+        dataclasses.replace(paper, network=MFMBConfig()).hash()
+        != dataclasses.replace(paper, network=MFMBCodeConfig()).hash()
+    )
+
+
+@pytest.mark.parametrize("reading", ["paper", "code"])
+def test_older_records_held_both_readings_settings(reading):
+    old = {"reading": reading, "d_model": 128, "heads": 4, "hub": 2, "gate": "sigmoid", "input_dropout": 0.2, "code_d_model": 12,
+           "code_heads": 3, "code_steps_audio": 40, "classes": 7}  # fmt: skip
+    expected = (
+        {
+            "reading": "paper",
+            "d_model": 128,
+            "heads": 4,
+            "hub": 2,
+            "gate": "sigmoid",
+            "input_dropout": 0.2,
+            "classes": 7,
+        }
+        if reading == "paper"
+        else {"reading": "code", "hub": 2, "classes": 7, "d_model": 12, "heads": 3, "steps_audio": 40}
+    )
+    assert from_recorded(old) == expected == from_recorded(expected)
