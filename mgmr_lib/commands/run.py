@@ -20,17 +20,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from mgmr_lib.data.load import load_corpus
+    from mgmr_lib.data.door import check_trainable, settings_for
+    from mgmr_lib.data.findings import findings, repairs
+    from mgmr_lib.data.load import absolute_data, load_corpus
     from mgmr_lib.evaluation.missing_rates import evaluate_run, print_side_by_side
     from mgmr_lib.evaluation.plots import missing_rate_figure, save_figure, tidy
     from mgmr_lib.files import write_json
     from mgmr_lib.settings import parse_rates
     from mgmr_lib.training.run import train_run
 
-    corpus = load_corpus(args.data)
+    args.data = absolute_data(args.data)
+    corpus = load_corpus(args.data, partial=True)
+    check_trainable(corpus)
+    for line in [*repairs(corpus), *findings(corpus)]:
+        print(line)
     results, encoder = [], None
     for model in ("mgmr", "mfmb"):
-        config = configuration(model, args, corpus.family)
+        config = configuration(model, args, corpus.family, settings_for(corpus))
         encoder = encoder or shared_encoder(config)
         run = train_run(config, args.out / f"{model}-{config.hash()}", corpus, args.quiet, encoder=encoder)
         first = not results
@@ -43,13 +49,13 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def configuration(model: str, args: argparse.Namespace, family: str):
+def configuration(model: str, args: argparse.Namespace, family: str, of_corpus: dict | None = None):
     """The profile's, with all clips and some more epochs where it is the fast one."""
     from mgmr_lib.training.config import make_config
 
     # The fast profile is cut down for notebooks; here there are minutes, not seconds.
     more = {"max_clips": None, "epochs": 8, "batch_size": 32, "lr": 1e-3} if args.profile == "fast" else {}
-    return make_config(model, args.profile, family, seed=args.seed, data=args.data, **more)
+    return make_config(model, args.profile, family, seed=args.seed, data=args.data, **more | (of_corpus or {}))
 
 
 def shared_encoder(config):

@@ -1,4 +1,4 @@
-"""`python -m mgmr_lib data prepare | verify | describe | export`."""
+"""`python -m mgmr_lib data prepare | verify | describe | export | convert`."""
 
 import argparse
 import os
@@ -10,8 +10,10 @@ from mgmr_lib.data.classroom import corpora as classroom
 from mgmr_lib.data.corpus import SPLITS, Corpus, Split
 from mgmr_lib.data.download.pinned import SOURCES
 from mgmr_lib.data.download.sources import file_sha256, verify
+from mgmr_lib.data.findings import findings, repairs
 from mgmr_lib.data.load import load_corpus, prepare
 from mgmr_lib.errors import CourseError
+from mgmr_lib.paths import absolute
 
 BAR = 40  # characters of the longest bar of a histogram
 
@@ -35,6 +37,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub = actions.add_parser("export", help="write a corpus as a full MMSA pickle")
     sub.add_argument("corpus", metavar="NAME_OR_PATH", help="a classroom corpus, or the path of an MMSA pickle")
     sub.add_argument("path", type=Path, metavar="FILE", help="the pickle to write")
+    sub = actions.add_parser("convert", help="turn another layout (MulT, MISA, MAG-BERT, MFN, HDF5, .npz) into MMSA's")
+    sub.add_argument("source", type=Path, metavar="SRC", help="a file, or the folder with the files of all splits")
+    sub.add_argument("path", type=Path, metavar="DST", help="the pickle to write")
+    sub.add_argument(
+        "--dataset", choices=("mosi", "mosei", "sims"), help="the metric family, where the file does not tell"
+    )
+    sub.add_argument(
+        "--text-encoder", default="minilm", help="whose tokeniser reads words (default: minilm, BERT's English)"
+    )
+    sub.add_argument("--label-column", type=int, help="which of several labels, from 0")
+    sub.add_argument("--label-range", type=_range, metavar="LOW:HIGH", help="the labels' own scale, such as 1:7")
+
+
+def _range(text: str) -> tuple[float, float]:
+    low, _, high = text.partition(":")
+    try:
+        found = float(low), float(high)
+    except ValueError:
+        found = (0.0, 0.0)
+    if not -np.inf < found[0] < found[1] < np.inf:
+        raise argparse.ArgumentTypeError(f"must be LOW:HIGH, such as 1:7, not {text!r}")
+    return found
 
 
 def main(args: argparse.Namespace) -> int:
@@ -44,8 +68,10 @@ def main(args: argparse.Namespace) -> int:
     if args.action == "verify":
         return _verify()
     if args.action == "describe":
-        print(describe(load_corpus(args.corpus, args.dataset)))
+        print(describe(load_corpus(args.corpus, args.dataset, partial=True)))
         return 0
+    if args.action == "convert":
+        return _convert(args)
     return _export(args.corpus, args.path)
 
 
@@ -82,11 +108,31 @@ def _verify() -> int:
 
 
 def _export(name: str, path: Path) -> int:
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise CourseError(f"cannot write {path}: its folder does not exist or is not writable")
     from mgmr_lib.data.mmsa import export_mmsa
 
+    path = absolute(path)
+    _check_folder(path)
     export_mmsa(load_corpus(name), path)
+    print(f"{path}: {path.stat().st_size / 1e6:.0f} MB in MMSA's layout")
+    return 0
+
+
+def _check_folder(path: Path) -> None:
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise CourseError(f"cannot write {path}: its folder does not exist or is not writable")
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from mgmr_lib.data.mmsa import export_mmsa
+    from mgmr_lib.data.mmsa.convert import Choices, convert
+
+    source, path = absolute(args.source), absolute(args.path)
+    _check_folder(path)
+    if path.exists() and source.exists() and path.samefile(source):
+        raise CourseError(f"{path} is the source itself: give another file to write to")
+    corpus = convert(source, Choices(args.dataset, args.text_encoder, args.label_column, args.label_range))
+    export_mmsa(corpus, path)
+    print(describe(corpus))
     print(f"{path}: {path.stat().st_size / 1e6:.0f} MB in MMSA's layout")
     return 0
 
@@ -96,27 +142,47 @@ def describe(corpus: Corpus) -> str:
     lines = [f"{corpus.name}  ({corpus.source})", f"metric family: {corpus.family}, because {corpus.family_reason}"]
     if corpus.name in classroom.SPECS:
         lines.append("real: sentences and ratings (VADER ground truth). SIMULATED: voice and face.")
-    lines += [
-        "",
-        f"{'split':7}{'clips':>7}{'speakers':>10}{'tokens':>16}{'audio':>22}{'vision':>22}{'label mean (sd)':>18}",
-    ]
-    lines += [_split_line(name, corpus[name]) for name in SPLITS]
+    lines += ["", *_table(corpus)]
     lines += ["  (tokens, audio and vision: shortest-median-longest clip / padded length, x feature width)", ""]
-    if any("sarcastic" in corpus[s].extra for s in SPLITS):
-        shares = ", ".join(f"{s} {np.mean(corpus[s].extra['sarcastic']):.1%}" for s in SPLITS)
+    if all("sarcastic" in split.extra for split in corpus.splits.values()):
+        shares = ", ".join(f"{s} {np.mean(split.extra['sarcastic']):.1%}" for s, split in corpus.splits.items())
         lines.append(f"sarcastic clips (simulated voice and face contradict the words): {shares}")
-    repaired = {key: count for key, count in corpus.repaired.items() if count}
-    lines.append(f"values that were -inf or NaN and are 0 now: {repaired or 'none'}")
-    lines += ["", "labels of the train split:", *_histogram(corpus["train"].labels, corpus.label_range)]
+    lacking = [name for name in SPLITS if name not in corpus.splits]
+    if lacking:
+        lines.append(f"no split {' and '.join(lacking)}: `predict --data` works, training does not")
+    lines += repairs(corpus) or ["nothing had to be repaired"]
+    lines += findings(corpus)
+    name = next(iter(corpus.splits))
+    labels = corpus[name].labels[np.isfinite(corpus[name].labels)]
+    if len(labels):
+        lines += ["", f"labels of the {name} split:", *_histogram(labels, corpus.label_range)]
+    else:
+        lines.append(f"no labels in the {name} split: `predict --data` works, training and evaluating do not")
     return "\n".join(lines).encode("ascii", "backslashreplace").decode()
 
 
-def _split_line(name: str, split: Split) -> str:
+def _table(corpus: Corpus) -> list[str]:
+    """One row a split, each column as wide as its widest entry."""
+    rows = [("split", "clips", "speakers", "tokens", "audio", "vision", "label mean (sd)")]
+    rows += [_split_row(name, split) for name, split in corpus.splits.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "   ".join(
+            entry.ljust(w) if k == 0 else entry.rjust(w) for k, (entry, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def _split_row(name: str, split: Split) -> tuple[str, ...]:
     speakers = len({i.split("$_$")[0] for i in split.ids})
-    tokens = _lengths(split.token_lengths, split.token_ids.shape[1])
+    text = _lengths(split.token_lengths, split.token_ids.shape[1])
+    if not split.has_tokens:
+        text += f" x {split.text.dim} (features)"
     sounds, faces = (f"{_lengths(r.lengths, r.max_length)} x {r.dim}" for r in (split.audio, split.vision))
-    label = f"{split.labels.mean():.2f} ({split.labels.std():.2f})"
-    return f"{name:7}{len(split):7d}{speakers:10d}{tokens:>16}{sounds:>22}{faces:>22}{label:>18}"
+    known = np.isfinite(split.labels).all()
+    label = f"{split.labels.mean():.2f} ({split.labels.std():.2f})" if known else "none"
+    return name, str(len(split)), str(speakers), text, sounds, faces, label
 
 
 def _lengths(lengths: np.ndarray, longest: int) -> str:

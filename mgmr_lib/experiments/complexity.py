@@ -15,7 +15,8 @@ from torch import nn
 
 from mgmr_lib.bench.measure import cpu_seconds, interleaved, one_thread, peak_bytes
 from mgmr_lib.data.batch import Batch, MaskedSplit, ModalityBatch, mask_split
-from mgmr_lib.data.corpus import Corpus
+from mgmr_lib.data.corpus import Corpus, Split
+from mgmr_lib.data.door import STORED, settings_for, text_view
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.data.text import cached_features, load_encoder
@@ -120,10 +121,10 @@ def inference(
 ) -> list[dict]:
     """Seconds for the whole test split, text features given, complete and with half of everything missing (Table 7's
     counterpart)."""
-    test, encoder = corpus["test"], load_encoder(make_config("concat", profile).text_encoder)
+    test, encoder = _as_read(corpus, profile)
     complete = cached_features(encoder, test)
     masked = {r: mask_split(test, draw_masks(test, r, 1), encoder, complete, targets=False) for r in (0.0, 0.5)}
-    widths = (encoder.dim, test.audio.dim, test.vision.dim)
+    widths = (complete.dim, test.audio.dim, test.vision.dim)
     names = tuple(n for n in names if VARIANTS[n].model in NETWORKS)
     models = {n: network(n, profile, widths, pool=True) for n in names}
     records = []
@@ -137,6 +138,14 @@ def inference(
     return records
 
 
+def _as_read(corpus: Corpus, profile: str) -> tuple[Split, nn.Module]:
+    """The test split as the networks of a profile read it, and the text encoder (the file's own text where it has no
+    tokens)."""
+    name = settings_for(corpus).get("text_encoder", make_config("concat", profile).text_encoder)
+    encoder = load_encoder(name)
+    return text_view(corpus, encoder)["test"], encoder
+
+
 def _batches(split: MaskedSplit, size: int) -> list[Batch]:
     return [split.batch(range(i, min(i + size, len(split)))) for i in range(0, len(split), size)]
 
@@ -148,14 +157,9 @@ def _all(model: nn.Module, batches: list[Batch]) -> None:
 
 def measure_costs(corpus: Corpus, profile: str, costs: Costs = Costs()) -> dict:
     """Everything that `experiment complexity` records."""
-    costs = replace(
-        costs,
-        widths=(
-            load_encoder(make_config("concat", profile).text_encoder).dim,
-            corpus["test"].audio.dim,
-            corpus["test"].vision.dim,
-        ),
-    )
+    test, encoder = _as_read(corpus, profile)
+    text = test.text.dim if encoder.name == STORED else encoder.dim
+    costs = replace(costs, widths=(text, test.audio.dim, test.vision.dim))
     return {"corpus": corpus.name, "profile": profile, "batch": costs.batch, "words": WORDS, "provenance": environment() | {"threads": 1},
             "over_length": over_length(profile, costs), "inference": inference(corpus, profile)}  # fmt: skip
 

@@ -15,7 +15,7 @@ from tests.toy import toy_corpus
 def toy(monkeypatch):
     """A tiny corpus and encoder, and one epoch."""
     small = {"text_encoder": "tiny", "epochs": 1, "batch_size": 8}
-    monkeypatch.setattr(load, "load_corpus", lambda *_: toy_corpus(sizes=(16, 6, 9)))
+    monkeypatch.setattr(load, "load_corpus", lambda *_, **__: toy_corpus(sizes=(16, 6, 9)))
     monkeypatch.setattr(command, "configuration", lambda model, *_: make_config(model, "fast", **small))
 
 

@@ -122,7 +122,7 @@ def _empty_dict(machine) -> dict:
     return {}
 
 
-# The only names that a file may use. What they stand for is never called by its numpy name.
+# The names of numpy's pickles that a file may use. What they stand for is never called by its numpy name.
 NAMES = {
     "numpy ndarray": Array,
     "numpy dtype": _dtype,
@@ -135,4 +135,3 @@ for _core in ("numpy.core", "numpy._core"):
     NAMES[f"{_core}.multiarray _reconstruct"] = _reconstruct
     NAMES[f"{_core}.multiarray scalar"] = _scalar
     NAMES[f"{_core}.numeric _frombuffer"] = _frombuffer
-FUNCTIONS = tuple(f for f in NAMES.values() if f is not Array)

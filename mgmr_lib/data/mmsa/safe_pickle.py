@@ -12,17 +12,23 @@ import mmap
 import pickletools
 import re
 import stat
+import zipfile
 import zlib
 from pathlib import Path
+from types import FunctionType
 
-from mgmr_lib.data.mmsa.pickle_names import FUNCTIONS, NAMES, Array, DType, Refused, shorten
+from mgmr_lib.data.mmsa.pickle_names import NAMES, Array, DType, Refused, shorten
+from mgmr_lib.data.mmsa.torch_tensors import TORCH_NAMES, Storage
 from mgmr_lib.errors import CourseError
 
 MAX_STEPS = 2_000_000  # MMSA's largest file has about half a million
 LARGE = 1 << 16  # longer reads are views of the mapped file, so that arrays nobody asks for are never loaded
+KNOWN = NAMES | TORCH_NAMES  # the only names that a file may use
+FUNCTIONS = tuple(f for f in KNOWN.values() if isinstance(f, FunctionType))
+ZIP = b"PK\x03\x04"
 GZIP = b"\x1f\x8b"
 FOREIGN = {
-    b"\x89HDF": "an HDF5 file", b"PK\x03\x04": "a zip archive (torch.save and numpy.savez write such)",
+    b"\x89HDF": "an HDF5 file", ZIP: "a zip archive, as numpy.savez writes it",
     b"\x93NUMPY": "a numpy array", b"BZh": "a bzip2 file", b"\xfd7zXZ": "an xz file",
 }  # fmt: skip
 DEEPEST = 8  # levels of lists and dicts in which arrays are looked for
@@ -47,7 +53,8 @@ def load_any(path):
     """
     shown, source = shorten(path, 300), _open(Path(path))
     try:
-        value = _Machine(source).run()
+        machine = _torch_archive(Path(path), source) if source.data[:4] == ZIP else _Machine(source)
+        value = machine.run()
     except Refused as refusal:
         raise CourseError(
             f"{shown} is refused, because it {refusal}: reading that would execute what the file says, and a corpus needs only "
@@ -96,6 +103,25 @@ def _open(path: Path) -> "_Source":
         raise CourseError(f"{shown} cannot be read: {shorten(getattr(error, 'strerror', None) or error)}") from None
 
 
+def _torch_archive(path: Path, source: "_Source") -> "_Machine":
+    """A machine for the pickle in what torch.save wrote: a zip archive with the numbers in files of their own."""
+    archive = zipfile.ZipFile(path)
+    members = {info.filename: info for info in archive.infolist()}
+    pickles = [name for name in members if name.endswith("/data.pkl")]
+    if len(pickles) != 1 or any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
+        raise ValueError("a zip archive that torch.save did not write")
+    folder = pickles[0].removesuffix("data.pkl")
+
+    def storage(identity) -> Storage:
+        found = Storage(identity)
+        machine.spend(members[f"{folder}data/{found.key}"].file_size)
+        return found.fill(archive.read(f"{folder}data/{found.key}"))
+
+    machine = _Machine(_Source(archive.read(pickles[0])), storage)
+    machine.budget = 2 * len(source.data)  # once to read the numbers, once for tensors that are not contiguous
+    return machine
+
+
 def _unpacked(path: Path, most: int) -> bytearray:
     """The content of a gzip file; `most` bounds what a small file may claim to hold."""
     data = bytearray()
@@ -134,7 +160,7 @@ class _Source:
     """The mapped file, read as genops wants it; reads beyond the end come back short, whatever length the file
     claims."""
 
-    def __init__(self, data: mmap.mmap | bytearray):
+    def __init__(self, data: mmap.mmap | bytearray | bytes):
         self.data, self.view, self.position = data, memoryview(data), 0
 
     def tell(self) -> int:
@@ -151,11 +177,14 @@ class _Source:
 
 
 class _Machine:
-    """A pickle machine for plain data: a stack, marks, a memo, and no way to import or call anything but FUNCTIONS."""
+    """A pickle machine for plain data: a stack, marks, a memo, and no way to import or call anything but FUNCTIONS.
 
-    def __init__(self, source: _Source):
-        self.source = source
-        self.budget = len(source.data)
+    storage: makes the numbers of a tensor of what stands for them in torch's files.
+    """
+
+    def __init__(self, source: _Source, storage=None, is_nested: bool = False):
+        self.source, self.storage, self.is_nested = source, storage, is_nested
+        self.budget = 2 * len(source.data)
         self.stack, self.marks, self.memo = [], [], {}
 
     def spend(self, amount: int):
@@ -163,6 +192,18 @@ class _Machine:
         self.budget -= amount
         if self.budget < 0:
             raise Refused("unpacks to far more data than it holds")
+
+    def nested(self, raw, count: int) -> tuple[list, memoryview]:
+        """The values of `count` pickles that lie one behind the other in some bytes, and the bytes behind them."""
+        source, values = _Source(bytes(raw)), []
+        for _ in range(count):
+            values.append(_Machine(source, Storage, is_nested=True).run())
+        return values, source.view[source.position :]
+
+    def persistent(self):
+        if self.storage is None:
+            raise Refused("uses the pickle instruction BINPERSID")
+        self.stack.append(self.storage(self.stack.pop()))
 
     def run(self):
         for count, (opcode, argument, _) in enumerate(pickletools.genops(self.source)):
@@ -182,9 +223,9 @@ class _Machine:
     def name(self, name: str):
         if not IDENTIFIERS.fullmatch(name):
             raise ValueError(f"a strange name, {shorten(name)}")  # a text file that starts with c or i gets here
-        if name not in NAMES:
+        if name not in KNOWN:
             raise Refused(f"asks for {shorten(name).replace(' ', '.')}")
-        self.stack.append(NAMES[name])
+        self.stack.append(KNOWN[name])
 
     def instance(self, name: str):
         self.name(name)
@@ -287,5 +328,6 @@ STEPS = {
     "STACK_GLOBAL": lambda m, a: m.stack_global(),
     "REDUCE": lambda m, a: m.reduce(),
     "BUILD": lambda m, a: m.build(),
+    "BINPERSID": lambda m, a: m.persistent(),
 } | {name: lambda m, a: m.put(a) for name in ("PUT", "BINPUT", "LONG_BINPUT")}
 STEPS |= {name: lambda m, a: m.push(m.memo[a]) for name in ("GET", "BINGET", "LONG_BINGET")}
