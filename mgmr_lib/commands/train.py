@@ -58,12 +58,15 @@ def main(args: argparse.Namespace) -> int:
     config = make_config(args.model, args.profile, **given)  # a wrong setting answers before the data is read
 
     from mgmr_lib.data.door import check_trainable, settings_for
+    from mgmr_lib.data.download.hub import local_folder
     from mgmr_lib.data.findings import findings, repairs
     from mgmr_lib.data.load import absolute_data, load_corpus
     from mgmr_lib.files import make_folder
     from mgmr_lib.training.run import train_run
 
     given["data"] = absolute_data(config.data)
+    if "text_encoder" in given:
+        given["text_encoder"] = str(local_folder(config.text_encoder) or config.text_encoder)
     corpus = load_corpus(given["data"], config.dataset, partial=True)
     check_trainable(corpus)
     make_folder(args.out.expanduser())

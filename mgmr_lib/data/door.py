@@ -24,12 +24,12 @@ def settings_for(corpus: Corpus) -> dict:
     return {"text_encoder": STORED, "encoder_lr": 0.0}
 
 
-def text_view(corpus: Corpus, encoder) -> Corpus:
+def text_view(corpus: Corpus, encoder, quiet: bool = False) -> Corpus:
     """The corpus as a network with this text encoder (a TextEncoder or StoredFeatures) sees it.
 
     The file's own features for "stored"; else the file's token ids where they are in the encoder's vocabulary, its
     raw_text tokenised anew where the encoder has special tokens unlike BERT's, and long clips cut to the encoder's
-    positions; each is said on stderr. Raises CourseError, with clip and fix, where the file holds no such text.
+    positions; each is said on stderr, unless quiet. Raises CourseError, with clip and fix, where the file holds no such text.
     """
     where, split = corpus.source or corpus.name, corpus.any_split
     if encoder.name == STORED:
@@ -39,20 +39,21 @@ def text_view(corpus: Corpus, encoder) -> Corpus:
     if not split.has_tokens:
         width = f" ({split.text.dim} wide)" if split.text else ""
         raise CourseError(f"{where} holds text features{width} and no token ids: use --text-encoder {STORED}")
-    corpus = _in_vocabulary(corpus, encoder, where)
+    say = (lambda line: None) if quiet else (lambda line: print(line, file=sys.stderr))
+    corpus = _in_vocabulary(corpus, encoder, where, say)
     for name, part in corpus.splits.items():
         _check_ids(f"{where}: {name}/text_bert", part, encoder)
-    return _cut(corpus, encoder, where)
+    return _cut(corpus, encoder, where, say)
 
 
-def _in_vocabulary(corpus: Corpus, encoder, where: str) -> Corpus:
+def _in_vocabulary(corpus: Corpus, encoder, where: str, say) -> Corpus:
     """The corpus with token ids of the encoder's vocabulary; only BERT-like ones are taken on the file's word."""
     first = corpus.any_split
     worded = any(text.strip() for text in first.raw_text)
     if encoder.special == BERT:
         warning = vocabulary_mismatch(load_tokenizer(encoder.name), first) if worded else None
         if warning:
-            print(f"warning: {where}: {warning}", file=sys.stderr)
+            say(f"warning: {where}: {warning}")
         return corpus
     if not worded:
         raise CourseError(
@@ -62,7 +63,7 @@ def _in_vocabulary(corpus: Corpus, encoder, where: str) -> Corpus:
     tokenizer, special = load_tokenizer(encoder.name), encoder.special
     if agreement(tokenizer, first, special=special) >= 0.5:
         return replace(corpus, splits={n: replace(s, unk_id=special.unk) for n, s in corpus.splits.items()})
-    print(f"{where}: raw_text is tokenised anew in the vocabulary of {encoder.name}", file=sys.stderr)
+    say(f"{where}: raw_text is tokenised anew in the vocabulary of {encoder.name}")
     splits = {}
     for name, split in corpus.splits.items():
         ids, lengths = tokenize(tokenizer, split.raw_text, split.token_ids.shape[1], special)
@@ -81,7 +82,7 @@ def _check_ids(where: str, split: Split, encoder) -> None:
         )
 
 
-def _cut(corpus: Corpus, encoder, where: str) -> Corpus:
+def _cut(corpus: Corpus, encoder, where: str, say) -> Corpus:
     """Clips longer than the encoder's positions keep their first tokens and the last one ([SEP])."""
     limit, splits, cut = encoder.max_tokens, {}, 0
     for name, split in corpus.splits.items():
@@ -92,10 +93,7 @@ def _cut(corpus: Corpus, encoder, where: str) -> Corpus:
         splits[name] = replace(split, token_ids=ids, token_lengths=np.minimum(split.token_lengths, limit))
     if not cut:
         return corpus
-    print(
-        f"{where}: {cut} clips have more than the {limit} tokens that {encoder.name} reads: their ends are cut",
-        file=sys.stderr,
-    )
+    say(f"{where}: {cut} clips have more than the {limit} tokens that {encoder.name} reads: their ends are cut")
     return replace(corpus, splits=splits)
 
 

@@ -6,7 +6,6 @@ no file's name or path is part of it.
 
 import hashlib
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from mgmr_lib.data.classroom.corpora import SPECS
 from mgmr_lib.evaluation.metrics import FAMILIES, aggregate
 
 PRIMARY = ("mae", "corr")  # what every record was measured by
+LARGEST = 2**63  # no seed, count or measurement comes near it
 
 
 def _text(value: object) -> bool:
@@ -21,11 +21,11 @@ def _text(value: object) -> bool:
 
 
 def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST  # nan is not
 
 
 def _provenance(value: object) -> bool:

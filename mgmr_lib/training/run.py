@@ -96,6 +96,9 @@ def train_run(
     """
     corpus = corpus or load_corpus(config.data, config.dataset)
     check_trainable(corpus)
+    reader = given_encoder(config, encoder)
+    text_view(corpus, reader, quiet=True)  # what it refuses is said before the folder holds anything
+    encoder = reader if reader.frozen else None
     accelerator = accelerator or Accelerator()
     folder = Path(folder)
     if accelerator.is_main_process:
@@ -186,6 +189,7 @@ def load_run(
     if failure:
         print(f"warning: {folder} ended early: {failure}", file=sys.stderr)
     config = read_config(about["config"], folder / "config.json")
+    said = corpus is not None  # by whoever read it
     if corpus is None and with_corpus:
         corpus = corpus_of(folder, about, config, data)
     if corpus is not None:
@@ -196,7 +200,7 @@ def load_run(
     tensors, _ = load_tensors(folder / "model.safetensors")
     load_weights(model, tensors, folder / "model.safetensors")
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    splits = {} if corpus is None else cut_splits(text_view(corpus, encoder), config.max_clips)
+    splits = {} if corpus is None else cut_splits(text_view(corpus, encoder, said), config.max_clips)
     outside = encoder.to(device) if frozen else None
     return Run(config, corpus, splits, model.to(device).eval(), outside, {}, folder, about, device)
 

@@ -1,5 +1,7 @@
 """The door for data: what a run may meet, what is refused in one sentence, and stored text from a file to a number."""
 
+import json
+import os
 import pickle
 from dataclasses import replace
 
@@ -11,10 +13,14 @@ from mgmr_lib.data.corpus import Ragged
 from mgmr_lib.data.door import check_meets, check_trainable, settings_for, text_view
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.missing import draw_masks
+from mgmr_lib.data.mmsa import export_mmsa
 from mgmr_lib.data.text import load_encoder
 from mgmr_lib.errors import CourseError
+from mgmr_lib.paths import data_root
+from mgmr_lib.training.config import TrainConfig
 from mgmr_lib.training.identity import fingerprint
 from mgmr_lib.training.run import describe
+from tests.data.test_encoders import checkpoint
 from tests.toy import toy_corpus
 
 
@@ -181,3 +187,68 @@ def test_one_clip_of_ones_own_without_labels(glove, tmp_path, capsys):
         assert cli.main(command) == 2
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and error.startswith("error: ") and "mine.pkl" in error
+
+
+def test_a_refused_text_leaves_no_run_behind(tmp_path, capsys):
+    """The next try, with the fix, goes into the same folder."""
+    file, out = tmp_path / "toy_mosi.pkl", tmp_path / "run"
+    export_mmsa(toy_corpus(sizes=(24, 8, 8)), file)
+    settings = "--profile fast --epochs 1 --d-model 8 --quiet".split()
+    train = ["train", "--data", str(file), "--out", str(out), *settings]
+    assert cli.main([*train, "--text-encoder", "stored"]) == 2
+    assert "no text features" in capsys.readouterr().err
+    assert cli.main([*train, "--text-encoder", "tiny"]) == 0
+
+
+def test_paths_mean_the_same_from_every_folder(tmp_path, monkeypatch, capsys):
+    home, data = tmp_path / "home", tmp_path / "home" / "toy_mosi.pkl"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    export_mmsa(toy_corpus(sizes=(24, 8, 8)), data)
+    checkpoint(home, "bert")
+    monkeypatch.chdir(home)
+    settings = "--profile fast --text-encoder tiny --epochs 1 --d-model 8 --quiet".split()
+    assert cli.main(["train", "--data", "toy_mosi.pkl", "--out", "~/run", *settings]) == 0
+    assert TrainConfig.from_dict(json.loads((home / "run" / "config.json").read_text())["config"]).data == str(data)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["predict", "--run", "~/run", "--out", str(tmp_path / "a.csv")]) == 0
+    assert cli.main(["data", "describe", "~/home.pkl"]) == 2 and "~" not in os.listdir(tmp_path)
+    data.rename(home / "moved_mosi.pkl")
+    capsys.readouterr()
+    assert cli.main(["predict", "--run", "~/run", "--out", str(tmp_path / "a.csv")]) == 2
+    assert "--data" in capsys.readouterr().err
+    moved = ["--data", "~/moved_mosi.pkl", "--out", str(tmp_path / "a.csv")]
+    assert cli.main(["predict", "--run", "~/run", *moved]) == 0
+    assert cli.main(["predict", "--run", "~/run", "--text", "a good film"]) == 0
+
+
+def test_a_relative_data_folder_stays_where_it_was_named(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MGMR_DATA", "mine")
+    assert data_root() == tmp_path / "mine"
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert data_root() == tmp_path / "mine" and os.environ["MGMR_DATA"] == str(tmp_path / "mine")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("MGMR_DATA", "~/course")
+    assert data_root() == tmp_path / "course"
+
+
+def test_labels_of_another_range_are_refused_by_name_and_said_by_look(tmp_path, capsys):
+    run, named = tmp_path / "run", tmp_path / "ch_sims.pkl"
+    file, unnamed = tmp_path / "toy_mosi.pkl", tmp_path / "other.pkl"
+    export_mmsa(toy_corpus(sizes=(24, 8, 8)), file)
+    settings = "--profile fast --text-encoder tiny --epochs 1 --d-model 8 --quiet".split()
+    assert cli.main(["train", "--data", str(file), "--out", str(run), *settings]) == 0
+    part = pickle.loads(file.read_bytes())["test"]  # ours
+    part["regression_labels"] = part["regression_labels"] / 3
+    for path in (named, unnamed):
+        path.write_bytes(pickle.dumps({"test": part}))
+    capsys.readouterr()
+    out = ["--run", str(run), "--rates", "0", "--seeds", "1", "--quiet", "--out", str(tmp_path / "a.json")]
+    assert cli.main(["evaluate", *out, "--data", str(named)]) == 2
+    assert "-1 to 1 (sims)" in capsys.readouterr().err
+    assert cli.main(["evaluate", *out, "--data", str(unnamed)]) == 0
+    assert "warning: " in (said := capsys.readouterr().err) and "[-1, 1]" in said
