@@ -360,6 +360,12 @@ EXERCISES = [
                 "multiplied",
                 "The answers to the parts are multiplied; superposition adds them.",
             ),
+            Wrong(
+                "abs too late",
+                lambda system, x1, x2: abs(_gap(system, x1, x2).max().item()),
+                "comes too late",
+                "abs comes too late: the largest entry is not the one furthest from 0. Take abs of every entry, then the maximum.",
+            ),
         ),
     ),
 ]
