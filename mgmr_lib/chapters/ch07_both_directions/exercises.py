@@ -150,6 +150,8 @@ def _system_cases(rng):
     made.append((Power(2), x, 3 * x))  # here the sum and a doubling never deviate alike, whatever was drawn
     return made + [
         (Power(2), quarters(rng, 2, 3, 2), quarters(rng, 2, 3, 2)),
+        (Power(3), x + 4, -x),
+        (Power(3), -x, x + 4),
         (Fading(0.5), quarters(rng, 1, 4, 2), quarters(rng, 1, 4, 2)),
     ]
 

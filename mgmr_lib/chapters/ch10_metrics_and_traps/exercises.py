@@ -118,6 +118,7 @@ def _share(a, b):
 def _f1_cases(rng):
     made = [
         Case((np.array([True] * 5), np.array([True, False, False, False, True])), "always True"),
+        Case((np.array([True, True, True, False, False]), np.array([True, True, False, False, False])), "one is wrong"),
         Case((np.array([True] * 3), np.array([True] * 3)), "the class False does not occur at all"),
         Case((np.array([False] * 4), np.array([False] * 4)), "the class True does not occur at all"),
     ]
