@@ -1,4 +1,4 @@
-"""Fixtures that several rooms' tests share."""
+"""Options of the test suite, and fixtures that several rooms' tests share."""
 
 import subprocess
 
@@ -19,3 +19,12 @@ def small_disk(tmp_path):
         pytest.skip(f"a small disk cannot be mounted here: {made.stderr.strip()}")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--mutants",
+        choices=("some", "full"),
+        default="some",
+        help="how often the check of an exercise meets each mutant: 20 draws (some) or 200 (full)",
+    )

@@ -1,4 +1,4 @@
-"""`python -m mgmr_lib.course build|lint|test|open|reset`."""
+"""`python -m mgmr_lib.course build|lint|test|mutants|open|reset`."""
 
 import argparse
 import sys
@@ -21,6 +21,11 @@ def _parser() -> argparse.ArgumentParser:
     lint.add_argument("numbers", nargs="*", metavar="NN", help="only these notebooks")
     test = commands.add_parser("test", help="run every test and every notebook")
     test.add_argument("--fast", action="store_true", help="a few minutes: no slow test, one notebook of each part")
+    mutants = commands.add_parser(
+        "mutants", help="try every exercise's check with wrong answers made from its reference"
+    )
+    mutants.add_argument("numbers", nargs="*", metavar="NN", help="only these notebooks, or exercises (NN.M)")
+    mutants.add_argument("--full", action="store_true", help="200 draws of each instead of 20")
     start = commands.add_parser("open", help="open your own copies in JupyterLab; further options go to JupyterLab")
     start.add_argument("--prepare-only", action="store_true", help="make the copies, do not start JupyterLab")
     reset = commands.add_parser("reset", help="a fresh copy of a notebook (yours is kept beside it)")
@@ -60,6 +65,10 @@ def _run(args) -> int:
         from mgmr_lib.course.authoring import testing
 
         return testing.run(args.fast)
+    if args.command == "mutants":
+        from mgmr_lib.course.authoring import mutation_test
+
+        return mutation_test.run(args.numbers, mutation_test.ALL_DRAWS if args.full else mutation_test.DRAWS)
     from mgmr_lib.course import working_copies
 
     if args.command == "reset":

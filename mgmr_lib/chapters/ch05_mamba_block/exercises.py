@@ -136,7 +136,8 @@ def _text_cases(rng):
     for v in rng.sample([3, 4, 5], 3):
         train, test = ([rng.randrange(v) for _ in range(n)] for n in (20, 9))
         train[-1] = (train[0] + 1) % v  # else each character follows as often as it is followed
-        test[1] = train[0]
+        often = sorted(range(v), key=train[:-1].count)  # 19 characters: the rarest and the commonest differ
+        test[0], test[-1] = often[-1], often[0]
         made.append((torch.tensor(train), torch.tensor(test), v))
     return made
 
@@ -147,6 +148,12 @@ def _bigram(train, test, v, start=1.0, dim=1):
         counts[now, following] += 1
     p = counts / (counts.sum() if dim is None else counts.sum(dim, keepdim=True))
     return -torch.log2(p[test[:-1], test[1:]])
+
+
+def _repeats_lost(train, test, v):
+    counts = torch.ones(v, v)
+    counts[train[:-1], train[1:]] += 1
+    return -torch.log2((counts / counts.sum(1, keepdim=True))[test[:-1], test[1:]]).mean().item()
 
 
 def _unigram(train, test, v):
@@ -197,6 +204,24 @@ EXERCISES = [
                 lambda u, w, bias: short_convolution(u, w.mean(0).expand_as(w), bias),
                 "its own taps",
                 "All channels use the same taps here: each channel has its own taps, a row of w.",
+            ),
+            Wrong(
+                "padding on both sides",
+                _convolution_padded(lambda k: k // 2),
+                "on both sides",
+                "The zeros stand on both sides, so that a step reads later ones: all k - 1 belong in front.",
+            ),
+            Wrong(
+                "rolled",
+                lambda u, w, bias: sum(w[:, j] * u.roll(w.shape[1] - 1 - j, 1) for j in range(w.shape[1])) + bias,
+                "wraps around",
+                "The end of the sequence comes in at its start, because roll wraps around: put zeros there.",
+            ),
+            Wrong(
+                "activation left in",
+                lambda u, w, bias: F.silu(short_convolution(u, w, bias)),
+                "activation",
+                "This is the convolution with its activation: leave silu out here, the block applies it afterwards.",
             ),
         ),
     ),
@@ -401,6 +426,12 @@ EXERCISES = [
                 lambda train, test, v: _bigram(train, test, v).sum().item(),
                 "whole text",
                 "This is the surprise of the whole text: divide by the number of predicted characters.",
+            ),
+            Wrong(
+                "repeats lost",
+                _repeats_lost,
+                "only once",
+                "A pair that stands in the text several times is counted only once: c[a, b] += 1 does not add up over equal indices. Loop over the pairs, or use index_put_ with accumulate=True.",
             ),
         ),
     ),

@@ -84,8 +84,31 @@ def _variant(
     return kernel
 
 
+class _Counted:
+    """A slow memory of which a kernel sees only what is counted: load, store, allocate."""
+
+    def __init__(self, memory):
+        self.load, self.store, self.allocate = memory.load, memory.store, memory.allocate
+
+    def __getattr__(self, name):
+        raise AttributeError(
+            f"a kernel moves numbers by memory.load and memory.store alone, so that they are counted; not by memory.{name}"
+        )
+
+
 def _run(kernel, b, e, length, n, tile, rng):
-    return launch(kernel, scan_memory(b, e, length, n, seed=rng.randrange(10**6)), tile, b, e, length, n)
+    memory = scan_memory(b, e, length, n, seed=rng.randrange(10**6))
+    launch(lambda _, *where: kernel(_Counted(memory), *where), memory, tile, b, e, length, n)
+    return memory
+
+
+def _uncounted(memory, i, row, tile, e, length, n):
+    u, delta, A, B, C = (memory.array(name) for name in ("u", "delta", "A", "B", "C"))
+    h = np.zeros((tile, n))
+    for t in range(length):
+        dt = delta[row, i * tile : (i + 1) * tile, t, None]
+        h = np.exp(dt * A[i * tile : (i + 1) * tile]) * h + dt * u[row, i * tile : (i + 1) * tile, t, None] * B[row, t]
+        memory.array("y")[row, i * tile : (i + 1) * tile, t] = (h * C[row, t]).sum(1)
 
 
 def _wrong_values(memory) -> str | None:
@@ -245,6 +268,7 @@ EXERCISES = [
             Wrong("state not carried", _variant(carried=False), "step 1;"),
             Wrong("C forgotten", _variant(mixed=False), "channel 0, step 0;"),
             Wrong("nothing stored", lambda memory, i, row, tile, e, length, n: None, "Nothing is stored"),
+            Wrong("not counted", _uncounted, "so that they are counted"),
         ),
     ),
     Exercise(

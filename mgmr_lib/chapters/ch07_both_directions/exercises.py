@@ -150,6 +150,8 @@ def _system_cases(rng):
     made.append((Power(2), x, 3 * x))  # here the sum and a doubling never deviate alike, whatever was drawn
     return made + [
         (Power(2), quarters(rng, 2, 3, 2), quarters(rng, 2, 3, 2)),
+        (Power(3), x + 4, -x),
+        (Power(3), -x, x + 4),
         (Fading(0.5), quarters(rng, 1, 4, 2), quarters(rng, 1, 4, 2)),
     ]
 
@@ -359,6 +361,12 @@ EXERCISES = [
                 lambda system, x1, x2: (system(x1 + x2) - system(x1) * system(x2)).abs().max().item(),
                 "multiplied",
                 "The answers to the parts are multiplied; superposition adds them.",
+            ),
+            Wrong(
+                "abs too late",
+                lambda system, x1, x2: abs(_gap(system, x1, x2).max().item()),
+                "comes too late",
+                "abs comes too late: the largest entry is not the one furthest from 0. Take abs of every entry, then the maximum.",
             ),
         ),
     ),

@@ -131,6 +131,11 @@ def _first_zero(frames):
     return max(int(dead[0]), 1) if len(dead) else len(frames)
 
 
+def _colleague(frames):
+    zero = ~frames.any(axis=1)
+    return int(zero.argmax()) if zero.any() else len(frames)
+
+
 def _row_zeroed(frames):
     return np.where(np.isfinite(frames).all(axis=1, keepdims=True), frames, 0.0)
 
@@ -183,6 +188,12 @@ EXERCISES = [
                 lambda frame, rate, other: (frame + 0.5) / rate * other,
                 "whole number",
                 "This is the right place with a fraction; a frame is a whole number: int() cuts it off.",
+            ),
+            Wrong(
+                "start rounded",
+                lambda frame, rate, other: round(frame / rate * other),
+                "to the nearest",
+                "This rounds the moment at which the frame starts to the nearest frame: take its middle, and cut the fraction off.",
             ),
         ),
     ),
@@ -324,6 +335,12 @@ EXERCISES = [
                 lambda frames: clip_length(frames) if frames.any() else 0,
                 "at least one",
                 "A clip of zeros gets the length 0, and a mean over it is 0 / 0: at least one frame stays.",
+            ),
+            Wrong(
+                "the colleague's",
+                _colleague,
+                "first hole",
+                "The clip ends at its first hole here, and a clip of nothing but zeros has no frame: look for the last frame with something in it.",
             ),
         ),
     ),

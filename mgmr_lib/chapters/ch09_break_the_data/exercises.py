@@ -158,6 +158,12 @@ EXERCISES = [
                 "opposite mask",
                 "This is the opposite mask: True where a step of the clip was lost.",
             ),
+            Wrong(
+                "valid not last",
+                lambda u, rate, valid, protected: (u >= rate) & valid | protected,
+                "last word",
+                "A protected step behind the end of the clip counts as kept: valid has the last word, for protected steps too (& binds before |).",
+            ),
         ),
     ),
     Exercise(
@@ -310,6 +316,12 @@ EXERCISES = [
                 lambda rate, k, shared: (1 - rate, 1 - rate) if shared else (1 - rate, max(0.0, 1 - k * rate)),
                 "multiply",
                 "Probabilities of independent coins multiply; they do not add up.",
+            ),
+            Wrong(
+                "lost for left, some",
+                lambda rate, k, shared: (1 - rate, 1 - rate) if shared else (1 - (1 - rate) ** k, (1 - rate) ** k),
+                "some modality is lost",
+                "1 - (1 - r)^k is the chance that some modality is lost. Some is left unless all k are lost, which happens with r^k.",
             ),
         ),
     ),

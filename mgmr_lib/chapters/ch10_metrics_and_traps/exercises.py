@@ -81,6 +81,10 @@ def _acc2_dropped_by_prediction(p, y, convention):
     return acc2(p, y, "has0") if convention == "has0" else float(np.mean((p[p != 0] > 0) == (y[p != 0] > 0)))
 
 
+def _acc2_zeros_stay(p, y, convention):
+    return acc2(p, y, "has0") if convention == "has0" else float(np.mean((p > 0) == (y > 0)))
+
+
 def _acc2_over_all(p, y, convention):
     return acc2(p, y, "has0") if convention == "has0" else float(np.sum(((p > 0) == (y > 0)) & (y != 0)) / len(y))
 
@@ -114,6 +118,7 @@ def _share(a, b):
 def _f1_cases(rng):
     made = [
         Case((np.array([True] * 5), np.array([True, False, False, False, True])), "always True"),
+        Case((np.array([True, True, True, False, False]), np.array([True, True, False, False, False])), "one is wrong"),
         Case((np.array([True] * 3), np.array([True] * 3)), "the class False does not occur at all"),
         Case((np.array([False] * 4), np.array([False] * 4)), "the class True does not occur at all"),
     ]
@@ -128,6 +133,15 @@ def _f1_cases(rng):
 def _f1_of(predicted, true, c):
     both = np.sum(predicted == c) + np.sum(true == c)
     return 2 * np.sum((predicted == c) & (true == c)) / both if both else 0.0
+
+
+def _f1_unguarded(predicted, true):
+    total = np.float64(0.0)
+    with np.errstate(invalid="ignore"):
+        for c in (True, False):
+            both = np.sum(predicted == c) + np.sum(true == c)
+            total += np.mean(true == c) * (2 * np.sum((predicted == c) & (true == c)) / both)
+    return float(total)
 
 
 def _gain_cases(rng):
@@ -185,6 +199,12 @@ EXERCISES = [
                 lambda p, y, c: acc2(p, y, "non0" if c == "has0" else "has0"),
                 "exchanged",
                 "The two conventions are exchanged.",
+            ),
+            Wrong(
+                "zeros stay",
+                _acc2_zeros_stay,
+                "still counted",
+                "Under non0, clips whose label is 0 are still counted here: leave them out before you compare.",
             ),
         ),
     ),
@@ -312,6 +332,12 @@ EXERCISES = [
                 "other class",
                 "Each F1 is multiplied by the share of the other class.",
             ),
+            Wrong(
+                "0 / 0",
+                _f1_unguarded,
+                "0 / 0",
+                "Where a class has no clip and is never predicted, this divides 0 / 0 and all becomes nan: such a class weighs nothing, count it as 0.",
+            ),
         ),
     ),
     Exercise(
@@ -411,6 +437,12 @@ EXERCISES = [
                 lambda a, b, rows: (a[rows] - b[rows]).sum(axis=1),
                 "number of clips",
                 "This is the number of clips by which they differ: divide by n.",
+            ),
+            Wrong(
+                "sizes",
+                lambda a, b, rows: np.abs(a[rows].mean(axis=1) - b[rows].mean(axis=1)),
+                "may be below 0",
+                "A gain may be below 0: without its sign, every resample seems to favour the first network.",
             ),
         ),
     ),

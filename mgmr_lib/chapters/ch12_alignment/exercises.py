@@ -118,11 +118,11 @@ def _last_repeated(x, valid, lengths):
 
 def _branch_cases(rng):
     made = []
-    for _ in range(3):
+    for one, two in zip(rng.sample([0.25, 0.75, 0.5], 3), rng.sample([0.5, 1.25, 0.75], 3), strict=True):
         b, length = rng.randint(2, 3), rng.randint(5, 6)
         lengths = torch.tensor([length, *(rng.randint(2, length - 2) for _ in range(b - 1))])
         valid = torch.arange(length) < lengths[:, None]
-        pairs = Pair(0.5, rng.choice([0.25, 0.75])), Pair(0.25, rng.choice([0.5, 1.0]))
+        pairs = Pair(0.5, one), Pair(0.25, two)
         inside = valid[..., None]
         made.append((*pairs, quarters(rng, b, length, 2) * inside, quarters(rng, b, length, 2) * inside, valid))
     return made
@@ -155,8 +155,8 @@ def _chained(ahead, back, text, other, valid):
 
 def _select_cases(rng):
     made = []
-    for _ in range(3):
-        b, length, e, d, rank, n = rng.randint(1, 2), rng.randint(2, 3), 4, 3, rng.randint(1, 2), rng.randint(3, 4)
+    for rank, n in zip(rng.sample([1, 2, 3], 3), rng.sample([3, 4, 5], 3), strict=True):
+        b, length, e, d = 2, rng.randint(2, 3), 4, 3
         made.append(
             (
                 quarters(rng, b, length, e),

@@ -66,7 +66,7 @@ def _line_cases(rng):
         line = -quarters(rng, b, 3 * length, 2).abs()
         # Something large behind the end of each short clip: a mask in the wrong place shows.
         behind = ~valid.repeat_interleave(3, dim=1)
-        line[0] -= 2000  # no ordinary filling value is low enough
+        line[1] -= 2000  # no ordinary filling value is low enough
         line[behind] = line[behind].abs() + 1 + torch.arange(3 * length).expand_as(behind)[behind][:, None]
         made.append((line, valid))
     return made
@@ -74,6 +74,10 @@ def _line_cases(rng):
 
 def _zeros_win(line, valid):
     return (line * valid.repeat_interleave(3, dim=1)[..., None]).amax(1)
+
+
+def _filled_low(line, valid):
+    return line.masked_fill(~valid.repeat_interleave(3, dim=1)[..., None], -10.0).amax(1)
 
 
 def _tiled(line, valid):
@@ -231,6 +235,12 @@ EXERCISES = [
                 lambda line, valid: line.masked_fill(~valid.repeat_interleave(3, dim=1)[..., None], -torch.inf).amax(2),
                 "over the channels",
                 "The maximum is taken over the channels; it goes over the tokens, axis 1.",
+            ),
+            Wrong(
+                "low filling",
+                _filled_low,
+                "low enough",
+                "Minus ten is not low enough where all values are lower still: fill with float('-inf'), which no value undercuts.",
             ),
         ),
     ),

@@ -126,6 +126,11 @@ def _parallel(h, within, across):
     return {m: x + within[m](x) + sum(across[m, o](x, h[o]) for o in h if o != m) / 2 for m, x in h.items()}
 
 
+def _old_asked(h, within, across):
+    new = {m: x + within[m](x) for m, x in h.items()}
+    return {m: x + sum(across[m, o](x, h[o]) for o in h if o != m) / 2 for m, x in new.items()}
+
+
 def _in_turn(h, within, across):
     h = {m: x + within[m](x) for m, x in h.items()}
     for m in h:
@@ -232,6 +237,24 @@ EXERCISES = [
                 "The mask is the wrong way round: True in `valid` marks what must stay.",
             ),
             Wrong("no mask", lambda s, v: s.softmax(-1), "not hidden", "The padding is not hidden at all."),
+            Wrong(
+                "filled with -10",
+                _filled(-10.0),
+                "A filling of -10 is",
+                "A filling of -10 is only a low score, no mask: where all scores are lower, padding wins. Fill with float('-inf').",
+            ),
+            Wrong(
+                "filled with -50",
+                _filled(-50.0),
+                "A filling of -50 is",
+                "A filling of -50 is only a low score, no mask: where all scores are lower, padding wins. Fill with float('-inf').",
+            ),
+            Wrong(
+                "filled with -100",
+                _filled(-100.0),
+                "A filling of -100 is",
+                "A filling of -100 is only a low score, no mask: where all scores are lower, padding wins. Fill with float('-inf').",
+            ),
         ),
     ),
     Exercise(
@@ -315,6 +338,12 @@ EXERCISES = [
                 _others_weights,
                 "layer of the other",
                 "This uses the layer of the other side: across[m, o] is m asking o.",
+            ),
+            Wrong(
+                "old sequences asked",
+                _old_asked,
+                "before their own",
+                "Each modality asks the others as they were before their own self-attention: ask what they have become.",
             ),
         ),
     ),

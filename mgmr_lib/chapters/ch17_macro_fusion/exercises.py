@@ -255,6 +255,15 @@ EXERCISES = [
                 "never met",
                 "Hub and sequence never met here: put them into one sequence.",
             ),
+            Wrong(
+                "zeroed, not masked",
+                lambda layer, hub, x, valid: layer(
+                    torch.cat([hub, x * valid[..., None]], dim=1),
+                    torch.ones(len(x), hub.shape[1] + x.shape[1], dtype=torch.bool),
+                )[:, : hub.shape[1]],
+                "still counts them",
+                "Zeros in the padding are not enough, the layer still counts them as steps: give it the mask.",
+            ),
         ),
     ),
     Exercise(

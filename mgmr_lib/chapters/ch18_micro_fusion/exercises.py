@@ -220,6 +220,18 @@ EXERCISES = [
                 "wrong order",
                 "Both are right, in the wrong order: return h, then c.",
             ),
+            Wrong(
+                "candidate bare",
+                lambda *a: _lstm(*a, inside=lambda g: g),
+                "candidate g",
+                "The candidate g enters the cell bare: the equation says tanh(g).",
+            ),
+            Wrong(
+                "no tanh at all",
+                lambda *a: _lstm(*a, inside=lambda g: g, read=lambda c: c),
+                "both of them",
+                "tanh is missing twice, around the candidate and around the cell: both of them need it.",
+            ),
         ),
     ),
     Exercise(
@@ -265,6 +277,12 @@ EXERCISES = [
                 lambda h, K, k, *a: h * (torch.relu(h @ a[0].T + a[1]) @ a[2].T + a[3]),
                 "convolution is skipped",
                 "The convolution is skipped: the gate does not see a step's neighbours.",
+            ),
+            Wrong(
+                "weights not transposed",
+                lambda h, K, k, W1, b1, W2, b2: memory_gate(h, K, k, W1.T, b1, W2.T, b2),
+                "transposed",
+                "W1 and W2 are not transposed here: a row of W1 makes one output, so it is near @ W1.T.",
             ),
         ),
     ),

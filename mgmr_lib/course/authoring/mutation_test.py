@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 from mgmr_lib.course import registry
 from mgmr_lib.course.authoring.mutants import Mutant, mutants
@@ -24,9 +25,9 @@ LIMIT_S = 2.0  # of one check of a mutant; the slowest reference needs less than
 EQUIVALENT = REPOSITORY / "tests" / "course" / "equivalent_mutants"
 
 
-def equivalent(number: str) -> dict[str, str]:
+def equivalent(number: str, folder: Path | None = None) -> dict[str, str]:
     """Key -> reason of notebook `number`'s mutants that may pass; `CourseError` for a key without a reason."""
-    file, reasons, reason = EQUIVALENT / f"{number}.txt", {}, ""
+    file, reasons, reason = (folder or EQUIVALENT) / f"{number}.txt", {}, ""
     for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
         if line.startswith("reason: "):
             reason = line.removeprefix("reason: ").strip()
@@ -79,7 +80,7 @@ def _report(exercise_id: str, draws: int) -> tuple[str, list[tuple[str, int]], l
 
 
 def run(numbers: list[str], draws: int) -> int:
-    """Print the survivors of these notebooks (of all, where none is named); 1 where there are any."""
+    """Print the survivors of these notebooks or exercises (of all, where none is named); 1 where there are any."""
     ids = [e.id for e in registry.all_exercises() if not numbers or e.id[:2] in numbers or e.id in numbers]
     total = bad = 0
     with ProcessPoolExecutor(2) as pool:
