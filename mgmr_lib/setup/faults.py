@@ -21,8 +21,8 @@ TABLE = (  # (what the output holds, what it means)
     (r"NewConnectionError|NameResolutionError|Name or service not known|name resolution|getaddrinfo|nodename nor servname|dns error"
      r"|Connection (refused|reset)|Network is unreachable|No route to host|ConnectTimeout|Read timed out|ReadTimeout|timed out"
      r"|error sending request|client error \(Connect\)|IncompleteRead|ProtocolError|Failed to fetch|peer closed connection"
-     r"|HTTP(Error|s?\s+error|\s+status).{0,30}\b5\d\d\b", "network"),
-    (r"BadZipFile|DO NOT MATCH THE HASHES|[Hh]ash mismatch|has an invalid wheel|is not a (zip|valid wheel)|Invalid wheel|bad CRC"
+     r"|from versions: none|HTTP(Error|s?\s+error|\s+status).{0,30}\b5\d\d\b", "network"),
+    (r"BadZipFile|Wheel .* is invalid|DO NOT MATCH THE HASHES|[Hh]ash mismatch|has an invalid wheel|is not a (zip|valid wheel)|Invalid wheel|bad CRC"
      r"|Bad magic number|[Ff]ailed to (deserialize|unzip)|corrupt|invalid distance", "damaged"),
     (r"Read-only file system|Permission denied|Errno (13|30)\b|os error (13|30)\b|EnvironmentError.*denied", "not writable"),
     (r"ResolutionImpossible|conflicting dependencies|No matching distribution|No solution found|requires a different Python", "pins"),
@@ -45,7 +45,7 @@ def sentence(kind: str, folder: Path) -> str:
         "proxy": f"the proxy {_proxy()} does not let the download through: correct or unset that setting, {AGAIN}",
         "certificate": f"the server's certificate is not accepted; this computer's clock says {_today()}: set the clock if "
         f"that is wrong, or point PIP_CERT and SSL_CERT_FILE at your network's certificate file, {AGAIN}",
-        "network": f"the packages could not be downloaded: check the network (a proxy goes into HTTPS_PROXY), {AGAIN}",
+        "network": f"the packages could not be downloaded: check the network {_way_out()}, {AGAIN}",
         "damaged": f"a downloaded package is damaged: empty the cache with `{_cache_command(folder)}`, {AGAIN}",
         "not writable": f"{folder} or the cache folder cannot be written to: make it yours, or put a copy of the course into "
         f"a folder of yours, {AGAIN}",
@@ -77,9 +77,17 @@ def _disk(folder: Path) -> str:
     return f"the disk is full: {free:.0f} MB are free at {fullest}: make room there{where}, {AGAIN}"
 
 
+def _proxy_name() -> str | None:
+    return next((name for name in PROXIES if os.environ.get(name)), None)
+
+
+def _way_out() -> str:
+    return f"and the proxy {_proxy()}" if _proxy_name() else "(a proxy goes into HTTPS_PROXY)"
+
+
 def _proxy() -> str:
     """The proxy as it is set, without the password that it may hold."""
-    name = next((name for name in PROXIES if os.environ.get(name)), None)
+    name = _proxy_name()
     if name is None:
         return "of pip's or the system's settings"
     return f"{name}={re.sub(r'//[^/@]*@', '//...@', os.environ[name])}"

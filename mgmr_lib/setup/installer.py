@@ -55,7 +55,7 @@ class Installer:
         returncode, said = run(command, self.root, live=bool(self.uv))
         if returncode:
             kind = faults.kind_of(said, returncode)
-            if kind == "unknown" and not self.uv:
+            if kind == "unknown":
                 sys.stderr.write(said)
             raise CourseError(faults.sentence(kind, self.python.parent.parent))
 
@@ -68,6 +68,7 @@ def run(command: list[str], folder: Path, live: bool) -> tuple[int, str]:
         for raw in process.stderr:
             line = raw.decode("utf-8", "replace")
             lines.append(line)
+            live = live and not line.startswith("error:")  # uv's last words: ours say them in one sentence
             if live or line.startswith("WARNING: Retrying"):
                 sys.stderr.write(line)
                 sys.stderr.flush()

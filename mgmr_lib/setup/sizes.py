@@ -1,8 +1,14 @@
-"""What each set-up takes, as measured on real machines (sizes.json): checked before a download, told in README."""
+"""What each set-up takes, as measured on real machines (sizes.json): checked before a download, told in README.
+
+`python -m mgmr_lib.setup.sizes` writes README's table again.
+"""
 
 import json
 from pathlib import Path
 
+from mgmr_lib.paths import REPOSITORY
+
+BEGIN, END = "<!-- sizes:begin -->", "<!-- sizes:end -->"
 FILE = Path(__file__).with_name("sizes.json")
 
 
@@ -28,3 +34,10 @@ def paragraph() -> str:
     return "\n".join(
         [*lines, "", f"The data and the text encoder take {facts['data_mb'] / 1000:.1f} GB more. {facts['how']}"]
     )
+
+
+if __name__ == "__main__":
+    readme = REPOSITORY / "README.md"
+    before, rest = readme.read_text(encoding="utf-8").split(BEGIN)
+    text = f"{before}{BEGIN}\n{paragraph()}\n{END}{rest.split(END)[1]}"
+    readme.write_text(text, encoding="utf-8", newline="\n")

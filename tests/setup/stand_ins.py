@@ -15,17 +15,16 @@ from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.setup.machine import this_machine
 
 VERSION = "2.13.0"
+BASE = getattr(sys, "_base_executable", sys.executable)
 SAY = 'import os, sys\nprint("ran", *sys.argv[1:], "learner", os.environ.get("MGMR_LEARNER"), flush=True)\n'
 BACKEND = '''
 import base64, pathlib, zipfile
 
 def build_editable(folder, settings=None, metadata=None):
-    """A wheel that puts the checkout on the path."""
+    """A wheel of metadata alone: course.py puts the checkout on the path of what it starts."""
     name = "mgmr_course-0.1.0-py3-none-any.whl"
     info = "mgmr_course-0.1.0.dist-info/"
-    here = str(pathlib.Path(__file__).parent)
     files = {
-        "mgmr_course.pth": here + "\\n",
         info + "METADATA": "Metadata-Version: 2.1\\nName: mgmr-course\\nVersion: 0.1.0\\n" + REQUIRES,
         info + "WHEEL": "Wheel-Version: 1.0\\nGenerator: stand-in\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
     }
@@ -103,6 +102,12 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
+def bare_venv(folder: Path) -> Path:
+    """A checkout's .venv with nothing but pip, to copy: making one takes seconds."""
+    subprocess.run([BASE, "-m", "venv", str(folder / ".venv")], check=True)
+    return folder / ".venv"
+
+
 def environment(wheels: Path, **own: str) -> dict[str, str]:
     """Variables in which pip sees these wheels and nothing else, and no index of torch answers."""
     inherited = {
@@ -122,10 +127,11 @@ def environment(wheels: Path, **own: str) -> dict[str, str]:
     return inherited | pip | own
 
 
-def course(root: Path, env: dict[str, str], *arguments: str, **options) -> subprocess.CompletedProcess:
+def course(
+    root: Path, env: dict[str, str], *arguments: str, python: str = BASE, **options
+) -> subprocess.CompletedProcess:
     """`python course.py ARGUMENTS` in the checkout."""
-    base = getattr(sys, "_base_executable", sys.executable)
-    command = [base, str(root / "course.py"), *arguments]
+    command = [python, str(root / "course.py"), *arguments]
     return subprocess.run(
         command, env=env, cwd=root, capture_output=True, text=True, timeout=300, check=False, **options
     )

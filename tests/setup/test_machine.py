@@ -4,6 +4,7 @@ import ast
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,3 +96,14 @@ def test_a_gpu_is_what_nvidias_driver_shows(monkeypatch, tmp_path):
         machine.subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError("nvidia-smi"))
     )
     assert not has_nvidia_gpu(tmp_path / "none")
+
+
+def test_the_set_up_imports_the_standard_library_alone():
+    allowed = sys.stdlib_module_names | {"mgmr_lib"}
+    for path in sorted((REPOSITORY / "mgmr_lib" / "setup").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            assert all(name.split(".")[0] in allowed for name in names), (path.name, names)
+            ours = [n for n in names if n.startswith("mgmr_lib")]
+            assert all(n in ("mgmr_lib.errors", "mgmr_lib.paths") or n.startswith("mgmr_lib.setup") for n in ours)

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,21 @@ def env(wheels):
     return stand_ins.environment(wheels)
 
 
+@pytest.fixture(scope="module")
+def venv(tmp_path_factory):
+    return stand_ins.bare_venv(tmp_path_factory.mktemp("venv"))
+
+
 @pytest.fixture
-def root(tmp_path):
+def fresh(tmp_path):
     return stand_ins.checkout(tmp_path / "ein Kurs für Łódź")  # spaces and letters beyond ASCII in every test
+
+
+@pytest.fixture
+def root(fresh, venv):
+    """A checkout whose set-up was interrupted after .venv was made."""
+    shutil.copytree(venv, fresh / ".venv", symlinks=True)
+    return fresh
 
 
 def fails(done, *words):
@@ -101,7 +114,8 @@ def break_stamp(root):
 
 
 @POSIX
-def test_every_half_made_venv_is_made_whole(root, env):
+def test_every_half_made_venv_is_made_whole(fresh, env):
+    root = fresh
     break_nothing_made(root)
     works(stand_ins.course(root, env, "open"), "ran open")
     for damage in (break_half_installed, break_stamp, break_pip, break_interpreter):
@@ -113,7 +127,8 @@ def test_every_half_made_venv_is_made_whole(root, env):
 
 
 @POSIX
-def test_no_venv_module(root, env, tmp_path):
+def test_no_venv_module(fresh, env, tmp_path):
+    root = fresh
     split_off = tmp_path / "debian"
     split_off.mkdir()
     (split_off / "sitecustomize.py").write_text('import sys\nsys.modules["ensurepip"] = None\n')
@@ -123,21 +138,23 @@ def test_no_venv_module(root, env, tmp_path):
     works(stand_ins.course(root, env, "open"), "ran open")
 
 
-def test_a_python_whose_venv_breaks_half_way_leaves_nothing(root, monkeypatch):
+def test_a_python_whose_venv_breaks_half_way_leaves_nothing(fresh, monkeypatch):
     def half(folder):
         code = f"import os, sys; os.makedirs({str(folder / 'bin')!r}); sys.exit('ensurepip is not available')"
         return [sys.executable, "-c", code]
 
     monkeypatch.setattr(environments, "_venv_command", half)
     with pytest.raises(CourseError, match="python3.*-venv"):
-        Environment(root)._make()
-    assert not (root / ".venv").exists()
+        Environment(fresh)._make()
+    assert not (fresh / ".venv").exists()
 
 
 def test_no_network_and_a_proxy_that_refuses(root, env):
     online = {k: v for k, v in env.items() if k not in ("PIP_NO_INDEX", "PIP_FIND_LINKS")}
+    online["PIP_RETRIES"] = "1"
     dead = online | {"PIP_INDEX_URL": "http://127.0.0.1:9/simple"}
     fails(stand_ins.course(root, dead, "open"), "check the network", "same command again")
+    fails(stand_ins.course(root, dead | {"PIP_RETRIES": "0"}, "open"), "check the network")
     refused = online | {
         "PIP_INDEX_URL": "https://registry.invalid/simple",
         "HTTPS_PROXY": "http://me:secret@127.0.0.1:9",
@@ -173,7 +190,7 @@ def test_a_disk_that_is_too_small_is_known_before_the_download(root, env):
 
 
 @pytest.mark.skipif(not (ROOT and sys.platform == "linux"), reason="mounts a small disk, which root on Linux may")
-def test_a_disk_that_fills_up_on_the_way(tmp_path, env, wheels):
+def test_a_disk_that_fills_up_on_the_way(tmp_path, env, wheels, venv):
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)], capture_output=True).returncode:
@@ -191,6 +208,7 @@ def test_a_disk_that_fills_up_on_the_way(tmp_path, env, wheels):
         )
         ballast = root / "ballast"
         ballast.write_bytes(b"")
+        shutil.copytree(venv, root / ".venv", symlinks=True)
         works(stand_ins.course(root, env, "doctor"))
         shutil.rmtree(stand_ins.packages(root) / "numpy")
         with open(ballast, "wb") as file:
@@ -207,7 +225,8 @@ def test_a_disk_that_fills_up_on_the_way(tmp_path, env, wheels):
         subprocess.run(["umount", "-l", str(disk)], check=False)
 
 
-def test_a_venv_that_jupyterlab_holds_open_stays_whole(root, monkeypatch):
+def test_a_venv_that_jupyterlab_holds_open_stays_whole(fresh, monkeypatch):
+    root = fresh
     (root / ".venv").mkdir()
     (root / ".venv" / "torch.dll").write_text("in use")
 
@@ -225,16 +244,27 @@ def as_user(number):
     return {"user": number, "group": number, "extra_groups": []} if ROOT else {}
 
 
+def python_for_all():
+    """A Python that other users may start as well (root's own may lie in root's home), or a skip."""
+    for python in (stand_ins.BASE, "/usr/bin/python3", "/usr/local/bin/python3"):
+        code = "import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))"
+        try:
+            if not subprocess.run([python, "-c", code], capture_output=True, cwd="/", **as_user(54321)).returncode:
+                return python
+        except OSError:
+            continue
+    pytest.skip("no supported Python on this machine can be started by other users")
+
+
 @POSIX
 def test_one_read_only_installation_serves_two_learners(env):
-    import tempfile
-
     with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to other users
         folder = Path(name)
         folder.chmod(0o755)
         root = stand_ins.checkout(folder / "course")
         fresh = stand_ins.checkout(folder / "fresh")
-        works(stand_ins.course(root, env, "open"), "ran open")
+        python = python_for_all()
+        works(stand_ins.course(root, env, "open", python=python), "ran open")
         closed = [*root.rglob("*"), root, *fresh.rglob("*"), fresh]
         for path in closed:
             if not path.is_symlink():
@@ -246,9 +276,15 @@ def test_one_read_only_installation_serves_two_learners(env):
                 home.mkdir(mode=0o777)
                 home.chmod(0o777)
                 own = env | {"HOME": str(home), "TMPDIR": str(home)}
-                works(stand_ins.course(root, own, "open", **as_user(user)), "ran open")
-                fails(stand_ins.course(root, own, "test", **as_user(user)), "who owns it runs `python course.py test`")
-                fails(stand_ins.course(fresh, own, "open", **as_user(user)), "who owns it runs `python course.py open`")
+                works(stand_ins.course(root, own, "open", python=python, **as_user(user)), "ran open")
+                fails(
+                    stand_ins.course(root, own, "test", python=python, **as_user(user)),
+                    "who owns it runs `python course.py test`",
+                )
+                fails(
+                    stand_ins.course(fresh, own, "open", python=python, **as_user(user)),
+                    "who owns it runs `python course.py open`",
+                )
             assert sorted(root.rglob("*")) == before
         finally:
             for path in closed:
