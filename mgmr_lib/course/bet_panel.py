@@ -1,6 +1,6 @@
 """The live panel of a bet: radio buttons, a slider over an axis, or a field; and how sure one is."""
 
-from mgmr_lib.course import bets
+from mgmr_lib.course import bets, display
 
 
 class Panel:
@@ -35,6 +35,7 @@ class Panel:
             rows.append(self.button)
         self.box = w.VBox([*rows, self.sure, self.said])
         self.box.add_class("course-bet")
+        self.box.add_class(display.SLIDERS)
         self._restore()
         self.answer.observe(self._changed, names="value")
         self.sure.observe(lambda _: self._place(again=True), names="value")

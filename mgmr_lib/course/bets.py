@@ -114,6 +114,8 @@ def predict(bet_id: str, question: str, choices=None, *, between=None, step=None
         data |= display.widget_view(live.box)
     _open[bet_id] = (asked, live)
     display.bundle(data)
+    if between and live:
+        display.label_sliders()
 
 
 def _asked_in_words(q: Question) -> str:

@@ -79,3 +79,30 @@ def has_widgets() -> bool:
 def widget_view(widget) -> dict[str, object]:
     """The form of an output in which a live notebook shows `widget`; never stored."""
     return {WIDGET: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}}
+
+
+SLIDERS = "course-sliders"  # the class of a box whose sliders are labelled
+# A slider of JupyterLab's widgets tells a screen reader the position of its handle and nothing else. This gives each
+# handle the label and the value that stand beside it. Without it (in another front end) all else works.
+LABELS = """const label = () => {
+    for (const slider of document.querySelectorAll(".course-sliders .widget-slider:not(.course-labelled)")) {
+        const [name, value] = [".widget-label", ".widget-readout"].map(s => slider.querySelector(s));
+        const handle = slider.querySelector(".noUi-handle");
+        if (!name || !value || !handle) continue;
+        slider.classList.add("course-labelled");
+        const tell = () => {
+            handle.setAttribute("aria-label", name.innerText);
+            handle.setAttribute("aria-valuetext", value.innerText);
+        };
+        new MutationObserver(tell).observe(value, {childList: true, characterData: true, subtree: true});
+        tell();
+    }
+};
+for (const wait of [300, 1000, 3000, 10000]) setTimeout(label, wait);  // the widgets come when they come
+"""
+
+
+def label_sliders() -> None:
+    """Give the sliders in boxes of the class SLIDERS their names and values; only in a live notebook."""
+    if is_live():
+        bundle({"application/javascript": f"{{{LABELS}}}"})

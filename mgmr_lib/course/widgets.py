@@ -11,23 +11,6 @@ from itertools import product
 from mgmr_lib.course import display, figures
 from mgmr_lib.errors import CourseError
 
-# The slider of JupyterLab's widgets tells a screen reader the position of its handle and nothing else. This gives each
-# handle the label and the value that stand beside it. Without it (another front end) all else works.
-LABELS = """
-for (const slider of document.querySelectorAll(".course-explore .widget-slider:not(.course-labelled)")) {
-    slider.classList.add("course-labelled");
-    const [label, value] = [".widget-label", ".widget-readout"].map(s => slider.querySelector(s));
-    const handle = slider.querySelector(".noUi-handle");
-    if (!label || !value || !handle) continue;
-    const tell = () => {
-        handle.setAttribute("aria-label", label.innerText);
-        handle.setAttribute("aria-valuetext", value.innerText);
-    };
-    new MutationObserver(tell).observe(value, {childList: true, characterData: true, subtree: true});
-    tell();
-}
-"""
-
 
 def explore(draw, caption: str, title: str = "", size: tuple[float, float] = (8.0, 2.4), **values) -> None:
     """Show `draw(fig, **choice)` for the values of the first two names as small multiples, then with a slider for each
@@ -128,6 +111,7 @@ def make_sliders(draw, size, values: dict):
         s.observe(redraw, names="value")
     box = w.VBox([*sliders.values(), said, picture])
     box.add_class("course-explore")
+    box.add_class(display.SLIDERS)
     return box
 
 
@@ -136,8 +120,7 @@ def _sliders(draw, size, values: dict) -> None:
         return
     # Only the view, without a text form: the stored notebook then has nothing to lose, and nbval nothing to compare.
     display.bundle(display.widget_view(make_sliders(draw, size, values)))
-    if display.is_live():
-        display.bundle({"application/javascript": f"setTimeout(() => {{{LABELS}}}, 500);"})
+    display.label_sliders()
 
 
 # --- what the first notebooks explore

@@ -491,6 +491,7 @@ def colleagues_loss(guess, truth, keep, valid):
     return np.abs(guess - truth)[~keep].mean()
 
 
+# %%
 @exercise("09.3")
 def reconstruction_loss(guess, truth, keep, valid):
     """guess, truth (n, L, d), keep and valid (n, L) booleans -> one number."""

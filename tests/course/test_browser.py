@@ -255,7 +255,9 @@ def run_all_and_move_a_slider_by_keyboard(page):
     assert page.locator(".jp-OutputArea img:not([alt])").count() == 0
 
     handle = page.locator(".course-explore .noUi-handle").first
-    page.wait_for_function("() => document.querySelector('.course-labelled .noUi-handle')?.ariaValueText === '0.9'")
+    page.wait_for_function(
+        "() => document.querySelector('.course-explore .course-labelled .noUi-handle')?.ariaValueText === '0.9'"
+    )
     handle.scroll_into_view_if_needed()
     picture = page.locator("img.course-explore-figure").first
     text, before = picture.get_attribute("alt"), picture.screenshot()

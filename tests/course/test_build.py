@@ -6,7 +6,7 @@ import shutil
 import nbformat
 import pytest
 
-from mgmr_lib.course.authoring import build, pages
+from mgmr_lib.course.authoring import build, pages, skeleton
 from mgmr_lib.course.authoring.source import LEARNER, SOLUTION, edition_code, read_source
 from mgmr_lib.errors import CourseError
 
@@ -249,16 +249,16 @@ def test_measured_seconds_stand_in_the_table(course):
 
 
 def test_the_code_of_a_bet_is_hidden_and_its_first_line_gives_nothing_away():
-    asked = build._code_cell('predict("01.a", "How many?", [1, 2])', (), {}, LEARNER, "x")
-    settled = build._code_cell('assert n == 2\noutcome("01.a", n, because="It is.")', (), {}, SOLUTION, "x")
+    asked = skeleton.code_cell('predict("01.a", "How many?", [1, 2])', (), {}, LEARNER, "x")
+    settled = skeleton.code_cell('assert n == 2\noutcome("01.a", n, because="It is.")', (), {}, SOLUTION, "x")
     assert asked.source.splitlines()[0] == "# Your bet 01.a: run this cell (Shift+Enter)"
     assert settled.source.splitlines()[:2] == ["# The outcome of 01.a: run this cell (Shift+Enter)", "assert n == 2"]
     assert asked.metadata.jupyter.source_hidden and settled.metadata.jupyter.source_hidden
-    assert "jupyter" not in build._code_cell("predictions = 1", (), {}, LEARNER, "x").metadata
+    assert "jupyter" not in skeleton.code_cell("predictions = 1", (), {}, LEARNER, "x").metadata
 
 
 def test_only_a_learners_answer_may_end_in_an_error():
     code = '@exercise("01.1")\ndef f(x):\n    # SOLUTION\n    return x\n    # END SOLUTION'
-    assert build._code_cell(code, ("control",), {}, LEARNER, "x").metadata.tags == ["control", "raises-exception"]
-    assert build._code_cell(code, (), {}, SOLUTION, "x").metadata == {}
-    assert build._code_cell("x = 1", (), {}, LEARNER, "x").metadata == {}
+    assert skeleton.code_cell(code, ("control",), {}, LEARNER, "x").metadata.tags == ["control", "raises-exception"]
+    assert skeleton.code_cell(code, (), {}, SOLUTION, "x").metadata == {}
+    assert skeleton.code_cell("x = 1", (), {}, LEARNER, "x").metadata == {}

@@ -66,6 +66,7 @@ BAD_SOURCES = [
     (lint_source.anatomy, (*GOOD[:4], *GOOD[5:]), "control"),
     (lint_source.exercises, (code(ANSWER),), "must call check('50.1'"),
     (lint_source.exercises, (code(ANSWER + "\n\n" + ANSWER), GOOD[4]), "its own cell"),
+    (lint_source.exercises, (code("helper = 1\n\n\n" + ANSWER), GOOD[4]), "holds more than the answer"),
     (lint_source.exercises, (code('@exercise("50.1")\ndef f(x):\n    return x'), GOOD[4]), "no # SOLUTION region"),
     (lint_source.exercises, (*GOOD, code("# SOLUTION\nx = 1\n# END SOLUTION")), "without @exercise"),
     (lint_source.exercises, (code(ANSWER), GOOD[4]), "import hint"),

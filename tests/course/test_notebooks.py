@@ -163,3 +163,14 @@ def test_nobodys_score_reaches_a_built_notebook(monkeypatch):
     env = build.kernel_environment()
     assert "MGMR_LEARNER" not in env and env["MGMR_PROFILE"] == "fast" and env["OMP_NUM_THREADS"] == "1"
     assert env["PATH"] == os.environ["PATH"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_third_is_answered_wrongly_each_in_its_own_way(seed):
+    file = read_sources()["01"].meta.file_name
+    learner = edition(LEARNER, file)
+    made, ids = mixed.with_wrong_answers(learner, "01", random.Random(seed))
+    changed = [a.source for a, b in zip(made.cells, learner.cells, strict=True) if a.source != b.source]
+    assert len(ids) == len(changed) == 1 and all(
+        f'"{i}"' in c or f"'{i}'" in c for i, c in zip(ids, changed, strict=True)
+    )

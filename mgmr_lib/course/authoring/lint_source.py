@@ -94,6 +94,8 @@ def exercises(source: Source, known):
                 if ids
                 else f"a # SOLUTION region stands in a cell without @exercise: {c.source[:50]!r}"
             )
+        if ids and c.source.split("@exercise", 1)[0].strip():
+            yield f"the cell of exercise {ids[0]} holds more than the answer: give the rest a cell of its own"
         for x in ids:
             following = code[i + 1].source if i + 1 < len(code) else ""
             if not re.search(rf"^check\([\"']{re.escape(x)}[\"'],", following, re.MULTILINE):

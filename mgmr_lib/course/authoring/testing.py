@@ -106,6 +106,17 @@ def mixed_notebooks() -> int:
         return nbval(folder)
 
 
+def wrong_notebooks() -> int:
+    """A few learner's notebooks with a random third of the exercises answered wrongly: Run All reaches their end."""
+    names = [s.meta.file_name for s in read_sources().values()]
+    seed = int(os.environ.get("MGMR_TEST_SEED") or random.SystemRandom().randrange(10**6))
+    chosen = random.Random(seed).sample(names, min(SAMPLE, len(names)))
+    print(f"answered wrongly in part (repeat with MGMR_TEST_SEED={seed}): {', '.join(chosen)}", flush=True)
+    found = [fault for name in chosen for fault in mixed.run_with_wrong_answers(REPOSITORY, name, seed)]
+    print("\n".join(found) if found else "all of them run to their end")
+    return 1 if found else 0
+
+
 def _tell_seconds(file: Path) -> None:
     """Print the slowest notebooks, and keep the seconds where MGMR_RECORD_SECONDS asks for it (README's table shows
     them)."""
@@ -134,6 +145,7 @@ PARTS: tuple[tuple[str, Callable[[], int], tuple[str, ...]], ...] = (  # name, w
     ("unit tests and the browser test (pytest tests)", unit_tests, (FULL,)),
     ("every notebook, both editions (nbval)", notebooks, (FULL,)),
     ("a sample with half of the exercises solved (nbval)", mixed_notebooks, (FULL,)),
+    ("a sample with a third of the exercises answered wrongly", wrong_notebooks, (FULL,)),
 )
 
 
