@@ -50,12 +50,11 @@ def draw(bets: dict[str, dict]) -> None:
     if not found:
         return
     fig, ax = plt.subplots(figsize=(4.6, 3.2))
-    ax.plot([0, 100], [0, 100], color=figures.GREY, ls="--", lw=1, label="as sure as right")
-    ax.plot(list(found), [100 * r / n for r, n in found.values()], "o", ms=10, color=figures.BLUE, label="your bets")
+    ax.plot([0, 100], [0, 100], color=figures.GREY, ls="--", lw=1)
+    ax.plot(list(found), [100 * r / n for r, n in found.values()], "o", ms=10, color=figures.BLUE)
     for c, (r, n) in found.items():
         ax.annotate(f"{r} of {n}", (c, 100 * r / n), xytext=(9, -4), textcoords="offset points", fontsize=9)
     ax.set(xlabel="how sure you were (%)", ylabel="how often you were right (%)", xlim=(40, 100), ylim=(-5, 105))
-    ax.set_title("Below the line: too sure; above it: surer than you thought")
-    ax.legend(loc="upper left")
+    ax.set_title("Dots below the line: you were too sure")
     said = "; ".join(f"{c} % sure, right in {r} of {n}" for c, (r, n) in found.items())
     figures.show(fig, f"How often your bets were right against how sure you were: {said}.")

@@ -1,7 +1,9 @@
 """The explorations: small multiples always, sliders that redraw, and the mathematics that they draw."""
 
+import base64
 import io
 import math
+import re
 
 import pytest
 
@@ -47,14 +49,56 @@ def test_explore_wants_values(values):
 def test_a_slider_redraws_the_picture_and_says_the_values():
     pytest.importorskip("ipywidgets")
     box = widgets.make_sliders(draw, (3, 2), {"height": [1, 2, 3], "width": [0.5, 1.5]})
-    first, second, said, image = box.children
-    assert (first.value, second.value, said.value) == (2, 1.5, "height = 2, width = 1.5")
-    before = image.value
+    first, second, said, picture = box.children
+    assert (first.value, second.value) == (2, 1.5) and "height = 2, width = 1.5" in said.value
+    before = picture.value
     second.value = 0.5
-    assert said.value == "height = 2, width = 0.5"
-    assert pixels(image.value).shape == pixels(before).shape and (pixels(image.value) != pixels(before)).any()
+    assert "height = 2, width = 0.5" in said.value and 'alt="The drawing for height = 2, width = 0.5"' in picture.value
+    old, new = (pixels(base64.b64decode(re.search('base64,([^"]+)', v)[1])) for v in (before, picture.value))
+    assert new.shape == old.shape == (400, 600, 4) and (new != old).any() and 'width="300"' in picture.value
     second.value = 1.5
-    assert image.value == before
+    assert picture.value == before
+
+
+class Shown(list):
+    """Outputs of a notebook: (data, metadata)."""
+
+    def __call__(self, data, metadata=None):
+        self.append((data, metadata))
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    made = Shown()
+    monkeypatch.setattr(figures.display, "bundle", made)
+    monkeypatch.setattr(figures.display, "in_notebook", lambda: True)
+    return made
+
+
+def rising():
+    fig, ax = plt.subplots(figsize=(3, 2))
+    ax.set(title="It rises", xlabel="x", ylabel="y")
+    return fig
+
+
+def test_a_stored_figure_has_twice_the_pixels_of_its_width_on_the_page(shown, monkeypatch):
+    monkeypatch.setenv(figures.display.STORED, "1")
+    for _ in range(2):
+        show(rising(), "A line that rises <quickly> to the right.")
+    (data, metadata), (below, _) = shown[:2]
+    picture = base64.b64decode(data["image/png"])
+    assert pixels(picture).shape[:2] == (400, 600)
+    alt = "A line that rises <quickly> to the right."
+    assert metadata["image/png"] == {"alt": alt, "width": 300, "height": 200}
+    assert below["text/markdown"] == f"*Figure: {alt}*" and shown[:2] == shown[2:]
+
+
+def test_a_live_figure_carries_its_alternative_text(shown, monkeypatch):
+    monkeypatch.delenv(figures.display.STORED, raising=False)
+    show(rising(), 'A line that rises <quickly> to the "right".')
+    html = shown[0][0]["text/html"]
+    assert 'alt="A line that rises &lt;quickly&gt; to the &quot;right&quot;."' in html and 'width="300"' in html
+    assert "<figcaption" in html and len(shown) == 1
 
 
 def test_a_figure_needs_a_finding_labels_and_a_caption():
