@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The course in two commands: `python course.py open` and `python course.py test`.
 
-Only a Python is needed to start: `mgmr_lib/setup` uses the standard library alone, and makes the virtual environment that
-holds everything else. This file is kept in words that every Python understands, so that an old one can say what is wrong.
+Only a Python is needed to start: `mgmr_lib/setup` uses the standard library alone, and makes the virtual environment
+that holds everything else. This file is kept in words that every Python understands, so that an old one can say what is
+wrong.
 """
 
 import sys

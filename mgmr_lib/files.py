@@ -1,4 +1,5 @@
-"""Files that are there whole or not at all, on a full disk and after a kill too; what cannot be written is one sentence.
+"""Files that are there whole or not at all, on a full disk and after a kill too; what cannot be written is one
+sentence.
 
 Every writer first writes `.NAME.PROCESS.part` beside its target, brings that to the disk, and then puts it in the
 target's place in one step. A failed write leaves the old file as it was and no part behind; a part of a killed process

@@ -1,7 +1,7 @@
 """Old module names, for learners' own copies of notebooks from the release before chapters became folders.
 
-An import of an old name gives the module where it lives now, the same object. The table serves one release: delete this file
-and the line in `mgmr_lib/__init__.py` after it.
+An import of an old name gives the module where it lives now, the same object. The table serves one release: delete this
+file and the line in `mgmr_lib/__init__.py` after it.
 """
 
 import importlib

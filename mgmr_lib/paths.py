@@ -43,5 +43,6 @@ def corpora_dir() -> Path:
 
 
 def runs_dir() -> Path:
-    """What commands write by default, and git does not keep: `runs/`, of `MGMR_LEARNER` where the environment sets it."""
+    """What commands write by default, and git does not keep: `runs/`, of `MGMR_LEARNER` where the environment sets
+    it."""
     return Path(os.environ.get("MGMR_LEARNER") or REPOSITORY).expanduser().absolute() / "runs"

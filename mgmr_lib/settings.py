@@ -246,8 +246,8 @@ def parse_rates(text: str, name: str = "--rates") -> list[float]:
             rates = [float(part) for part in text.split(",")]
     except (ValueError, InvalidOperation, ArithmeticError):
         raise CourseError(
-            f"{name} is first:last:step (a step above 0, at most {MOST_RATES} rates) or a list such as 0,0.5,1 of rates "
-            f"between 0 and 1, not {_shown(text)}"
+            f"{name} is first:last:step (a step above 0, at most {MOST_RATES} rates) or a list such as 0,0.5,1 of "
+            f"rates between 0 and 1, not {_shown(text)}"
         ) from None
     return _rates_in_range(rates, name, text)
 

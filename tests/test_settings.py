@@ -53,11 +53,15 @@ BAD = [
     ("epochs=0", "--epochs must be"), ("epochs=-3", "--epochs must be"), ("epochs=none", "--epochs must be"),
     ("epochs=true", "--epochs must be"), ("epochs=" + "9" * 5000, "--epochs must be"),
     ("lr=-1", "--lr must be a number, above 0, not '-1'"), ("lr=0", "--lr must be"), ("lr=nan", "--lr must be"),
-    ("lr=inf", "--lr must be"), ("lr=1e999", "--lr must be"), ("ema=2", "--ema must be a number, at least 0 and below 1"),
+    ("lr=inf", "--lr must be"), ("lr=1e999", "--lr must be"), ("ema=2", "--ema must be a number, at least 0 and below "
+                                                                        "1"),
     ("ema=1", "--ema must be"), ("kernel=2", "--kernel must be a whole number, odd and at least 1, not '2'"),
-    ("protocol=C", "--protocol must be one of A, B, not 'C'"), ("max_clips=0", "--max-clips must be a whole number, at least 1, or none"),
-    ("shuffle=maybe", "--shuffle must be true or false"), ("valid_rates=0,2", "--valid-rates"), ("valid_rates=", "--valid-rates"),
-    ("valid_rates=0,0", "--valid-rates names the rate 0 twice"), ("epoch=3", "did you mean epochs?"), ("network=1", "no setting 'network'"),
+    ("protocol=C", "--protocol must be one of A, B, not "
+                   "'C'"), ("max_clips=0", "--max-clips must be a whole number, at least 1, or none"),
+    ("shuffle=maybe", "--shuffle must be true or "
+                      "false"), ("valid_rates=0,2", "--valid-rates"), ("valid_rates=", "--valid-rates"),
+    ("valid_rates=0,0", "--valid-rates names the rate 0 "
+                        "twice"), ("epoch=3", "did you mean epochs?"), ("network=1", "no setting 'network'"),
     ("epochs", "NAME=VALUE"), ("=3", "NAME=VALUE"), ("", "NAME=VALUE"),
 ]  # fmt: skip
 

@@ -45,8 +45,8 @@ def scan_table(records: list[dict], limits: dict) -> str:
     yardsticks = [name for name in ("ours, native", "ours, chunked") if name in names]
     ratios = "".join(f"{'x ' + name.removeprefix('ours, '):>10}" for name in yardsticks)
     lines = [
-        f"selective scan, (b, l, e, n) = ({b}, {length}, {e}, {n}), {records[0]['dtype']}; median ms of processor time; "
-        f"torch's exponentials alone take {exps:.1f} ms in each direction",
+        f"selective scan, (b, l, e, n) = ({b}, {length}, {e}, {n}), {records[0]['dtype']}; median ms of processor "
+        f"time; torch's exponentials alone take {exps:.1f} ms in each direction",
         f"  {'':30}{'forward':>10}{ratios}{'forward+backward':>20}{ratios}{'error':>9}{'rounds':>8}",
     ]
     for name in names:

@@ -78,6 +78,7 @@ def main(args: argparse.Namespace) -> int:
     run = train_run(config, args.out.expanduser(), corpus, args.quiet)
     parameters = sum(p.numel() for p in run.model.parameters())
     print(
-        f"{config.model}, {parameters:,} parameters, configuration {config.hash()}, weights in {args.out}/model.safetensors"
+        f"{config.model}, {parameters:,} parameters, configuration {config.hash()}, weights in "
+        f"{args.out}/model.safetensors"
     )
     return 0

@@ -69,7 +69,8 @@ def _table(rows: list[tuple[str, str]], caption: str) -> str:
     left = "text-align: left; vertical-align: top; padding: 2px 12px 2px 0;"
     cells = "".join(
         f'<tr><th scope="row" style="{left} white-space: nowrap;">{html.escape(name)}</th>'
-        f'<td style="{left} white-space: pre-wrap; overflow-wrap: anywhere;"><code>{html.escape(value)}</code></td></tr>'
+        f'<td style="{left} white-space: pre-wrap; overflow-wrap: '
+        f'anywhere;"><code>{html.escape(value)}</code></td></tr>'
         for name, value in rows
     )
     head = f'<caption style="text-align: left; white-space: nowrap;">{html.escape(caption)}</caption>'

@@ -24,8 +24,8 @@ class Verdict:
     """state: "passed", "not attempted" or "wrong"; message: all that is wrong, for the learner, in plain text.
 
     For a table, the message's parts: advice (what a recognised mistake teaches, or ""), finding ("you have 3 at [1], we
-    expect 4"), given ((name, value) for every input), about ("an impulse", or ""), yours and expected (both results, with
-    digits enough to differ). All are empty where there is nothing to show.
+    expect 4"), given ((name, value) for every input), about ("an impulse", or ""), yours and expected (both results,
+    with digits enough to differ). All are empty where there is nothing to show.
     """
 
     state: str

@@ -1,7 +1,8 @@
 """What an exercise is, and where its definition is found.
 
-`mgmr_lib/chapters/chNN_slug/exercises.py` defines a list `EXERCISES` of `Exercise` for notebook NN. An exercise names its reference, inputs that
-are new on every check, and the wrong answers that learners plausibly give, each with the sentence that helps them on.
+`mgmr_lib/chapters/chNN_slug/exercises.py` defines a list `EXERCISES` of `Exercise` for notebook NN. An exercise names
+its reference, inputs that are new on every check, and the wrong answers that learners plausibly give, each with the
+sentence that helps them on.
 """
 
 import importlib

@@ -18,8 +18,8 @@ _in_memory: dict[str, dict] = {}
 
 
 def learner_dir() -> Path:
-    """The learner's folder: `MGMR_LEARNER` where the environment sets it, else `learner/` of the repository, else, where
-    that belongs to somebody else (one installation for many), `mgmr-course` in the home folder."""
+    """The learner's folder: `MGMR_LEARNER` where the environment sets it, else `learner/` of the repository, else,
+    where that belongs to somebody else (one installation for many), `mgmr-course` in the home folder."""
     if named := os.environ.get("MGMR_LEARNER"):
         return Path(named).expanduser().absolute()
     ours = REPOSITORY / "learner"

@@ -1,4 +1,5 @@
-"""A time limit for a learner's function, on every system: by timers of the operating system, else by a thread that watches."""
+"""A time limit for a learner's function, on every system: by timers of the operating system, else by a thread that
+watches."""
 
 import contextlib
 import ctypes
@@ -19,8 +20,8 @@ def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:
     """Interrupt the body after so many seconds of computing, or ten times as many of waiting (a busy machine is
     nobody's mistake).
 
-    Without the system's timers (Windows, another thread than the main one) one call into compiled code is not interrupted
-    before it returns.
+    Without the system's timers (Windows, another thread than the main one) one call into compiled code is not
+    interrupted before it returns.
     """
     timers = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
     return _by_timers(seconds) if timers else _by_a_watcher(seconds)

@@ -180,7 +180,8 @@ def lab_command(start: str, *options: str, root: Path = REPOSITORY) -> list[str]
     """
     as_root = ["--allow-root"] if getattr(os, "geteuid", lambda: -1)() == 0 else []
     where = [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{start}"]
-    # The browser is given the address itself: snap's and the Store's browsers cannot read the page that redirects to it.
+    # The browser is given the address itself: snap's and the Store's browsers cannot read the page that redirects to
+    # it.
     browser = "--ServerApp.use_redirect_file=False"
     # A kernel holds about a gigabyte; one that nobody used for IDLE_S gives it back, its notebook open or not.
     idle = [f"--MappingKernelManager.{name}={value}" for name, value in CULLING.items()]

@@ -97,7 +97,8 @@ class Split:
     the file holds none;
     extra: further columns of n values each (SIMS's one-modality labels, the classroom corpus's sarcasm flag);
     text: the file's own text features, if it holds any. A file with features alone has token_ids that are all zero,
-    and its token_lengths are the features'. unk_id: the token that stands for a missing one, [UNK] in BERT's vocabularies.
+    and its token_lengths are the features'. unk_id: the token that stands for a missing one, [UNK] in BERT's
+    vocabularies.
     """
 
     ids: tuple[str, ...]

@@ -29,7 +29,8 @@ def text_view(corpus: Corpus, encoder, quiet: bool = False) -> Corpus:
 
     The file's own features for "stored"; else the file's token ids where they are in the encoder's vocabulary, its
     raw_text tokenised anew where the encoder has special tokens unlike BERT's, and long clips cut to the encoder's
-    positions; each is said on stderr, unless quiet. Raises CourseError, with clip and fix, where the file holds no such text.
+    positions; each is said on stderr, unless quiet. Raises CourseError, with clip and fix, where the file holds no such
+    text.
     """
     where, split = corpus.source or corpus.name, corpus.any_split
     if encoder.name == STORED:
@@ -57,8 +58,8 @@ def _in_vocabulary(corpus: Corpus, encoder, where: str, say) -> Corpus:
         return corpus
     if not worded:
         raise CourseError(
-            f"{where} has no raw_text that {encoder.name!r} could tokenise, and its token ids are BERT's: use a BERT as "
-            "--text-encoder"
+            f"{where} has no raw_text that {encoder.name!r} could tokenise, and its token ids are BERT's: use a BERT "
+            "as --text-encoder"
         )
     tokenizer, special = load_tokenizer(encoder.name), encoder.special
     if agreement(tokenizer, first, special=special) >= 0.5:
@@ -77,8 +78,9 @@ def _check_ids(where: str, split: Split, encoder) -> None:
     if wrong.any():
         clip, step = np.argwhere(wrong)[0]
         raise CourseError(
-            f"{where} holds the token id {split.token_ids[clip, step]} at clip {split.ids[clip]}, but the vocabulary of "
-            f"{encoder.name!r} goes from 0 to {encoder.vocab_size - 1}: use the --text-encoder that the file was made for"
+            f"{where} holds the token id {split.token_ids[clip, step]} at clip {split.ids[clip]}, but the vocabulary "
+            f"of {encoder.name!r} goes from 0 to {encoder.vocab_size - 1}: use the --text-encoder that the file was "
+            "made for"
         )
 
 
@@ -103,8 +105,8 @@ def check_trainable(corpus: Corpus) -> None:
     lacking = [name for name in SPLITS if name not in corpus.splits]
     if lacking:
         raise CourseError(
-            f"{where} has no split {' and '.join(map(repr, lacking))} (it holds {', '.join(corpus.splits)}), so nothing "
-            "can be trained on it: a finished run predicts its clips with `predict --data`"
+            f"{where} has no split {' and '.join(map(repr, lacking))} (it holds {', '.join(corpus.splits)}), so "
+            "nothing can be trained on it: a finished run predicts its clips with `predict --data`"
         )
     for name in SPLITS:
         check_labels(corpus, name)
@@ -116,7 +118,8 @@ def check_labels(corpus: Corpus, split: str) -> None:
     if len(bad):
         raise CourseError(
             f"{corpus.source or corpus.name}: {split}/regression_labels is missing or not finite for {len(bad)} clips "
-            f"(the first is {corpus[split].ids[bad[0]]}): `predict` works without labels, training and evaluating do not"
+            f"(the first is {corpus[split].ids[bad[0]]}): `predict` works without labels, training and evaluating do "
+            "not"
         )
 
 

@@ -77,6 +77,7 @@ def _labels(corpus: Corpus) -> list[str]:
         if shrunk or scaled or standard or shifted:
             lines.append(
                 f"labels of {name} look normalised: they lie in [{labels.min():.2f}, {labels.max():.2f}] with standard "
-                f"deviation {labels.std():.2f}, those of train in [{train.min():.2f}, {train.max():.2f}] with {train.std():.2f}"
+                f"deviation {labels.std():.2f}, those of train in [{train.min():.2f}, {train.max():.2f}] with "
+                f"{train.std():.2f}"
             )
     return lines

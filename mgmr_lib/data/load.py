@@ -14,9 +14,9 @@ from mgmr_lib.paths import absolute
 def load_corpus(name_or_path: str | Path, family: str | None = None, partial: bool = False) -> Corpus:
     """A corpus by name ("classroom-mosi", "classroom-mosei", "classroom-sims") or by the path of a data file.
 
-    family: "mosi", "mosei" or "sims" where the file does not tell it. partial: a file may lack splits and labels. A classroom corpus that is not there yet is
-    downloaded and built first (data/README.md). Errors: CourseError for an unknown name, a file that cannot be read,
-    a failed download.
+    family: "mosi", "mosei" or "sims" where the file does not tell it. partial: a file may lack splits and labels. A
+    classroom corpus that is not there yet is downloaded and built first (data/README.md). Errors: CourseError for an
+    unknown name, a file that cannot be read, a failed download.
     """
     spec = classroom.SPECS.get(str(name_or_path))
     if spec is not None:

@@ -57,8 +57,8 @@ def _family(name: str, folder: Path) -> str:
         ) from error
     if family not in FAMILIES:
         raise CourseError(
-            f"{name!r} is a model of the kind {str(family)[:40]!r}, which is no text encoder that we read: choose one of the "
-            f"families {', '.join(FAMILIES)}"
+            f"{name!r} is a model of the kind {str(family)[:40]!r}, which is no text encoder that we read: choose one "
+            f"of the families {', '.join(FAMILIES)}"
         )
     return family
 
@@ -70,8 +70,8 @@ def _check_complete(name: str, model: nn.Module, report: dict) -> None:
     if lacking or wrong:
         first, count = (lacking + wrong)[0], len(lacking) + len(wrong)
         raise CourseError(
-            f"the weights of {name!r} do not fill the model: {count} of {len(model.state_dict())} are missing or of another "
-            f"shape (such as {first}), so it is another kind of model or an incomplete copy: get it again"
+            f"the weights of {name!r} do not fill the model: {count} of {len(model.state_dict())} are missing or of "
+            f"another shape (such as {first}), so it is another kind of model or an incomplete copy: get it again"
         )
     if getattr(model, "pooler", None) is not None:
         model.pooler = None

@@ -1,4 +1,5 @@
-"""Token ids as MMSA stores them, by each encoder's own tokeniser. (No torch here: describing data must answer at once.)"""
+"""Token ids as MMSA stores them, by each encoder's own tokeniser. (No torch here: describing data must answer at
+once.)"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,8 @@ def load_tokenizer(name: str) -> Tokenizer:
     """
     if name == "stored":
         raise CourseError(
-            "stored text features come from the data file, so words of one's own have none: train with another --text-encoder"
+            "stored text features come from the data file, so words of one's own have none: train with another "
+            "--text-encoder"
         )
     if name in ("minilm", "tiny"):
         path = require(MINILM, "tokenizer.json")
@@ -68,7 +70,8 @@ def _converted(name: str, folder: Path) -> Tokenizer:
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise CourseError(
-            f"the text encoder {name!r} has no tokenizer.json, and none can be made of its vocabulary ({reason}): save one there"
+            f"the text encoder {name!r} has no tokenizer.json, and none can be made of its vocabulary ({reason}): save "
+            "one there"
         ) from error
 
 
@@ -115,7 +118,8 @@ def agreement(tokenizer: Tokenizer, split: Split, clips: int = 32, special: Spec
 
 
 def vocabulary_mismatch(tokenizer: Tokenizer, split: Split, clips: int = 32) -> str | None:
-    """A warning where the file's ids are not what this tokeniser makes of its raw text (another vocabulary), else None."""
+    """A warning where the file's ids are not what this tokeniser makes of its raw text (another vocabulary), else
+    None."""
     agree = agreement(tokenizer, split, clips)
     if agree >= 0.5:
         return None

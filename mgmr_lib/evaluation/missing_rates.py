@@ -1,4 +1,5 @@
-"""How predictions hold up as more goes missing: one record for each missing rate and mask seed, and the tables of them."""
+"""How predictions hold up as more goes missing: one record for each missing rate and mask seed, and the tables of
+them."""
 
 from collections.abc import Callable, Iterable
 
@@ -115,7 +116,8 @@ def print_table(result: dict) -> None:
         frame[f"{name} mae"], frame[f"{name} corr"] = means["mae"], means["corr"]
     seeds = len({r["seed"] for r in result["records"]})
     print(
-        f"{result['model']} on {result['data']}, {result['split']} split, protocol {result['protocol']}, {seeds} mask seeds"
+        f"{result['model']} on {result['data']}, {result['split']} split, protocol {result['protocol']}, {seeds} mask "
+        "seeds"
     )
     print(frame.round(3).to_string())
 

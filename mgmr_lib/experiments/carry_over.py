@@ -29,8 +29,8 @@ def carry_over(sweep: Sweep, jobs: Iterable[Job], say=print) -> int:
                 count += 1
     if count:
         say(
-            f"{count} records of {sweep.corpus.name} by an earlier release are filed under its content now; clips, labels"
-            " and words are checked to be the same, features could not be"
+            f"{count} records of {sweep.corpus.name} by an earlier release are filed under its content now; clips, "
+            "labels and words are checked to be the same, features could not be"
         )
     return count
 

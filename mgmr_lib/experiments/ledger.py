@@ -202,11 +202,11 @@ def provenance_line(records: Iterable[dict], experiment: str = "table") -> str:
     masks = sorted({row["seed"] for r in records for row in r["records"]})
     minutes = np.sum([r["seconds"] for r in trained]) / 60
     return (
-        f"**Recorded, not computed here**: {several(r['corpus'] for r in records)}, {several(r['profile'] for r in records)} profile, "
-        f"protocol {several(r['protocol'] for r in records)}, {len(trained)} training runs (seeds {seeds}; mask seeds {masks[0]} to {masks[-1]}), "
-        f"{minutes:.0f} minutes of training on {several(f['device'] for f in facts)}, torch {several(f['versions']['torch'] for f in facts)}, "
-        f"commit {several(f['commit'] for f in facts)}, {several(f['date'] for f in facts)}."
-        f"{_objectives(trained)}"
+        f"**Recorded, not computed here**: {several(r['corpus'] for r in records)}, "
+        f"{several(r['profile'] for r in records)} profile, protocol {several(r['protocol'] for r in records)}, "
+        f"{len(trained)} training runs (seeds {seeds}; mask seeds {masks[0]} to {masks[-1]}), {minutes:.0f} minutes of "
+        f"training on {several(f['device'] for f in facts)}, torch {several(f['versions']['torch'] for f in facts)}, "
+        f"commit {several(f['commit'] for f in facts)}, {several(f['date'] for f in facts)}.{_objectives(trained)}"
     )
 
 

@@ -79,7 +79,8 @@ def main(args: argparse.Namespace) -> int:
         again = repeat(record, Path(folder), args.quiet, args.data)
     largest = differences(record["records"], again["records"])
     print(
-        f"{record['label']}, seed {record['training_seed']}, protocol {record['protocol']}: largest difference over all rates and masks"
+        f"{record['label']}, seed {record['training_seed']}, protocol {record['protocol']}: largest difference over "
+        "all rates and masks"
     )
     for metric, value in largest.items():
         print(f"  {metric:10s} {value:.6f}")

@@ -59,8 +59,8 @@ def verdicts(records: list[dict]) -> list[str]:
         for rival in [r for r in RIVALS if r in names]:
             found = {m: paired(records, network, rival, m) for m in ("mae", "corr")}
             mae, corr = (f"{interval_text(f)}, {_word(f, m)}" for m, f in found.items())
-            out.append(f"- {names[network][0]['label']} against {names[rival][0]['label']}: AUILC of MAE {mae}; of Corr {corr} "
-                       f"({len(found['mae']['seeds'])} seeds).")  # fmt: skip
+            out.append(f"- {names[network][0]['label']} against {names[rival][0]['label']}: AUILC of MAE {mae}; of "
+                       f"Corr {corr} ({len(found['mae']['seeds'])} seeds).")  # fmt: skip
     return out
 
 
@@ -77,11 +77,13 @@ def results_section(root: Path = REPOSITORY) -> str:
     shown = [r for r in records if r["name"] in SHOWN]
     return "\n".join([
         f"![F1 and error of the networks as more of each clip goes missing]({figure}/curve.png)", "",
-        "*Sentences and ratings are real (VADER's ground truth); voice and face are simulated: [data/README.md](data/README.md).*", "",
+        "*Sentences and ratings are real (VADER's ground truth); voice and face are simulated: "
+        "[data/README.md](data/README.md).*", "",
         headline_table(shown), "",
         "Brackets: 95 % intervals over training seeds; differences below are paired by seed.", "",
         *verdicts(shown), "",
         provenance_line(shown), "",
-        f"All tables, beside the papers' own numbers: [{figure}]({figure}). Any of them again: `python -m mgmr_lib experiment table`, or one run "
-        "with `python -m mgmr_lib experiment reproduce --record data/results/ledger/...`.",
+        f"All tables, beside the papers' own numbers: [{figure}]({figure}). Any of them again: `python -m mgmr_lib "
+        "experiment table`, or one run with `python -m mgmr_lib experiment reproduce --record "
+        "data/results/ledger/...`.",
     ])  # fmt: skip

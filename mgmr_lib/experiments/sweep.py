@@ -181,8 +181,8 @@ def run_group(
             record = measure(sweep, job, run)
             write_record(sweep.ledger, record)
             first = record["records"][0]
-            say(f"{job.name} ({job.protocol}): {time.perf_counter() - started:.0f} s, at rate {first['rate']:g} MAE {first['mae']:.3f}, "
-                f"Corr {first['corr']:.3f}")  # fmt: skip
+            say(f"{job.name} ({job.protocol}): {time.perf_counter() - started:.0f} s, at rate {first['rate']:g} MAE "
+                f"{first['mae']:.3f}, Corr {first['corr']:.3f}")  # fmt: skip
         accelerator.wait_for_everyone()
 
 

@@ -136,7 +136,8 @@ def page(table: Table, frame: pd.DataFrame, records: Iterable[dict], family: str
     lines = [
         f"# {table.title}",
         "",
-        f"Protocol {table.protocol}, {AREA_WORDS[table.area]}. Brackets: 95 % intervals over training seeds (Student's t).",
+        f"Protocol {table.protocol}, {AREA_WORDS[table.area]}. Brackets: 95 % intervals over training seeds (Student's "
+        "t).",
         "",
     ]
     lines += [provenance_line(records, experiment), *_settings_lines(records), ""]
@@ -150,7 +151,8 @@ def page(table: Table, frame: pd.DataFrame, records: Iterable[dict], family: str
     if len(theirs):
         lines += [
             "",
-            f"**The paper's numbers** ({theirs.iloc[0]['source']}; real {family.upper()} recordings, other encoders, one number a cell):",
+            f"**The paper's numbers** ({theirs.iloc[0]['source']}; real {family.upper()} recordings, other encoders, "
+            "one number a cell):",
             "",
         ]
         cells = [(r["label"], *(cell(r, m) for m in metrics)) for _, r in theirs.iterrows()]

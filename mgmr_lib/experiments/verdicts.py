@@ -1,4 +1,5 @@
-"""What a paired difference allows to say. One rule for every table, page and notebook: its 95 % interval leaves out 0."""
+"""What a paired difference allows to say. One rule for every table, page and notebook: its 95 % interval leaves out
+0."""
 
 from collections.abc import Mapping
 

@@ -44,7 +44,8 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "Each sets up .venv first, where that is still to do. --torch: which build of torch; without it, CUDA where an",
+            "Each sets up .venv first, where that is still to do. --torch: which build of torch; without it, CUDA "
+            "where an",
             "NVIDIA GPU is. Everything else: python -m mgmr_lib --help",
         ]
     )

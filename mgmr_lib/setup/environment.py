@@ -85,8 +85,8 @@ class Environment:
             raise CourseError(refusal)
         if not self.writable():
             raise CourseError(
-                f"{self.root} cannot be written to and is not set up for this: who owns it runs `python course.py {needs}` "
-                "there once, or copy the course into a folder of yours"
+                f"{self.root} cannot be written to and is not set up for this: who owns it runs `python course.py "
+                f"{needs}` there once, or copy the course into a folder of yours"
             )
         with _alone(self.root):
             if not self.serves(needs, torch):  # another terminal may have done it while we waited
@@ -118,7 +118,8 @@ class Environment:
         print(f"setting up {self.folder} with {installer.name}")
         print(f"  {choice.says}")
         print(
-            f"  download about {size['download_mb'] / 1000:.1f} GB, {size['disk_mb'] / 1000:.1f} GB on the disk; some minutes",
+            f"  download about {size['download_mb'] / 1000:.1f} GB, {size['disk_mb'] / 1000:.1f} GB on the disk; some "
+            "minutes",
             flush=True,
         )
         free_mb = shutil.disk_usage(self.folder).free / 1e6
@@ -205,8 +206,8 @@ def _has(module: str) -> bool:
 def _no_venv() -> str:
     package = f"python{_python()}-venv"
     return (
-        f"this Python has no working venv (Debian, Ubuntu and WSL ship it apart): run `sudo apt install {package}` or take "
-        f"a Python from python.org, {faults.AGAIN}"
+        f"this Python has no working venv (Debian, Ubuntu and WSL ship it apart): run `sudo apt install {package}` or "
+        f"take a Python from python.org, {faults.AGAIN}"
     )
 
 

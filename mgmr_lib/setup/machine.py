@@ -75,8 +75,9 @@ def _system_refusal(machine: Machine) -> str | None:
         return f"torch has no wheels for {machine.system}: use Linux, macOS or Windows (or a Linux container)"
     if machine.processor not in PROCESSORS[machine.system]:
         return {
-            "Darwin": "torch has had no wheels for Intel Macs since 2.3: on a Mac with Apple silicon use a Python built "
-            "for arm64 (python.org's installer), on an Intel Mac another computer, such as a hosted JupyterLab on Linux",
+            "Darwin": "torch has had no wheels for Intel Macs since 2.3: on a Mac with Apple silicon use a Python "
+            "built for arm64 (python.org's installer), on an Intel Mac another computer, such as a hosted JupyterLab "
+            "on Linux",
             "Windows": "torch's pinned wheels for Windows are for x86-64: install the 64-bit (x86-64) Python, which "
             "Windows on ARM runs too",
         }.get(machine.system, f"torch has no wheels for Linux on {machine.processor}: use x86-64 or aarch64")

@@ -44,7 +44,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
             metadata = json.loads((f.metadata() or {}).get("state", "{}"))
         if not isinstance(metadata, dict):
             raise ValueError("its state is no dictionary")
-        # Not load_file: its tensors stay mapped to the file, which Windows then refuses to replace when the run goes on.
+        # Not load_file: its tensors stay mapped to the file, which Windows then refuses to replace when the run goes
+        # on.
         return load(path.read_bytes()), metadata
     except FileNotFoundError:
         raise CourseError(f"{path} does not exist: train first, or check the path") from None

@@ -1,4 +1,5 @@
-"""What `python -m mgmr_lib gpu` meets on a GPU machine, as stand-ins: pip, nvcc, the authors' packages, a trial on the CPU.
+"""What `python -m mgmr_lib gpu` meets on a GPU machine, as stand-ins: pip, nvcc, the authors' packages, a trial on the
+CPU.
 
 Nothing here ran on a GPU: the tests show the command's decisions and sentences, not the kernels.
 """
@@ -82,7 +83,8 @@ sys.exit("error: it gives other numbers than our own" if selective_scan_interfac
 
 
 def scan_module(kind: str) -> str:
-    """The text of mamba_ssm.ops.selective_scan_interface: "right", "wrong", "dies", or an error that its import raises."""
+    """The text of mamba_ssm.ops.selective_scan_interface: "right", "wrong", "dies", or an error that its import
+    raises."""
     if kind == "dies":
         return "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
     return f"WRONG = {kind == 'wrong'}" if kind in ("right", "wrong") else f"raise ImportError({kind!r})"

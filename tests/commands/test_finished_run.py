@@ -1,4 +1,5 @@
-"""A finished run is used from everywhere: its data moved, gone, replaced; `evaluate` and `predict` beside references."""
+"""A finished run is used from everywhere: its data moved, gone, replaced; `evaluate` and `predict` beside
+references."""
 
 import json
 import shutil
@@ -139,7 +140,8 @@ def test_mistakes_of_evaluate_are_one_sentence(folder, capsys, words, said):
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"records": 3}', '{"model": "m", "data": "d", "records": [1]}', "{",
-                                     '{"runs": []}', '{"model": "m", "data": "d", "records": [{"rate": "x", "seed": 1}]}'])  # fmt: skip
+                                     '{"runs": []}', '{"model": "m", "data": "d", "records": [{"rate": "x", "seed": '
+                                                     '1}]}'])  # fmt: skip
 def test_a_report_refuses_what_is_no_evaluation(tmp_path, capsys, content):
     path = tmp_path / "r.json"
     path.write_text(content)

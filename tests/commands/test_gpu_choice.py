@@ -1,4 +1,5 @@
-"""`python -m mgmr_lib gpu` chooses a wheel or a build that fits the machine, and knows why it fails (stand-ins; no GPU here)."""
+"""`python -m mgmr_lib gpu` chooses a wheel or a build that fits the machine, and knows why it fails (stand-ins; no GPU
+here)."""
 
 import dataclasses
 import os

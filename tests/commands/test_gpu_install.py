@@ -1,4 +1,5 @@
-"""`python -m mgmr_lib gpu` proves what it installs and leaves the course whole where that fails (stand-ins; no GPU here)."""
+"""`python -m mgmr_lib gpu` proves what it installs and leaves the course whole where that fails (stand-ins; no GPU
+here)."""
 
 import argparse
 import dataclasses

@@ -52,7 +52,8 @@ def write_root(root):
     (source / "01_tiny.py").write_text(TINY)
     (source / "glossary.yml").write_text("state:\n  symbol: $h$\n  text: What a recurrence carries along.\n")
     (source / "bibliography.yml").write_text(
-        "kalman1960:\n  short: Kalman 1960\n  authors: R. E. Kalman\n  year: 1960\n  title: Filtering\n  text: Our source.\n"
+        "kalman1960:\n  short: Kalman 1960\n  authors: R. E. Kalman\n  year: 1960\n  title: Filtering\n  text: Our "
+        "source.\n"
     )
     (root / "README.md").write_text(README)
     return root

@@ -1,4 +1,5 @@
-"""Text encoders of every family that is read, from small random checkpoints as save_pretrained and the hub write them."""
+"""Text encoders of every family that is read, from small random checkpoints as save_pretrained and the hub write
+them."""
 
 import json
 
@@ -110,7 +111,8 @@ def test_a_corpus_is_tokenised_anew_only_where_the_vocabulary_is_another(tmp_pat
 
 
 def test_the_hub_layout_of_an_old_bert_is_read(tmp_path):
-    """bert-base-uncased on the hub: every name behind "bert.", LayerNorm's gamma and beta, the heads of pre-training."""
+    """bert-base-uncased on the hub: every name behind "bert.", LayerNorm's gamma and beta, the heads of
+    pre-training."""
     from transformers import BertForPreTraining
 
     checkpoint(tmp_path, head=BertForPreTraining)

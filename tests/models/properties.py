@@ -1,4 +1,5 @@
-"""What must hold for every network, whatever it is made of: what a prediction may depend on, and that all of it learns."""
+"""What must hold for every network, whatever it is made of: what a prediction may depend on, and that all of it
+learns."""
 
 import dataclasses
 import functools
@@ -39,7 +40,8 @@ def predictions(net: nn.Module, data: MaskedSplit, batch_size: int = 24, order=N
 
 
 def assert_a_prediction_depends_on_its_clip_alone(net: nn.Module, spread: float, rtol: float = 0) -> None:
-    """Neither on the order nor on the size of the batch. spread: what the predictions must differ by, or nothing is shown."""
+    """Neither on the order nor on the size of the batch. spread: what the predictions must differ by, or nothing is
+    shown."""
     data = masked()
     whole = predictions(net, data)
     assert whole.std() > spread

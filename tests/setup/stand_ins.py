@@ -1,7 +1,8 @@
-"""A small course with stand-in packages: the real set-up code in a checkout that installs in seconds, without a network.
+"""A small course with stand-in packages: the real set-up code in a checkout that installs in seconds, without a
+network.
 
-Every package is a wheel of a few bytes; the library's own code beyond the set-up is replaced by a module that says what it
-was asked to do.
+Every package is a wheel of a few bytes; the library's own code beyond the set-up is replaced by a module that says what
+it was asked to do.
 """
 
 import os

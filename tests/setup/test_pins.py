@@ -1,4 +1,5 @@
-"""constraints.txt holds on every system and Python that the course serves, and no two of its pins contradict each other."""
+"""constraints.txt holds on every system and Python that the course serves, and no two of its pins contradict each
+other."""
 
 import functools
 import json

@@ -314,12 +314,16 @@ def test_uv_installs_where_it_is_on_the_path(root, env, wheels):
     [
         ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "disk"),
         ("error: failed to copy file: No space left on device (os error 28)", "disk"),
-        ("ERROR: Could not install packages due to an OSError: [WinError 32] The process cannot access the file", "in use"),
+        ("ERROR: Could not install packages due to an OSError: [WinError 32] The process cannot access the "
+         "file", "in use"),
         ("PermissionError: [WinError 5] Access is denied: 'C:\\\\course\\\\.venv\\\\torch.dll'", "in use"),
-        ("ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 407 Proxy Auth'))\nNo matching distribution", "proxy"),
-        ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate is not yet valid'))", "certificate"),
+        ("ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 407 Proxy Auth'))\nNo matching "
+         "distribution", "proxy"),
+        ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate is not yet "
+         "valid'))", "certificate"),
         ("Caused by: invalid peer certificate: UnknownIssuer", "certificate"),
-        ("NewConnectionError: [Errno -3] Temporary failure in name resolution\nERROR: No matching distribution found for torch", "network"),
+        ("NewConnectionError: [Errno -3] Temporary failure in name resolution\nERROR: No matching distribution found "
+         "for torch", "network"),
         ("  Caused by: dns error: failed to lookup address information", "network"),
         ("pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool: Read timed out.", "network"),
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "damaged"),

@@ -178,7 +178,8 @@ def test_older_checkpoints_without_seconds_are_read():
     assert Progress.from_checkpoint(old) == Progress()
 
 
-# ---- a full disk ------------------------------------------------------------------------------------------------------
+# ---- a full disk
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_a_disk_that_is_full_at_any_write_costs_nothing(tmp_path, monkeypatch):
@@ -224,7 +225,8 @@ def test_a_folder_that_may_not_be_written_to(tmp_path):
         train_run(config(), tmp_path / "run", toy_corpus(), quiet=True)
 
 
-# ---- a kill, and a second process -------------------------------------------------------------------------------------
+# ---- a kill, and a second process
+# -------------------------------------------------------------------------------------
 
 SCRIPT = """
 import os, signal, sys

@@ -17,8 +17,8 @@ def gpu_benchmarks(folder: Path = RESULTS) -> str:
     files = sorted(folder.glob(PATTERN))
     if not files:
         return (
-            f"**Not recorded yet.** No file `{PATTERN}` lies in `data/results`: nobody has run `python -m mgmr_lib bench --device cuda` "
-            "on a GPU and kept its result, so this course states no time of a GPU."
+            f"**Not recorded yet.** No file `{PATTERN}` lies in `data/results`: nobody has run `python -m mgmr_lib "
+            "bench --device cuda` on a GPU and kept its result, so this course states no time of a GPU."
         )
     return "\n\n".join(_table(f) for f in files)
 

@@ -65,7 +65,8 @@ def comparisons(records: list[dict], pairs: Iterable[tuple[str, str]]) -> list[s
             continue
         if len(found["seeds"]) == 1:
             said.append(
-                f"- {labels[first]} against {labels[second]}, error over all rates: {found['mean']:+.3f} points in one seed: no interval, no verdict."
+                f"- {labels[first]} against {labels[second]}, error over all rates: {found['mean']:+.3f} points in one "
+                "seed: no interval, no verdict."
             )
             continue
         ends = f"{found['mean']:+.3f} points (95 % interval {found['low']:+.3f} to {found['high']:+.3f}, {len(found['seeds'])} seeds)"
@@ -126,8 +127,8 @@ def recorded_costs(found: dict | None) -> str:
         label = next((r["label"] for r in mine if r["name"] == name), name)
         rows.append((label, *(cells.get(n, "") for n in lengths)))
     head = (
-        f"**Recorded, not computed here**: {found['profile']} profile, batch {found['batch']}, one thread, {facts.get('device', 'cpu')}, commit "
-        f"{facts.get('commit', '')}, {facts.get('date', '')}."
+        f"**Recorded, not computed here**: {found['profile']} profile, batch {found['batch']}, one thread, "
+        f"{facts.get('device', 'cpu')}, commit {facts.get('commit', '')}, {facts.get('date', '')}."
     )
     return head + "\n\n" + markdown.table(("train step", *(f"{n} frames" for n in lengths)), rows)
 

@@ -124,8 +124,9 @@ def verdict(records: list[dict], first: str, second: str) -> str:
         else "share hardly any luck, so that pairs do not pay here"
     )
     return (
-        f"{word}. {labels[0]} minus {labels[1]}, AUILC of MAE: {verdicts.interval_text(found)} over {len(seeds)} seeds. "
-        f"The differences have a standard deviation of {found['sd']:.3f}; without pairs it would be {apart:.3f}: the two {shared}."
+        f"{word}. {labels[0]} minus {labels[1]}, AUILC of MAE: {verdicts.interval_text(found)} over {len(seeds)} "
+        f"seeds. The differences have a standard deviation of {found['sd']:.3f}; without pairs it would be "
+        f"{apart:.3f}: the two {shared}."
     )
 
 

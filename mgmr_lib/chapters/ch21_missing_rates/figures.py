@@ -80,8 +80,9 @@ def widths_said(table: list[list[float]], pooled: list[float], independent: list
         return EMPTY
     wide, narrow = (t["high"] - t["low"] for t in (t_interval(independent), t_interval(pooled)))
     return (
-        f"MGMR-Net at rate 0.5, recorded: {len(table)} trainings under {len(table[0])} masks each. Taken over all {len(pooled)} numbers the interval is "
-        f"{narrow:.3f} points wide, taken over one number a training {wide:.3f}: {wide / narrow:.1f} times as wide."
+        f"MGMR-Net at rate 0.5, recorded: {len(table)} trainings under {len(table[0])} masks each. Taken over all "
+        f"{len(pooled)} numbers the interval is {narrow:.3f} points wide, taken over one number a training {wide:.3f}: "
+        f"{wide / narrow:.1f} times as wide."
     )
 
 

@@ -55,7 +55,8 @@ def _kept(fn: Callable[[], object]) -> list[torch.Tensor]:
 
 
 def kept_for_backward(fn: Callable[[], torch.Tensor]) -> int:
-    """Elements of memory that autograd keeps for the backward of fn(); a block that several tensors share counts once."""
+    """Elements of memory that autograd keeps for the backward of fn(); a block that several tensors share counts
+    once."""
     return sum(t.untyped_storage().nbytes() // t.element_size() for t in _kept(fn))
 
 

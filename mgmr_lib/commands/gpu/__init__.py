@@ -1,9 +1,9 @@
 """`python -m mgmr_lib gpu` (`python course.py gpu`): mamba_ssm's CUDA kernels, tried before they are installed.
 
 A ready-made wheel of the packages' authors where one was built for this very torch, CUDA, C++ ABI and Python; else they
-are compiled here. Everything happens in a temporary folder first: only what a call has proved to agree with our own scan
-reaches the course's environment, and torch is never replaced. The course needs none of it: our own GPU kernel comes with
-torch's CUDA build.
+are compiled here. Everything happens in a temporary folder first: only what a call has proved to agree with our own
+scan reaches the course's environment, and torch is never replaced. The course needs none of it: our own GPU kernel
+comes with torch's CUDA build.
 """
 
 import argparse
@@ -64,7 +64,8 @@ def _install(machine, folder: Path, log: Path, only_build: bool) -> str:
             failures.append(f"{name}: {error}")
             print(failures[-1], flush=True)
     raise CourseError(
-        f"mamba_ssm could not be installed, and the course is as it was ({'; '.join(failures)}). All that was said is in {log}"
+        f"mamba_ssm could not be installed, and the course is as it was ({'; '.join(failures)}). All that was said is "
+        f"in {log}"
     )
 
 

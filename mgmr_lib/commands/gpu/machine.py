@@ -1,4 +1,5 @@
-"""What decides how mamba_ssm gets onto this machine: system, Python, torch, GPU, and the CUDA compilers that are there."""
+"""What decides how mamba_ssm gets onto this machine: system, Python, torch, GPU, and the CUDA compilers that are
+there."""
 
 import os
 import platform
@@ -57,8 +58,8 @@ def why_not(machine: Machine) -> str | None:
         )
     if machine.cuda is None and shutil.which("nvidia-smi"):
         return (
-            "this machine has an NVIDIA GPU, but its torch is a build for CPUs: run `python course.py open --torch cuda`, "
-            "then `python course.py gpu`"
+            "this machine has an NVIDIA GPU, but its torch is a build for CPUs: run `python course.py open --torch "
+            "cuda`, then `python course.py gpu`"
         )
     if machine.cuda is None or machine.gpu is None:
         return (
@@ -88,8 +89,8 @@ def toolkit_for(machine: Machine) -> Toolkit:
             "folder (in a container: an image whose name holds 'devel'), then run `python course.py gpu` again"
         )
     raise CourseError(
-        f"nvcc in {found[0].home} is of CUDA {found[0].version}, but torch was built with CUDA {machine.cuda}: install the "
-        f"CUDA toolkit {machine.cuda} and set CUDA_HOME to its folder, then run `python course.py gpu` again"
+        f"nvcc in {found[0].home} is of CUDA {found[0].version}, but torch was built with CUDA {machine.cuda}: install "
+        f"the CUDA toolkit {machine.cuda} and set CUDA_HOME to its folder, then run `python course.py gpu` again"
     )
 
 

@@ -1,7 +1,8 @@
 """Stands in for nvcc while a package is compiled: the same compiler, told to make code for this machine's GPU alone.
 
-The packages' own settings name up to nine kinds of GPU and take no other word for it; each costs as much time as the first.
-Only the standard library, since it starts once a file. MGMR_NVCC: the compiler; MGMR_CAPABILITY: "90" on an H100.
+The packages' own settings name up to nine kinds of GPU and take no other word for it; each costs as much time as the
+first. Only the standard library, since it starts once a file. MGMR_NVCC: the compiler; MGMR_CAPABILITY: "90" on an
+H100.
 """
 
 import os

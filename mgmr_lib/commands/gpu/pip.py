@@ -34,8 +34,8 @@ REASONS = (
     ),
     (
         r"bare_metal_version|CUDA_HOME environment variable is not set|nvcc(?:'|: )?.*(?:not found|No such file)",
-        "the CUDA compiler (nvcc) was not found: install the CUDA toolkit that torch was built with, and set CUDA_HOME to "
-        "its folder",
+        "the CUDA compiler (nvcc) was not found: install the CUDA toolkit that torch was built with, and set CUDA_HOME "
+        "to its folder",
     ),
     (
         r"detected CUDA version .* mismatches|libcudart\.so\.\d+: cannot open",
@@ -44,7 +44,8 @@ REASONS = (
     ),
     (
         r"undefined symbol|GLIBCXX_|CXXABI_",
-        "it was built for another torch or C++ ABI than the one here: compile it here with `python course.py gpu --build`",
+        "it was built for another torch or C++ ABI than the one here: compile it here with `python course.py gpu "
+        "--build`",
     ),
     (
         r"No module named '(?:selective_scan_cuda|causal_conv1d_cuda)'",

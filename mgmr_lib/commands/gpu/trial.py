@@ -1,5 +1,5 @@
-"""Call mamba_ssm's and causal_conv1d's kernels and compare them with ours. An import proves nothing: newer releases import
-without their kernel and fail at the call."""
+"""Call mamba_ssm's and causal_conv1d's kernels and compare them with ours. An import proves nothing: newer releases
+import without their kernel and fail at the call."""
 
 import torch
 
@@ -29,8 +29,8 @@ def check(device: str = "cuda") -> str:
         worst[name] = max(_difference(a, b) for a, b in zip(got, want, strict=True))
         if not worst[name] < TOLERANCE:  # also where it is NaN
             raise CourseError(
-                f"{name} gives other numbers than our own ({worst[name]:.1g} of the largest value): it does not fit this "
-                "GPU, driver or torch"
+                f"{name} gives other numbers than our own ({worst[name]:.1g} of the largest value): it does not fit "
+                "this GPU, driver or torch"
             )
     return "; ".join(f"{name} agrees with ours to {value:.0e}" for name, value in worst.items())
 

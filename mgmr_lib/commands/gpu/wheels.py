@@ -1,4 +1,5 @@
-"""Ready-made wheels of mamba_ssm and causal_conv1d: their authors keep them beside each release, not on the package index.
+"""Ready-made wheels of mamba_ssm and causal_conv1d: their authors keep them beside each release, not on the package
+index.
 
 A name such as mamba_ssm-2.3.1+cu12torch2.6cxx11abiTRUE-cp312-cp312-linux_x86_64.whl says what it was built for. A wheel
 for another torch, CUDA, C++ ABI or Python installs without a word and fails at its import ("undefined symbol").

@@ -43,7 +43,8 @@ def glossary_complete(sources: dict, glossary: dict):
             if not any(_link(term) in c.source for c in s.cells if c.kind == "markdown"):
                 yield (
                     number,
-                    f"{number} introduces {term!r} and never links it: write [{term}]({_link(term)}) where it is explained",
+                    f"{number} introduces {term!r} and never links it: write [{term}]({_link(term)}) where it is "
+                    "explained",
                 )
     for term, entry in glossary.items():
         if term not in by:
@@ -77,7 +78,8 @@ def introduced_before_use(sources: dict, glossary: dict):
                 where = "before it is introduced there" if by[term] == number else f"which only {by[term]} introduces"
                 yield (
                     number,
-                    f"{number} uses {term!r} in {early[:50]!r}, {where}: move it, require {by[term]}, or link the glossary",
+                    f"{number} uses {term!r} in {early[:50]!r}, {where}: move it, require {by[term]}, or link the "
+                    "glossary",
                 )
 
 

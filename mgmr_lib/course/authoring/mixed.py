@@ -1,4 +1,5 @@
-"""Notebooks with some of the exercises solved, or answered wrongly, for the tests: learners are never at all or nothing."""
+"""Notebooks with some of the exercises solved, or answered wrongly, for the tests: learners are never at all or
+nothing."""
 
 import random
 import re

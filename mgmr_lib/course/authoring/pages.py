@@ -46,7 +46,8 @@ def header(meta: Meta, sources: dict[str, Source]) -> str:
     goals = "\n".join(f"- {g}" for g in meta.goals)
     table = (
         f"| part | time | device | needs |\n|---|---|---|---|\n"
-        f"| {meta.part} | {meta.minutes} minutes | {DEVICES.get(meta.device, meta.device)} | {', '.join(needs) or 'nothing'} |"
+        f"| {meta.part} | {meta.minutes} minutes | {DEVICES.get(meta.device, meta.device)} | "
+        f"{', '.join(needs) or 'nothing'} |"
     )
     title = f"# {meta.number} · {meta.title}\n\n**{meta.claim}**"
     parts = title, neighbours(meta, sources), table, f"After this notebook we can:\n\n{goals}", part_map(meta, sources)
@@ -76,7 +77,8 @@ def part_map(meta: Meta, sources: dict[str, Source]) -> str:
 def closing(meta: Meta, sources: dict[str, Source], glossary: dict) -> str:
     """The last cell of a notebook: the notation it introduces, and the links on."""
     rows = [
-        f"| [{k}](glossary.md#{anchor(k)}) | {e.get('symbol', '')} | {e.get('shape', '')} | {' '.join(e['text'].split())} |"
+        f"| [{k}](glossary.md#{anchor(k)}) | {e.get('symbol', '')} | {e.get('shape', '')} | "
+        f"{' '.join(e['text'].split())} |"
         for k in meta.introduces
         if (e := glossary.get(k))
     ]

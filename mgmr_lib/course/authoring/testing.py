@@ -54,8 +54,8 @@ def quick_unit_tests() -> int:
 def nbval(*targets: str, seconds: Path | None = None) -> int:
     """Run notebooks and compare every stored output, strictly.
 
-    The outputs were stored on Linux; other systems' mathematics may round the last digit shown the other way, so there a
-    notebook only has to run to its end.
+    The outputs were stored on Linux; other systems' mathematics may round the last digit shown the other way, so there
+    a notebook only has to run to its end.
     """
     options = [
         "-p",

@@ -16,7 +16,8 @@ TOKENIZERS = (
 
 
 def local_folder(name: str) -> Path | None:
-    """The folder that `name` is the path of, or None where it is a name on the hub; one sentence for an empty folder."""
+    """The folder that `name` is the path of, or None where it is a name on the hub; one sentence for an empty
+    folder."""
     folder = absolute(name)
     if not folder.is_dir():
         if name.startswith(("/", "./", "../", "~")):

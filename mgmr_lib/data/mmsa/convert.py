@@ -25,7 +25,8 @@ KEYS = {*KEY_NAMES, *KEY_NAMES.values(), "text_bert", "audio_lengths", "vision_l
 @dataclass(frozen=True)
 class Choices:
     """What a file does not tell. dataset: metric family; text_encoder: whose tokeniser makes ids of words;
-    label_column: which one of several labels; label_range: (lowest, highest) of the source's scale, mapped to the family's.
+    label_column: which one of several labels; label_range: (lowest, highest) of the source's scale, mapped to the
+    family's.
     """
 
     dataset: str | None = None
@@ -54,7 +55,8 @@ def convert(source: Path, choices: Choices) -> Corpus:
 
 
 def _prepare(source: Path, split: str, part: dict, choices: Choices) -> None:
-    """Labels in one column and the family's scale; token ids where there are words alone; a blank where there is no text."""
+    """Labels in one column and the family's scale; token ids where there are words alone; a blank where there is no
+    text."""
     if "regression_labels" in part:
         part["regression_labels"] = _labels(source, split, part["regression_labels"], choices)
     if "text" in part or "text_bert" in part:
@@ -100,8 +102,8 @@ def _grouped(source: Path) -> dict:
         content = _file(source)
         if type(content) is not dict:
             raise CourseError(
-                f"{shorten(source, 300)} holds a {type(content).__name__} and no splits: give the folder with the files of all"
-                " splits (train.pkl, dev.pkl, test.pkl)"
+                f"{shorten(source, 300)} holds a {type(content).__name__} and no splits: give the folder with the "
+                "files of all splits (train.pkl, dev.pkl, test.pkl)"
             )
         return _by_split(content) if all(isinstance(v, np.ndarray) for v in content.values()) else content
     files = sorted(p for p in source.iterdir() if p.is_file() and not p.name.startswith("."))
@@ -198,7 +200,8 @@ def _numpy(path: Path):
         return content if isinstance(content, np.ndarray) else {name: content[name] for name in content.files}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise CourseError(
-            f"{shorten(path, 300)} cannot be read without executing it, or is damaged ({shorten(error)}): save plain arrays"
+            f"{shorten(path, 300)} cannot be read without executing it, or is damaged ({shorten(error)}): save plain "
+            "arrays"
             ' with numpy.savez, or see data/README.md, "Other layouts"'
         ) from None
 

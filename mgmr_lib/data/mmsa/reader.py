@@ -1,8 +1,8 @@
 """Read corpora in MMSA's pickle layout: a learner's own CMU-MOSI, CMU-MOSEI or CH-SIMS, whatever its sizes.
 
 {"train", "valid", "test"} -> {id, raw_text, text_bert (n, 3, L: ids, mask, segments) or text (n, L, d) features, audio
-(n, La, da), vision (n, Lv, dv), regression_labels (n,), and further keys}. Other people's names for these are taken where
-they can mean one thing (layouts.py). Every key that is there is checked; an error names file, split and key.
+(n, La, da), vision (n, Lv, dv), regression_labels (n,), and further keys}. Other people's names for these are taken
+where they can mean one thing (layouts.py). Every key that is there is checked; an error names file, split and key.
 """
 
 import re

@@ -40,8 +40,9 @@ def load(path) -> dict:
     value = load_any(path)
     if type(value) is not dict:
         raise CourseError(
-            f"{shorten(path, 300)} holds a {type(value).__name__.replace('nd', 'numpy ')}, not a dict with the splits train, "
-            "valid and test: is it another data set, or a layout that `python -m mgmr_lib data convert SRC DST` knows?"
+            f"{shorten(path, 300)} holds a {type(value).__name__.replace('nd', 'numpy ')}, not a dict with the splits "
+            "train, valid and test: is it another data set, or a layout that `python -m mgmr_lib data convert SRC DST` "
+            "knows?"
         )
     return value
 
@@ -57,8 +58,9 @@ def load_any(path):
         value = machine.run()
     except Refused as refusal:
         raise CourseError(
-            f"{shown} is refused, because it {refusal}: reading that would execute what the file says, and a corpus needs only "
-            "dicts, lists, strings, numbers and arrays. If you trust its source, rewrite it once as plain data "
+            f"{shown} is refused, because it {refusal}: reading that would execute what the file says, and a corpus "
+            "needs only dicts, lists, strings, numbers and arrays. If you trust its source, rewrite it once as plain "
+            "data "
             '(data/README.md, "Other layouts", has the three lines)'
         ) from None
     except Exception as error:
@@ -131,7 +133,8 @@ def _unpacked(path: Path, most: int) -> bytearray:
                 data += chunk
                 if len(data) > most:
                     raise CourseError(
-                        f"{shorten(path, 300)} unpacks to far more data than it holds: unpack it yourself, if you trust it"
+                        f"{shorten(path, 300)} unpacks to far more data than it holds: unpack it yourself, if you "
+                        "trust it"
                     )
     except (OSError, EOFError, zlib.error) as error:
         raise CourseError(

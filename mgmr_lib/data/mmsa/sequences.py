@@ -97,7 +97,8 @@ def read_features(part, key: str) -> Ragged:
 
 
 def _valid_frames(padded: np.ndarray, lengths: np.ndarray, starts=0) -> tuple[Ragged, int]:
-    """The frames from starts (n,) on, lengths (n,) of them, of padded (n, L, d); and how many values had to be set to 0."""
+    """The frames from starts (n,) on, lengths (n,) of them, of padded (n, L, d); and how many values had to be set to
+    0."""
     values, repaired, starts = [], 0, np.broadcast_to(starts, lengths.shape)
     for a in range(0, len(padded), CHUNK):
         with np.errstate(over="ignore", invalid="ignore"):

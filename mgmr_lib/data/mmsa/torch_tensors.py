@@ -1,6 +1,8 @@
-"""What the names in a pickle or torch.save file of torch tensors stand for in safe_pickle: arrays over the stored bytes.
+"""What the names in a pickle or torch.save file of torch tensors stand for in safe_pickle: arrays over the stored
+bytes.
 
-torch itself is not asked: a tensor's shape, strides and offset come from the file, so each is checked against its bytes.
+torch itself is not asked: a tensor's shape, strides and offset come from the file, so each is checked against its
+bytes.
 """
 
 import math

@@ -1,4 +1,5 @@
-"""MFMB-Net's sizes and switches: a configuration for each reading of the paper, its equations and its published code."""
+"""MFMB-Net's sizes and switches: a configuration for each reading of the paper, its equations and its published
+code."""
 
 from dataclasses import dataclass
 

@@ -79,7 +79,8 @@ class MicroFusion(nn.Module):
         self.fine = nn.ModuleDict({q: CoarseToFine(length, 2 * hidden, mix, fine) for q in PAIRS})
 
     def forward(self, h: dict[str, Tensor], valid: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """h {modality: (b, l_m, d)}, valid {modality: (b, l_m)} -> H_fusion (b, 4 hidden * fine), gates, Eqs. 8 to 13."""
+        """h {modality: (b, l_m, d)}, valid {modality: (b, l_m)} -> H_fusion (b, 4 hidden * fine), gates, Eqs. 8 to
+        13."""
         u, gates = {}, {}
         for m in MODALITIES:
             context = torch.tanh(self.context[m](h[m], valid[m])).masked_fill(~valid[m][..., None], 0.0)

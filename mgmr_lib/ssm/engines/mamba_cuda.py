@@ -54,6 +54,7 @@ def _kernel():
         from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
     except ImportError as error:
         raise CourseError(
-            f"mamba_ssm cannot be imported ({error}): on a machine with an NVIDIA GPU, `python course.py gpu` installs it"
+            f"mamba_ssm cannot be imported ({error}): on a machine with an NVIDIA GPU, `python course.py gpu` installs "
+            "it"
         ) from None
     return selective_scan_fn

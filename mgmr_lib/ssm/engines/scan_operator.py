@@ -1,7 +1,8 @@
 """The scan as one operator with a gradient, whichever engine computes it.
 
-An engine is a module with `prepared(arguments)`, `forward(operands, keep) -> y, last, kept`, `backward(dy, dlast, operands, kept, wants_decay) ->
-gradients in the order of Operands`, and `kept_shape(u, A, B, C)`: what the forward keeps for the backward.
+An engine is a module with `prepared(arguments)`, `forward(operands, keep) -> y, last, kept`, `backward(dy, dlast,
+operands, kept, wants_decay) -> gradients in the order of Operands`, and `kept_shape(u, A, B, C)`: what the forward
+keeps for the backward.
 """
 
 import torch
