@@ -64,9 +64,15 @@ def named_inputs(fn, case: Case) -> tuple[tuple[str, str], ...]:
 
 
 def describe(fn, case: Case) -> str:
-    """The input in words: "a = 0.5, x = [1, 0, 0] (an impulse)"."""
-    named = [f"{name} = {value}" if name else value for name, value in named_inputs(fn, case)]
+    """The input in words: "a = 0.5, x = [1, 0, 0] (an impulse)"; long values cut, so that the finding stands out."""
+    named = [f"{name} = {_cut(value)}" if name else _cut(value) for name, value in named_inputs(fn, case)]
     return ", ".join(named) + (f" ({case.about})" if case.about else "")
+
+
+def _cut(value: str, most: int = 60) -> str:
+    if len(value) <= most:
+        return value
+    return value.partition(": [")[0] if value.startswith("shape") else value[: most - 4] + " ..."
 
 
 def _in_words(error: BaseException, where: str) -> str:

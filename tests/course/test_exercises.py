@@ -14,6 +14,7 @@ from mgmr_lib.course import (
     display,
     exercise,
     exercises,
+    grading,
     hint,
     progress,
     registry,
@@ -22,6 +23,7 @@ from mgmr_lib.course import (
     waiting,
 )
 from mgmr_lib.course.authoring import build
+from mgmr_lib.course.compare import difference
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 from mgmr_lib.errors import CourseError
 
@@ -246,8 +248,6 @@ def test_check_leaves_random_numbers_alone():
 
 def test_tensors_are_compared_in_shape_and_value():
     torch = pytest.importorskip("torch")
-    from mgmr_lib.course.compare import difference
-
     want = torch.arange(6.0).reshape(2, 3)
     assert difference(want.clone(), want) is None
     assert difference(want.T, want) == "your shape is (3, 2), we expect (2, 3)"
@@ -442,3 +442,26 @@ def test_damaged_seconds_are_no_seconds(tmp_path, text):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / waiting.FILE).write_text(text)
     assert waiting.usual_seconds(tmp_path) == {}
+
+
+def test_a_syntax_error_is_judged_as_such_not_the_function_before():
+    good = '@exercise("98.1")\ndef add(a, values):\n    return [a + v for v in values]'
+    bad, asked = good + ")", 'check("98.1", add)'
+    assert grading.broken_cell("98.1", add, [good, asked]) is None
+    verdict = grading.broken_cell("98.1", add, [good, asked, bad, asked])
+    assert verdict.state == "wrong" and "unmatched ')'" in verdict.message and "line 3" in verdict.message
+    assert grading.broken_cell("98.1", add, [good, bad, good, asked]) is None
+    assert grading.broken_cell("98.2", Counter, [good, bad, asked]) is None
+
+
+def test_numbers_in_a_message_differ_and_noise_is_zero():
+    assert difference(-0.00558210, -0.00558214, 1e-9) == "you have -0.0055821, we expect -0.00558214"
+    assert difference(0.5, -1.11e-16) == "you have 0.5, we expect 0"
+    verdict = exercises.verdict("98.1", lambda a, values: [a + v + 1e-5 for v in values])
+    assert verdict.yours != verdict.expected and verdict.finding in verdict.message
+    assert dict(verdict.given).keys() == {"a", "values"} and verdict.about == "three numbers"
+
+
+def test_a_long_input_does_not_bury_the_sentence():
+    long = Case((1, list(range(100000000, 100000008))))
+    assert len(grading.describe(add, long)) < 100

@@ -117,12 +117,12 @@ def _gate_cases(rng):
 
 
 def _loss_cases(rng):
-    grid = torch.tensor([0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -3.0])
+    grid = torch.tensor([0.0, 0.5, -0.5, 1.0, -1.0, 1.5, -1.25, 2.0, -3.0])
     level = rng.choice([-1, 1]) * rng.randint(2, 6) / 4
     return [
-        Case((grid, torch.zeros(7)), "differences below and above 1"),
-        Case((grid - level, torch.full((7,), -level)), "the same differences elsewhere"),
-        Case((grid + level, torch.full((7,), level)), "the same differences elsewhere"),
+        Case((grid, torch.zeros(9)), "differences below and above 1"),
+        Case((grid - level, torch.full((9,), -level)), "the same differences elsewhere"),
+        Case((grid + level, torch.full((9,), level)), "the same differences elsewhere"),
         Case((_tensor(rng, 2, 5, scale=2.0), _tensor(rng, 2, 5))),
     ]
 

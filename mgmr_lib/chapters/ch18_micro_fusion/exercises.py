@@ -157,8 +157,10 @@ def _over_channels(t):
 
 def _idle_cases(rng):
     made = []
-    for spare in rng.sample(range(4, 9), 3):  # three that differ: no constant is right for all
-        d, width = rng.randint(2, 3), rng.randint(4, 5)
+    for spare, d in zip(
+        rng.sample(range(4, 9), 3), (2, 4, 3), strict=True
+    ):  # three that differ: no constant is right for all
+        width = rng.randint(4, 5)
         torch.manual_seed(rng.randint(0, 10**6))
         made.append((Machine(d, spare, width).double(), quarters(rng, 2, d)))
     return made

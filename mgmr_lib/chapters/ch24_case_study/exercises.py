@@ -77,7 +77,7 @@ def _change_cases(rng):
             clip = [rng.randint(-2, 2) / 16 for _ in range(rng.randint(4, 7))]
             clip[rng.randrange(len(clip))] = rng.choice([-1, -1, 1]) * rng.randint(4, 12) / 16
             others.append(clip)
-        mine = sorted(max(abs(c) for c in clip) for clip in others)[count // 2]
+        mine = sorted(max(abs(c) for c in clip) for clip in others)[1 if count % 2 else count - 1]
         made.append(([rng.randint(-2, 2) / 16, -mine, 3 / 16, rng.randint(-2, 2) / 16], others))
     return made
 
