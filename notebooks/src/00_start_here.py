@@ -18,13 +18,11 @@
 # ## A sentence loses its words
 # People read sentences from film reviews and rated each one [@hutto2014]; on our scale from -3 (very negative) to 3 (very positive)
 # their mean is the *label*. Here is such a sentence. Run the cells one by one with Shift+Enter.
-#
-# **Predict, then run:** which label did it get?
 
 # %%
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, explore, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.data.load import load_corpus
 
 use_style()
@@ -33,11 +31,24 @@ test = corpus["test"]
 
 # %%
 clip = test.select([test.ids.index("video0090$_$15")])
-say(f"> {clip.raw_text[0]}\n\nThe mean of the people who rated it: **{clip.labels[0]:+.1f}**.")
+say(f"> {clip.raw_text[0]}")
 
 # %% [markdown]
-# You said "negative" before you ran the cell, we guess. That is the habit that this course lives on: every **Predict, then run** is
-# a bet. Make it first, in a few words; a lost bet teaches more than a won one.
+# **Predict, then run:** which label did it get? Place your bet in the panel below, say how sure you are, and run on.
+
+# %%
+predict("00.a", "Which label did the sentence get?", between=(-3, 3), step=0.1, within=0.5)
+
+# %%
+say(f"The mean of the people who rated it: **{clip.labels[0]:+.1f}**.")
+
+# %%
+outcome("00.a", clip.labels[0], because="People rate what a sentence says as a whole: no single harsh word is needed "
+        "for a harsh verdict.")
+
+# %% [markdown]
+# That is the habit that this course lives on: every **Predict, then run** is a bet. Make it first; a lost bet teaches more than a
+# won one. Without a bet the cells run all the same.
 
 # %% [markdown]
 # Speakers have more than words. A clip of our corpus has three streams, each a [modality](glossary.md#modality): the text, the voice
@@ -80,6 +91,10 @@ assert (len(train), encoder.dim) == (1284, 384)
 # **Predict, then run:** which single word must go to turn this sentence round?
 
 # %%
+predict("00.b", "Which single word, once lost, turns the ridge's answer most towards positive?",
+        ["nothing", "funny", "joke", "told", "another word"])
+
+# %%
 from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.missing import draw_masks
 
@@ -95,6 +110,16 @@ for rate in (0.0, 0.2, 0.4):
 assert said[0.0] < 0 < said[0.4]
 say(f"Complete, the ridge reads {said[0.0]:+.1f}: the right side, though far too mild. With *nothing* gone, "
     f"*is ... funny* is left, and the same ridge reads **{said[0.4]:+.1f}**.")
+
+# %%
+alone = {}  # the ridge's answer if only this word is lost
+for i, word in enumerate(encoding.tokens):
+    one_lost = {m: keep.copy() for m, keep in draw_masks(clip, 0.0, seed=1).items()}
+    one_lost["text"][0, i + 1] = False
+    alone[word] = float(read(mask_split(clip, one_lost, encoder))[0])
+turning = max(alone, key=alone.get)
+outcome("00.b", turning if turning in ("nothing", "funny", "joke", "told") else "another word",
+        because="A word need not sound good or bad to decide: one that turns the others round does.")
 
 # %% [markdown]
 # Move the slider below (it needs this notebook open in JupyterLab, and its cells run). Voice and face lose their frames at the same
@@ -212,6 +237,10 @@ print(f"the blind rival says {blind:+.2f} to everything and is off by {blind_err
 # **Predict, then run:** half of the words go missing. Will the ridge keep half of its lead over the blind rival, more, or less?
 
 # %%
+predict("00.c", "How much of its lead does the ridge keep if half of the text is lost?",
+        between=(0, 100), step=1, within=10, unit="%")
+
+# %%
 errors = {}
 for rate in (0.0, 0.25, 0.5, 0.75, 1.0):
     masked = mask_split(sample, draw_masks(sample, rate, seed=1), encoder)
@@ -232,6 +261,11 @@ lead = {rate: blind_error - error for rate, error in errors.items()}
 assert lead[0.0] > lead[0.5] > 0, "exercise 00.2 is not solved yet"
 say(f"Complete, the ridge is **{lead[0.0]:.2f}** points better than the rival. "
     f"With half of the text lost, {lead[0.5] / lead[0.0]:.0%} of that lead is left.")
+
+# %%
+assert abs(lead[0.5] / lead[0.0] - 0.5) < 0.15
+outcome("00.c", 100 * lead[0.5] / lead[0.0], because="Words are neither all needed nor all spare: the lead goes about "
+        "as fast as the words do.")
 
 # %% [markdown]
 # The control is the last point of the curve. Without words there is nothing to read, so a reader that still beat the blind rival

@@ -29,19 +29,28 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
+from mgmr_lib.chapters.ch02_three_views import memory
 from mgmr_lib.chapters.shared import part_one_figures as figures_partI
 from mgmr_lib.chapters.shared.counting import cpu_seconds
+from mgmr_lib.course import check, exercise, explore, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.course.widgets import discretisation_step
 from mgmr_lib.ssm import linear
-from mgmr_lib.chapters.ch02_three_views import memory
 
 use_style()
+
+# %%
+predict("02.a", "How long is the memory with the new camera, in seconds?",
+        {"twice as long": 2, "the same": 1, "half as long": 0.5})
 
 # %%
 half_life = math.log(0.5) / math.log(0.9)
 for frames in (25, 50):
     print(f"{frames} frames a second: half is left after {half_life:.1f} frames = {half_life / frames:.2f} s")
+
+# %%
+old, new = (half_life / frames for frames in (25, 50))
+outcome("02.a", new / old, because="The factor is paid once a frame, whatever a frame lasts: more frames a second "
+        "make it fade faster.")
 
 # %% [markdown]
 # The face did not change, our memory of it did. The number $a$ mixes two things: how fast something fades, and how often we look. So
@@ -104,12 +113,20 @@ check("02.1", hold)
 # **Predict, then run:** what is $\bar A$ for 50 frames a second: the square of 0.9, 0.9 itself, or its root?
 
 # %%
+predict("02.b", "Which factor belongs to 50 frames a second?",
+        {"the square of 0.9": 0.9**2, "0.9 itself": 0.9, "the root of 0.9": 0.9**0.5})
+
+# %%
 A = 25 * math.log(0.9)
 factors = {frames: hold(A, 1.0, 1 / frames)[0] for frames in (25, 50, 100)}
 for frames, factor in factors.items():
     seconds = math.log(0.5) / math.log(factor) / frames
     print(f"{frames:3} frames a second: factor {factor:.4f}, half is left after {seconds:.2f} s")
+
+# %%
 assert math.isclose(factors[50] ** 2, factors[25])
+outcome("02.b", factors[50], because="Two short steps multiply, and together they must fade as much as a long one "
+        "did, so each of them fades less.")
 
 # %%
 fig, ax = plt.subplots()
@@ -137,11 +154,21 @@ show(fig, "What is left of a clap. With the rate fixed, both cameras see the sam
 # **Predict, then run:** $A = -1$ per second, and a step of 0.1, 1, and then 2.5 seconds. Which rule leaves the region of stability?
 
 # %%
+predict("02.c", "Which rule makes the fading system unstable at 2.5 seconds?",
+        ["Euler", "bilinear", "Mamba's", "Euler and Mamba's", "none"])
+
+# %%
 one = torch.ones(1, dtype=torch.float64)
 for method in linear.METHODS:
     bars = [linear.discretise(-one, one, dt, method) for dt in (0.1, 1.0, 2.5)]
     print(f"{method:9}", "   ".join(f"factor {a.item():6.3f}, input {b.item():5.3f}" for a, b in bars))
 assert all(math.isclose(hold(-1.0, 1.0, dt)[1], linear.discretise(-one, one, dt)[1].item()) for dt in (0.1, 1.0, 2.5))
+
+# %%
+titles = {"zoh": "the hold", "bilinear": "bilinear", "euler": "Euler", "mamba": "Mamba's"}
+unstable = [titles[m] for m in linear.METHODS if linear.discretise(-one, one, 2.5, m)[0].abs().item() >= 1]
+outcome("02.c", " and ".join(unstable) or "none", because="Euler keeps the slope of the step's start, and a long step "
+        "then overshoots zero by more than it started with; a large input weight, as Mamba's, cannot do that.")
 
 # %% [markdown]
 # For short steps all four agree. At 2.5 seconds Euler's factor is below -1: its state swings up without end, though the true
@@ -161,8 +188,23 @@ explore(
 # ### What a step cannot see
 # A wheel that turns 20 times a second is filmed with 25 frames a second.
 #
-# **Predict:** what does the film show: 20 turns forward, 5 forward, or 5 backward?
-#
+# **Predict, then run:** what does the film show: 20 turns forward, 5 forward, or 5 backward?
+
+# %%
+predict("02.d", "What does the film show, in turns a second?", ["20 forward", "5 forward", "5 backward"])
+
+# %%
+angles = [20 * frame / 25 % 1 for frame in range(6)]
+print("the wheel on six frames, in turns:", [round(angle, 1) for angle in angles])
+
+# %%
+told = {"20 forward": 20, "5 forward": 5, "5 backward": -5}
+fit = [t for t in told if all(math.cos(2 * math.pi * (told[t] * k / 25 - a)) > 0.999 for k, a in enumerate(angles))]
+assert "20 forward" in fit  # the film fits the truth too, but nobody sees it
+outcome("02.d", min(fit, key=lambda t: abs(told[t])), because="A film holds places, not motion, and of all motions "
+        "that pass through these places we see the slowest.")
+
+# %% [markdown]
 # Between two frames the wheel makes four fifths of a turn. The film cannot tell that from one fifth backward. Whole turns between two
 # samples leave no trace: [aliasing](glossary.md#aliasing).
 
@@ -190,7 +232,11 @@ check("02.2", seen_turns)
 # $\bar A = e^{-r \Delta} e^{i\,2\pi f \Delta}$, a pole whose angle is the turn in one step.
 #
 # **Predict, then run:** two systems, one with 3 and one with 28 turns a second, both at 25 frames a second. How do their
-# recurrences differ?
+# factors $\bar A$ differ?
+
+# %%
+predict("02.e", "How do the two factors differ, as complex numbers?",
+        ["in angle and radius", "in the angle", "in the radius", "not at all"])
 
 # %%
 swings = torch.tensor([complex(-2, 2 * math.pi * f) for f in (3, 28)], dtype=torch.complex128)
@@ -201,6 +247,11 @@ fig, ax = plt.subplots()
 figures_partI.alias(ax, (3, 28), 25, 2.0)
 show(fig, "Two fading swings of 3 and 28 turns a second meet at every one of 25 frames a second: no recurrence with "
      "this step can tell them apart.")
+
+# %%
+radius, angle = (bool((part[0] - part[1]).abs() > 1e-9) for part in (A_bar.abs(), A_bar.angle()))
+outcome("02.e", ["not at all", "in the radius", "in the angle", "in angle and radius"][2 * angle + radius],
+        because="The angle is the turn in one step, and a whole turn more leads to the same place.")
 
 # %% [markdown]
 # So a step must match what is to be seen: it needs more than two samples a turn. For a state that only fades there is nothing to
@@ -252,9 +303,18 @@ print("recurrence and convolution differ by less than 1e-10:", bool((stepwise - 
 # **Predict, then run:** for a state of 16 numbers, from which length on does the plain sum cost more?
 
 # %%
+predict("02.f", "From which length on does the plain sum cost more?",
+        {"about 16": 16, "about 60": 60, "about 250": 250, "about 1000": 1000})
+
+# %%
 products = {l: (2 * 16 * l, l * (l + 1) // 2) for l in (50, 100, 1000, 10000)}
 for l, (recurrent, direct) in products.items():
     print(f"l = {l:6}   recurrence {recurrent:9,}   plain sum {direct:12,}")
+
+# %%
+dearer = next(l for l in range(1, 10_000) if l * (l + 1) // 2 > 2 * 16 * l)
+outcome("02.f", dearer, because="An output of the sum costs half of the length on average, so a length of a few times "
+        "the state's size is already too long.")
 
 # %% [markdown]
 # ## 4 The sum in a hurry
@@ -319,6 +379,10 @@ say("20 random systems, five computations each: the largest difference is below 
 # sum, the FFT. Which ones are quick at 64 steps, and which at 16384?
 
 # %%
+predict("02.g", "Which way takes the least time at 16384 steps?",
+        ["recurrence, lists", "recurrence, torch", "plain sum", "FFT"])
+
+# %%
 def ways(length, n=16):
     """Four zero-argument functions that compute the same y, for an input of this length."""
     Ab, Bb = linear.discretise(linear.s4d_real(n), torch.ones(n, dtype=torch.float64), 0.01)
@@ -340,6 +404,10 @@ figures_partI.growth(ax, lengths, {name: [t[name] for t in took] for name in too
 ax.set_title("For long inputs the FFT is the cheapest way to all steps at once")
 show(fig, "Processor time of this machine against the length, both axes logarithmic. The loops grow in proportion to "
      "the length; the plain sum starts low and then grows with the square of it; the FFT stays low.")
+
+# %%
+outcome("02.g", min(took[-1], key=took[-1].get), because="The plain sum grows with the square of the length, and a "
+        "loop runs Python at every step: the FFT does neither.")
 
 # %% [markdown]
 # A call into a library costs the same for one number as for thousands, which is why plain Python beats the torch loop here. The FFT
@@ -396,6 +464,10 @@ say(f"The buffer of {n} inputs tells {buffer.sum():.0f} of {length} steps (the s
 # how many more at best?
 
 # %%
+predict("02.h", "How many steps does the best random start tell, beside the buffer?",
+        {"half as many": 0.5, "as many": 1, "half as many again": 1.5, "five times as many": 5})
+
+# %%
 random_starts = {
     (radius, seed): memory.recall(memory.traces(*memory.random_system(n, radius, seed), length), smooth)
     for radius in (0.9, 0.95, 0.99, 0.999) for seed in range(6)
@@ -404,8 +476,12 @@ best_random = max(random_starts, key=lambda choice: random_starts[choice].sum())
 say(f"Among {len(random_starts)} random starts, the best tells {random_starts[best_random].sum():.0f} steps, the worst "
     f"{min(r.sum() for r in random_starts.values()):.0f}; the buffer {buffer.sum():.0f}.")
 
+# %%
+outcome("02.h", random_starts[best_random].sum() / buffer.sum(), because="Slow fading alone is not memory: a trace "
+        "that is still there must also be told from all the others.")
+
 # %% [markdown]
-# Slow fading alone is not memory: the traces of different steps point in similar directions, and the state cannot keep them apart.
+# The traces of different steps point in similar directions, and the state cannot keep them apart.
 #
 # [HiPPO](glossary.md#hippo) asks the question from the other end [@gu2020]. Suppose that the state *should* be the best polynomial
 # picture of the whole past, one coefficient a number. Which equation must it obey? The answer can be computed once and for all:
@@ -438,6 +514,14 @@ check("02.5", hippo)
 #
 # **Predict, then run:** sort buffer, random, HiPPO, S4D-Lin and S4D-Real by the steps they tell.
 
+# %%
+predict("02.i", "Which order, from the most steps told to the fewest?", [
+    "HiPPO, S4D-Real, S4D-Lin, random, buffer",
+    "HiPPO, S4D-Lin, S4D-Real, random, buffer",
+    "HiPPO, S4D-Lin, random, buffer, S4D-Real",
+    "S4D-Lin, HiPPO, random, S4D-Real, buffer",
+])
+
 # %% tags=["signature"]
 lin, ones = linear.s4d_lin(n // 2), torch.ones(n, dtype=torch.float64)
 starts = {
@@ -451,13 +535,23 @@ M = {name: memory.traces(*start, length) for name, start in starts.items()}
 told = {name: memory.recall(m, smooth) for name, m in M.items()}
 for name, r in told.items():
     print(f"{name:13} tells {r.sum():4.0f} of {length} steps")
+
+# %%
 assert told["HiPPO"].sum() > 4 * told["random, best"].sum()
+order = sorted(told, key=lambda name: -told[name].sum())
+outcome("02.i", ", ".join(name.removesuffix(", best") for name in order),
+        because="What counts is that the entries look at the past in different ways, and a start that spreads its "
+        "rates or swings on purpose does that better than chance.")
 
 # %% [markdown]
 # All three structured starts beat every random one, and HiPPO by far. Is it magic? As a control we feed white noise: no step is related to
 # any other. Then each step told costs one number, and no start can tell more than 16.
 #
 # **Predict, then run:** who wins on noise?
+
+# %%
+predict("02.j", "Who tells the most steps of white noise?",
+        ["HiPPO, as before", "S4D-Lin", "nobody more than the buffer", "the random start"])
 
 # %% tags=["control"]
 white = torch.eye(length, dtype=torch.float64)
@@ -472,6 +566,12 @@ figures_partI.recalls(fig, {"smooth input": told, "control: white noise": told_w
 show(fig, f"Recall against the lag. On a smooth input HiPPO still knows {told['HiPPO'][100]:.0%} of the variance 100 "
      f"steps back, the best random start {told['random, best'][100]:.0%}. On white noise nobody tells more than {n} "
      "steps in all, and the plain buffer is as good as any.")
+
+# %%
+winner = max(told_white, key=lambda name: told_white[name].sum())
+outcome("02.j", {"HiPPO": "HiPPO, as before", "S4D-Lin": "S4D-Lin", "buffer": "nobody more than the buffer",
+                 "random, best": "the random start"}[winner],
+        because="HiPPO's lead came from the smoothness of the input, not from a larger store.")
 
 # %% [markdown]
 # HiPPO does not hold more numbers. It spends them on what a smooth past is made of. On noise its budget of 16 is spread thinly over

@@ -27,10 +27,10 @@ import math
 import torch
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
-from mgmr_lib.chapters.shared import part_one_figures as figures_partI
-from mgmr_lib.ssm import selective_scan
 from mgmr_lib.chapters.ch03_selection.toys import SWITCHES, CopyTask, InductionTask, accuracy, tiny_model, train
+from mgmr_lib.chapters.shared import part_one_figures as figures_partI
+from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
+from mgmr_lib.ssm import selective_scan
 
 use_style()
 task = CopyTask(letters=4, rounds=6, keep=3)
@@ -50,10 +50,14 @@ for sequence, answer in zip(inputs, targets, strict=True):
 # %% [markdown]
 # Easy for us. Give the task to notebook 02's best system: fixed weights, a state as large as you like, trained as long as you like.
 #
-# **Predict:** how many of the letters will it get right: all, about half, or a quarter, which is guessing?
+# **Predict, then run:** how many of the letters will it get right: all, about half, or a quarter, which is guessing?
+
+# %%
+predict("03.a", "How many of the letters can fixed weights get right, at best?",
+        {"a quarter, which is guessing": 0.25, "about half": 0.5, "all": 1})
 
 # %% [markdown]
-# ## 1 What fixed weights cannot do
+# ## 1 What fixed weights compute
 # The task is called [selective copying](glossary.md#selective-copying) [@gu2023]. Each step is five numbers: four say which letter is
 # called, the fifth whether the bell rings.
 #
@@ -85,9 +89,18 @@ print("together = letters + bells:", torch.allclose(lti(both), apart, atol=1e-5)
 # **Predict, then run:** how often is the letter of some fixed step the first letter of the answer?
 
 # %%
+predict("03.b", "How often, at the best of the 24 steps?",
+        {"a quarter, as by guessing": 0.25, "a third, at the early steps": 0.33, "half, at the early steps": 0.5})
+
+# %%
 inputs, targets = task.draw(40_000, torch.Generator().manual_seed(3))
 same = (inputs[..., :4].argmax(-1) == targets[:, :1]).float().mean(0)
 print(f"over the {task.length} steps: between {same.min():.2f} and {same.max():.2f}; guessing: {task.chance:.2f}")
+
+# %%
+assert same.max() - same.min() < 0.03
+outcome("03.b", same.max(), because="If the first bell rings in the round of that step, one of four calls is the "
+        "answer and three are surely not: being early changes nothing.")
 
 # %% [markdown]
 # Nothing at all, at any step. And a bell alone does not know any letter. So every single number is worthless, and a sum of worthless
@@ -109,6 +122,10 @@ best_sum = ((features(fresh) @ table).unflatten(1, (3, 4)).argmax(-1) == answers
 say(f"The best table of weights, from {len(inputs)} sequences, gets **{best_sum:.2f}** of the letters right. "
     f"Guessing gets {task.chance:.2f}.")
 
+# %%
+outcome("03.a", best_sum, because="A larger state makes more sums, and no sum knows which bell belongs to which "
+        "letter.")
+
 # %% [markdown]
 # With the cross-entropy that networks train on, the statement is exact: the loss of a sum is convex, and at equal scores for all
 # letters its slope is zero in every direction, so that $\ln 4$ is the lowest loss there is. What helps is a *product*: this letter times its own bell.
@@ -118,6 +135,10 @@ say(f"The best table of weights, from {len(inputs)} sequences, gets **{best_sum:
 # system, the same training, but nothing to choose.
 #
 # **Predict, then run:** does the LTI system copy three letters when only they are called?
+
+# %%
+predict("03.c", "Does the system with fixed weights copy the three letters?",
+        ["it guesses", "it gets a part", "it solves it"])
 
 # %% tags=["control"]
 def verdict(right, chance=task.chance):
@@ -129,10 +150,15 @@ def verdict(right, chance=task.chance):
 plain = CopyTask(letters=4, rounds=6, keep=3, only_marked=True)
 plain_lti = tiny_model(plain, selective=(), seed=0)
 train(plain_lti, plain, seed=0)
-print("only the marked letters are called: the LTI system", verdict(accuracy(plain_lti, plain)))
+copies = verdict(accuracy(plain_lti, plain))
+print("only the marked letters are called: the LTI system", copies)
+
+# %%
+outcome("03.c", f"it {copies}", because="Fixed weights keep three letters in their order well enough: the memory was "
+        "never what failed.")
 
 # %% [markdown]
-# Its memory is fine. What it lacks is the choice.
+# What it lacks is the choice.
 
 # %% [markdown]
 # ## 2 Let the input set the weights
@@ -175,8 +201,17 @@ check("03.1", selective_step)
 # 0.001$, and for $\Delta = 10$?
 
 # %%
-for delta in (0.0, 0.001, 10.0):
-    print(f"delta = {delta:6}:  new state {selective_step([1.0], 100.0, delta, [-1.0], [1.0])[0]:9.4f}")
+predict("03.d", "What is the new state for the longest of the three, Δ = 10?",
+        {"1, as it was": 1, "100, the input": 100, "101, both": 101, "1000, ten times the input": 1000})
+
+# %%
+new_state = {delta: selective_step([1.0], 100.0, delta, [-1.0], [1.0])[0] for delta in (0.0, 0.001, 10.0)}
+for delta, value in new_state.items():
+    print(f"delta = {delta:6}:  new state {value:9.4f}")
+
+# %%
+outcome("03.d", new_state[10.0], because="A time step does two things at once: it fades the old state, and it "
+        "multiplies what enters.")
 
 # %% [markdown]
 # A time step of zero makes time stand still: nothing fades, nothing enters. A large one lets so much time pass that the past is gone,
@@ -270,6 +305,10 @@ check("03.4", kept)
 # **Predict, then look:** in which of the two can the three marked letters be told from the rest?
 
 # %%
+predict("03.e", "Where do the three marked calls leave more than all others?",
+        ["in neither", "with the fixed step only", "set by the bell only", "in both"])
+
+# %%
 one, _ = task.draw(1, torch.Generator().manual_seed(5))
 bells = one[0, :, 4].tolist()
 bias, weight = gate_weights(0.005, 0.8)
@@ -281,6 +320,15 @@ from_bells = sum(k for k, bell in zip(kept(by_hand, -1.0), bells, strict=True) i
 show(fig, "Above: time steps of one sequence. Below: what each call has left in the state at the end. Set by the bell, "
      f"{from_bells:.0%} of what is left comes from the marked calls (dark bars), each newer one stronger; fixed, "
      "the last calls drown all others.")
+
+# %%
+told_apart = []  # whether each marked call leaves more than every other one
+for delta in (equal, by_hand):
+    left = list(zip(kept(delta, -1.0), bells, strict=True))
+    told_apart.append(min(k for k, bell in left if bell) > max(k for k, bell in left if not bell))
+places = ["in neither", "with the fixed step only", "set by the bell only", "in both"]
+outcome("03.e", places[told_apart[0] + 2 * told_apart[1]],
+        because="With a fixed step only the age of a call counts: the three would have to be the last three.")
 
 # %% [markdown]
 # Why does that solve the order too? Time stands still between the bells. What the state sees is a sequence of three letters, one
@@ -309,6 +357,10 @@ print("equal to 1e-12:", bool((library - torch.tensor(y, dtype=torch.float64)).a
 # **Predict, then run:** sort the five. A hint for each: when does $C_t$ act, and what does it see? What does $B_t$ do to a call without a
 # bell, and what does it do to the time between two bells?
 
+# %%
+predict("03.f", "Which of the five solve the task?",
+        ["all three", "only delta and all three", "only B and all three", "only B and only delta and all three"])
+
 # %% tags=["signature"]
 choices = {"nothing": (), "only C": ("C",), "only B": ("B",), "only delta": ("delta",), "all three": SWITCHES}
 models, losses, right = {}, {}, {}
@@ -323,6 +375,11 @@ fig = plt.figure(figsize=(9, 3.4))
 figures_partI.ablation(fig, right, losses, task.chance)
 show(fig, "Left: share of right letters for each of the three places; the dashed line is guessing. Right: the loss in "
      "training; with fixed weights it stays at the dashed line, the logarithm of four, which is the loss of guessing.")
+
+# %%
+solved = [name for name in choices if verdict(right[name]) == "solves it"]
+outcome("03.f", " and ".join(solved), because="To let only the right letters in is not enough: the answer asks for "
+        "their order too, and the clock blurs it unless Δ stops the clock.")
 
 # %% [markdown]
 # - **Nothing** guesses, as proven.
@@ -339,6 +396,9 @@ show(fig, "Left: share of right letters for each of the three places; the dashed
 # Next we ask the trained model what it does with time. Nobody told it what a bell is for.
 #
 # **Predict, then run:** will all 32 channels behave like our gate?
+
+# %%
+predict("03.g", "How many of the 32 channels become such a gate?", ["none", "some", "all"])
 
 # %%
 model = models["only delta"]
@@ -359,6 +419,10 @@ figures_partI.learned_time(fig, spell(one[0]), delta, opens, share)
 show(fig, "Above: learned time steps for the same calls, one row a channel, bright is long. Those above the line are "
      "longest at the bells. Below: what these channels hold at the end comes from the marked calls, the newest most.")
 
+# %%
+outcome("03.g", "some" if 0 < len(gates) < 32 else "all" if gates else "none",
+        because="Training rewards right answers, and nothing in it asks every channel to work as we would.")
+
 # %% [markdown]
 # Some channels became our gate. Others move when no bell rings, or hardly move at all; the readout mixes all of them, and what each
 # contributes cannot be read off this picture. What we can say: gates appeared without being asked for.
@@ -369,6 +433,11 @@ show(fig, "Above: learned time steps for the same calls, one row a channel, brig
 # networks do that. We give it the best such layer for free: calls without a bell are silenced.
 #
 # **Predict, then run:** does the fixed system now solve the task? Think of "only $B$".
+
+# %%
+predict("03.h", "What does the fixed system do, now that it hears only the marked calls?",
+        ["it guesses", "it gets a part", "it solves it"])
+
 
 # %%
 class Silenced(torch.nn.Module):
@@ -384,11 +453,15 @@ class Silenced(torch.nn.Module):
 
 silenced = Silenced(seed=0)
 train(silenced, task, seed=0)
-print("fixed weights, unmarked calls silenced:", verdict(accuracy(silenced, task)))
+heard = verdict(accuracy(silenced, task))
+print("fixed weights, unmarked calls silenced:", heard)
+
+# %%
+outcome("03.h", f"it {heard}", because="It hears the right letters only, but silence takes time too, and the clock "
+        "mixes up their order.")
 
 # %% [markdown]
-# Better, and not solved: it hears the right letters, but silence takes time, and the clock mixes up their order. To ignore something
-# one must also not grow older by it. This is what $\Delta_t$ adds to any gate in front.
+# Better, and not solved. To ignore something one must also not grow older by it. This is what $\Delta_t$ adds to any gate in front.
 
 # %% [markdown]
 # ## 6 A second task
@@ -408,13 +481,23 @@ for sequence, answer in zip(sequences, answers, strict=True):
 # **Predict, then run:** the convolution sees mark and letter together. Is that enough for fixed weights?
 
 # %%
+predict("03.i", "What do fixed weights do behind the convolution?", ["it is enough", "they get a part", "they guess"])
+
+# %%
+induced = {}
 for name, selective in {"nothing": (), "only delta": ("delta",)}.items():
     model = tiny_model(induction, selective, seed=0, taps=2)
     train(model, induction, batch=32, seed=0)
-    print(f"{name:11} selective: {verdict(accuracy(model, induction), induction.chance)}")
+    induced[name] = verdict(accuracy(model, induction), induction.chance)
+    print(f"{name:11} selective: {induced[name]}")
+
+# %%
+words = {"solves it": "it is enough", "gets a part": "they get a part", "guesses": "they guess"}
+outcome("03.i", words[induced["nothing"]], because="To see two things together is not to join them: a linear "
+        "convolution adds mark and letter, and a sum of sums is a sum.")
 
 # %% [markdown]
-# No: a linear convolution adds mark and letter, and a sum of sums is a sum. Only the time step makes the product.
+# Only the time step makes the product.
 
 # %% [markdown]
 # ## 7 Limits

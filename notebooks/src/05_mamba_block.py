@@ -29,12 +29,17 @@ import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.chapters.ch05_mamba_block import toys
+from mgmr_lib.chapters.ch05_mamba_block.toys import AskedChannels, Echo, SlowAverage, parts_model, train_parts
 from mgmr_lib.chapters.shared import part_one_figures as figures_partI
+from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.ssm import MambaBlock, selective_scan
-from mgmr_lib.chapters.ch05_mamba_block.toys import AfterMark, AskedChannels, Echo, SlowAverage, parts_model, train_parts
 
 use_style()
+
+# %%
+predict("05.a", "Which share of the block's weights belongs to the scan?",
+        {"a quarter": 0.25, "a half": 0.5, "nearly all": 0.95})
 
 # %%
 torch.manual_seed(0)
@@ -45,6 +50,10 @@ for name, w in block.state_dict().items():
 scan = sum(sizes[k] for k in ("A_log", "D", "x_proj.weight", "dt_proj.weight", "dt_proj.bias"))
 total = sum(sizes.values())
 say(f"Of {total} weights **{scan / total:.0%}** belong to the scan. The rest is what this notebook is about.")
+
+# %%
+outcome("05.a", scan / total, because="The weights lie in the two matrices that lead in and out, which are wide on "
+        "both sides; those of the scan are narrow on one.")
 
 # %%
 fig = plt.figure(figsize=(8.0, 3.4))
@@ -113,15 +122,26 @@ print("same as nn.Conv1d with groups=e, cut to the first l steps")
 # **Predict, then run:** can a block without the convolution find it? (It could keep every letter after the mark, and then guess.)
 
 # %%
-task = AfterMark()
+predict("05.b", "How often does the block without the convolution find the letter?",
+        ["about as often as with it", "in half of the cases", "not much more often than a guess"])
+
+# %%
+task = toys.AfterMark()
 marked = {}
 for conv in (True, False):
     model = parts_model(task, d_model=32, conv=conv)
     marked[conv] = train_parts(model, task, steps=120, batch=64, lr=5e-3)
 few, many = 0.2, 0.6
-assert marked[True] < few and marked[False] > many
 say(f"With the convolution fewer than {few:.0%} of the answers are wrong, without it more than {many:.0%} "
     f"(a blind guess: {1 - 1 / task.letters:.0%}).")
+
+# %%
+assert marked[True] < few and marked[False] > many
+found = {"about as often as with it": 1 - marked[True], "in half of the cases": 0.5,
+         "not much more often than a guess": 1 / task.letters}
+outcome("05.b", min(found, key=lambda how: abs(found[how] - (1 - marked[False]))),
+        because="Selection decides by one step's input, and this letter looks like all others: what is special is only "
+        "its neighbour.")
 
 # %% [markdown]
 # With the convolution, "the mark stands before me" is visible in $u'_t$, so $\Delta_t$ and $B_t$ can act on it. Without it the choice sees
@@ -142,8 +162,12 @@ say(f"With the convolution fewer than {few:.0%} of the answers are wrong, withou
 # equally many weights in the two big projections.
 
 # %% [markdown]
-# **Predict:** an answer that ignores the questions does best with half of the number everywhere. How large is its squared error, in units
-# of the squared target? (Half of the time the target is $v$, half of the time 0.)
+# **Predict, then run:** an answer that ignores the questions does best with half of the number everywhere. How large is its squared
+# error, in units of the squared target? (Half of the time the target is $v$, half of the time 0.)
+
+# %%
+predict("05.c", "How large is the squared error of half of the number, in units of the squared target?",
+        {"a quarter": 0.25, "a half": 0.5, "as large as the target": 1})
 
 # %%
 task = AskedChannels()
@@ -151,9 +175,13 @@ asked = {"gate": train_parts(parts_model(task), task, steps=150, lr=2e-2),
          "no gate, wider": train_parts(parts_model(task, gate=False, expand=3), task, steps=150, lr=2e-2)}
 blind = (0.5**2 * 0.5 + 0.5**2 * 0.5) / 0.5
 small, large = 0.05, 0.35
-assert asked["gate"] < small and asked["no gate, wider"] > large
 say(f"Ignoring the questions costs {blind:.1f}. With the gate the error is below {small}, without it above "
     f"{large}: the questions hardly get through.")
+
+# %%
+assert asked["gate"] < small and asked["no gate, wider"] > large
+outcome("05.c", blind, because="Half of the number is off every time, by a quarter of the square, while the target "
+        "itself is 0 half of the time: both have to be averaged.")
 
 # %% [markdown]
 # ## 3 The skip: the present, undelayed
@@ -167,6 +195,10 @@ say(f"Ignoring the questions costs {blind:.1f}. With the gate the error is below
 # **Predict, then run:** in a fresh block, how strong is the scan's share of the output next to the skip's?
 
 # %%
+predict("05.d", "How strong is the scan's share, measured by the skip's?",
+        {"twice as strong": 2, "as strong": 1, "a half": 0.5, "less than a tenth": 0.05})
+
+# %%
 shares = []
 for seed in range(5):
     model = parts_model(Echo(), seed)
@@ -174,8 +206,12 @@ for seed in range(5):
     scanned, skipped, _ = model[1].paths(model[0](x))
     shares.append((scanned.square().mean() / skipped.square().mean()).sqrt().item())
 most = 0.1
-assert max(shares) < most
 say(f"In five fresh blocks out of five, the scan's share is below {most:.0%} of the skip's.")
+
+# %%
+assert max(shares) < most and (model[1].D == 1).all()
+outcome("05.d", max(shares), because="What takes the skip is multiplied by D, which starts at one, and what takes the "
+        "state by a small Δ.")
 
 # %% [markdown]
 # A fresh block without the skip is nearly mute. Does training repair that? The plainest task shows it: say at every step what you hear.
@@ -198,8 +234,20 @@ say("After twenty steps of training the block with the skip is ahead; the figure
 # With an ordinary bias near 0 it is about $\ln 2$ everywhere.
 
 # %% [markdown]
-# **Predict:** with $\Delta = \ln 2$ and $A = -1$, how many steps is the half-life?
-#
+# **Predict, then run:** with $\Delta = \ln 2$ and $A = -1$, how many steps is the half-life?
+
+# %%
+predict("05.e", "How many steps is the half-life?", {"1": 1, "about 7": 7, "about 70": 70})
+
+# %%
+share_left = math.exp(-math.log(2) * 1)
+print(f"after one step {share_left:.3f} is left, after ten steps {share_left**10:.3f}")
+
+# %%
+outcome("05.e", math.log(0.5) / math.log(share_left), because="A time step is small or large beside 1 / |A|, and a "
+        "step of nearly that size forgets at once.")
+
+# %% [markdown]
 # Mamba chooses the bias so that the channels start with very different memories: $\Delta$ is *log-uniform* between 0.001 and 0.1, which means
 # that $\ln \Delta$ is uniform. For that we must undo softplus.
 
@@ -249,14 +297,23 @@ show(fig, "Half-life of the slowest entry of each channel's state at the start. 
 # **Predict, then run:** both blocks train for 45 steps, from three starts each. Who is ahead?
 
 # %%
+predict("05.f", "Who is ahead after 45 steps?", ["the ordinary bias", "neither, by a tenth or more", "Mamba's start"])
+
+# %%
 task, slow = SlowAverage(), {}
 for start in (True, False):
     models = [parts_model(task, seed, time_scales=start) for seed in range(3)]
     slow[start] = sum(train_parts(m, task, 45, batch=16, seed=seed) for seed, m in enumerate(models)) / 3
 least = 1.25
-assert slow[False] > least * slow[True]
 say(f"Mamba: on average the other error is more than {least} times as large. Later the other block may catch "
     "up: it is the same block, only its start differs.")
+
+# %%
+assert slow[False] > least * slow[True]
+ahead = slow[False] / slow[True]
+outcome("05.f", "Mamba's start" if ahead > 1.1 else "the ordinary bias" if ahead < 1 / 1.1 else
+        "neither, by a tenth or more", because="Time steps are learned, but from what the state still holds: a short "
+        "memory must first grow before the task can reward it.")
 
 # %%
 pairs = {"neighbours\n(convolution)": tuple(marked.values()), "questions\n(gate)": tuple(asked.values()),
@@ -357,7 +414,30 @@ print("weights loaded strictly in both directions; outputs equal to 1e-5")
 # To write, a model must run forward one step, choose, and feed the choice back. A recurrence does that without reading everything again. This is
 # [streaming](glossary.md#streaming). What must it carry? The scan's state, and what else?
 #
-# **Predict** before you read on: which other part of the block looks at the past?
+# **Predict, then run:** which other part of the block looks at the past?
+
+# %%
+predict("05.g", "Which other part looks at the past?",
+        ["the gate", "the skip", "the short convolution", "the projections", "none, the state is enough"])
+
+# %%
+with torch.no_grad():
+    made = torch.Generator().manual_seed(7)
+    signal, gates, another = torch.randn(3, 1, 10, 128, generator=made)
+    parts = {
+        "the gate": lambda u: u * F.silu(gates),
+        "the skip": lambda u: block.D * u,
+        "the short convolution": lambda u: short_convolution(u, block.conv1d.weight[:, 0], block.conv1d.bias),
+        "the projections": block.out_proj,
+    }
+    other_past = torch.cat([another[:, :9], signal[:, 9:]], dim=1)
+    looks_back = {name: not part(signal)[:, 9].allclose(part(other_past)[:, 9]) for name, part in parts.items()}
+print("another past, the same present; does the output of the present change?", looks_back)
+
+# %%
+(looking,) = [name for name, changes in looks_back.items() if changes] or ["none, the state is enough"]
+outcome("05.g", looking, because="All the others take one step at a time and need no memory; what mixes neighbours "
+        "must have kept them.")
 
 # %% [markdown]
 # The short convolution looks $k - 1$ steps back. So a window with its last $k$ inputs travels along, next to $h$.
@@ -457,13 +537,21 @@ say(f"Knowing nothing costs {math.log2(v):.2f} bits per character; the bigram ri
 # %% [markdown]
 # **Predict, then run:** two small blocks, trained for a few seconds. Better than the rival by a little, or by a factor?
 
+# %%
+predict("05.h", "How many bits does Mamba need on unseen text, measured by the rival's?",
+        {"more than the rival": 1.2, "a little less": 0.9, "less than half": 0.4})
+
 # %% tags=["signature"]
 model = CharModel(v, d_model=32)
 losses = train_characters(model, encode(train), steps=110)
 ours = bits_per_character(model, encode(test))
-assert ours < rival / 2
 weights = sum(p.numel() for p in model.parameters())
 say(f"Mamba needs **less than half** of the rival's bits on text that it has not seen, with {weights} weights.")
+
+# %%
+assert ours < rival / 2
+outcome("05.h", ours / rival, because="The rival sees one character back, and in a text that repeats its phrases the "
+        "characters before that one tell far more.")
 
 # %% [markdown]
 # Is it the order of the characters that it has learned, or is something wrong with our measurement? As a control we shuffle the characters of both texts.
