@@ -25,7 +25,7 @@
 import torch
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.chapters.ch17_macro_fusion import figures as figures_ch17
 from mgmr_lib.chapters.ch17_macro_fusion.toys import CargoTask, PointerTask, Waterfall, train_numbers
 from mgmr_lib.chapters.shared.fit import seeded
@@ -34,6 +34,10 @@ use_style()
 cargo = CargoTask()
 drawn = cargo.draw(2000, torch.Generator().manual_seed(0))
 print({m: tuple(x.shape) for m, x in drawn.x.items()}, tuple(drawn.labels.shape))
+
+# %%
+predict("17.a", "How many tokens must pass the door at the very least?",
+        {"1, a mean will do": 1, "2": 2, "4, one for each frame": 4, "16, one for each number": 16})
 
 # %% [markdown]
 # The simplest door is a mean over the frames. Nothing is learned in front of it, and the best linear layer stands behind it. Which share of the numbers' variance does
@@ -64,6 +68,10 @@ def most_explained(k, d, m):
 # %%
 check("17.1", most_explained)
 
+# %%
+outcome("17.a", min(k for k in range(1, 17) if most_explained(k, 8, cargo.numbers) == 1),
+        because="A token is neither a frame nor a number: what counts is how many numbers all tokens hold together.")
+
 # %% [markdown]
 # ## 1 A coarse hub
 # MFMB-Net's tokens are a [coarse hub](glossary.md#coarse-hub) [@mfmb2025]: $k$ learned vectors, the same for every clip, that are put beside a sequence. One Transformer
@@ -76,10 +84,13 @@ check("17.1", most_explained)
 # **Predict, then run:** hubs of 1, 2, 4 and 8 tokens, trained on the door task. Where does the curve bend?
 
 # %%
+predict("17.b", "Where does the curve bend, so that more tokens bring hardly more?",
+        {"at 1 token": 1, "at 2, as the bound does": 2, "at 4": 4, "it still rises at 8": 8})
+
+# %%
 hubs = {k: seeded(0, lambda k=k: Waterfall(cargo, hub=k)) for k in (1, 2, 4, 8)}
 carried = {k: train_numbers(net, cargo) for k, net in hubs.items()}
 assert all(share < most_explained(k, 8, cargo.numbers) + 0.02 for k, share in carried.items())
-assert carried[1] + 0.05 < carried[2] < carried[4] and carried[4] > 0.8
 
 # %% [markdown]
 # A network that finds numbers where there are none would be broken. As a control we ask for the numbers of *another* clip.
@@ -96,6 +107,12 @@ ax.set(title="With a token for each frame nearly all arrives, and more bring no 
 show(fig, "Explained share over the hub's tokens. It rises from about a third with one token to nearly all with "
      "four, and eight bring no more. The bound lies above it, the mean over frames at one quarter, numbers of "
      "another clip at zero.")
+
+# %%
+assert carried[1] + 0.05 < carried[2] < carried[4] and carried[4] > 0.8
+outcome("17.b", min(k for k, share in carried.items() if share > carried[8] - 0.1),
+        because="The bound counts room only: a token must also learn to ask, and a single question brings a mixture of "
+        "all frames that answer it.")
 
 # %%
 half, most = most_explained(1, 8, cargo.numbers), 0.8
@@ -257,6 +274,10 @@ print("macro fusion by hand = the library's MacroFusion,", tuple(theirs.shape))
 # The equations print the hub behind the sequence, we put it in front. **Predict, then run:** does that change anything?
 
 # %%
+places = ["nothing", "in front it sees more", "behind it sees more"]
+predict("17.c", "What does it change if the hub stands in front?", places)
+
+# %%
 def pour_behind(layer, hub, x, valid):
     """As printed: [x | hub]."""
     k = hub.shape[1]
@@ -267,8 +288,12 @@ def pour_behind(layer, hub, x, valid):
 hub, layer = net.macro.hub.expand(16, -1, -1), layer_by_hand(net.macro.fuse["audio"])
 with torch.no_grad():
     front, behind = (f(layer, hub, h["audio"], valid["audio"]) for f in (pour, pour_behind))
+print("in front = behind, to 1e-5:", torch.allclose(front, behind, atol=1e-5))
+
+# %%
 assert torch.allclose(front, behind, atol=1e-5)
-print("in front = behind: attention does not see order, and the hub has no position codes")
+outcome("17.c", places[0], because="Attention does not see the order of what it mixes, and the hub has no position "
+        "codes that would tell it.")
 
 # %% [markdown]
 # ## 3 Who is asked first?
@@ -277,16 +302,23 @@ print("in front = behind: attention does not see order, and the hub has no posit
 #
 # **Predict, then run:** what is easier, first the pointer or first the list?
 
+# %%
+predict("17.d", "What is easier?", ["first the list", "first the pointer", "both alike"])
+
 # %% tags=["signature"]
 pointers = {kind: PointerTask(kind=kind) for kind in ("points first", "points last")}
 found = {kind: train_numbers(seeded(0, lambda task=task: Waterfall(task, hub=1)), task)
          for kind, task in pointers.items()}
-assert found["points first"] > 0.8 and found["points last"] < 0.4
 say(f"Pointer first: more than {0.8:.0%} explained. List first: less than {0.4:.0%}.")
 
+# %%
+assert found["points first"] > 0.8 and found["points last"] < 0.4
+outcome("17.d", "first the pointer", because="Who has left the list must have carried all of it, just in case; who was "
+        "pointed somewhere asks for one number.")
+
 # %% [markdown]
-# With the pointer first, the hub arrives at the list knowing *what to ask*: its query comes from the face. With the list first it would have to carry all eight numbers,
-# just in case. The waterfall is not symmetrical.
+# With the pointer first, the hub arrives at the list knowing *what to ask*: its query comes from the face. The waterfall
+# is not symmetrical.
 
 # %% [markdown]
 # > **Card: paper and code differ.** Face, voice, text in the paper; voice, face, text in the code [@mfmb2025]. Our task says that order matters, and *not* which one is better: turn pointer and
@@ -327,6 +359,10 @@ check("17.4", stood_still)
 # Now both readings take one step of training. **Predict, then run:** is `macro.hub` among the tensors that stood still in the code's reading?
 
 # %%
+fates = ["yes, it stays zero", "no, it moved", "no, there is no such tensor"]
+predict("17.e", "Is the code's hub among the tensors that stood still?", fates)
+
+# %%
 from copy import deepcopy
 
 from mgmr_lib.models.mfmb.network import MFMBNet
@@ -348,11 +384,23 @@ for name, model in (("paper", net), ("code", code)):
     moved = [n for n in hubs_ if n not in still]
     print(f"{name:6} tensors of a hub: {hubs_}, moved by a step: {moved}")
 
+# %%
+outcome("17.e", fates[2 if not hubs_ else 1 if moved else 0],
+        because="What is made anew in each forward pass is neither parameter nor buffer, so nothing of it can move or "
+        "stand still.")
+
 # %% [markdown]
-# It is not even there: no parameter, no buffer, no gradient. Its questions are made of whatever tells the tokens apart. In the code, that is the position codes which are added to the
+# So its questions are made of whatever tells the tokens apart. In the code, that is the position codes which are added to the
 # whole sequence; without them, four zero tokens are one token, four times.
 #
 # **Predict, then run:** the door task again. Order by explained share: learned hub, zeros with position codes, plain zeros, last token only.
+
+# %%
+over_half = {("learned",): "the learned hub alone",
+             ("learned", "position codes, fixed"): "the learned hub and the position codes",
+             ("learned", "learned, last token"): "the learned hub and its last token",
+             ("learned", "position codes, fixed", "learned, last token"): "all but the plain zeros"}
+predict("17.f", "Which of the four bring more than half of what is asked?", list(over_half.values()))
 
 # %%
 hub_kinds = {"position codes, fixed": {"start": "positions", "learned": False},
@@ -363,7 +411,6 @@ for name, o in hub_kinds.items():
 frozen = seeded(0, lambda: Waterfall(cargo, hub=4, **hub_kinds["zeros, fixed"]))
 tokens = frozen.hubs(drawn)[-1]
 assert torch.allclose(tokens, tokens[:, :1].expand_as(tokens), atol=1e-5)
-assert max(carried_by["zeros, fixed"], carried_by["learned, last token"]) < 0.5 < carried_by["position codes, fixed"]
 
 # %%
 fig, ax = plt.subplots(figsize=(8.0, 2.6))
@@ -372,8 +419,12 @@ ax.set(title="Four tokens help if they differ and are all read", xlabel="explain
 show(fig, "Explained share with four tokens. Learned tokens and fixed position codes bring most of the numbers; "
      "four equal zeros and the last token alone stay below the bound of a single token, marked by a dashed line.")
 
+# %%
+outcome("17.f", over_half[tuple(name for name, share in carried_by.items() if share > 0.5)],
+        because="Layers behind a fixed start can learn to ask, as long as the tokens differ and all of them are read.")
+
 # %% [markdown]
-# So the fixed start is the lesser fault: layers behind it can learn to ask, as long as tokens *differ*. What costs is to throw three of four tokens away, or to have four equal ones. The other tokens still serve:
+# So the fixed start is the lesser fault. What costs is to throw three of four tokens away, or to have four equal ones. The other tokens still serve:
 # in a deep encoder they can hand things on to the last one.
 
 # %% [markdown]
@@ -395,6 +446,10 @@ say("One layer for both still solves the pointer task: the sequences look differ
 # attention goes to lost ones? And do hubs of different clips become more alike?
 
 # %%
+predict("17.g", "Half of the steps are lost: how much of the hub's attention goes to them?",
+        {"hardly any": 0, "a quarter": 0.25, "a half": 0.5, "nearly all": 1})
+
+# %%
 @torch.no_grad()
 def travelled(rate):
     """Mean share of the hub's attention on lost steps {modality: share}; spread of H_f over clips."""
@@ -411,14 +466,19 @@ def travelled(rate):
 
 rates = (0.0, 0.25, 0.5, 0.75, 1.0)
 journeys = {rate: travelled(rate) for rate in rates}
-assert all(abs(journeys[r][0][m] - r) < 0.2 for r in rates for m in ("vision", "audio"))
-assert journeys[1.0][1] < 0.7 * journeys[0.0][1]
 
 # %%
 fig = plt.figure(figsize=(8.0, 3.0))
 figures_ch17.journeys(fig, journeys)
 show(fig, "Left: share of the hub's attention on lost steps, for each modality, over the missing rate; all lie near "
      "the diagonal. Right: how much hubs of different clips differ; it falls as more is lost.")
+
+# %%
+assert all(abs(journeys[r][0][m] - r) < 0.2 for r in rates for m in ("vision", "audio"))
+assert journeys[1.0][1] < 0.7 * journeys[0.0][1]
+outcome("17.g", sum(journeys[0.5][0].values()) / 3,
+        because="A gap is a step like any other for weights that have learned nothing: who should avoid it must be "
+        "taught.")
 
 # %% [markdown]
 # Untrained, the hub asks the void as readily as the clip, and its tokens forget which clip they are in. At rate 1 all content is gone: what is left is the clips' lengths and the

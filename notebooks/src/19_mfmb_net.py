@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from torch import nn
 
-from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.chapters.ch19_mfmb_net import figures as figures_ch19
 from mgmr_lib.data.encoding_memo import EncodingMemo
 from mgmr_lib.data.load import load_corpus
@@ -39,7 +39,8 @@ from mgmr_lib.data.text import load_encoder
 from mgmr_lib.evaluation.references import text_ridge
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.setup import prepare
-from mgmr_lib.training.trainer import Trainer, predict
+from mgmr_lib.training.trainer import Trainer
+from mgmr_lib.training.trainer import predict as predictions
 
 use_style()
 corpus = load_corpus("classroom-mosi")
@@ -49,6 +50,10 @@ profile = os.environ.get("MGMR_PROFILE", "fast")
 config = make_config("mfmb", profile, **short)
 encoder = load_encoder(config.text_encoder)
 encoder.memo = EncodingMemo()  # all our networks read the same masked sentences
+
+# %%
+digits = ["the first", "the second", "the third", "the fourth"]
+predict("19.a", "Which decimal of the error does a random shuffle move, typically?", digits)
 
 # %%
 whole = prepare(make_config("concat", "fast", max_clips=None), corpus, encoder)
@@ -61,8 +66,13 @@ say(f"For the text ridge on our {len(errors)} test clips: by chance, a standard 
     "points, and every other shuffle gives another number. In the luckiest case, all of the worst clips dropped, "
     f"{np.sort(errors)[:672].mean() - errors.mean():.3f}.")
 
+# %%
+assert errors.mean() - np.sort(errors)[:672].mean() > 5 * np.std(moved)
+outcome("19.a", digits[int(np.ceil(-np.log10(np.std(moved)))) - 1],
+        because="Clips that go at random take hits and misses with them alike; a choice is what moves the error far.")
+
 # %% [markdown]
-# By chance it moves the third decimal, where tables of this field are printed and won. And a table that keeps the best of many epochs or seeds picks its luck. One
+# That is the decimal in which tables of this field are printed and won. And a table that keeps the best of many epochs or seeds picks its luck. One
 # line of a training script does that, and no equation mentions it.
 #
 # ### Exercise 19.1 · the luckiest accuracy (easy, 5 minutes)
@@ -239,6 +249,10 @@ print("logits", tuple(classified.logits.shape), " predictions within [-3, 3]")
 # **Predict, then run:** which shares do classes 1 and 2 get of 1.25?
 
 # %%
+predict("19.b", "Which shares of 1.25 do class 1 and class 2 get?",
+        {"1 and 0": 1, "0.75 and 0.25": 0.75, "0.5 and 0.5": 0.5, "0.25 and 0.75": 0.25})
+
+# %%
 from mgmr_lib.models.output import class_shares, class_values
 
 shares = class_shares(torch.tensor([1.25, -0.5, 3.0]), 7)
@@ -246,6 +260,10 @@ print("classes ", class_values(7).int().tolist())
 for label, row in zip((1.25, -0.5, 3.0), shares.tolist(), strict=True):
     print(f"{label:5} ->", row)
 assert (shares @ class_values(7)).tolist() == [1.25, -0.5, 3.0]
+
+# %%
+outcome("19.b", shares[0, 4].item(), because="The nearer class gets the larger share, else the mean of both would not "
+        "be the label.")
 
 # %% [markdown]
 # > **Card: our choice.** The paper considers both tasks and tables error and correlation beside accuracies, without saying which of its numbers come from which loss. Here the `fast` profile regresses; `laptop` trains MFMB-Net's
@@ -269,6 +287,10 @@ for named, weights in {"1, 1, 1": (1, 1, 1), "5, 2, 20": (5, 2, 20)}.items():
 # **Predict, then run:** one number $w$ encodes $x$ as $w x$, one number $r$ rebuilds $w x$ from a noisy $x$. Both learn. Where does $w$ go?
 
 # %%
+ends = ["it stays near 1", "it grows", "it shrinks"]
+predict("19.c", "Where does w go if the target may move?", ends)
+
+# %%
 def scale_left(detach, steps=300):
     """|w| after training w and r on the reconstruction alone; both start at 1."""
     g, w, r = torch.Generator().manual_seed(0), torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)
@@ -284,8 +306,13 @@ def scale_left(detach, steps=300):
 
 
 moving, fixed = scale_left(False), scale_left(True)
-assert moving < 0.5 * fixed
 print("the moving target shrinks to less than half of the detached one:", moving < 0.5 * fixed)
+
+# %%
+assert moving < 0.5 * fixed
+outcome("19.c", ends[2 if moving < 0.5 else 1 if moving > 2 else 0],
+        because="The loss is measured in the target's own units, so it falls when the encoder merely says everything "
+        "more quietly.")
 
 # %% [markdown]
 # ## 3 Train it
@@ -320,12 +347,12 @@ readers = {"blind rival": mean_predictor(setup.splits["train"].labels)}
 for name, part in (("MFMB-Net", setup), ("Concat", rival)):
     torch.manual_seed(0)
     Trainer(part, quiet=True).run()
-    readers[name] = lambda masked, part=part: predict(part.model, masked)
+    readers[name] = lambda masked, part=part: predictions(part.model, masked)
 
 # %% tags=["control"]
 shuffled = prepare(replace(config, shuffle_labels=True, epochs=2), corpus, encoder)
 Trainer(shuffled, quiet=True).run()
-readers["control: shuffled labels"] = lambda masked: predict(shuffled.model, masked)
+readers["control: shuffled labels"] = lambda masked: predictions(shuffled.model, masked)
 
 # %% [markdown]
 # And the other readings: the published architecture, `reading="code"`, and the [twin](glossary.md#twin), `encoder="mamba"`, in which a Bi-Mamba of the same width stands wherever a Transformer mixes steps.
@@ -333,12 +360,24 @@ readers["control: shuffled labels"] = lambda masked: predict(shuffled.model, mas
 # **Predict:** which of the three is largest, and which has the lowest error after one short training?
 
 # %%
+three = ["the paper's reading", "the code's reading", "Mamba twin"]
+predict("19.d", "Which of the three has the most weights in this profile?", three)
+
+# %%
 readings = {"the code's reading": {"reading": "code"}, "Mamba twin": {"encoder": "mamba"}}
 configs = {name: make_config("mfmb", profile, **short, **what) for name, what in readings.items()}
 others = {name: prepare(c, corpus, encoder) for name, c in configs.items()}
 for name, part in others.items():
     Trainer(part, quiet=True).run()
-    readers[name] = lambda masked, part=part: predict(part.model, masked)
+    readers[name] = lambda masked, part=part: predictions(part.model, masked)
+weights = {name: sum(p.numel() for p in part.model.parameters()) for name, part in
+           {"the paper's reading": setup, **others}.items()}
+print("weights, this profile:", weights)
+
+# %%
+assert max(weights.values()) > 1.2 * min(weights.values())
+outcome("19.d", max(weights, key=weights.get), because="Equations fix no sizes: layers that stand for the same part "
+        "differ in weights, so read an error beside the size.")
 
 # %% tags=["signature"]
 from mgmr_lib.evaluation.missing_rates import missing_rate_records
@@ -398,6 +437,10 @@ say("\n".join(figures_ch19.comparisons(ledger.read_ledger(), pairs)))
 # **Predict, then run:** when the length doubles, by which factor does each cost grow?
 
 # %%
+predict("19.e", "By which factor grows what the original keeps for the backward pass?",
+        {"1, it keeps only weights": 1, "2, as the length": 2, "4, as pairs of steps": 4})
+
+# %%
 from mgmr_lib.experiments.complexity import costs_path, read_costs
 
 costs = figures_ch19.step_costs(profile, frames=(64, 128, 256))
@@ -405,6 +448,12 @@ fig = plt.figure(figsize=(8.0, 3.0))
 figures_ch19.cost_curves(fig, costs)
 show(fig, "Processor seconds (left) and what the backward pass has to remember (right) of one training step "
      "over the length of voice and face, both axes logarithmic, for the original and its twin.")
+
+# %%
+kept = {r["frames"]: r["bytes"] for r in costs if r["name"] == "mfmb"}
+assert abs((kept[256] - kept[128]) / (kept[128] - kept[64]) - 2) < 0.1  # a straight line, nothing for pairs
+outcome("19.e", kept[256] / kept[128], because="Pairs of steps cost computing, and here no memory: attention's kernel "
+        "keeps something for each step, and none of its scores.")
 
 # %% [markdown]
 # Each is only as steep as its largest part, and LSTMs, convolutions and linear layers take their time in both. What attention and scans do *between* steps we can count.
@@ -458,6 +507,11 @@ print("8 batches, cleared after every 4th:", times_used(8, 4), " clean:", times_
 # A toy regression: 8 weights, noisy labels, plain gradient descent, 400 steps. **Predict, then run:** same learning rate; which curve is lower? And is there a learning rate at which one learns and the other explodes?
 
 # %%
+fates = ["better at the small rate, worse at the large one", "worse at the small rate, explodes at the large one",
+         "the same at the small rate, explodes at the large one", "better at both"]
+predict("19.f", "Gradients are cleared after every fourth batch only. How does that end?", fates)
+
+# %%
 def regression(every, lr, seed=0, steps=400):
     """Squared distance to the true weights, step by step; gradients are cleared after every `every`-th batch."""
     g = torch.Generator().manual_seed(seed)
@@ -484,10 +538,13 @@ show(fig, "Squared distance to the true weights over steps, small learning rate 
 
 # %%
 settled = {key: float(np.mean(found[-100:])) for key, found in paths.items()}
-assert settled[4, 0.02] > 1.5 * settled[1, 0.02] and settled[1, 0.2] < 5 and not settled[4, 0.2] < 1e3
 say("At the small rate the fault costs more than 1.5 times the final error; at the large one it explodes where "
-    f"the clean optimiser learns. Each gradient is used {np.mean(times_used(8, 4))} times on average: the printed "
-    "learning rate is not the true one.")
+    f"the clean optimiser learns. Each gradient is used {np.mean(times_used(8, 4))} times on average.")
+
+# %%
+assert settled[4, 0.02] > 1.5 * settled[1, 0.02] and settled[1, 0.2] < 5 and not settled[4, 0.2] < 1e3
+outcome("19.f", fates[1], because="A gradient that enters several steps multiplies the learning rate: the printed one "
+        "is not the true one.")
 
 # %% [markdown]
 # > **Card: paper and code differ.** The paper says Adam with a rate of 0.002 [@mfmb2025]; the code steps after every batch and clears after every fourth. Adam divides by the gradient's size, so it does not

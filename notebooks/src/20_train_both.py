@@ -31,12 +31,15 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.chapters.ch20_train_both import figures as draw
 from mgmr_lib.data.load import load_corpus
 
 use_style()
 corpus = load_corpus("classroom-mosi")
+
+# %%
+predict("20.a", "How often is a winner named by at least 0.01?", between=(0, 100), step=1, within=8, unit="%")
 
 
 # %%
@@ -52,6 +55,10 @@ first, second = simulated_scores(10_000, 1)
 named = np.mean(np.abs(first - second) >= 0.01)
 say("In these *simulated* scores nobody is better, and yet one training each names a winner by 0.01 "
     f"in about **{named:.0%}** of the cases.")
+
+# %%
+outcome("20.a", 100 * named, because="Two trainings differ by the luck of both, and the winner is whoever had more of "
+        "it.")
 
 # %% [markdown]
 # The noise here is our assumption: a seed draws the first weights, the order of the clips and what gets lost in training, and each of that moves the result. How
@@ -76,13 +83,23 @@ say("In these *simulated* scores nobody is better, and yet one training each nam
 # **Predict, then run:** in which order would you do the ten runs, if the power may fail at any time?
 
 # %%
+orders = ["all of one network, then all of the other", "seed by seed, both networks", "any order will do"]
+predict("20.b", "In which order does the course do the ten runs?", orders)
+
+# %%
 from mgmr_lib.experiments.plan import TWO, jobs_of
 
 jobs = jobs_of(TWO, "B", "laptop", corpus.family, corpus.name)
 print([job.name for job in jobs])
 
+# %%
+couples = [{job.name.split("-")[1] for job in jobs[i : i + 2]} for i in range(0, len(jobs), 2)]
+assert all(len(seeds) == 1 for seeds in couples)
+outcome("20.b", orders[1], because="Whatever is finished when the power fails should hold whole comparisons, and one "
+        "network alone is none.")
+
 # %% [markdown]
-# Seed by seed: whatever is finished when the power fails holds whole comparisons. And each run has a name that its settings determine, a hash of the whole configuration:
+# Each run has a name that its settings determine, a hash of the whole configuration:
 # the same settings give the same name on every machine, and any other setting another one.
 
 # %%
@@ -134,7 +151,8 @@ from mgmr_lib.data.encoding_memo import EncodingMemo
 from mgmr_lib.data.text import load_encoder
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.setup import prepare
-from mgmr_lib.training.trainer import Trainer, predict
+from mgmr_lib.training.trainer import Trainer
+from mgmr_lib.training.trainer import predict as predictions
 
 encoder = load_encoder("minilm", frozen=True)
 encoder.memo = EncodingMemo()
@@ -166,7 +184,7 @@ from mgmr_lib.evaluation.references import mean_predictor, text_ridge
 
 setup = setups["MGMR-Net"]
 train = setup.splits["train"]
-readers = {label: lambda masked, s=s: predict(s.model, masked) for label, s in setups.items()}
+readers = {label: lambda masked, s=s: predictions(s.model, masked) for label, s in setups.items()}
 readers["text ridge"] = text_ridge(setup.complete_text("train"), train.labels)
 readers["mean label"] = mean_predictor(train.labels)
 
@@ -178,10 +196,16 @@ readers["mean label"] = mean_predictor(train.labels)
 # %% tags=["control"]
 shuffled = prepare(replace(setup.config, shuffle_labels=True), corpus, encoder)
 Trainer(shuffled, quiet=True).run()
-readers["control: shuffled labels"] = lambda masked: predict(shuffled.model, masked)
+readers["control: shuffled labels"] = lambda masked: predictions(shuffled.model, masked)
 
 # %% [markdown]
 # **Predict, then run:** three missing rates, five readers. Write down the order at rate 0 and at rate 1.
+
+# %%
+networks = ("MFMB-Net", "MGMR-Net")
+ahead_at_1 = {networks: "the two networks", (*networks, "text ridge"): "all but the control",
+              (): "nobody", ("text ridge",): "the text ridge only"}
+predict("20.c", "At rate 1, who is ahead of the mean label by at least 0.05 points?", list(ahead_at_1.values()))
 
 # %% tags=["signature"]
 from mgmr_lib.evaluation.missing_rates import missing_rate_records
@@ -210,6 +234,12 @@ for label in NAMES.values():
     print(f"{label}: clearly better than the mean label at rate 0; ahead by 0.05 at rate 1: {ahead}")
 say("The control's error is nowhere below the mean label's by more than 0.05 points: no leak.")
 
+# %%
+rivals = sorted(name for name in mae if name != "mean label")
+outcome("20.c", ahead_at_1[tuple(name for name in rivals if mae[name][2] < blind[2] - 0.05)],
+        because="Where every word and frame is lost no design can help: what is left are lengths, and they say "
+        "little.")
+
 # %% [markdown]
 # That is all that one short training supports. Which network lies lower at some rate we do not even print: another seed may turn it round.
 
@@ -219,6 +249,10 @@ say("The control's error is nowhere below the mean label's by more than 0.05 poi
 # Masks, order and dropout of an epoch come from seed and epoch alone.
 #
 # **Predict, then run:** we cut the power in the third epoch. Will the finished run have *nearly* or *exactly* the weights of one that ran through?
+
+# %%
+likeness = ["nearly", "exactly", "not even nearly"]
+predict("20.d", "How equal are the weights of the finished run?", likeness)
 
 # %%
 small = make_config("mfmb", "fast", corpus.family, text_encoder="tiny", max_clips=40, epochs=4)
@@ -246,12 +280,17 @@ except OSError as error:
 # %%
 resumed = prepare(small, corpus, tiny)
 progress_made = Trainer(resumed, folder, quiet=True).run()
-pairs = zip(through.model.state_dict().items(), resumed.model.state_dict().items(), strict=True)
-assert all(name == other and torch.equal(a, b) for (name, a), (other, b) in pairs)
-print(f"{len(progress_made.history)} epochs in the history, every weight equal to the last bit")
+one, other = through.model.state_dict(), resumed.model.state_dict()
+apart = max((one[name] - other[name]).abs().max().item() for name in one if one[name].is_floating_point())
+print(f"{len(progress_made.history)} epochs in the history, largest difference of a weight: {apart:g}")
+
+# %%
+assert list(one) == list(other) and all(torch.equal(one[name], other[name]) for name in one)
+outcome("20.d", likeness[1 if apart == 0 else 0 if apart < 0.001 else 2],
+        because="Nothing that matters lives outside the checkpoint and the seed, so nothing is left to chance.")
 
 # %% [markdown]
-# Exactly, since nothing that matters lives outside the checkpoint and the seed. The checkpoint itself is written to a second file first, which then takes the old one's place in one
+# The checkpoint itself is written to a second file first, which then takes the old one's place in one
 # step: a power cut while writing leaves the old one whole.
 #
 # A list of runs is resumed in the same way. Here are two, small ones; the second call finds them done.
@@ -288,6 +327,10 @@ print("scores:    ", len(record["records"]), "rows of", ", ".join(list(record["r
 # **Predict, then run:** what will `read_record` say?
 
 # %%
+answers = ["nothing, one hundredth is plausible", "that these are other data", "that the file was changed"]
+predict("20.e", "What does it say of the edited record?", answers)
+
+# %%
 import json
 import shutil
 
@@ -298,10 +341,17 @@ shutil.copy(path, edited)
 forged = json.loads(edited.read_text())
 forged["records"][0]["mae"] -= 0.01
 edited.write_text(json.dumps(forged))
+said = ""
 try:
     read_record(edited)
 except CourseError as error:
-    print(str(error).replace(str(folder), "...").split(": delete")[0])
+    said = str(error).replace(str(folder), "...").split(": delete")[0]
+print(said)
+
+# %%
+outcome("20.e", answers[2 if "digest" in said else 1 if said else 0],
+        because="A digest does not judge what is plausible: it is computed from every digit, and another digit makes "
+        "another digest.")
 
 # %% [markdown]
 # That is no lock: who knows how can compute a new digest. It stops mistakes, and forgers have to face something harder: anybody may run the thing again. `python -m mgmr_lib experiment
@@ -367,6 +417,11 @@ print("ours is the library's; of these five simulated pairs, which do not differ
 # **Predict, then run:** now one of the simulated networks *is* better, by 0.02 points. Of a thousand experiments with five seeds, how many see it by pairs, and how many by two
 # separate averages?
 
+# %%
+predict("20.f", "Who sees the difference more often?",
+        ["both in about a fifth", "pairs in two thirds, averages in a fifth",
+         "pairs in a fifth, averages in two thirds", "both in about two thirds"])
+
 
 # %%
 def found(gain, paired, experiments=1000, seeds=5):
@@ -380,9 +435,14 @@ def found(gain, paired, experiments=1000, seeds=5):
 
 
 seen = {(gain, paired): found(gain, paired) for gain in (0.0, 0.02) for paired in (True, False)}
-assert seen[0.02, True] > 1.5 * seen[0.02, False] and seen[0.0, True] < 0.08
 say(f"By pairs **{seen[0.02, True]:.0%}**, by averages {seen[0.02, False]:.0%}. Where nothing differs, pairs "
     f"raise a false alarm in {seen[0.0, True]:.0%}.")
+
+# %%
+assert seen[0.02, True] > 1.5 * seen[0.02, False] and seen[0.0, True] < 0.08
+assert abs(seen[0.02, True] - 2 / 3) < 0.1 and abs(seen[0.02, False] - 0.2) < 0.1
+outcome("20.f", "pairs in two thirds, averages in a fifth",
+        because="Luck that both share falls out of each difference, and stays in the spread of both averages.")
 
 # %% [markdown]
 # That gain comes from the luck which we let both share. Where they share none, pairs bring nothing and cost a little. How much do our two networks share? We look at the records.
@@ -421,6 +481,13 @@ print({f"gain {gain}": seeds_needed(pilot, gain) for gain in (0.02, 0.01, 0.005)
 # **Predict, then run:** will the intervals of the two networks overlap? And will every baseline lie behind them?
 
 # %%
+beat = {TWO: "both", TWO[:1]: "MGMR-Net only", TWO[1:]: "MFMB-Net only", (): "neither"}
+predict("20.g", "Which of the two beats Concat, the simplest fusion, by the plan's rule?", list(beat.values()))
+
+# %%
+from mgmr_lib.experiments.ledger import paired
+from mgmr_lib.experiments.verdicts import BETTER, verdict
+
 recorded = read_ledger(corpus=corpus.name, profile="laptop")
 say(draw.provenance(recorded))
 
@@ -450,6 +517,12 @@ say(draw.verdict(recorded, "mgmr", "mfmb"))
 
 # %%
 say(draw.against_rivals(recorded))
+
+# %%
+if {*TWO, "concat"} <= {r["name"] for r in recorded}:
+    winners = tuple(name for name in TWO if verdict(paired(recorded, name, "concat")) == BETTER)
+    outcome("20.g", beat[winners], because="A lead in the table is no verdict: whose interval of paired differences "
+            "holds 0 has not earned its equations here.")
 
 # %% [markdown]
 # To record a run of your own plan: `python -m mgmr_lib experiment table --models mgmr,mfmb --seeds 5`. It goes on where it was stopped, and runs nothing twice. With `--data PATH` it reads your own data.
