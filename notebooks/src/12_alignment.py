@@ -27,12 +27,16 @@ import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.chapters.ch12_alignment import figures as figures_ch12
 from mgmr_lib.chapters.ch12_alignment.toys import IronyTask, fit, two_streams
 from mgmr_lib.ssm import flip_valid, selective_scan
 
 use_style()
+
+# %%
+predict("12.a", "How strongly does the label correlate with the sum of the words, or of the tones?",
+        {"0, not at all": 0, "about 0.2": 0.2, "about 0.5": 0.5, "about 0.7": 0.7})
 
 # %%
 clips = IronyTask().draw(20_000, torch.Generator().manual_seed(0))
@@ -41,15 +45,20 @@ for name, known in (("words", words), ("tones", tones), ("products", words * ton
     together = torch.stack([known.sum(1), clips.labels])
     print(f"sum of {name:9} correlation with the label {torch.corrcoef(together)[0, 1].abs():.2f}")
 
-# %% [markdown]
-# Neither says anything. It is not that we summed too crudely: an [additive model](glossary.md#additive-model) reads the words in any way it
-# likes, reads the tones in any way it likes, and adds, $\hat y = f(w) + g(a)$. Given all the words, the label's mean is still zero; given all the
-# tones, too. So the best additive answer is the constant 0.
+# %%
+sums = [torch.corrcoef(torch.stack([known.sum(1), clips.labels]))[0, 1].abs() for known in (words, tones)]
+outcome("12.a", max(sums), because="A label made of two modalities need not show in either: over fair tones, what a "
+        "word means cancels out.")
 
 # %% [markdown]
-# Try it. Here is a rich additive model: every word, every tone, and all products *within* a modality.
+# Neither says anything. Did we only sum too crudely? An [additive model](glossary.md#additive-model) reads the words in any way it likes, reads the
+# tones in any way it likes, and adds, $\hat y = f(w) + g(a)$. Here is a rich one: every word, every tone, and all products *within* a modality.
 #
 # **Predict, then run:** which share of the label's variance does it explain on clips that it was not fitted to?
+
+# %%
+predict("12.b", "Which share of the variance does the rich additive model explain on fresh clips?",
+        {"nothing": 0, "about a quarter": 0.25, "about a half": 0.5, "nearly all": 1})
 
 # %% tags=["baseline"]
 def within(x):
@@ -61,10 +70,16 @@ rich = torch.cat([within(words), within(tones)], dim=1).double()
 y, half = clips.labels.double(), 10_000
 weights = torch.linalg.lstsq(rich[:half].T @ rich[:half] + torch.eye(rich.shape[1]), rich[:half].T @ y[:half]).solution
 left = (y[half:] - rich[half:] @ weights).square().sum() / y[half:].square().sum()
-assert left > 0.98
 print("rich additive model: explains less than 2 % =", bool(left > 0.98))
 
+# %%
+assert left > 0.98
+outcome("12.b", 1 - left, because="More terms of words and more terms of tones are not yet one term of both.")
+
 # %% [markdown]
+# No $f$ and $g$ could do better: given all the words, the label's mean is still zero; given all the tones, too. So the best additive answer is the
+# constant 0.
+#
 # MGMR-Net calls its [stage 1](glossary.md#stage-1) "cross-modal alignment via multi-layer collaborative Bi-Mamba" [@mgmr2025]. Is it an additive
 # model, or can it hear irony? We build it from its equations and find out. First a practical matter: at which word are we?
 
@@ -127,6 +142,10 @@ check("12.1", pool_to_tokens)
 # width?
 
 # %%
+predict("12.c", "How far is the middle of a token from the middle of its bin, on average?",
+        {"a tenth of a bin": 0.1, "about one bin": 1, "about three bins": 3, "about ten bins": 10})
+
+# %%
 from mgmr_lib.data.text import load_tokenizer
 
 tokenizer = load_tokenizer("minilm")
@@ -139,6 +158,10 @@ apart, bins_off = torch.cat(apart), torch.cat(bins_off)
 near = (bins_off < 1.5).float().mean()
 say(f"The middle of a bin lies on average **{apart.mean():.2f} s** from the middle of its token, or "
     f"{bins_off.mean():.1f} bins; for {near:.0%} of the tokens the right frames lie in the bin or a neighbour of it.")
+
+# %%
+outcome("12.c", bins_off.mean(), because="Uneven words and silences shift a token against its even share, but the "
+        "shifts do not pile up over a clip.")
 
 # %% [markdown]
 # Good enough for layers that look around, which ours do. Now the batch, where the same step goes wrong easily.
@@ -274,6 +297,10 @@ print("a branch by the letter = the library's, \"shared\"")
 # **Predict, then run:** the derivative of all aligned words with respect to the voice. Large, small, zero?
 
 # %%
+paths = ["large, as for the words themselves", "small, but not zero", "there is none: no path leads there"]
+predict("12.d", "How large is the derivative of the aligned words with respect to the voice?", paths)
+
+# %%
 def gradient_to_voice(branch):
     """d (sum of aligned text) / d voice, (b,l,d), or None where there is no path at all."""
     heard = voice.clone().requires_grad_()
@@ -282,6 +309,12 @@ def gradient_to_voice(branch):
 
 
 print("shared:", gradient_to_voice(shared))
+
+# %%
+found, own = gradient_to_voice(shared), text.clone().requires_grad_()
+usual = torch.autograd.grad(shared(own, voice, valid)[0].sum(), own)[0].norm()
+outcome("12.d", paths[2] if found is None else paths[0] if found.norm() > usual / 2 else paths[1],
+        because="Standing in one branch and sharing a weight is not hearing: each sequence passes its own layers.")
 
 # %% [markdown]
 # `None`: not a small derivative, no path. Sharing $A$ ties two layers' *weights*, and no value ever crosses. Read linearly, such a stage is an
@@ -382,6 +415,11 @@ say("With exchange every valid step of the voice moves the words, and no padded 
 # **Predict, then run:** the network is untrained. Will there be any order in the picture? And under `"shared"`?
 
 # %%
+pictures = ["no order in either", "a band along the clock in both", "a band under exchange, nothing under shared",
+            "no order under exchange, nothing under shared"]
+predict("12.e", "What does the picture show before any training?", pictures)
+
+# %%
 from dataclasses import replace
 
 from mgmr_lib.data.batch import mask_split
@@ -416,7 +454,6 @@ def influence(net):
 
 # %% tags=["signature"]
 maps = {reading: influence(net) for reading, net in nets.items()}
-assert maps["shared"].abs().max() == 0 and maps["exchange"].min() > 0
 fig = plt.figure(figsize=(8.0, 4.2))
 figures_ch12.alignment(fig, maps, one, tokenizer)
 show(fig, "Influence of each voice frame (to the right, in seconds) on each aligned token (downwards); circles mark "
@@ -430,12 +467,17 @@ where = torch.arange(rows.shape[1]) * seconds / rows.shape[1]
 near = (where - spoken[:, None]).abs() < 0.5
 share = ((rows * near).sum(1) / rows.sum(1)).mean().item()
 even = near.float().mean().item()
-assert share > 1.5 * even
 say("Frames within half a second of a token's true moment have more than 1.5 times their even share of the influence "
     "on it, before any training.")
 
+# %%
+assert maps["exchange"].min() > 0 and share > 1.5 * even
+silent = bool(maps["shared"].abs().max() == 0)
+outcome("12.e", pictures[2 if silent else 1], because="Random weights are not random paths: pooling and the fading "
+        "memory of the layers know the clock already.")
+
 # %% [markdown]
-# Nothing was learned yet: the band comes from the pooling and from the fading memory of the layers. What training can add is *what* to do with a
+# Nothing was learned yet. What training can add is *what* to do with a
 # frame. Where no path exists, it can add nothing.
 
 # %% [markdown]
@@ -456,6 +498,10 @@ say("Frames within half a second of a token's true moment have more than 1.5 tim
 # **Predict, then run:** fill in a table: two readings, three kinds, share of variance explained (0: knows nothing, 1: perfect).
 
 # %%
+predict("12.f", "On which kinds does exchange explain most of the variance, and shared hardly any?",
+        ["irony", "irony and plain", "irony and strangers", "none of them"])
+
+# %%
 seeds = {"irony": (0, 1, 2), "plain": (0, 1)}
 explained = {}
 for kind, starts in seeds.items():
@@ -467,7 +513,6 @@ for kind, starts in seeds.items():
 strangers = IronyTask("strangers")
 runs = [fit(two_streams("exchange", s), strangers, s) for s in (0, 1)]
 explained["strangers", "exchange"] = runs
-assert max(explained["strangers", "exchange"]) < 0.1
 
 # %%
 fig, ax = plt.subplots()
@@ -477,26 +522,39 @@ show(fig, "Explained share of variance, a dot a seed, a bar at the mean. Irony: 
      "Plain: both near one. Strangers: zero, as it must be.")
 
 # %%
-low = {key: min(values) for key, values in explained.items()}
-assert low["irony", "exchange"] > 0.8 and max(explained["irony", "shared"]) < 0.1
-assert min(low["plain", "shared"], low["plain", "exchange"]) > 0.95
 say("On every seed, exchange explains more than 80 % of irony and shared less than a tenth; on plain clips both "
     "explain more than 95 %. So it is the crossing that helps, not the size.")
 
+# %%
+low = {key: min(values) for key, values in explained.items()}
+assert low["irony", "exchange"] > 0.8 and max(explained["irony", "shared"]) < 0.1
+assert min(low["plain", "shared"], low["plain", "exchange"]) > 0.95 and max(explained["strangers", "exchange"]) < 0.1
+only = [kind for kind in ("irony", "plain", "strangers") if low[kind, "exchange"] > 0.5
+        and max(explained.get((kind, "shared"), [0.0])) < 0.1]
+outcome("12.f", " and ".join(only) or "none of them", because="More weights and more paths help only where the label "
+        "needs the two multiplied.")
+
 # %% [markdown]
-# Is `"shared"` then a bad network? Not so fast: stage 1 is not the end. Stage 2, of the next notebook, lets the three modalities pass one common
-# scan.
+# Is `"shared"` then a bad network? Stage 1 is not the end: stage 2, of the next notebook, lets the three modalities pass one
+# common scan.
 #
 # **Predict, then run:** a `"shared"` branch with the library's stage 2 behind it. Still nothing?
+
+# %%
+predict("12.g", "How much of irony does a shared branch explain with stage 2 behind it?",
+        ["hardly anything", "some, less than a half", "more than a half"])
 
 # %%
 from mgmr_lib.models.mgmr.fusion import InterleavedFusion
 
 later = two_streams("shared", 0, after=lambda: InterleavedFusion(16, 1, d_state=4, expand=1))
 caught_up = fit(later, IronyTask(), seed=0, steps=60)
+say(f"With stage 2 behind it, the shared branch explains more than half of irony: {caught_up > 0.5}.")
+
+# %%
 assert caught_up > 0.5
-say("With stage 2 behind it, the shared branch explains more than half of irony: somewhere in the network the "
-    "modalities must meet, and it need not be in stage 1.")
+outcome("12.g", "more than a half", because="A stage is not the network: somewhere the modalities must meet, and it "
+        "need not be in stage 1.")
 
 # %% [markdown]
 # That is what the two readings differ in: *where* words and voice first meet. It matters for the paper's own ablation, too. Without stage 2, those of

@@ -23,7 +23,7 @@
 import torch
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.chapters.ch13_fusion import figures as figures_ch13
 from mgmr_lib.chapters.ch13_fusion.toys import ArrangedFusion, MomentTask, fit_moments, moment_model
 
@@ -37,18 +37,26 @@ show(fig, "Events of two clips, a row a modality. In the left one voice and word
      "one at none; each row alone looks the same in both.")
 
 # %% [markdown]
-# No single modality knows the answer: each has three events, wherever they are. And a maximum over time forgets *when*.
+# No single modality knows the answer: each has three events, wherever they are.
 #
 # **Predict, then run:** a model embeds each modality, takes the largest value of each channel over all steps and modalities, and reads that. No scan.
 # How often is it right? (Guessing: one half.)
 
+# %%
+predict("13.a", "How often is the maximum over everything right?",
+        {"half of the time, it guesses": 0.5, "about three times in four": 0.75, "nearly always": 1})
+
 # %% tags=["baseline"]
 scores = {"no scan": [fit_moments(moment_model(lambda: ArrangedFusion(24, 0), s), task, s) for s in (0, 1)]}
+print("below 65 % on both seeds:", max(scores["no scan"]) < 0.65)
+
+# %%
 assert max(scores["no scan"]) < 0.65
-say("It guesses. What is missing is a place where voice and words of one step meet.")
+outcome("13.a", sum(scores["no scan"]) / 2,
+        because="Every event reaches the maximum, but the maximum forgets when it was.")
 
 # %% [markdown]
-# In MGMR-Net that place is [stage 2](glossary.md#stage-2): one line of all tokens, Mamba layers over it, one maximum [@mgmr2025]. (Or it is stage 1,
+# What is missing is a place where voice and words of one step meet. In MGMR-Net that place is [stage 2](glossary.md#stage-2): one line of all tokens, Mamba layers over it, one maximum [@mgmr2025]. (Or it is stage 1,
 # if that exchanges; we come to this.)
 
 # %% [markdown]
@@ -101,6 +109,11 @@ print(interleave(**steps).flatten().tolist())
 # **Predict, then run:** within one step, who hears whom if the order is audio, vision, text? And with text first?
 
 # %%
+ends = ["the last of a step, in both orders", "the first of a step, in both orders", "the text, in both orders",
+        "all three, in both orders"]
+predict("13.b", "Who hears all three tokens of a step?", ends)
+
+# %%
 from mgmr_lib.ssm import MambaLayer
 
 torch.manual_seed(0)
@@ -108,18 +121,26 @@ layer = MambaLayer(16, **small)
 
 
 def hearing(order):
-    """For one step of six: does the listener's output depend on the speaker's token? One line a listener."""
+    """{listener: the speakers on whose token its output depends}, for one step of six."""
+    heard = {}
     line = torch.randn(1, 18, 16, generator=torch.Generator().manual_seed(2), requires_grad=True)
     out = layer(line)[0].unflatten(0, (6, 3))
     for i, listener in enumerate(order):
         moved = torch.autograd.grad(out[3, i].sum(), line, retain_graph=True)[0].unflatten(1, (6, 3))[0, 3]
-        heard = [speaker for speaker, m in zip(order, moved.norm(dim=-1), strict=True) if m > 0]
-        print(f"  {listener:6} hears {', '.join(heard)}")
+        heard[listener] = [speaker for speaker, m in zip(order, moved.norm(dim=-1), strict=True) if m > 0]
+    return heard
 
 
-for order in (("audio", "vision", "text"), ("text", "vision", "audio")):
+orders = [("audio", "vision", "text"), ("text", "vision", "audio")]
+for order in orders:
     print(" - ".join(order))
-    hearing(order)
+    for listener, speakers in hearing(order).items():
+        print(f"  {listener:6} hears {', '.join(speakers)}")
+
+# %%
+places = [{i for i, speakers in enumerate(hearing(order).values()) if len(speakers) == 3} for order in orders]
+outcome("13.b", ends[[[{2}, {2}], [{0}, {0}], [{2}, {0}], [{0, 1, 2}] * 2].index(places)],
+        because="What a token hears hangs on its place in the line alone, not on which modality it is.")
 
 # %% [markdown]
 # In the paper's order the words come last, and hear the whole moment: that fits a "text-centric" network. But the maximum reads *all* tokens, and
@@ -158,6 +179,10 @@ for layout in ("interleaved", "concatenated"):
 # interleaved; concatenated; one fixed random order?
 
 # %%
+predict("13.c", "Which orders of the line learn whether voice and words meet?",
+        ["all three", "interleaved and concatenated", "interleaved", "interleaved and shuffled"])
+
+# %%
 def accuracies(make, task, seeds):
     """Share of right answers on fresh clips, one number a seed."""
     return [fit_moments(moment_model(make, s), task, s) for s in seeds]
@@ -170,9 +195,14 @@ for layout, seeds in (("interleaved", (0, 1, 2)), ("concatenated", (0, 1, 2)), (
 from mgmr_lib.evaluation.statistics import t_interval
 
 gain = [a - b for a, b in zip(scores["interleaved"], scores["concatenated"], strict=True)]
-assert t_interval(gain)["low"] > 0.2 and min(scores["interleaved"]) > 0.9 and max(scores["concatenated"]) < 0.65
 say("Interleaved is right more than 90 % of the time on each of three seeds, concatenated guesses. Over seeds, the "
     f"{0.95:.0%} interval of the difference lies above 0.2 altogether.")
+
+# %%
+assert t_interval(gain)["low"] > 0.2 and min(scores["interleaved"]) > 0.9 and max(scores["concatenated"]) < 0.65
+learned = [layout for layout in ("interleaved", "concatenated", "shuffled") if min(scores[layout]) > 0.9]
+outcome("13.c", "all three" if len(learned) == 3 else " and ".join(learned),
+        because="That everything stands somewhere on the line is not enough: what belongs together must stand close.")
 
 # %% [markdown]
 # And the order *within* a step? The paper's is audio, vision, text. Here is the reverse.
@@ -290,6 +320,11 @@ print("stage 2 by hand = the library's, to 1e-6, whatever stands in the padding"
 # **Predict, then run:** by how much do the predictions change?
 
 # %%
+amounts = ["not at all, to the last bit", "by rounding, in the last digits", "by some hundredths of a point",
+           "by a tenth of a point or more"]
+predict("13.d", "By how much do the predictions change?", amounts)
+
+# %%
 from dataclasses import replace
 
 from mgmr_lib.data.load import load_corpus
@@ -318,10 +353,15 @@ for part in (scribbled["audio"], scribbled["vision"]):
     part.x[~part.keep] = 1000.0
     part.target[~part.keep] = -1000.0
 with torch.no_grad():
-    assert torch.equal(net(scribbled).prediction, clean)
+    change = (net(scribbled).prediction - clean).abs().max().item()
 voice = int((~scribbled["audio"].keep).sum())
 print(f"{int(lost.sum())} lost words made \"great\", {voice} lost or padded frames of the voice overwritten: "
-      "all predictions the same, to the last bit")
+      f"largest change of a prediction {change}")
+
+# %%
+assert change == 0
+outcome("13.d", amounts[sum(change > bound for bound in (0, 1e-5, 0.1))],
+        because="A mask that works leaves no rest: a change in the last digit would mean that something is read.")
 
 # %% [markdown]
 # Not "nearly": to the last bit. The test would be worth nothing if no scribbling could ever show. So we scribble on *seen* frames, too.
@@ -364,7 +404,10 @@ check("13.4", attention_multiplications)
 # convolution, and about three multiplications for each of $e \times n$ state entries. All of it once a token. (A Transformer layer has a feed-forward
 # part beside attention, also once a token; we leave it out.)
 #
-# **Predict, then run:** with the paper's sizes, from which length on is Mamba cheaper?
+# **Predict, then run:** with the paper's sizes (width 128, state 12, expansion 4), from how many steps of three tokens on is Mamba cheaper?
+
+# %%
+predict("13.e", "From how many steps on is Mamba cheaper?", between=(0, 400), step=5, within=50, unit="steps")
 
 # %%
 def mamba_multiplications(l, d, expand, n, taps=4):
@@ -393,6 +436,10 @@ figures_ch13.costs(ax, lengths, {
 ax.set(title="The square shows late: at 50 steps attention is the cheaper one")
 show(fig, "Multiplications of one layer against the number of steps, both axes logarithmic. Attention starts below "
      "both Mamba lines and crosses them; at the paper's 50 steps it still needs fewer.")
+
+# %%
+outcome("13.e", crossings[4], because="Linear says how a cost grows, not where it starts: a wide block costs much for "
+        "every token.")
 
 # %% [markdown]
 # So "linear" is a promise about long lines. It is kept at 500 frames; at 50 tokens, pooled as we do, the constant factor decides. Whoever quotes
@@ -427,7 +474,12 @@ say("With the training that the scan got, attention guesses. Started so that eac
 # > between. The head stays the same.
 #
 # What breaks depends on where the modalities can meet. Two of four cases we have measured: no stage 1 with a scan (right), neither (guesses).
-# **Predict** the other two: stage 1 without a scan, as `"shared"` and as `"exchange"`.
+#
+# **Predict, then run:** the other two, stage 1 without a scan, as `"shared"` and as `"exchange"`. Which are right?
+
+# %%
+readings = ["neither", "shared", "exchange", "both"]
+predict("13.f", "Which reading of stage 1 is right without a scan behind it?", readings)
 
 # %%
 from mgmr_lib.chapters.ch13_fusion.toys import VoiceBranch
@@ -441,7 +493,12 @@ for reading in ("shared", "exchange"):
 # %%
 for name, score in ablations.items():
     print(f"{name:22} {'right' if score > 0.9 else 'guesses' if score < 0.65 else 'in between'}")
-assert ablations["S-1 shared, no S-2"] < 0.65 and ablations["S-1 exchange, no S-2"] > 0.9
+
+# %%
+alone = [ablations[f"S-1 {reading}, no S-2"] for reading in ("shared", "exchange")]
+assert all(score < 0.65 or score > 0.9 for score in alone)
+outcome("13.f", readings[(alone[0] > 0.9) + 2 * (alone[1] > 0.9)],
+        because="A maximum can do without a scan only where the modalities have met before it, moment by moment.")
 
 # %% [markdown]
 # - **Without stage 2**, everything hangs on exchange in stage 1. By the letter of the equations, the modalities never meet before a maximum over

@@ -31,7 +31,7 @@ import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.chapters.ch15_mgmr_net import figures as figures_ch15
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.data.encoding_memo import EncodingMemo
@@ -41,6 +41,10 @@ from mgmr_lib.training.config import make_config
 from mgmr_lib.training.setup import prepare
 
 use_style()
+
+# %%
+predict("15.a", "How many weights read the labels directly?",
+        ["all of them", "about a third of them", "a few thousand", "a few dozen"])
 
 # %%
 PROFILE = os.environ.get("MGMR_PROFILE", "fast")
@@ -58,6 +62,13 @@ for name in ("encoders", "reconstruction", "alignment", "fusion", "head"):
     print(f"{name:15} {sum(p.numel() for p in getattr(net, name).parameters()):6} weights")
 frozen = sum(p.numel() for p in setup.encoder.parameters())
 print(f"{'text encoder':15} {frozen / 1e6:.1f} million, frozen")
+
+# %%
+weights = {name: sum(p.numel() for p in part.parameters()) for name, part in (("head", net.head), ("all", net))}
+share = weights["head"] / weights["all"]
+outcome("15.a", "all of them" if share == 1 else "about a third of them" if share > 0.2 else
+        "a few dozen" if weights["head"] < 100 else "a few thousand",
+        because="Size sits in front: behind the fusion one vector a clip is left, and a single linear layer reads it.")
 
 # %% [markdown]
 # Only the head, a few dozen weights, stands next to the label. Everything else must learn through it, or from the reconstruction's loss. How well these
@@ -238,6 +249,11 @@ print("joint = the library's joint loss; untrained, the task's term is the large
 # **Predict, then run:** draw the network on paper. Which parts does $L_{rec}^{(a)}$ reach? Does the loss for the lost *voice* teach the alignment
 # anything?
 
+# %%
+predict("15.b", "Which parts does the loss for the lost voice reach?",
+        ["the whole network", "all encoders, and stage 1", "the voice's encoder, guess and decoder",
+         "the voice's decoder alone"])
+
 # %% [markdown]
 # ### Exercise 15.3 · who hears a loss (medium, 10 minutes)
 # Return the norm of the gradient of `loss` over all `parameters` together, as a number; 0 where no path exists. The same loss is asked for many
@@ -278,13 +294,16 @@ show(fig, "Gradient norms of the four terms of the loss, one row for each part o
      "loss reaches its own modality's encoder, guess and decoder.")
 
 # %%
-for m in MODALITIES:
-    reached = {name for name, size in flow[m].items() if size > 0}
-    assert reached == {f"encode {m}", f"guess {m}", f"decode {m}"}
-assert {name for name, size in flow["task"].items() if size == 0} == {f"decode {m}" for m in MODALITIES}
 say("Each reconstruction loss reaches **three parts, all of its own modality**. Stages 1 and 2 and the head "
     "never hear it; the decoders never hear the task. The coupling is in what both reach: encoders and "
     "guesses.")
+
+# %%
+reached = {m: {name for name, size in flow[m].items() if size > 0} for m in MODALITIES}
+assert all(reached[m] == {f"encode {m}", f"guess {m}", f"decode {m}"} for m in MODALITIES)
+assert {name for name, size in flow["task"].items() if size == 0} == {f"decode {m}" for m in MODALITIES}
+outcome("15.b", "the voice's encoder, guess and decoder", because="A loss teaches what its number was made of, not "
+        "what stands behind it in the network.")
 
 # %% [markdown]
 # And how do the two teachers compare where both are heard?
@@ -310,6 +329,11 @@ say("At the start the task pulls at every encoder more than **five times as hard
 #
 # **Predict, then run:** a colleague's network "trains fine, but stays mediocre". Its head returns shape (b, 1), and its loss is below. What will it
 # learn?
+
+# %%
+lessons = ["each clip's own label, only more slowly", "nothing better than one number for all clips",
+           "nothing: it stops with an error"]
+predict("15.c", "What does the colleague's network learn?", lessons)
 
 # %%
 def colleagues_loss(prediction, labels):
@@ -352,7 +376,6 @@ check("15.4", task_loss)
 # %%
 hers, constant = memorise(colleagues_loss)
 ours, _ = memorise(task_loss)
-assert hers[-1] > 0.85 * constant and ours[-1] < 0.4 * constant
 
 # %%
 fig, ax = plt.subplots()
@@ -360,6 +383,11 @@ figures_ch15.overfit(ax, {"the colleague's loss": hers, "each clip with its own 
 ax.set_title("One batch by heart: one loss gets there, the other learns a constant")
 show(fig, "Error on sixteen clips while a fresh network learns them. With the colleague's loss it settles at "
      "the error of the best constant; with the right loss it falls far below.")
+
+# %%
+assert ours[-1] < 0.4 * constant
+outcome("15.c", lessons[int(hers[-1] > 0.85 * constant)],
+        because="A falling loss need not ask for what was meant: hers is lowest when all clips get the same number.")
 
 # %% [markdown]
 # A prediction (b, 1) minus labels (b) is a table (b, b): each prediction against *every* label. The best answer to that is one number for all clips, their
@@ -372,7 +400,8 @@ show(fig, "Error on sixteen clips while a fresh network learns them. With the co
 # > and 12, Mamba blocks keep their $D$.
 
 # %%
-from mgmr_lib.training.trainer import Trainer, predict
+from mgmr_lib.training.trainer import Trainer
+from mgmr_lib.training.trainer import predict as predict_clips
 
 
 def trained(model="mgmr", **settings):
@@ -392,18 +421,22 @@ networks = {"MGMR-Net": trained(), "Concat": trained("concat")}
 from mgmr_lib.evaluation.references import mean_predictor, text_ridge
 
 train, labels = setup.splits["train"], setup.splits["test"].labels
-readers = {name: partial(predict, network, batch_size=160) for name, network in networks.items()}
+readers = {name: partial(predict_clips, network, batch_size=160) for name, network in networks.items()}
 readers["text ridge"] = text_ridge(setup.complete_text("train"), train.labels)
 readers["blind rival"] = mean_predictor(train.labels)
 
 # %% tags=["control"]
 quick = {"max_clips": 96, "epochs": 2, "lr": 5e-3, "batch_size": 16, "valid_rates": (0.0,)}
 study = quick if PROFILE == "fast" else {}  # fewer clips, larger steps: seconds a training
-readers["control: shuffled labels"] = partial(predict, trained(shuffle_labels=True, **study))
+readers["control: shuffled labels"] = partial(predict_clips, trained(shuffle_labels=True, **study))
 
 # %% [markdown]
 # **Predict, then run:** the first curve of the course's first network, with intervals. They come from resampling the test clips (notebook 10). Will they be
 # narrow enough to tell the readers apart?
+
+# %%
+apart = ["from both", "from Concat only", "from the text ridge only", "from neither"]
+predict("15.d", "From which do the intervals tell MGMR-Net apart?", apart)
 
 # %% tags=["signature"]
 rates = [0.0, 0.5, 1.0]
@@ -421,6 +454,12 @@ ax.set_title("One short training: better than blind while words are left")
 show(fig, "Mean absolute error against the missing rate with bootstrap intervals over the test clips. MGMR-Net is "
      "below the blind rival at rates 0 and 0.5, and not at rate 1; intervals of MGMR-Net, Concat and the text "
      "ridge overlap; the control keeps close to the blind rival.")
+
+# %%
+told = {rival: any(a["high"] < b["low"] or b["high"] < a["low"]
+                   for a, b in zip(bands["MGMR-Net"], bands[rival], strict=True)) for rival in ("Concat", "text ridge")}
+outcome("15.d", apart[3 - 2 * told["Concat"] - told["text ridge"]],
+        because="These intervals are wide because clips differ, whoever reads them.")
 
 # %% [markdown]
 # Overlapping bands do not mean a draw: all readers met the *same* clips, and hard clips are hard for all. Pair them. For each clip we average the error over the
@@ -444,9 +483,14 @@ for rival in ("Concat", "text ridge", "blind rival"):
 # **Predict, then run:** what will a tenfold weight do to the guesses, and to the predictions?
 
 # %%
+effects = {(True, True): "both get much better", (True, False): "better guesses, hardly any change of the predictions",
+           (False, True): "the same guesses, other predictions", (False, False): "neither changes much"}
+predict("15.e", "What does a tenfold weight do?", list(effects.values()))
+
+# %%
 def half_missing(network):
     """Predictions on the test clips at rate 0.5."""
-    return [predict(network, tests[1], batch_size=160)]
+    return [predict_clips(network, tests[1], batch_size=160)]
 
 
 alphas = [0.0, 1.0, 10.0]
@@ -477,11 +521,16 @@ show(fig, "Left: reconstruction loss on unseen clips as a share of the mean's; i
      "over clips that overlap widely.")
 
 # %%
-assert all(low < high for high, _, low in guess.values()) and min(guess["text"]) > 0.97
-assert max(e["value"] for e in error) - min(e["value"] for e in error) < 0.15
 say("All guesses improve with the weight. Yet after seconds of training **no guess at the words beats their "
     "mean**, whatever the weight. The prediction's error moves by less than 0.15 points, and one training at "
     "each weight cannot say in which direction.")
+
+# %%
+better = all(last < first for first, _, last in guess.values())
+spread = max(e["value"] for e in error) - min(e["value"] for e in error)
+assert better and min(guess["text"]) > 0.97 and spread < 0.15
+outcome("15.e", effects[better, spread >= 0.15], because="Guessing and predicting are two tasks: what the one gained "
+        "did not show in the other.")
 
 # %% [markdown]
 # ## 6 Switch parts off
@@ -489,6 +538,10 @@ say("All guesses improve with the weight. Yet after seconds of training **no gue
 # without stage 2 (interleave and maximum, no Mamba layers), without reconstruction ($W_{proj}$ alone, no loss).
 #
 # **Predict, then run:** which part is missed most? And the trap: we also train the *whole* network once more, with another seed.
+
+# %%
+seeds = ["not at all", "less than each of the three switches", "more than at least one of the switches"]
+predict("15.f", "How much does another seed change the whole network's error?", seeds)
 
 # %%
 full = answers[1.0]
@@ -506,11 +559,15 @@ show(fig, "Change of the error at missing rate 0.5 against the whole network wit
      "intervals over test clips. The last line, in grey, is the same whole network with another seed.")
 
 # %%
-sizes = {name: abs(d["mean"]) for name, d in changes.items()}
-assert max(sizes.values()) < 0.3 and sizes["whole, another seed"] > 0.003
 say("No change is as large as 0.3 points, and **the same network with another seed changes too**. The "
     "intervals ask how a difference would look on *other clips*. How it would look after another training "
     "they do not ask.")
+
+# %%
+sizes = {name: abs(d["mean"]) for name, d in changes.items()}
+assert max(sizes.values()) < 0.3 and sizes["whole, another seed"] > 0.003
+outcome("15.f", seeds[1 + (sizes["whole, another seed"] > min(sizes[name] for name in list(switches)[:3]))],
+        because="A seed sets only the first weights and the order of clips, and that can weigh as much as a part.")
 
 # %% [markdown]
 # Read the picture as a warning. With one seed, a part may look useful or harmful because of the order of the batches. The paper's ablation table has one
@@ -522,6 +579,12 @@ say("No change is as large as 0.3 points, and **the same network with another se
 # *training seeds* (Student's t).
 #
 # **Predict, then run:** will MGMR-Net beat Concat, the late-fusion LSTM and the text-only network in AUILC?
+
+# %%
+beaten = {(): "none of them", ("fc_t",): "the text-only network",
+          ("late_lstm", "fc_t"): "the LSTM and the text-only network",
+          ("concat", "late_lstm", "fc_t"): "all three"}
+predict("15.g", "Whom does MGMR-Net beat, in the area under the error curve?", list(beaten.values()))
 
 # %%
 from mgmr_lib.experiments import ledger
@@ -559,8 +622,19 @@ rows += [f"| {names[n]} | {recorded_pair('mgmr', n, 'mae')} | {recorded_pair('mg
          for n in ("concat", "late_lstm", "fc_t") if {n, "mgmr"} <= there]
 say("\n".join(rows) if len(rows) > 2 else "The trainings to compare are **not recorded yet**, so nothing is claimed.")
 
+# %%
+three = ("concat", "late_lstm", "fc_t")
+if {"mgmr", *three} <= there:
+    won = tuple(n for n in three if ledger.paired(everything, "mgmr", n, "mae")["high"] < 0)
+    outcome("15.g", beaten[won], because="More parts are not a better network: against rivals that read all three "
+            "modalities, its seeds disagree.")
+
 # %% [markdown]
 # **Predict, then run:** Concat knows nothing of order and has no gate, no scan, no reconstruction. At which missing rates is it the hardest rival?
+
+# %%
+ends = ["at low rates", "at high rates", "at all rates alike"]
+predict("15.h", "At which missing rates is Concat the hardest rival, in correlation?", ends)
 
 # %%
 if {"mgmr", "concat"} <= there:
@@ -568,6 +642,12 @@ if {"mgmr", "concat"} <= there:
     ahead = by_rate["mgmr"] - by_rate["concat"]
     say("Recorded correlation, MGMR-Net minus Concat: "
         + ", ".join(f"{ahead[rate]:+.3f} at rate {rate:g}" for rate in (0.0, 0.3, 0.6, 0.9)) + ".")
+
+# %%
+if {"mgmr", "concat"} <= there:
+    low, high = ahead[[0.0, 0.3]].mean(), ahead[[0.6, 0.9]].mean()
+    outcome("15.h", ends[2] if abs(low - high) < 0.01 else ends[int(high < low)],
+            because="What a network can do with order it can do only while there is enough left to be ordered.")
 
 # %% [markdown]
 # While the words are there, reading them in order pays. When few are left, voice and face have to answer, and in this simulated corpus much of what they say is a *level* that

@@ -20,17 +20,22 @@
 # A voice has three frames. Each has a *key*, here one number that says how excited it sounds, and a *value*, what we want to know: its pitch, in semitones
 # above the speaker's mean. A word asks with a *query* of 2: "excited frames, please".
 #
-# Multiply query and keys, and turn the three scores into shares that sum to one. **Predict, then run:** which pitch does the word get?
+# Multiply query and keys, and turn the three scores into shares that sum to one.
+#
+# **Predict, then run:** the keys are 1, 0 and $-1$, the values 5, 3 and 1. Which pitch does the word get?
 
 # %%
 import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.chapters.ch16_hybrid_attention import figures as figures_ch16
 
 use_style()
+
+# %%
+predict("16.a", "Which pitch does the word get?", between=(1, 5), step=0.1, within=0.2, unit="semitones")
 
 # %%
 query, keys, values = torch.tensor(2.0), torch.tensor([1.0, 0.0, -1.0]), torch.tensor([5.0, 3.0, 1.0])
@@ -38,15 +43,27 @@ scores = query * keys
 shares = scores.exp() / scores.exp().sum()
 print("scores", scores.tolist(), " shares", [f"{s:.2f}" for s in shares], f" answer {shares @ values:.2f}")
 
+# %%
+outcome("16.a", shares @ values, because="The best key gets most and not all: even the worst one has an exponential "
+        "above zero.")
+
 # %% [markdown]
 # This is [attention](glossary.md#attention), which notebook 11 used and we now take apart: a lookup that does not pick one entry but mixes all, mostly those that
 # fit. The shares are a *softmax*, the exponentials divided by their sum.
 #
 # **Predict, then run:** what answers a query of 0? Of 20? Of $-2$?
 
+# %%
+predict("16.b", "What answers a query of 0?", {"0, nothing": 0, "1, the least excited frame": 1, "3, the mean": 3,
+                                               "5, the most excited frame": 5})
+
 # %% tags=["baseline"]
 for q in (0.0, 20.0, -2.0):
     print(f"query {q:5}: answer {(q * keys).softmax(0) @ values:.2f}")
+
+# %%
+outcome("16.b", (0 * keys).softmax(0) @ values, because="A query of zero is no refusal: it makes all scores equal, and "
+        "equal scores make equal shares.")
 
 # %% [markdown]
 # A query of 0 asks for nothing and gets the mean: our baseline. A large one picks the best entry. So attention reaches from averaging to picking, and a
@@ -92,6 +109,10 @@ check("16.1", attend)
 # **Predict, then run:** 50 random keys, one random query. How large is the largest share, at width 4 and at width 256?
 
 # %%
+predict("16.c", "How large is the largest of 50 shares at width 256, undivided?",
+        {"hardly above the mean, 0.02": 0.02, "about 0.3": 0.3, "about 0.6": 0.6, "about 0.9": 0.9})
+
+# %%
 g = torch.Generator().manual_seed(0)
 print("width  largest share: plain  divided by sqrt(d)")
 for d in (4, 64, 256):
@@ -99,6 +120,10 @@ for d in (4, 64, 256):
     scores = (Q * K).sum(-1)
     largest = [s.softmax(-1).amax(-1).mean().item() for s in (scores, scores / d**0.5)]
     print(f"{d:5}  {largest[0]:20.2f}  {largest[1]:18.2f}")
+
+# %%
+outcome("16.c", largest[0], because="Random is not even: a softmax turns a lead of a few points in the score into "
+        "nearly everything.")
 
 # %% [markdown]
 # Undivided, wide random vectors pick one entry before anything is learned, and a softmax that has picked passes almost no gradient. Divided, the start is
@@ -110,13 +135,22 @@ for d in (4, 64, 256):
 
 # %% [markdown]
 # ## 2 A softmax sees padding
-# Clips have different lengths, so there is [padding](glossary.md#padding). Zeros are harmless in a sum. **Predict, then run:** our three frames, with five
-# zeros behind them, key 0 and value 0. What does the query of 2 get now?
+# Clips have different lengths, so there is [padding](glossary.md#padding). Zeros are harmless in a sum.
+#
+# **Predict, then run:** our three frames, with five zeros behind them, key 0 and value 0. What does the query of 2 get now?
+
+# %%
+predict("16.d", "What does the query of 2 get with five padded frames?",
+        between=(0, 5), step=0.1, within=0.4, unit="semitones")
 
 # %%
 padded_keys, padded_values = F.pad(keys, (0, 5)), F.pad(values, (0, 5))
 shares = (2 * padded_keys).softmax(0)
 print(f"answer {shares @ padded_values:.2f} instead of 4.70; share of the padding {shares[3:].sum():.2f}")
+
+# %%
+outcome("16.d", shares @ padded_values, because="Zeros are harmless in a sum, but a softmax gives a key of zero its "
+        "share, and the value of zero pulls.")
 
 # %% [markdown]
 # A score of 0 is not "no". It is $e^0 = 1$, more than a key gets that does not fit. To say no, a score must be $-\infty$, because $e^{-\infty} = 0$.
@@ -189,15 +223,26 @@ show(fig, "Change of a clip's own outputs over the padding behind it. Without a 
 # **Predict, then run:** we shuffle the ten steps and ask again. What happens to the outputs?
 
 # %%
+shuffles = ["each step's output stays in its old place", "the outputs are shuffled in the same way",
+            "all outputs become others"]
+predict("16.e", "What happens to the outputs when the steps are shuffled?", shuffles)
+
+# %%
 order = torch.randperm(10, generator=torch.Generator().manual_seed(1))
 valid = torch.ones(1, 10, dtype=torch.bool)
 with torch.no_grad():
     plain, shuffled = layer(clip, valid), layer(clip[:, order], valid)
-assert torch.allclose(shuffled, plain[:, order], atol=1e-6)
-print("outputs of the shuffled clip = shuffled outputs of the clip")
+print("outputs of the shuffled clip = outputs of the clip:", torch.allclose(shuffled, plain, atol=1e-6))
+print("outputs of the shuffled clip = shuffled outputs of the clip:",
+      torch.allclose(shuffled, plain[:, order], atol=1e-6))
+
+# %%
+same = [torch.allclose(shuffled, y, atol=1e-6) for y in (plain, plain[:, order])]
+outcome("16.e", shuffles[0 if same[0] else 1 if same[1] else 2],
+        because="A score compares two contents and holds no time, so no step notices who stands where.")
 
 # %% [markdown]
-# They are shuffled in the same way, nothing else. Scores compare contents, and no formula above holds a time. "Not good, bad" and "not bad, good" are one
+# They are shuffled in the same way, nothing else. "Not good, bad" and "not bad, good" are one
 # bag of words. A recurrence knows order by its nature; attention has to be told. So we add a [position code](glossary.md#position-code) to every step: sines
 # and cosines of the time $t$, quick ones and slow ones [@vaswani2017].
 
@@ -252,6 +297,10 @@ show(fig, "Left: position codes, time to the right, channels downwards; quick wa
 # **Predict, then run:** how often is it right without position codes?
 
 # %%
+predict("16.f", "How often is attention right without position codes?",
+        {"half of the time": 0.5, "about three times in four": 0.75, "nearly always": 1})
+
+# %%
 from mgmr_lib.models.encoder_layer import Mixing
 from mgmr_lib.chapters.ch16_hybrid_attention.toys import Asker, LookupTask, OrderTask, Reader, mean_tone, train_signs
 from mgmr_lib.chapters.shared.fit import seeded
@@ -261,7 +310,11 @@ order_task = OrderTask()
 makers = {"attention": lambda: Reader(3, attention, False), "attention + codes": lambda: Reader(3, attention, True),
           "scan": lambda: Reader(3, twin, False)}
 in_order = {name: train_signs(seeded(0, make), order_task) for name, make in makers.items()}
+
+# %%
 assert in_order["attention"] < 0.6 and min(in_order["attention + codes"], in_order["scan"]) > 0.9
+outcome("16.f", in_order["attention"], because="A mean over time of answers that know no time is the same for both "
+        "orders, whatever the weights.")
 
 # %% [markdown]
 # Is the layer without codes just too weak? As a control, a question that needs no order: two As, or an A and a B?
@@ -284,15 +337,23 @@ say("Which came first: attention without codes guesses, as it must: the mean ove
 #
 # **Predict, then run:** how often is the mean tone right? And a layer of cross-attention?
 
+# %%
+predict("16.g", "How often is the mean tone right?",
+        {"half of the time": 0.5, "in six of ten": 0.6, "in three of four": 0.75, "in nine of ten": 0.9})
+
 # %% tags=["signature"]
 lookup = LookupTask(frames=16)
 asking = seeded(0, lambda: Asker(lookup.tags, lookup.tags + 1, attention))
 found = {"mean tone": mean_tone(lookup), "attention": train_signs(asking, lookup)}
 strangers = LookupTask(frames=16, kind="strangers")
 found["strangers"] = train_signs(seeded(0, lambda: Asker(32, 33, attention)), strangers, steps=100)
-assert found["mean tone"] < 0.7 < 0.95 < found["attention"] and found["strangers"] < 0.6
 say(f"The mean tone is right in {found['mean tone']:.0%}; cross-attention in more than {0.95:.0%}. With the "
     "tones of another clip, where there is nothing to find, it guesses.")
+
+# %%
+assert found["mean tone"] < 0.7 < 0.95 < found["attention"] and found["strangers"] < 0.6
+outcome("16.g", found["mean tone"], because="The frame that is asked for is one of those in the mean, so the mean "
+        "leans a little to its side.")
 
 # %% [markdown]
 # Where did it look? We compute the shares by hand, head by head. From here on, `ask` is our multi-head attention.
@@ -335,6 +396,10 @@ show(fig, "Shares of three clips' words (downwards) over the frames of their voi
 # **Predict, then run:** by how much do both grow when every clip is twice as long?
 
 # %%
+growths = ["both twice", "attention four times, scans twice", "both four times", "attention eight times, scans twice"]
+predict("16.h", "By how much do both grow?", growths)
+
+# %%
 def counts(l_t, l_a, l_v):
     """Scores of nine attentions; steps that nine scans in one direction visit."""
     lengths = {"text": l_t, "audio": l_a, "vision": l_v}
@@ -348,6 +413,11 @@ typical, twice = counts(26, 95, 127), counts(52, 190, 254)
 print("typical clip:", typical, " twice as long:", twice)
 print("grows by:", [b / a for a, b in zip(typical, twice, strict=True)])
 
+# %%
+ratios = tuple(b // a for a, b in zip(typical, twice, strict=True))
+outcome("16.h", growths[[(2, 2), (4, 2), (4, 4), (8, 2)].index(ratios)],
+        because="Attention counts pairs, and in a pair both partners come from twice as many steps.")
+
 # %% [markdown]
 # Four times against twice. (A step of a scan is dearer than a score, so on short clips attention is the quicker one.) Hence the library's *twin*, `encoder="mamba"`:
 # a Bi-Mamba replaces self-attention. For cross-attention it scans `[memory; x]`, in both directions, so that each step of $x$ comes after the whole
@@ -359,13 +429,16 @@ print("grows by:", [b / a for a, b in zip(typical, twice, strict=True)])
 # **Predict, then run:** the lookup with cross-scans, on voices of up to 4 and up to 16 frames. Better than the mean tone?
 
 # %%
+which = ["for both lengths", "for short voices only", "for long voices only", "for neither"]
+predict("16.i", "For which voices is the cross-scan better than the mean tone?", which)
+
+# %%
 rows = {}
 for frames in (4, 16):
     task = LookupTask(frames)
     askers = {"scan": seeded(0, lambda task=task: Asker(task.tags, task.tags + 1, twin))}
     rows[frames] = {"mean tone": mean_tone(task), "scan": train_signs(askers["scan"], task)}
 rows[16]["attention"] = found["attention"]
-assert all(abs(r["scan"] - r["mean tone"]) < 0.1 for r in rows.values())
 
 # %%
 fig, ax = plt.subplots()
@@ -374,6 +447,12 @@ ax.set(title="Attention finds, a scan follows: each lacks what the other has by 
 show(fig, "Share of right answers. Which came first: attention without codes at one half, with codes and "
      "scan near one. Lookup by tag: the scan is as good as the mean tone, for short voices and long ones; "
      "attention is near one.")
+
+# %%
+assert all(r["scan"] - r["mean tone"] > -0.1 for r in rows.values())
+short, long = (rows[frames]["scan"] - rows[frames]["mean tone"] > 0.1 for frames in (4, 16))
+outcome("16.i", which[3 - 2 * short - long] if short != long else which[0 if short else 3],
+        because="That all frames pass through a state does not mean that the one asked for can be found in it.")
 
 # %% [markdown]
 # In this training one cross-scan learns no more than the mean tone. That is no proof: with more layers, a larger state or more steps a scan can learn lookups. But
@@ -466,7 +545,13 @@ for m, x in ours.items():
 
 # %% [markdown]
 # > **Card: the paper is unclear.** Before equation 1 it says that the layer "incorporates non-linearity" [@mfmb2025]; the equation is linear. We follow the
-# > equation. **Predict, then run:** is anything lost? Which of $h_m$ and $H_m$ obeys superposition (notebook 07)?
+# > equation.
+#
+# **Predict, then run:** is anything lost? Which of $h_m$ and $H_m$ obeys superposition (notebook 07)?
+
+# %%
+obeys = ["neither", "the projected h only", "the aligned H only", "both"]
+predict("16.j", "Which of the two obeys superposition?", obeys)
 
 # %%
 def superposition_gap(f, x, y):
@@ -486,8 +571,12 @@ g = torch.Generator().manual_seed(4)
 x, y = (torch.randn(sequences["audio"].x.shape, generator=g) for _ in range(2))
 with torch.no_grad():
     linear, whole = superposition_gap(net.align.project["audio"], x, y), superposition_gap(aligned, x, y)
-assert linear < 1e-5 < 1e-3 < whole
 print("h_m is linear:", linear < 1e-5, "  H_m is linear:", whole < 1e-3)
+
+# %%
+assert not any(1e-5 < gap < 1e-3 for gap in (linear, whole))
+outcome("16.j", obeys[(linear < 1e-5) + 2 * (whole < 1e-5)],
+        because="A linear layer does not make what follows linear: bends behind it are bends of the whole.")
 
 # %% [markdown]
 # Softmax, norms and feed-forward layers are nonlinear anyway; the network as a whole loses no power in kind.
@@ -502,6 +591,10 @@ print("h_m is linear:", linear < 1e-5, "  H_m is linear:", whole < 1e-3)
 # We measure on our clip: which words move which aligned words? And what would happen without the padding mask, in the file's full rectangle?
 #
 # **Predict, then run:** "sometimes exceptional": may `sometimes` hear `exceptional`, in the paper's reading and in the code's?
+
+# %%
+readings = ["in neither", "in the paper's only", "in the code's only", "in both"]
+predict("16.k", "In which reading may 'sometimes' hear 'exceptional'?", readings)
 
 # %%
 torch.manual_seed(0)
@@ -519,7 +612,6 @@ def influence(align, asked):
 
 maps = {(reading, asked): influence(align, asked) for reading, align in (("paper", net.align), ("code", code.align))
         for asked in ("text", "audio")}
-assert maps["code", "text"].triu(1).max() == 0 < maps["paper", "text"].min() and maps["code", "audio"].min() > 0
 
 # %%
 fig = plt.figure(figsize=(8.0, 4.6))
@@ -528,17 +620,33 @@ show(fig, "Influence of words (left) and voice frames (right) on aligned words (
      "paper's reading, below in the code's. Only the words in the code's reading form a triangle: a word never "
      "hears later words. The voice is heard whole in both.")
 
+# %%
+assert maps["code", "text"].tril().max() > 0 and maps["code", "audio"].min() > 0
+length = len(maps["paper", "text"])
+later = [bool(maps[c, "text"][torch.ones(length, length).triu(1) > 0].min() > 0) for c in ("paper", "code")]
+assert later[1] or maps["code", "text"].triu(1).max() == 0
+outcome("16.k", readings[later[0] + 2 * later[1]], because="A whole sentence in the input is not a whole sentence "
+        "heard: a causal mask shuts off all that follows.")
+
 # %% [markdown]
-# The causal mask makes the first words deaf for what follows. Across modalities it is moved by an offset, the difference of the longest lengths: step $i$ hears steps
+# Across modalities the causal mask is moved by an offset, the difference of the longest lengths: step $i$ hears steps
 # up to $i$ + offset. That is 325 for words and voice, and 125 for voice and face.
 #
 # **Predict, then run:** in how many of the test clips does it hide anything from the *first* step that asks?
+
+# %%
+predict("16.l", "In how many clips does a voice's first frame miss a part of the face?",
+        {"in none": 0, "in one of ten": 0.1, "in half of them": 0.5, "in all": 1})
 
 # %%
 audio, vision = corpus["test"].audio.lengths, corpus["test"].vision.lengths
 print("words asking a voice:", int((audio > 375 - 50 + 1).sum()), "of", len(audio))
 print("words asking a face: ", int((vision > 500 - 50 + 1).sum()))
 print("a voice asking a face:", int((vision > 500 - 375 + 1).sum()))
+
+# %%
+outcome("16.l", (vision > 500 - 375 + 1).mean(), because="The offset is made from the longest voice and the longest "
+        "face, and knows nothing of this clip's face.")
 
 # %% [markdown]
 # Words hear voice and face whole; but the first frame of a voice misses the end of every longer face. Now the padding mask. We put our clips into the file's rectangle of 50, 375 and 500 steps, once with the mask, once with all padding declared valid.
@@ -575,6 +683,10 @@ print("weights of the alignment at full size:", {c: sum(p.numel() for p in a.par
 # **Predict, then run:** 70 % of the voice is lost. Which share of the words' attention goes to lost frames?
 
 # %%
+predict("16.m", "Which share of the words' attention goes to lost frames?",
+        {"none": 0, "about a third": 0.33, "about as much as is lost": 0.7, "nearly all": 1})
+
+# %%
 @torch.no_grad()
 def share_of_lost(rate):
     """Mean share that the words of a clip give to missing frames of the voice."""
@@ -588,11 +700,14 @@ def share_of_lost(rate):
 
 
 lost = {rate: share_of_lost(rate) for rate in (0.0, 0.3, 0.7, 1.0)}
-assert all(abs(v - rate) < 0.15 for rate, v in lost.items())
 print("rate -> share given to lost frames:", {r: round(v, 1) for r, v in lost.items()})
 
+# %%
+assert all(abs(v - rate) < 0.15 for rate, v in lost.items())
+outcome("16.m", lost[0.7], because="Lost is not hidden: to untrained attention a step of zeros is like any other.")
+
 # %% [markdown]
-# About its rate: untrained, attention spreads evenly, and the void gets its part. Training can teach it to look away, since zeros look like nothing else. Whether to hide
+# About its rate. Training can teach it to look away, since zeros look like nothing else. Whether to hide
 # missing steps too, as if they were padding, is a choice; the paper does not hide them, and at rate 1 nothing would be left to ask.
 
 # %% [markdown]
