@@ -33,23 +33,32 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.chapters.ch06_gpu_kernels import listing, recorded
+from mgmr_lib.chapters.ch06_gpu_kernels.memory_traffic import (SlowMemory, expected_output, launch, least_traffic,
+                                                               scan_memory, tiled_traffic, unfused_traffic)
+from mgmr_lib.chapters.ch06_gpu_kernels.roofline import DEVICES, matmul_cost, modelled_seconds, scan_cost
 from mgmr_lib.chapters.shared import part_one_figures as figures_partI
-from mgmr_lib.chapters.ch06_gpu_kernels import listing
-from mgmr_lib.chapters.ch06_gpu_kernels import recorded
+from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.ssm import available_backends, selective_scan
-from mgmr_lib.chapters.ch06_gpu_kernels.memory_traffic import (SlowMemory, expected_output, launch, least_traffic, scan_memory, tiled_traffic,
-                                         unfused_traffic)
-from mgmr_lib.chapters.ch06_gpu_kernels.roofline import DEVICES, matmul_cost, modelled_seconds, scan_cost
 
 use_style()
 has_triton = importlib.util.find_spec("triton") is not None
 
 # %%
+predict("06.a", "How many operations could an H100 have done while one number arrives?",
+        {"about one": 1, "about ten": 10, "about a hundred": 100})
+
+# %%
 for device in DEVICES:
     print(f"{device.name:5} {device.bandwidth / 1e9:5.0f} GB/s   {device.flops / 1e12:5.1f} x 10^12 operations/s   "
           f"{4 * device.balance:4.0f} operations while one float32 arrives")
+
+# %%
+assert DEVICES[-1].name == "H100"
+outcome("06.a", 4 * DEVICES[-1].balance,
+        because="Fetching a number looks like a mere preparation for the arithmetic, but on a GPU it is the "
+        "slow part.")
 
 # %% [markdown]
 # These are data-sheet figures; nothing in this notebook is measured on a GPU unless it says so. But the proportion decides
@@ -100,6 +109,10 @@ check("06.1", numbers_moved)
 #
 # **Predict, then run:** at $n = 16$, by which factor does it move more than it must?
 
+# %%
+predict("06.b", "How many times the least do the four kernels move?",
+        {"2 times": 2, "4 times, once a kernel": 4, "16 times, the state size": 16, "more than 30 times": 33})
+
 # %% tags=["baseline"]
 sizes = 32, 1024, 2048, 16  # b, e, l, n
 least, apart = numbers_moved(*sizes), unfused_traffic(*sizes)
@@ -107,6 +120,11 @@ assert least == least_traffic(*sizes)
 say(f"At (b, e, l, n) = {sizes}, four separate kernels move {apart / least:.0f} times the least. The states "
     "alone take "
     f"{4 * np.prod(sizes) / 1e9:.1f} GB in float32; what must be moved is {4 * least / 1e9:.1f} GB in all.")
+
+# %%
+outcome("06.b", apart / least,
+        because="It is not the kernels that count: three results have the size of all states, and each of "
+        "them is written and then read again.")
 
 # %% [markdown]
 # ## 2 A puzzle with a score
@@ -125,6 +143,10 @@ print("loaded", first, "stored", memory.array("sums"), "score", memory.moved())
 # $(r\,e + c)\,l + t$. Here is a first scan kernel. Its result is right.
 #
 # **Predict:** which of its lines move numbers that need not move?
+
+# %%
+predict("06.c", "Which arrays does the first kernel move in vain?",
+        ["u and delta", "B and C", "h only", "A and h"])
 
 
 # %%
@@ -191,6 +213,13 @@ show(fig, f"Each dot is a transfer, its area the count of numbers. The first ker
      f"h at every step, score {scores[0]}. "
      f"The second loads A once and never moves h, score {scores[1]}.")
 
+# %%
+first_table, fused_table = (m.table() for m in kernels.values())
+in_vain = [name for name in first_table if sum(first_table[name]) > sum(fused_table.get(name, (0, 0)))]
+outcome("06.c", " and ".join(in_vain) if len(in_vain) > 1 else f"{in_vain[0]} only",
+        because="Moving is in vain where the chip had the number already: the state, and whatever is the same"
+        " at every step.")
+
 # %% [markdown]
 # To join several operations into one kernel, so that what lies between them stays on the chip, is called
 # [fusion](glossary.md#fusion). It computes the same. It only writes less down.
@@ -198,9 +227,22 @@ show(fig, f"Each dot is a transfer, its area the count of numbers. The first ker
 # **Predict, then run:** how does the gain depend on the state size $n$? And on the length?
 
 # %%
+predict("06.d", "With what does the gain of fusion grow?",
+        ["with neither", "with n, hardly with the length", "with the length, hardly with n", "with both"])
+
+# %%
 for n in (1, 4, 16, 64):
     gains = [unfused_traffic(32, 1024, length, n) / least_traffic(32, 1024, length, n) for length in (64, 2048)]
     print(f"n = {n:3}: separate kernels move {gains[0]:5.1f} times the least at l = 64, {gains[1]:5.1f} at l = 2048")
+
+# %%
+gain = {(n, length): unfused_traffic(32, 1024, length, n) / least_traffic(32, 1024, length, n)
+        for n in (1, 64) for length in (64, 2048)}
+with_n, with_length = gain[64, 2048] > 2 * gain[1, 2048], gain[64, 2048] > 1.2 * gain[64, 64]
+outcome("06.d", {(False, False): "with neither", (True, False): "with n, hardly with the length",
+                 (False, True): "with the length, hardly with n", (True, True): "with both"}[with_n, with_length],
+        because="A longer clip multiplies what must be moved and what is moved in vain alike; a larger state "
+        "multiplies mostly what is moved in vain.")
 
 # %% [markdown]
 # ## 3 Tiles, and the last one
@@ -208,6 +250,10 @@ for n in (1, 4, 16, 64):
 # by side, which a GPU needs. But each of them loads $B$ and $C$ for itself.
 #
 # **Predict, then run:** with 64 channels, how large must a tile be until this repeated loading hardly matters?
+
+# %%
+predict("06.e", "Which tile is the first that costs less than a fifth more than the least?",
+        {"2 channels": 2, "4 channels": 4, "16 channels": 16, "all 64 channels": 64})
 
 # %%
 tiles = [1, 2, 4, 8, 16, 32, 64]
@@ -221,6 +267,11 @@ ax.set_xticks(tiles, [str(k) for k in tiles])
 ax.legend()
 show(fig, f"Score against tile size for 64 channels: {simulated[0]} with one channel a tile, {simulated[-1]} "
      "with all in one.")
+
+# %%
+outcome("06.e", next(k for k, moved in zip(tiles, simulated, strict=True) if moved < 1.2 * least_traffic(1, 64, 8, 4)),
+        because="Each doubling of the tile halves what is loaded again, so the first few doublings save "
+        "nearly all of it.")
 
 # %% [markdown]
 # What if $e$ is no multiple of the tile? With six channels in tiles of four, the second program holds channels 4 to 7, and two
@@ -328,6 +379,10 @@ else:
 #
 # **Predict:** what does a backward need that must be saved on the way?
 
+# %%
+predict("06.f", "Which of its states does the forward kernel store for the backward?",
+        ["none", "only the last one", "one every now and then", "all of them"])
+
 # %% tags=["nbval-ignore-output"]
 notes = {
     "tl.program_id(0)": "Which tile, which row: as in our kernel. Batches may be large, so b counts in 64 bits.",
@@ -344,6 +399,13 @@ notes = {
 }
 kernel_lines = listing.source_lines(REPOSITORY / "mgmr_lib" / "ssm" / "engines" / "triton_scan.py", "scan_forward")
 print(listing.annotated(kernel_lines, notes))
+
+# %%
+stores = [line.split("tl.store(")[1].split()[0] for line in kernel_lines if "tl.store(" in line]
+assert stores == ["borders", "y", "last"]  # one state a chunk, the output, and the last state for the caller
+outcome("06.f", "one every now and then",
+        because="A state that was not stored can be computed again from an earlier one, so the backward needs"
+        " only places to start from.")
 
 # %% [markdown]
 # ### The backward recomputes
@@ -449,6 +511,10 @@ check("06.5", attainable)
 # **Predict, then run:** on which side of the corner does each computation lie?
 
 # %%
+predict("06.g", "Which of the three reach the flat roof of the H100?",
+        ["none", "the matrix product", "the product and the fused scan", "all three"])
+
+# %%
 b, e, length, n = sizes
 fused = scan_cost("scan, fused", tiled_traffic(*sizes, tile=32), b, e, length, n)
 apart = scan_cost("scan, four kernels", unfused_traffic(*sizes), b, e, length, n)
@@ -467,6 +533,13 @@ show(fig, f"Rooflines of three GPUs from their data sheets. Four kernels have {a
      f"{fused.intensity:.1f}, a large matrix product {matmul.intensity:.0f}: only the product lies under the "
      "flat roof.")
 
+# %%
+reach = sum(cost.intensity >= h100.balance for cost in (matmul, fused, apart))
+assert matmul.intensity > fused.intensity > apart.intensity
+outcome("06.g", ["none", "the matrix product", "the product and the fused scan", "all three"][reach],
+        because="Fusion takes away the needless traffic; what is left is still much for the few operations "
+        "that a scan does with each number.")
+
 # %% tags=["signature"]
 for device in DEVICES:
     slow, quick = (modelled_seconds(cost, device) for cost in (apart, fused))
@@ -479,14 +552,22 @@ for device in DEVICES:
 #
 # **Predict, then run:** what does the doubled traffic cost the product, and what the scan?
 
+# %%
+predict("06.h", "Whose bound doubles with the traffic?", ["both", "the scan's only", "the product's only", "neither"])
+
 # %% tags=["control"]
 twice = matmul_cost("the same, twice the traffic", 4096, passes=2)
 ratio = modelled_seconds(twice, h100) / modelled_seconds(matmul, h100)
 scan_twice = scan_cost("scan", 2 * tiled_traffic(*sizes, tile=32), b, e, length, n)
 scan_ratio = modelled_seconds(scan_twice, h100) / modelled_seconds(fused, h100)
-assert ratio == 1.0 and scan_ratio > 1.9
 say(f"Twice the traffic: the matrix product's bound is multiplied by {ratio:.1f}, the scan's by "
     f"{scan_ratio:.1f}. Fusion has nothing to give where arithmetic is the limit.")
+
+# %%
+assert ratio == 1.0 and scan_ratio > 1.9
+outcome("06.h", "the scan's only",
+        because="Traffic costs time only where it is the limit: in the product the arithmetic takes longer "
+        "than even the doubled traffic.")
 
 # %% [markdown]
 # One last question to the model. bfloat16 halves every byte.
@@ -494,11 +575,20 @@ say(f"Twice the traffic: the matrix product's bound is multiplied by {ratio:.1f}
 # **Predict, then run:** does the bound of the fused scan halve, too?
 
 # %%
+predict("06.i", "On how many of the three GPUs does the bound halve?",
+        {"on none": 0, "on one": 1, "on two": 2, "on all three": 3})
+
+# %%
 half = scan_cost("scan, bfloat16", tiled_traffic(*sizes, tile=32), b, e, length, n, bytes_each=2)
 for device in DEVICES:
     whole, halved = modelled_seconds(fused, device), modelled_seconds(half, device)
     limit = "exponentials" if halved == half.exps / device.exps else "memory"
     print(f"{device.name:5} bound falls by a factor of {whole / halved:.1f}; then the limit is: {limit}")
+
+# %%
+outcome("06.i", sum(modelled_seconds(fused, d) / modelled_seconds(half, d) > 1.9 for d in DEVICES),
+        because="A bound is the largest of several times: make that one smaller, and the next largest takes "
+        "over.")
 
 # %% [markdown]
 # Where the factor stays below 2, a third roof appears: every state needs an exponential, and a chip has far fewer units for
@@ -517,14 +607,25 @@ for device in DEVICES:
 #
 # **Predict, then run:** which rungs do you expect on your machine?
 
+# %%
+predict("06.j", "Which rungs will not work here?",
+        ["none, all work", "cuda only", "triton only", "triton and cuda"])
+
 # %% tags=["nbval-ignore-output"]
-for name, status in available_backends().items():
+rungs = available_backends()
+for name, status in rungs.items():
     if status != "ok":
         print(f"{name:10} skipped: {status}")
         continue
     values, gradients = distance_to_oracle(name)
     how = " (interpreted)" if name == "triton" else ""
     print(f"{name:10} ok{how}: values within 1e-5: {values < 1e-5}, gradients within 1e-4: {gradients < 1e-4}")
+
+# %% tags=["nbval-ignore-output"]
+missing = [name for name in ("triton", "cuda") if rungs[name] != "ok"]
+outcome("06.j", {0: "none, all work", 1: f"{missing[0]} only" if missing else "", 2: "triton and cuda"}[len(missing)],
+        because="To be written for a GPU is not to need one: Triton's kernel runs in the interpreter wherever"
+        " Triton is installed, a compiled CUDA kernel does not.")
 
 # %% [markdown]
 # The rungs that need no extra package must agree everywhere, and that is an assertion:
