@@ -508,7 +508,7 @@ for name, shape in shapes_of.items():
         encoder, tokens = BertModel(shape).eval(), torch.ones(1, 50, dtype=torch.long)
     products = multiply_adds(lambda encoder=encoder, tokens=tokens: encoder(tokens))
     shares[name] = products / (products + itself)
-    print(f"{name:9} makes {shares[name]:.0%} of the products")
+    print(f"{name:9} makes {shares[name]:.1%} of the products")
 
 # %%
 outcome("23.h", 100 * shares["MiniLM"], because="Products grow with the layers and with the square of the width, and "
