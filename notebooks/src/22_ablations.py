@@ -204,7 +204,7 @@ for spread in (0.25, 0.5, 1.0, 2.0):
 
 # %%
 outcome("22.d", 100 * share[0.5], because="The gap is large for one run's spread, and yet about one standard deviation "
-        "of the difference of two runs: luck goes that far every few times.")
+        "of the difference of two runs: luck goes that far often.")
 
 # %% [markdown]
 # And our networks' spread? That is what several seeds are for. The course's ledger keeps every training of the `laptop` profile, all clips, protocol B. What follows is read from it.
