@@ -29,11 +29,16 @@ from dataclasses import replace
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.data.load import load_corpus
 
 use_style()
 corpus = load_corpus("classroom-mosi")
+
+# %%
+predict("21.a", "Where do MGMR-Net and the rival that sees nothing meet?",
+        {"where a quarter is lost": 0.25, "where a half is lost": 0.5, "where three quarters are lost": 0.75,
+         "only where all is lost": 1})
 
 # %% [markdown]
 # We start the training now and ask questions afterwards. All sizes come from a profile: `fast` trains on a part of the clips, in seconds,
@@ -41,16 +46,16 @@ corpus = load_corpus("classroom-mosi")
 # this corpus.
 
 # %%
+from mgmr_lib.training import trainer
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.setup import prepare
-from mgmr_lib.training.trainer import Trainer, predict
 
 config = make_config("mgmr", os.environ.get("MGMR_PROFILE", "fast"))
 setup = prepare(config, corpus)
 train, test = setup.splits["train"], setup.splits["test"]
 
 # %%
-history = Trainer(setup, quiet=True).run().history
+history = trainer.Trainer(setup, quiet=True).run().history
 
 # %%
 fig, ax = plt.subplots(figsize=(6.0, 2.6))
@@ -75,7 +80,7 @@ assert min(h["valid_mae"] for h in history) < history[0]["valid_mae"]
 from mgmr_lib.evaluation.references import mean_predictor, text_ridge
 
 readers = {
-    "MGMR-Net": lambda masked: predict(setup.model, masked),
+    "MGMR-Net": lambda masked: trainer.predict(setup.model, masked),
     "text ridge": text_ridge(setup.complete_text("train"), train.labels),
     "blind rival": mean_predictor(train.labels),
 }
@@ -87,11 +92,15 @@ readers = {
 
 # %% tags=["control"]
 shuffled = prepare(replace(config, shuffle_labels=True), corpus)
-Trainer(shuffled, quiet=True).run()
-readers["control: shuffled labels"] = lambda masked: predict(shuffled.model, masked)
+trainer.Trainer(shuffled, quiet=True).run()
+readers["control: shuffled labels"] = lambda masked: trainer.predict(shuffled.model, masked)
 
 # %% [markdown]
 # **Predict, then run:** at which rate will MGMR-Net lead the text ridge by most: complete, half lost, or nearly all lost?
+
+# %%
+places = ["with nothing lost", "in between", "with everything lost"]
+predict("21.b", "Where does MGMR-Net lead the text ridge by most?", places)
 
 # %% tags=["signature"]
 from mgmr_lib.evaluation.missing_rates import missing_rate_records
@@ -123,9 +132,20 @@ say("MGMR-Net beats the blind rival while all is there, and loses that lead step
     "shuffled labels is never ahead of the blind rival by more than 0.05 points, at any rate: no leak.")
 
 # %%
+outcome("21.a", next(rate for rate, lead in zip(rates, blind - net, strict=True) if lead <= 0.05),
+        because="What is left still says something: only with nothing to read is the network no better than its rival.")
+
+# %%
 for rate, lead in zip(rates, ridge - net, strict=True):
     who = "MGMR-Net leads" if lead > 0.05 else "the text ridge leads" if lead < -0.05 else "a draw"
     print(f"rate {rate}: {who}")
+
+# %%
+most = int(np.argmax(ridge - net))
+assert ridge[most] - net[most] > 0.05
+outcome("21.b", places[0 if rates[most] == 0 else 2 if rates[most] == 1 else 1],
+        because="A simple reader reads complete sentences well, too, and lost ones nobody reads: training on gaps can "
+        "pay where there are some.")
 
 # %% [markdown]
 # A lead of less than 0.05 points we call a draw. The ridge needs few clips to read complete sentences well, but it has never met a broken
@@ -170,6 +190,10 @@ say(f"Even the constant that is best *on the test labels themselves*, which nobo
 # **Predict, then run:** by how much do the predictions change?
 
 # %%
+predict("21.c", "By how much do the predictions change at most?",
+        {"a few hundredths of a point": 0.05, "not at all": 0, "half a point or more": 0.5})
+
+# %%
 from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.missing import draw_masks
 
@@ -187,10 +211,16 @@ some = test.select(range(50))
 heard = []
 for split in (some, scream(some, np.random.default_rng(0))):
     masked = mask_split(split, draw_masks(split, 1.0, seed=1), setup.encoder, targets=False)
-    heard.append(predict(setup.model, masked))
-assert np.abs(heard[0] - heard[1]).max() < 1e-5
+    heard.append(trainer.predict(setup.model, masked))
 assert net[-1] > floor - 0.02 and control[-1] > floor - 0.02
-print("everything shouted, everything lost: no prediction moves; nobody is below the floor at rate 1")
+moved = np.abs(heard[0] - heard[1]).max()
+print(f"everything shouted, everything lost: predictions move by {moved:.3f} points at most; "
+      "nobody is below the floor at rate 1")
+
+# %%
+assert moved < 1e-5
+outcome("21.c", moved, because="A lost step is replaced before the network sees it, so what stood there cannot matter, "
+        "however loud it was.")
 
 # %% [markdown]
 # Now the sentence of our opening can be checked. "Marginal degradation" is possible in two ways: the network is still good when most is
@@ -252,11 +282,25 @@ assert np.allclose(ours, (theirs["low"], theirs["high"]), atol=1e-4), "exercise 
 # **Predict, then run:** at which rates will the bands of the two networks and of Concat, the simplest fusion of notebook 11, lie apart?
 
 # %%
+predict("21.d", "Where do both networks' bands lie apart from Concat's?",
+        ["at every rate", "while little is lost", "only when much is lost", "nowhere"])
+
+# %%
 fig = plt.figure(figsize=(8.6, 3.6))
 draw21.bands(fig, recorded, ["mfmb", "mgmr", "concat", "fc_t", "mean"])
 fig.suptitle("Recorded: means over trainings, and how sure we are of them", x=0.01, ha="left")
 show(fig, "Error and correlation against the missing rate, with bands over training seeds. FC(T), which has words "
      "alone, falls behind as they go. Nothing in this picture was computed by this notebook.")
+
+# %%
+curves = ledger.curves(recorded)
+bands = {name: [t_interval(at["mae"].to_numpy()) for _, at in curves[curves["name"] == name].groupby("rate")]
+         for name in ("mfmb", "mgmr", "concat")}
+ahead = {name: [ours["high"] < theirs["low"] for ours, theirs in zip(bands[name], bands["concat"], strict=True)]
+         for name in ("mfmb", "mgmr")}
+assert ahead["mfmb"][0] and ahead["mgmr"][0] and ahead["mfmb"][5] and not any(ahead["mgmr"][5:])
+outcome("21.d", "while little is lost", because="A lead on complete data need not last: by half, MGMR-Net's has shrunk "
+        "into the bands, while MFMB-Net's still stands out.")
 
 # %% [markdown]
 # ### Exercise 21.3 · find the bug (medium, 8 minutes)
@@ -332,6 +376,10 @@ say(draw21.verdicts(recorded))
 # end. Does the order of the networks stay the same at every rate? Move the slider.
 
 # %%
+predict("21.e", "Does the order by error stay the same from rate 0 to 0.9?",
+        ["yes", "nearly: only close neighbours swap", "no: text alone falls behind voice alone and face alone"])
+
+# %%
 from mgmr_lib.course.widgets import explore
 
 explore(draw21.at_rate(recorded),
@@ -339,6 +387,13 @@ explore(draw21.at_rate(recorded),
         "The order at complete data is not the order when little is left.",
         title="The order changes with the rate", size=(4.6, 3.4),
         rate=[i / 10 for i in range(11)], metric=["mae", "corr"])
+
+# %%
+at = curves.groupby(["name", "rate"])["mae"].mean()
+lag = [at["fc_t", rate] - max(at["fc_a", rate], at["fc_v", rate]) for rate in (0.0, 0.9)]
+assert lag[0] < -0.2 and lag[1] > 0
+outcome("21.e", "no: text alone falls behind voice alone and face alone",
+        because="An area hides where curves cross: words carry the most and bear losses worst.")
 
 # %% [markdown]
 # ## 5 Your own recordings

@@ -30,18 +30,28 @@ import numpy as np
 from matplotlib import pyplot as plt
 from scipy import stats
 
-from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
 from mgmr_lib.chapters.ch22_ablations import figures as draw
+from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.experiments.tables import paper_rows
 
 use_style()
 table5, table4 = (paper_rows(("MFMB-Net", number), "mosi") for number in (5, 4))
 
 # %%
+predict("22.a", "By Table 5, how much Acc-5 is lost without reconstruction?",
+        ["the same 0.7 points", "less than 0.7 points", "more than 0.7 points"])
+
+# %%
 whole = table5.loc["MFMB-Net"]
 loss = whole - table5.loc["MFMB-Net w/o Recon"]
 print(f"Table 5, without reconstruction: Acc-7 {loss['acc7']:.1f} lower, Acc-5 {loss['acc5']:.1f} lower")
 print(f"the whole network's Acc-5: {whole['acc5']} in Table 5, {table4.loc['MFMB-Net', 'acc5']} in Table 4")
+
+# %%
+more = loss["acc5"] - 0.7
+outcome("22.a", f"{'the same' if abs(more) < 0.05 else 'more than' if more > 0 else 'less than'} 0.7 points",
+        because="The text and the tables of one paper need not agree, so put them side by side before you ask what a "
+        "number means.")
 
 # %% [markdown]
 # > **Card: the paper is unclear.** The text's 0.7 is not the table's number, and the whole network's Acc-5 differs between the paper's two tables [@mfmb2025]. Both are small slips. But the
@@ -53,33 +63,42 @@ print(f"the whole network's Acc-5: {whole['acc5']} in Table 5, {table4.loc['MFMB
 # without Recon nothing is rebuilt and nothing is asked to be [@mgmr2025]. MFMB-Net: F-1 and F-2 are the macro and the micro stream, which leave the head; without Recon the loss has no
 # such term [@mfmb2025].
 #
-# **Predict, then run:** what else changes when a part goes?
+# **Predict, then run:** what else changes when a part goes? How many parameters go with it?
+
+# %%
+predict("22.b", "At most, how much of a network's parameters goes with one part?",
+        {"hardly anything": 0, "a tenth": 0.1, "two fifths": 0.4, "four fifths": 0.8})
 
 # %%
 from mgmr_lib.experiments.complexity import network
 from mgmr_lib.experiments.plan import ABLATIONS, VARIANTS
 
-WIDTHS = (384, 5, 20)  # features of text, voice and face
+WIDTHS, left = (384, 5, 20), []  # features of text, voice and face; parameters left
 for model, parts in ABLATIONS.items():
     counts = {n: sum(p.numel() for p in network(n, "laptop", WIDTHS).parameters()) for n in (model, *parts)}
     print(f"{VARIANTS[model].label}: {counts[model]} parameters")
     for n in parts:
         short = VARIANTS[n].label.split(" ", 1)[1]
-        print(f"   {short:10} {dict(VARIANTS[n].settings)}: {counts[n] / counts[model]:.0%} are left")
+        left.append(counts[n] / counts[model])
+        print(f"   {short:10} {dict(VARIANTS[n].settings)}: {left[-1]:.0%} are left")
+
+# %%
+outcome("22.b", 1 - min(left), because="A part is more than what it does: its parameters go with it, so the ablation "
+        "is also a smaller network.")
 
 # %% [markdown]
-# A part takes its parameters along, and its training time. So "without S-1" is also "a smaller network". And all other settings, such as the learning rate, were chosen for the whole one: the rest gets
+# With the parameters goes training time. And all other settings, such as the learning rate, were chosen for the whole one: the rest gets
 # no second choice. An ablation changes at least three things at once.
 #
 # Now we flip each switch and train, on few clips, for a few epochs, with a tiny random text encoder: a sketch that shows *how* it is done. Its numbers say nothing about the parts. We will see why.
 
 # %%
 from mgmr_lib.data.load import load_corpus
-from mgmr_lib.experiments.plan import job
 from mgmr_lib.evaluation.references import mean_predictor
+from mgmr_lib.experiments.plan import job
 from mgmr_lib.experiments.sweep import shared_encoder
+from mgmr_lib.training import trainer
 from mgmr_lib.training.setup import prepare
-from mgmr_lib.training.trainer import Trainer, predict
 
 corpus, profile = load_corpus("classroom-mosi"), os.environ.get("MGMR_PROFILE", "fast")
 
@@ -100,8 +119,8 @@ def error(answer, setup):
 def trained(name, seed):
     """Train one variant with one seed -> its error."""
     setup = prepare(run_of(name, seed).config, corpus, encoder)
-    Trainer(setup, quiet=True).run()
-    return error(lambda masked: predict(setup.model, masked), setup)
+    trainer.Trainer(setup, quiet=True).run()
+    return error(lambda masked: trainer.predict(setup.model, masked), setup)
 
 
 # %%
@@ -123,12 +142,25 @@ assert len({*found["MGMR-Net"], *found["control: nothing removed"]}) == 3
 # **Predict, then run:** will the row where nothing was removed have a smaller spread than the gaps between the other rows?
 
 # %%
+apart = ["not at all: nothing was removed", "less than any ablation lies from the whole network",
+         "as far as some ablation lies from the whole network"]
+predict("22.c", "How far apart do runs of the unchanged network lie?", apart)
+
+# %%
 fig, ax = plt.subplots(figsize=(8.0, 2.8))
 draw.one_run_each(ax, found, blind)
 ax.set_title("One run a row: a gap that no part explains comes free")
 ax.set_xlabel("mean absolute error, rates 0 and 0.5 averaged (points); a sketch, left is better")
 show(fig, "Error of MGMR-Net, of each ablation with the same seed, and of two runs with nothing removed (grey); "
      "the dashed line is the blind rival. The same network under other seeds does not land on the same spot.")
+
+# %%
+unchanged = found["MGMR-Net"] + found["control: nothing removed"]
+spread = max(unchanged) - min(unchanged)
+gaps = [abs(found[VARIANTS[n].label][0] - unchanged[0]) for n in ABLATIONS["mgmr"]]
+outcome("22.c", apart[0 if spread == 0 else 1 if spread < min(gaps) else 2],
+        because="A seed alone moves a network, and may move it as far as a missing part seems to: one run a row cannot "
+        "tell the two apart.")
 
 # %% [markdown]
 # Whoever sees the blue dots alone will tell a story about the parts. The grey dots tell none, and they are not in one place either. Published ablation tables have no grey dots.
@@ -160,11 +192,19 @@ check("22.1", false_alarms)
 # **Predict, then run:** a spread of half a point, a gap of 0.7 points. How many useless changes in a hundred look like that loss?
 
 # %%
+predict("22.d", "How many useless changes in a hundred look like that loss?", between=(0, 60), step=1, within=5)
+
+# %%
 runs = np.random.default_rng(22).normal(size=(400, 60))
+share = {}
 for spread in (0.25, 0.5, 1.0, 2.0):
-    share = np.mean([false_alarms((spread * r[:10]).tolist(), 0.7) for r in runs])
-    print(f"spread {spread:4} points: {share:.0%} of useless changes look like a loss of 0.7")
-    assert abs(share - stats.norm.sf(0.7 / (np.sqrt(2) * spread))) < 0.03
+    share[spread] = np.mean([false_alarms((spread * r[:10]).tolist(), 0.7) for r in runs])
+    print(f"spread {spread:4} points: {share[spread]:.0%} of useless changes look like a loss of 0.7")
+    assert abs(share[spread] - stats.norm.sf(0.7 / (np.sqrt(2) * spread))) < 0.03
+
+# %%
+outcome("22.d", 100 * share[0.5], because="The gap is large for one run's spread, and yet about one standard deviation "
+        "of the difference of two runs: luck goes that far often.")
 
 # %% [markdown]
 # And our networks' spread? That is what several seeds are for. The course's ledger keeps every training of the `laptop` profile, all clips, protocol B. What follows is read from it.
@@ -241,6 +281,10 @@ check("22.2", paired_changes)
 # **Predict, then run:** how many do, with three seeds?
 
 # %%
+predict("22.e", "Of a hundred intervals from three seeds, how many hold the truth?",
+        between=(50, 100), step=1, within=4)
+
+# %%
 def colleagues_half_width(changes):
     return 1.96 * np.std(changes) / np.sqrt(len(changes))
 
@@ -251,7 +295,12 @@ def kept_promises(half_width, seeds):
     return np.mean([abs(np.mean(x)) <= half_width(x.tolist()) for x in samples])
 
 
-print(f"three seeds: {kept_promises(colleagues_half_width, 3):.0%} hold the truth, 95 % were promised")
+three = kept_promises(colleagues_half_width, 3)
+print(f"three seeds: {three:.0%} hold the truth, 95 % were promised")
+
+# %%
+outcome("22.e", 100 * three, because="Three seeds are a poor guess of their own spread, too, and where it comes out "
+        "small the interval is too short to reach the truth.")
 
 # %% [markdown]
 # ### Exercise 22.3 · find the bug: an interval from three seeds (medium, 8 minutes)
@@ -319,6 +368,11 @@ for name, row in table6.iterrows():
 # clips. It is straight in $a$, so it holds for means. CMU-MOSI's test clips are 379 negative, 30 neutral, 277 positive [@mfmb2025]. Which of the four rows can be true F1 scores?
 
 # %%
+predict("22.f", "Which rows can hold true F1 scores?",
+        ["all four", "all but the one without Recon", "the whole network's and the one without Recon",
+         "the whole network's alone"])
+
+# %%
 SHARES = {"non0": 277 / (379 + 277), "has0": (30 + 277) / (379 + 30 + 277)}
 ceilings = {c: lambda a, q=q: 1 - (1 - a) * (0.5 + np.sqrt(q * (1 - q))) for c, q in SHARES.items()}
 for title, frame in {"MGMR-Net's Table 6": table6, "MFMB-Net's Table 5": table5}.items():
@@ -334,6 +388,14 @@ fig.suptitle("Both ablation tables hold F1 scores that no predictions can have",
 show(fig, "Weighted F1 against Acc-2 of the papers' ablations; a true F1 can only lie in the grey area. "
      "MGMR-Net's rows without S-1 and, in one convention, without S-2 lie above the ceiling, its whole "
      "network and the row without Recon below; all of MFMB-Net's rows lie above.")
+
+# %%
+over = {name: max(row[f"f1_{c}"] - 100 * most(row[f"acc2_{c}"] / 100) for c, most in ceilings.items())
+        for name, row in table6.iterrows()}
+possible = {name.removeprefix("MGMR-Net").strip() for name, points in over.items() if points <= 0.2}
+assert possible == {"", "w/o Recon"}
+outcome("22.f", "the whole network's and the one without Recon", because="A weighted F1 may fall far below the "
+        "accuracy, as it does for one-sided answers, but it can hardly rise above it.")
 
 # %% [markdown]
 # > **Card: the table cannot be right.** The rows of MGMR-Net's Table 6 without S-1 and S-2 hold F1 scores above the ceiling, its whole network and the row without Recon do not [@mgmr2025]. So at least one column mixes two
@@ -410,6 +472,10 @@ check("22.4", holm)
 # **Predict, then run:** a table with 3 ablations and 6 metrics has 18 differences. All parts are useless; we take the cells as independent. How many such tables hold at least one "significant" cell, with and without Holm?
 
 # %%
+predict("22.g", "Without Holm, how many tables of useless parts in a hundred alarm?",
+        between=(0, 100), step=1, within=8)
+
+# %%
 useless = np.random.default_rng(5).random((1000, 40))  # the p of a useless change is uniform
 tests = [1, 3, 6, 10, 18, 40]
 alarms = {"each for itself": [np.mean((useless[:, :m] <= 0.05).any(axis=1)) for m in tests],
@@ -423,6 +489,11 @@ ax.set_title("A large enough table always finds something")
 show(fig, "Share of experiments with at least one false alarm, against the number of comparisons, none of "
      "which has anything to find. Judged each for itself it climbs to more than a half; with Holm's "
      "procedure it stays near 5 % (dashed).")
+
+# %%
+assert alarms["with Holm's procedure"][4] < 0.08
+outcome("22.g", 100 * alarms["each for itself"][4], because="Every cell is one more chance for luck, while with Holm's "
+        "procedure the whole table keeps the promise of a single test.")
 
 # %% [markdown]
 # Now our comparisons, ten when all are recorded: MAE, one metric chosen beforehand, so that we do not pick the best of eight afterwards.

@@ -7,7 +7,7 @@
 #       - count what attention, a selective scan and an LSTM compute, before measuring anything
 #       - say at which length a linear layer becomes cheaper than a quadratic one
 #       - time a computation that runs behind the clock's back
-#       - explain why a missing half makes nothing faster or slower
+#       - say from what is computed how a missing half changes the time
 #       - read a table of inference times, and list what it leaves out
 #     minutes: 55
 #     budget_s: 75
@@ -27,12 +27,16 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
 from mgmr_lib.chapters.ch23_complexity import figures as draw
+from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.experiments.tables import PAPERS
 
 use_style()
 torch.set_num_threads(1)
+
+# %%
+hopes = ["faster: half of the work is gone", "slower: the gaps must be filled", "neither"]
+predict("23.a", "Half of the input is missing: how should a network's time change?", hopes)
 
 # %%
 import pandas as pd
@@ -86,7 +90,13 @@ def attention_count(l_q, l_k, d):
 check("23.1", attention_count)
 
 # %% [markdown]
-# Does PyTorch count the same? It has a counter of its own. **Predict, then run:** we let it count a whole attention layer, and then the fused attention kernel alone.
+# Does PyTorch count the same? It has a counter of its own. First we count a whole attention layer, and then the fused attention kernel alone.
+#
+# **Predict, then run:** how much of the kernel's work does PyTorch's counter find?
+
+# %%
+predict("23.b", "How much of the fused kernel's work does PyTorch's counter find?",
+        {"nothing": 0, "a half: the scores, not the mixing": 0.5, "all of it": 1})
 
 # %%
 from torch.nn.functional import scaled_dot_product_attention
@@ -101,11 +111,15 @@ assert count == attention_count(30, 70, 64), "exercise 23.1 is not solved yet"
 q = torch.randn(1, 4, 64, 16)
 with FlopCounterMode(display=False) as torchs:
     scaled_dot_product_attention(q, q, q)
-print("fused kernel: PyTorch's counter finds less than ours:",
-      torchs.get_total_flops() // 2 < multiply_adds(lambda: scaled_dot_product_attention(q, q, q)))
+ours, theirs = multiply_adds(lambda: scaled_dot_product_attention(q, q, q)), torchs.get_total_flops() // 2
+print(f"fused kernel, multiply-adds: {ours} by our counter, {theirs} by PyTorch's")
+
+# %%
+outcome("23.b", theirs / ours, because="A counter adds up the operations that it has been told about, and nobody has "
+        "told it about this kernel.")
 
 # %% [markdown]
-# On a CPU PyTorch's counter knows the matrix products, but not what the fused kernel does inside: there it finds nothing. A table of operations made with it shows attention as linear. Our
+# That is so on a CPU: PyTorch's counter knows the matrix products, but not what the fused kernel does inside. A table of operations made with it shows attention as linear. Our
 # `multiply_adds` adds the kernel's share.
 #
 # The rivals, by hand: an LSTM of width $h$ makes four gates a step, a [Mamba block](glossary.md#mamba-block) a few projections and three products for each of its $e \cdot n$ states.
@@ -152,6 +166,9 @@ check("23.2", crossing)
 # tokens, a face up to 500 frames. Where do they cross?
 
 # %%
+predict("23.c", "From which length on is attention the dearer one?", between=(0, 600), step=10, within=60, unit="steps")
+
+# %%
 d, f = 64, 128
 a, b = attention_count(1, 1, d) - 2 * d + 2 * d * f, 2 * d
 m = 2 * mamba_count(1, d, 2 * d, 16)
@@ -169,6 +186,11 @@ ax.set_title("For a sentence the quadratic layer is the cheaper one")
 show(fig, "Multiply-adds of one layer against the length. The parabola of attention starts below the straight "
      "line of the Bi-Mamba and crosses it at a few hundred steps; a sentence lies far to the left.")
 
+# %%
+assert m > 2 * a
+outcome("23.c", cross, because="The exponent decides only in the end: before, what is done for each step alone weighs "
+        "more, and of that the Bi-Mamba has more than twice as much.")
+
 # %% [markdown]
 # MGMR-Net pools voice and face onto the text's steps before its two stages, which then run on at most 50 and three times 50 steps [@mgmr2025]. There the exponent decides nothing. Counts are not seconds, either: a scan gives less to
 # fast matrix units.
@@ -178,6 +200,10 @@ show(fig, "Multiply-adds of one layer against the length. The parabola of attent
 # Now both networks, MFMB-Net's Mamba twin, and MulT, which is attention between all modalities at native lengths [@tsai2019]. No pooling, 50 tokens, growing voice and face. The simple rival reads text only.
 #
 # **Predict, then run:** how does each one's arithmetic grow when the frames double from 1000 to 2000?
+
+# %%
+predict("23.d", "Whose arithmetic more than doubles?",
+        ["MulT's alone", "MulT's and MFMB-Net's", "that of all but the text reader", "nobody's"])
 
 # %% tags=["baseline"]
 from mgmr_lib.experiments.complexity import network, random_batch, train_step
@@ -196,13 +222,24 @@ for n, values in counted.items():
     factor = values[-1] / values[-2]
     word = "does not grow" if factor < 1.1 else "at most linear" if factor <= 2.05 else "more than linear"
     print(f"{labels[n]:24} {word}")
-assert counted["mult"][-1] / counted["mult"][-2] > 2.3 and counted["mgmr"][-1] / counted["mgmr"][-2] < 2.05
+
+# %%
+factors = {n: values[-1] / values[-2] for n, values in counted.items()}
+assert factors["mult"] > 2.3
+whose = {(): "nobody's", ("mult",): "MulT's alone", ("mfmb", "mult"): "MulT's and MFMB-Net's",
+         names[:-1]: "that of all but the text reader"}
+outcome("23.d", whose[tuple(n for n in names if factors[n] > 2.05)],
+        because="A square needs pairs: it grows where frames attend to frames, while a scan passes each frame once.")
 
 # %% [markdown]
 # MGMR-Net's claim of linear cost holds for its arithmetic. Two things are in it: no attention, and stages that only ever see the text's steps. And memory? `kept_for_backward` counts what must
 # be kept until the gradients arrive (notebook 04).
 #
 # **Predict, then run:** attention kept a table of $l_q \times l_k$ numbers when it was introduced. Whose memory grows with the square?
+
+# %%
+predict("23.e", "Whose memory grows with the square?",
+        ["MulT's alone", "nobody's", "MulT's and MFMB-Net's", "that of all but the text reader"])
 
 # %%
 from mgmr_lib.chapters.shared.counting import cpu_seconds, kept_for_backward
@@ -215,11 +252,15 @@ def loss_of(model, batch):
 
 kept = {n: [kept_for_backward(lambda model=model, l=l: loss_of(model, random_batch(l, 1, WIDTHS))) for l in frames]
         for n, model in networks.items()}
-assert all(values[-1] / values[-2] < 2.2 for values in kept.values())
-print("kept for the backward, 1000 -> 2000 frames: at most linear in all", len(kept), "networks")
+for n, values in kept.items():
+    print(f"{labels[n]:24} {'at most linear' if values[-1] / values[-2] < 2.2 else 'more than linear'}")
+
+# %%
+outcome("23.e", whose[tuple(n for n in names if kept[n][-1] / kept[n][-2] >= 2.2)],
+        because="Arithmetic and memory are two questions: all pairs are computed, and yet never kept at once.")
 
 # %% [markdown]
-# Nobody's. The fused kernel computes the table piece by piece and never stores it [@dao2022]; the price is more arithmetic in the backward. One table, made by hand, shows what it saves.
+# The fused kernel computes the table piece by piece and never stores it [@dao2022]; the price is more arithmetic in the backward. One table, made by hand, shows what it saves.
 
 # %%
 def table_attention(q, k, v):
@@ -322,6 +363,10 @@ for rounds in (1, 8, 64):
 # **Predict, then run:** the classroom's 686 test clips in batches of 64. How many frames are computed in the order of the file, and how many if clips of like length share a batch?
 
 # %%
+predict("23.f", "In the order of the file, how many frames are computed for each frame of voice?",
+        between=(1, 4), step=0.1, within=0.3)
+
+# %%
 from mgmr_lib.data.load import load_corpus
 
 lengths = load_corpus("classroom-mosi")["test"].audio.lengths
@@ -333,35 +378,50 @@ def computed_frames(order):
 
 
 orders = {"order of the file": np.arange(len(lengths)), "like lengths": np.argsort(lengths, kind="stable")}
-for name, order in orders.items():
-    print(f"{name:18} {computed_frames(order) / lengths.sum():.2f} frames computed for each frame of voice")
+cost = {name: computed_frames(order) / lengths.sum() for name, order in orders.items()}
+for name, frames_each in cost.items():
+    print(f"{name:18} {frames_each:.2f} frames computed for each frame of voice")
+
+# %%
+assert cost["like lengths"] < 1.2
+outcome("23.f", cost["order of the file"], because="A batch is as long as its longest clip, so a single long one pads "
+        "all the others; among clips of like length little is lost.")
 
 # %% [markdown]
 # The same network on the same clips: a difference larger than the whole range of Table 7, from the order alone.
 #
 # ## 4 Half missing
 # In our data a missing step is a zero vector, and a missing word another token. Shapes stay, lengths stay, and no `if` in either network looks at the mask before it computes: MGMR-Net rebuilds every step and its gate
-# chooses afterwards. So counts must be equal. We check that, every element that is written included.
+# chooses afterwards. What follows for the counts? We count both inputs, every element that is written included.
 
 # %%
 from mgmr_lib.chapters.shared.counting import Written
 from mgmr_lib.experiments.complexity import forward
 
 pooled = {n: network(n, "fast", WIDTHS, pool=True) for n in names}
-inputs = {rate: random_batch(400, 8, WIDTHS, rate) for rate in (0.0, 0.5)}
+inputs, found = {rate: random_batch(400, 8, WIDTHS, rate) for rate in (0.0, 0.5)}, {}
 for n, model in pooled.items():
-    written = {}
+    found[n] = {}
     for rate, batch in inputs.items():
         with Written() as w:
             forward(model, batch)
-        written[rate] = (w.elements, multiply_adds(lambda model=model, batch=batch: forward(model, batch)))
-    assert written[0.0] == written[0.5]
-    print(f"{labels[n]:24} the same operations on both inputs")
+        found[n][rate] = w.elements, multiply_adds(lambda model=model, batch=batch: forward(model, batch))
+    same = found[n][0.0] == found[n][0.5]
+    print(f"{labels[n]:24} {'the same' if same else 'different'} operations on both inputs")
+
+# %%
+assert all(by_rate[0.0] == by_rate[0.5] for by_rate in found.values())
+outcome("23.a", "neither", because="A gap is still a step: none of these networks skips it, so each computes as "
+        "much as on complete input.")
 
 # %% [markdown]
 # And the clock? The negative control is the complete input *again*: between it and the complete input nothing differs at all. We take turns, so that a slow moment of the machine meets all three.
 #
 # **Predict, then run:** will the three rows be told apart?
+
+# %%
+rows = ["yes, it lies below both others", "yes, it lies above both others", "no, they overlap"]
+predict("23.g", "Do the times of the half-missing input lie apart from the others?", rows)
 
 # %% tags=["control"]
 import time
@@ -381,6 +441,11 @@ draw.times(ax, milliseconds)
 ax.set_title("What a missing half changes, beside what nothing changes")
 show(fig, "Processor time of MGMR-Net on one batch, twelve times each: complete, half missing, and the complete "
      "input again as a control (grey). The same operations run in all three rows; their spread is the machine's.")
+
+# %%
+half, whole = milliseconds["half missing"], milliseconds["complete"] + milliseconds["complete again"]
+outcome("23.g", rows[0 if max(half) < min(whole) else 1 if min(half) > max(whole) else 2],
+        because="Times wander even where nothing changes, as the control shows: only a gap beyond that is news.")
 
 # %% [markdown]
 # Could a missing half be *made* to pay? Yes: drop the missing steps, and the network gets a sequence of half the length. None of the six networks does that, and a scan would then need to know how much time had passed.
@@ -428,17 +493,26 @@ show(fig, "How many times faster MGMR-Net's own part would be than two rivals', 
 # **Predict, then run:** which part of all multiply-adds is the encoder's?
 
 # %%
+predict("23.h", "Which part of all multiply-adds is MiniLM's?", between=(0, 100), step=1, within=7, unit="%")
+
+# %%
 from transformers import BertConfig, BertModel
 
 minilm = BertConfig(vocab_size=100, hidden_size=384, num_hidden_layers=6, num_attention_heads=12,
                     intermediate_size=1536)
 shapes_of = {"MiniLM": minilm, "BERT-base": BertConfig(vocab_size=100)}
-network_itself = multiply_adds(lambda: network("mgmr", "laptop", WIDTHS, pool=True)(random_batch(400, 1, WIDTHS)))
+itself = multiply_adds(lambda: network("mgmr", "laptop", WIDTHS, pool=True)(random_batch(400, 1, WIDTHS)))
+shares = {}
 for name, shape in shapes_of.items():
     with torch.device("meta"):  # shapes without numbers: nothing is computed
         encoder, tokens = BertModel(shape).eval(), torch.ones(1, 50, dtype=torch.long)
-    share = multiply_adds(lambda encoder=encoder, tokens=tokens: encoder(tokens))
-    print(f"{name:9} makes more than nine tenths of the products: {share / (share + network_itself) > 0.9}")
+    products = multiply_adds(lambda encoder=encoder, tokens=tokens: encoder(tokens))
+    shares[name] = products / (products + itself)
+    print(f"{name:9} makes {shares[name]:.1%} of the products")
+
+# %%
+outcome("23.h", 100 * shares["MiniLM"], because="Products grow with the layers and with the square of the width, and "
+        "even a small encoder has far more of both than the network behind it.")
 
 # %% [markdown]
 # The part that the paper's argument is about, scan against attention, is a small share of the whole: "linear instead of quadratic" at 50 steps could not be seen in a

@@ -25,9 +25,9 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
 from mgmr_lib.chapters.ch24_case_study import dashboard
 from mgmr_lib.chapters.ch24_case_study import figures as draw
+from mgmr_lib.course import check, exercise, explore, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.data.encoding_memo import EncodingMemo
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.text import load_encoder, load_tokenizer
@@ -37,19 +37,23 @@ corpus, tokenizer = load_corpus("classroom-mosi"), load_tokenizer("minilm")
 encoder = load_encoder("minilm", frozen=True)
 encoder.memo = EncodingMemo()
 
+# %%
+predict("24.a", "How small is the smallest error of a reader that knows nothing?",
+        {"half a point": 0.5, "a tenth of a point": 0.1, "a few hundredths of a point": 0.025})
+
 # %% [markdown]
 # We train both networks, small ones, in seconds. What follows works for any trained run: `load_run("runs/mine")` in the place of a setup. Voice and face are simulated, as
 # everywhere in this corpus; the sentences and their ratings are real.
 
 # %%
+from mgmr_lib.training import trainer
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.setup import prepare
-from mgmr_lib.training.trainer import Trainer, predict
 
 networks = {}
 for name, label in (("mgmr", "MGMR-Net"), ("mfmb", "MFMB-Net")):
     networks[label] = prepare(make_config(name, "fast"), corpus, encoder)
-    Trainer(networks[label], quiet=True).run()
+    trainer.Trainer(networks[label], quiet=True).run()
 net = networks["MGMR-Net"]
 test, train = net.splits["test"], net.splits["train"]
 
@@ -104,6 +108,10 @@ assert seen.missing["audio"].sum() <= (~keep["audio"]).sum() and set(seen.gates)
 # **Predict, then run:** which hides more of the sentiment from the networks: half of the words, or the whole voice?
 
 # %%
+hides = ["half of the words", "the whole voice", "neither: nearly all is left"]
+predict("24.b", "Which hides more of the sentiment from the networks?", hides)
+
+# %%
 short = [int(i) for i in np.flatnonzero((test.token_lengths >= 9) & (test.token_lengths <= 13))[:3]]
 explore(draw.panel(networks, test, tokenizer),
         "Three short clips, each with all words and with all words lost, and the second half of voice and face "
@@ -111,6 +119,26 @@ explore(draw.panel(networks, test, tokenizer),
         "over the clip, and both predictions beside the truth. Live, sliders choose clip and lost parts.",
         title="One clip, parts hidden: what two networks make of it", size=(4.8, 3.9), clip=short,
         text=list(dashboard.PARTS), voice=list(dashboard.PARTS), face=list(dashboard.PARTS))
+
+# %% [markdown]
+# Three clips cannot answer the question; all test clips can. How much of the correlation between predictions and labels is left?
+
+# %%
+from mgmr_lib.data.batch import mask_split
+from mgmr_lib.data.missing import draw_masks
+
+follows = {}
+for part, lost in (("nothing", {}), (hides[0], {"text": 0.5}), (hides[1], {"audio": 1.0})):
+    keep = draw_masks(test, {"text": 0.0, "audio": 0.0, "vision": 0.0} | lost, seed=1)
+    said = [trainer.predict(n.model, mask_split(test, keep, encoder, targets=False)) for n in networks.values()]
+    follows[part] = [np.corrcoef(v, test.labels)[0, 1] for v in said]
+left = {part: np.mean(np.divide(follows[part], follows["nothing"])) for part in hides[:2]}
+print("over both networks, less is left without", min(left, key=left.get))
+
+# %%
+outcome("24.b", min(left, key=left.get) if min(left.values()) < 0.95 else hides[2],
+        because="A whole modality sounds like more than a half of one, but what counts is how much of the rating it "
+        "carries, and most of that is in the words.")
 
 # %% [markdown]
 # Nice pictures, and they explain nothing yet: for each we can make up a story. So, rules.
@@ -129,12 +157,16 @@ from mgmr_lib.evaluation.references import text_ridge
 
 masked = {seed: net.masked("test", 0.5, seed) for seed in (1, 2)}
 ridge = text_ridge(net.complete_text("train"), train.labels)
-values = {seed: {label: predict(n.model, m) for label, n in networks.items()} | {"text ridge": ridge(m)}
+values = {seed: {label: trainer.predict(n.model, m) for label, n in networks.items()} | {"text ridge": ridge(m)}
           for seed, m in masked.items()}
 errors = {seed: {label: np.abs(v - test.labels) for label, v in by.items()} for seed, by in values.items()}
 
 # %% [markdown]
 # **Predict, then run:** will case C be a clip that lost much, one with a strong label, or a sarcastic one?
+
+# %%
+traits = ["one that lost much, its label middling", "one with a strong label", "a sarcastic one, its label middling"]
+predict("24.c", "What will case C be, the largest error?", traits)
 
 # %% tags=["signature"]
 found = dashboard.choose_cases(errors[1]["MGMR-Net"], errors[1]["text ridge"])
@@ -144,6 +176,13 @@ fig.suptitle("Three cases, chosen by the rule", x=0.01, ha="left")
 show(fig, "For each case the rule, what was left of the words at rate 0.5, and on a line from -3 to 3 the true label "
      "(black bar) and the predictions of both networks and of the text ridge.")
 
+# %%
+strength = np.abs(test.labels)
+c, strong = found["largest error"], np.quantile(strength, 0.75)
+outcome("24.c", traits[1 if strength[c] > strong else 2 if test.extra["sarcastic"][c] else 0],
+        because="See what else is true of it: a clip has many traits at once, and from one case nobody can tell which "
+        "of them made the error.")
+
 # %% [markdown]
 # Do you feel the pull to explain? "A: MGMR-Net sees through the gaps. B: voice and face save it." Before we believe it, we ask the same of all clips.
 
@@ -152,15 +191,23 @@ show(fig, "For each case the rule, what was left of the words at rate 0.5, and o
 # **Predict, then run:** mark the three on the histogram of all errors in your mind. And what are the three cases of the reader that says the mean label to everything?
 
 # %%
+predict("24.d", "Where do the cases A and C stand among all clips?",
+        ["both near the median", "A near the median, C at the edge", "both at the edges"])
+
+# %%
 blind = np.abs(train.labels.mean() - test.labels)
 fig = plt.figure(figsize=(8.0, 2.8))
 draw.among_all(fig, errors[1] | {"mean label": blind}, found)
-fig.suptitle("By their rules the cases stand at the edges", x=0.01, ha="left")
+fig.suptitle("By their rules, best and worst stand at the edges", x=0.01, ha="left")
 show(fig, "Histograms of all clips' errors at rate 0.5 for both networks, the text ridge and the mean label; "
      "the three cases of MGMR-Net are marked, the dashed line is the median. "
-     "The cases stand at the edges of its histogram.")
+     "Smallest and largest error stand at the edges of its histogram.")
+
+# %%
 places = [dashboard.standing(errors[1]["MGMR-Net"], i) for i in found.values()]
 assert places[0] == 0.0 and places[2] == 1.0
+outcome("24.d", "both at the edges",
+        because="A rule that asks for the smallest or the largest finds edges, however many clips lie in between.")
 
 # %% [markdown]
 # Nothing typical is in A and C: a best and a worst of hundreds. The negative control is the reader that knows nothing. If its case A is as good as the network's, a good case proves nothing.
@@ -168,9 +215,13 @@ assert places[0] == 0.0 and places[2] == 1.0
 # %% tags=["control"]
 blind_cases = dashboard.choose_cases(blind, errors[1]["text ridge"])
 best, gain = (list(blind_cases.values())[i] for i in (0, 1))
-assert blind[best] < 0.03 and errors[1]["text ridge"][gain] - blind[gain] > 0.5
 say(f"The mean label's best clip has an error of **{blind[best]:.3f}** points, and on its best-looking case it "
     "beats the text ridge by more than half a point. A convincing case study, of a reader that cannot read.")
+
+# %%
+assert blind[best] < 0.03 and errors[1]["text ridge"][gain] - blind[gain] > 0.5
+outcome("24.a", blind[best], because="Among hundreds of labels some lie close to any number in the middle, so one good "
+        "answer shows no skill.")
 
 # %% [markdown]
 # Showing the best and being silent about the rest is [cherry-picking](glossary.md#cherry-picking). The cure is not to show no cases, but to choose by a rule, to show the failure, and to
@@ -200,6 +251,10 @@ check("24.2", fresh_gain)
 # **Predict, then run:** for the twenty clips with the largest gain of MGMR-Net over the text ridge, how much of the gain is left under fresh masks: all, most, some?
 
 # %%
+predict("24.e", "How much of the chosen clips' gain is left under fresh masks?",
+        {"all": 1, "about two thirds": 0.65, "about a third": 0.33, "hardly any": 0})
+
+# %%
 first, second = (errors[seed]["text ridge"] - errors[seed]["MGMR-Net"] for seed in (1, 2))
 chosen = np.argsort(-first)[:20]
 left = fresh_gain(list(first), list(second), 20) / first[chosen].mean()
@@ -209,11 +264,15 @@ draw.against_fresh(ax, first, second, chosen)
 ax.set_title("Chosen for a large gain, measured again: smaller")
 show(fig, "Gain of MGMR-Net over the text ridge for each test clip, under two independent sets of masks. The "
      "twenty clips chosen by the first lie mostly below the dotted line of equal gain.")
-assert left < 1
 print("less is left under fresh masks:", bool(left < 1))
 
+# %%
+assert left < 1
+outcome("24.e", left, because="What a clip gained by the network comes back, and what it gained by the luck of its "
+        "first masks does not.")
+
 # %% [markdown]
-# This is [regression to the mean](glossary.md#regression-to-the-mean): what is extreme in one measurement is partly lucky, and the luck does not come back. No network has changed. Every
+# This is [regression to the mean](glossary.md#regression-to-the-mean): what was chosen for being extreme in one measurement is less so in the next. No network has changed. Every
 # sentence such as "here our module helps most" that was found by looking for it needs a second look at fresh data.
 
 # %% [markdown]
@@ -238,6 +297,10 @@ print("smile against label, correlation:",
 # **Predict, then run:** which suspect shows more clearly in the errors of all clips?
 
 # %%
+suspects = ["neither", "strong labels alone", "sarcasm alone", "both"]
+predict("24.f", "Which suspect shows in the errors of all clips?", suspects)
+
+# %%
 odd = test.extra["sarcastic"]
 shown = {label: values[1][label] for label in networks}
 fig = plt.figure(figsize=(8.0, 3.6))
@@ -249,14 +312,18 @@ show(fig, "Prediction against label at rate 0.5 for both networks. The straight 
 
 # %%
 strong = np.abs(test.labels) > np.quantile(np.abs(test.labels), 0.75)
-for label, v in shown.items():
-    error = errors[1][label]
-    assert v.std() < 0.8 * test.labels.std() and error[strong].mean() > error[~strong].mean() + 0.2
-    r = [np.corrcoef(v[w], test.labels[w])[0, 1] for w in (odd, ~odd)]
-    assert r[0] < r[1] - 0.3 and error[odd].mean() > error[~odd].mean() + 0.05
+excess = {label: [e[w].mean() - e[~w].mean() for w in (strong, odd)] for label, e in errors[1].items()}
+agree = {label: [np.corrcoef(v[w], test.labels[w])[0, 1] for w in (odd, ~odd)] for label, v in shown.items()}
 say("Both suspects are guilty, for both networks. The quarter with the strongest labels has errors larger by more than "
     f"0.2 points. And on the {odd.sum()} sarcastic ones of {len(test)} test clips, predictions follow the labels far "
     "less than on the others.")
+
+# %%
+for label, v in shown.items():
+    assert v.std() < 0.8 * test.labels.std() and agree[label][0] < agree[label][1] - 0.3
+by_strength, by_sarcasm = np.min([excess[label] for label in shown], axis=0) > (0.2, 0.05)
+outcome("24.f", suspects[by_strength + 2 * by_sarcasm],
+        because="Errors may have two causes at once: that one suspect is guilty does not acquit the other.")
 
 # %% [markdown]
 # Sarcasm can only mislead a network that listens to voice and face. So that guess has a test of its own: take both away from all clips, and leave the words as broken as they were.
@@ -264,18 +331,27 @@ say("Both suspects are guilty, for both networks. The quarter with the strongest
 # **Predict, then run:** what happens on sarcastic clips, and what on all others?
 
 # %%
-from mgmr_lib.data.batch import mask_split
-from mgmr_lib.data.missing import draw_masks
+groups = {(1, 1): "better on both", (1, -1): "better on sarcastic clips, worse on the others",
+          (-1, -1): "worse on both", (0, 0): "as before on both"}
+predict("24.g", "Without voice and face, how do predictions follow the labels?", list(groups.values()))
 
+# %%
 silent = draw_masks(test, {"text": 0.5, "audio": 1.0, "vision": 1.0}, seed=1)
 words_only = mask_split(test, silent, encoder, targets=False)
-follow = {}
+follow, change = {}, {}
 for label, n in networks.items():
-    for name, v in (("all three", values[1][label]), ("words only", predict(n.model, words_only))):
+    for name, v in (("all three", values[1][label]), ("words only", trainer.predict(n.model, words_only))):
         follow[label, name] = [np.corrcoef(v[w], test.labels[w])[0, 1] for w in (odd, ~odd)]
-    better = np.subtract(follow[label, "words only"], follow[label, "all three"])
-    print(f"{label}: without voice and face, predictions follow sarcastic labels better: {bool(better[0] > 0.1)}, "
-          f"other labels better: {bool(better[1] > 0.1)}")
+    change[label] = np.subtract(follow[label, "words only"], follow[label, "all three"])
+    sarcastic_up, others_up = (change[label] > 0.1).tolist()
+    print(f"{label}: without voice and face, predictions follow sarcastic labels better: {sarcastic_up}, "
+          f"other labels better: {others_up}")
+
+# %%
+signs = {tuple((np.sign(moved) * (np.abs(moved) > 0.05)).astype(int).tolist()) for moved in change.values()}
+assert len(signs) == 1
+outcome("24.g", groups[signs.pop()], because="Voice and face mislead where sarcasm turns them round, and help on all "
+        "other clips: taking them away costs there what it gives here.")
 
 # %% [markdown]
 # A story about a sarcastic face becomes a claim when it is tested on all such clips, by taking the face away. It still rests on few clips.
@@ -291,11 +367,15 @@ for label, n in networks.items():
 # **Predict, then run:** how large is the change for a word that means nothing?
 
 # %%
+predict("24.h", "By how much does hiding an ordinary word change the prediction?",
+        {"not at all": 0, "by about a tenth of a point": 0.1, "by half a point": 0.5})
+
+# %%
 pieces = {i: tokenizer.encode(test.raw_text[i], add_special_tokens=False).tokens[:48] for i in range(len(test))}
 moved = {rule: (pieces[i], dashboard.changes(net, test.select([i]))) for rule, i in found.items()}
 
 # %% [markdown]
-# A change by itself says little, since *any* deletion moves the prediction. The comparison: on each of 60 clips hide the token with the strongest entry in VADER's lexicon [@hutto2014], and, as the control, a
+# A change by itself says little. The comparison: on each of 60 clips hide the token with the strongest entry in VADER's lexicon [@hutto2014], and, as the control, a
 # random other one of the same clip.
 
 # %%
@@ -313,9 +393,8 @@ for name, tokens in (("nothing", None), ("loaded word", loaded), ("random other 
     keep = draw_masks(split, 0.0, seed=1)
     if tokens is not None:
         keep["text"][np.arange(len(some)), 1 + np.array(tokens)] = False
-    said[name] = predict(net.model, mask_split(split, keep, encoder, targets=False))
+    said[name] = trainer.predict(net.model, mask_split(split, keep, encoder, targets=False))
 moves = {name: np.abs(v - said["nothing"]) for name, v in said.items() if name != "nothing"}
-assert moves["loaded word"].mean() > 1.1 * moves["random other word"].mean() > 0
 
 # %%
 fig = plt.figure(figsize=(8.0, 3.4))
@@ -326,6 +405,11 @@ show(fig, "For the three cases, how the prediction on the complete clip changes 
      "The grey band holds half of the changes that a random word without sentiment makes in other clips.")
 print("a loaded word moves the prediction clearly more than a random other one:",
       bool(moves["loaded word"].mean() > 1.1 * moves["random other word"].mean()))
+
+# %%
+assert moves["loaded word"].mean() > 1.1 * moves["random other word"].mean() > 0
+outcome("24.h", np.median(moves["random other word"]), because="Any deletion breaks a sentence and moves the "
+        "prediction, so a change counts only beside those of words that mean nothing.")
 
 # %% [markdown]
 # On average the lexicon's words do move more. For a single clip we must be careful, as a colleague is not. She finds the token with the largest change in her clip, and reports: "Of all single deletions in
