@@ -202,7 +202,7 @@ say("Interleaved is right more than 90 % of the time on each of three seeds, con
 assert t_interval(gain)["low"] > 0.2 and min(scores["interleaved"]) > 0.9 and max(scores["concatenated"]) < 0.65
 learned = [layout for layout in ("interleaved", "concatenated", "shuffled") if min(scores[layout]) > 0.9]
 outcome("13.c", "all three" if len(learned) == 3 else " and ".join(learned),
-        because="That everything stands somewhere on the line is not enough: what belongs together must stand close.")
+        because="That everything stands somewhere on the line is not enough for a short training to find it.")
 
 # %% [markdown]
 # And the order *within* a step? The paper's is audio, vision, text. Here is the reverse.
