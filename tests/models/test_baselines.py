@@ -330,7 +330,7 @@ def test_it_trains_by_the_same_loop_and_is_read_back_whole(name, tmp_path):
     run = train_run(small(name, epochs=2, batch_size=5), tmp_path / "run", corpus, quiet=True)  # 16 = 5 + 5 + 5 + 1
     untrained = prepare(run.config, corpus).model.state_dict()
     assert any(not torch.equal(v, untrained[k]) for k, v in run.model.state_dict().items())
-    data = run.masked(corpus["test"], 0.5, 1)
+    data = run.masked("test", 0.5, 1)
     assert (load_run(tmp_path / "run", corpus).predict(data) == run.predict(data)).all()
     assert len(np.unique(run.predict(data))) == 8
 

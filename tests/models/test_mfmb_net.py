@@ -289,7 +289,7 @@ class OneEpoch(Trainer):
 def test_it_trains_by_the_same_loop_resumes_and_is_read_back_whole(changes, tmp_path):
     corpus, config = toy_corpus(sizes=(16, 8, 8)), small(epochs=2, batch_size=5, **changes)  # 16 = 5 + 5 + 5 + 1
     run = train_run(config, tmp_path / "run", corpus, quiet=True)
-    data = run.masked(corpus["test"], 0.5, 1)
+    data = run.masked("test", 0.5, 1)
     assert len(np.unique(run.predict(data))) == 8
     assert (load_run(tmp_path / "run", corpus).predict(data) == run.predict(data)).all()
     folder = tmp_path / "interrupted"
