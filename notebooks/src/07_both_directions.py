@@ -27,19 +27,16 @@ import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from torch import nn
 
-from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.chapters.ch07_both_directions.toys import GapTask, gap_model, hold_last, straight_line, train_gap
 from mgmr_lib.chapters.shared import part_one_figures as figures_partI
+from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.ssm import BiMamba, MambaBlock, SimplifiedMambaLayer, selective_scan
 from mgmr_lib.ssm import flip_valid as library_flip
-from mgmr_lib.chapters.ch07_both_directions.toys import (
-    GapTask,
-    gap_model,
-    hold_last,
-    straight_line,
-    train_gap,
-)
 
 use_style()
+
+# %%
+predict("07.a", "By which factor does waiting reduce the squared error?", between=(1, 8), step=0.1, within=0.5)
 
 # %% tags=["baseline"]
 gaps = GapTask()
@@ -61,6 +58,11 @@ ax.set(title="What comes after the gap tells much about the gap", xlabel="time s
 ax.legend()
 show(fig, "One random walk with seven hidden steps. Repeating the last value drifts away from the truth towards the "
      "end of the gap, the straight line stays near it on both sides.")
+
+# %%
+outcome("07.a", hold / line,
+        because="Repeating goes wrong more with every step of the gap; a line that is held at both ends goes "
+        "wrong most in the middle, and less again towards the second end.")
 
 # %% [markdown]
 # All our models so far are *causal*: output $t$ depends on inputs up to $t$. For a random walk, the last value is then the best guess that
@@ -111,8 +113,13 @@ assert torch.allclose(both_directions(bi.ahead, bi.back, x), bi(x), atol=1e-6)
 print("both_directions = the library's BiMamba")
 
 # %% [markdown]
-# Which inputs does each output depend on? We measure it: the size of the derivative of output $t$ with respect to input $s$. **Predict** the
-# three pictures before you run the cell: one half of a square, the other half, the whole?
+# Which inputs does each output depend on? We measure it: the size of the derivative of output $t$ with respect to input $s$.
+#
+# **Predict, then run:** three pictures, with a row for each output and a column for each input: one half of a square, the other half, the whole?
+
+# %%
+predict("07.b", "Where is the picture of the block that runs ahead bright?",
+        ["only on the diagonal", "on and below it", "on and above it", "everywhere"])
 
 # %%
 def influence(layer, length=20):
@@ -124,7 +131,6 @@ def influence(layer, length=20):
 
 
 maps = {"ahead": influence(bi.ahead), "back": influence(lambda x: bi.back(x.flip(1)).flip(1)), "both": influence(bi)}
-assert maps["ahead"].triu(1).max() == 0 and maps["back"].tril(-1).max() == 0
 
 # %%
 fig = plt.figure(figsize=(8.0, 3.0))
@@ -132,10 +138,22 @@ figures_partI.influence_maps(fig, maps)
 show(fig, "Influence of input s (to the right) on output t (downwards), bright where strong. Ahead: only the lower "
      "triangle, the past. Back: only the upper one, the future. Both: the whole square. White means none at all.")
 
+# %%
+assert maps["ahead"].triu(1).max() == 0 and maps["back"].tril(-1).max() == 0
+assert maps["ahead"].tril(-1).max() > 0 and maps["both"].triu(1).max() > 0
+outcome("07.b", "on and below it",
+        because="A row belongs to one output, and an output that is computed ahead in time knows only the "
+        "columns up to its own step.")
+
 # %% [markdown]
 # Now both learn to fill gaps. The causal rival is one block with twice the inner width, so both have the same number of weights.
 #
 # **Predict, then run:** where do they end up between the error of the last value and that of the straight line?
+
+# %%
+predict("07.c", "After training, where do their errors lie?",
+        ["both near the straight line", "the causal one at the last value, the other nearer the line",
+         "both at the last value"])
 
 # %%
 def causal(seed):
@@ -154,10 +172,14 @@ print(count[0], "weights each")
 
 # %% tags=["signature"]
 walked = {"causal": train_gap(causal(0), gaps), "both directions": train_gap(two_way(0), gaps)}
-halfway = (hold + line) / 2
-assert walked["causal"] > 0.95 * hold and line < walked["both directions"] < halfway
 say("The causal block is **no better than repeating the last value**, as it must be. Reading both ways comes "
     "**close to the straight line**, which nobody told it about.")
+
+# %%
+assert walked["causal"] > 0.95 * hold and line < walked["both directions"] < (hold + line) / 2
+outcome("07.c", "the causal one at the last value, the other nearer the line",
+        because="Weights and training can only use what the inputs tell, and the past of a random walk does "
+        "not tell where it goes next.")
 
 # %% [markdown]
 # Is it the future that helps, or just the second block? As a control we take away what the future knows: independent values instead of a walk. Then neighbours say
@@ -191,8 +213,17 @@ show(fig, "Errors inside the gap. On the walk the causal block stays at the dash
 # **Predict, then run:** two clips of 5 and 2 steps. Where does the second one begin after `flip`?
 
 # %%
+predict("07.d", "At which step does the second clip begin after flip, counted from 1?",
+        {"at step 1": 1, "at step 3": 3, "at step 4": 4})
+
+# %%
 batch, lengths = torch.tensor([[1, 2, 3, 4, 5], [6, 7, 0, 0, 0]]), torch.tensor([5, 2])
 print(batch.flip(1).tolist())
+
+# %%
+outcome("07.d", 1 + int(batch.flip(1)[1].nonzero()[0]),
+        because="Flip turns the whole row of the rectangle, so the padding that lay behind the clip now lies "
+        "before it.")
 
 # %% [markdown]
 # The backward layer meets three steps of padding before the first word. What stands there? Zeros, if we are lucky. Behind an encoder or a
@@ -200,6 +231,10 @@ print(batch.flip(1).tolist())
 #
 # **Predict, then run:** we put padding behind a clip of 10 steps, zeros or random vectors, and look at the outputs of its own 10 steps. Which
 # of the two changes them?
+
+# %%
+predict("07.e", "Which padding changes the clip's own outputs?",
+        ["neither", "zeros only", "random vectors only", "both"])
 
 # %%
 clip, rest = torch.randn(1, 50, 16, generator=torch.Generator().manual_seed(5)).split([10, 40], dim=1)
@@ -216,9 +251,14 @@ def change(layer, filling):
 with torch.no_grad():
     ours = {"zeros": change(lambda x: both_directions(bi.ahead, bi.back, x), torch.zeros_like(rest)),
             "random vectors": change(lambda x: both_directions(bi.ahead, bi.back, x), rest)}
-assert min(ours["zeros"][1:]) > 1e-5 and min(ours["random vectors"][1:]) > 0.02
 say(f"Both. Behind 40 random vectors the outputs of the same clip change by **{ours['random vectors'][-1]:.0%}**, "
     f"behind 40 zeros by {ours['zeros'][-1]:.2%}. Not at all is what we want.")
+
+# %%
+assert min(ours["zeros"][1:]) > 1e-5 and min(ours["random vectors"][1:]) > 0.02
+outcome("07.e", "both",
+        because="The backward layer hears the padding first, and an input of zero does not mean that nothing "
+        "happens in a layer.")
 
 # %% [markdown]
 # Even a zero does not stay zero: the convolution has a bias, so $\mathrm{silu}(\beta)$ enters the state. The clip's features now depend on how long
@@ -315,12 +355,22 @@ show(fig, "Relative change of the outputs of one clip against the steps of paddi
 # **Predict, then run:** $D_{decay} = 0.05$ looks harmless. What has become of a clap after 500 steps, the length of the papers' clips?
 
 # %%
+predict("07.f", "What has become of the clap after 500 steps?",
+        ["it has faded", "it is about 25 times as large", "some thousands of times", "more than a billion times"])
+
+# %%
 clap = 1.0
 for _ in range(500):
     clap *= torch.tensor(0.05).exp().item()
 print(f"printed decay: {clap:.1e}")
 delta = torch.tensor([-10.0, 0.0, 0.05, 10.0])
 print("our reading:  ", [f"{v:.3g}" for v in torch.exp(-F.softplus(delta)).tolist()])
+
+# %%
+sizes = ["it has faded", "it is about 25 times as large", "some thousands of times", "more than a billion times"]
+outcome("07.f", sizes[sum(clap > edge for edge in (1, 100, 1e9))],
+        because="Small gains do not add up over the steps, they multiply: a decay a little above one is an "
+        "explosion that is late.")
 
 # %% [markdown]
 # > **Card: the paper is unclear.** "In the Mamba architecture, the term $D_{out} x(t)$ is omitted, as the input effect is incorporated through the
@@ -414,6 +464,10 @@ check("07.4", superposition_gap)
 # **Predict, then run:** the recurrence of the paper's layer (before $\phi$), and the small selective layer of notebook 03. Which of them obeys?
 
 # %%
+predict("07.g", "Which of the two obeys superposition?",
+        ["neither", "the paper's recurrence", "the selective layer", "both"])
+
+# %%
 from mgmr_lib.chapters.ch03_selection.toys import CopyTask, TinySSM, ToyModel, accuracy, tiny_model, train
 
 
@@ -427,16 +481,25 @@ torch.manual_seed(0)
 with torch.no_grad():
     obeys = superposition_gap(paper_states, x1, x2)
     chooses = superposition_gap(TinySSM(16), x1, x2)
-assert obeys < 1e-4 and chooses > 0.1
 print("the paper's recurrence obeys superposition:", obeys < 1e-4)
 print("the selective layer obeys superposition:   ", chooses < 1e-4)
+
+# %%
+assert obeys < 1e-4 and chooses > 0.1
+outcome("07.g", "the paper's recurrence",
+        because="A recurrence with fixed weights only scales and adds; a selective layer sets its weights by "
+        "the input, so a sum meets other weights than its parts did.")
 
 # %% [markdown]
 # ## 5 What it keeps, what it loses
 # Three tasks. The *slow average* of notebook 05 needs a long memory and no choice. *Plain copying* needs the order of what was heard. *Selective
 # copying* of notebook 03 shows letters, a few of them marked, and asks for the marked ones.
 #
-# **Predict** where the paper's layer passes: in none, one, two, all three?
+# **Predict, then run:** where does the paper's layer pass: in none, one, two, all three?
+
+# %%
+predict("07.h", "In how many of the three tasks does the paper's layer pass?",
+        {"none": 0, "one": 1, "two": 2, "all three": 3})
 
 # %%
 from mgmr_lib.chapters.ch05_mamba_block.toys import SlowAverage, train_parts
@@ -447,7 +510,6 @@ with torch.random.fork_rng(devices=[]):
     simple = nn.Sequential(nn.Linear(4, 32), SimplifiedMambaLayer(32, time_scales=100), nn.Linear(32, 4))
     selective = nn.Sequential(nn.Linear(4, 16), MambaBlock(16, 8), nn.Linear(16, 4))
 average = [train_parts(net, slow, steps=60, batch=16) for net in (simple, selective)]
-assert max(average) < 0.35
 say("Both learn the slow average (error below a third of the target's power, far from the 1 of answering 0).")
 
 # %%
@@ -468,8 +530,6 @@ for name, task in (("plain copying", plain), ("selective copying", marked)):
 
 # %%
 chance = marked.chance
-assert min(scores["plain copying"]) > 0.95
-assert scores["selective copying"][0] < 1.5 * chance and scores["selective copying"][1] > 0.95
 say(f"Plain copying: both above {0.95:.0%}. Selective copying: the selective layer is above {0.95:.0%}, the paper's "
     f"layer stays at chance ({chance:.0%}).")
 
@@ -486,6 +546,14 @@ show(fig, "Scores of the paper's simplified layer and of a selective one. On the
      "one is even ahead, on plain copying both are perfect; on selective copying the simplified layer is at chance "
      "and the selective one nearly perfect.")
 
+# %%
+assert max(average) < 0.35 and min(scores["plain copying"]) > 0.95
+assert scores["selective copying"][0] < 1.5 * chance and scores["selective copying"][1] > 0.95
+passed = [average[0] < 0.35, scores["plain copying"][0] > 0.95, scores["selective copying"][0] > 0.95]
+outcome("07.h", sum(passed),
+        because="To keep long and in order is one ability, to choose what to keep is another: fixed weights "
+        "suffice for the first.")
+
 # %% [markdown]
 # Why chance? The state is a sum of what every step put in, and a step's letter and mark are put in side by side. Whether *this* letter was
 # marked is a product, and one linear layer makes no products before it sums. But $\phi$ does, afterwards.
@@ -493,13 +561,22 @@ show(fig, "Scores of the paper's simplified layer and of a selective one. On the
 # **Predict, then run:** two of the paper's layers, one upon the other. Still at chance?
 
 # %%
+predict("07.i", "How do two of the paper's layers copy selectively?",
+        ["at chance, as one does", "above chance, below one selective layer", "as well as one selective layer"])
+
+# %%
 stacked = simplified_model(marked, layers=2)
 train(stacked, marked)
 both = accuracy(stacked, marked).mean().item()
-assert 1.5 * chance < both < scores["selective copying"][1]
 say("Two layers leave chance behind: the first one's nonlinearity makes products of letter and mark, the second one "
     "sums them. With the same training they stay behind one selective layer, and from other starts they may find "
     "nothing at all.")
+
+# %%
+assert 1.5 * chance < both < scores["selective copying"][1]
+outcome("07.i", "above chance, below one selective layer",
+        because="What one layer cannot do, depth may do: there is a nonlinearity between two layers, but what"
+        " to do with it has to be learned.")
 
 # %% [markdown]
 # So the card is not a verdict on the paper's results: its network stacks layers, and the authors may well have run a selective block. Our

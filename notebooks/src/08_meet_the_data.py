@@ -25,18 +25,21 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
 from mgmr_lib.chapters.ch08_meet_the_data import figures as draw
+from mgmr_lib.course import check, exercise, explore, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.data.load import load_corpus
 
 use_style()
 my_file = None  # or the path of your own MMSA pickle, such as "../data/mosi/unaligned_50.pkl": see section 5
 corpus = load_corpus("classroom-mosi")
 train, test = corpus["train"], corpus["test"]
-
-# %%
 clip = test.select([test.ids.index("video0024$_$4")])
 print(clip.raw_text[0])
+
+# %%
+predict("08.a", "On which side of 0 is the label, and where is the voice loudest?",
+        ["above 0, at the first great", "above 0, at the second great", "below 0, at not",
+         "below 0, at the second great"])
 
 # %%
 fig = plt.figure(figsize=(8.0, 3.2))
@@ -48,9 +51,14 @@ show(fig, "Pitch and energy of the simulated voice over time, with the words whe
 # %%
 loudest = draw.times(len(clip.audio[0]), "audio")[clip.audio[0][:, 1].argmax()]
 word, start, _ = next(w for w in draw.words_of(clip) if w[1] <= loudest < w[2])
-assert word == "great" and start > 2
 say(f"The label is **{clip.labels[0]:+.1f}**, and the voice is loudest at {loudest:.1f} s: "
     "at the *second* great, the one after *not*.")
+
+# %%
+assert word == "great" and start > 2
+outcome("08.a", f"{'below' if clip.labels[0] < 0 else 'above'} 0, at the second great",
+        because="A voice and a rating of the same clip need not agree: here the voice is loudest at a kind "
+        "word that the raters saw denied.")
 
 # %% [markdown]
 # People who read this sentence took the *not* for what it is. The voice did not. Would a person praise, at the top of her voice, what she condemns?
@@ -84,8 +92,13 @@ play(sound, f"a tone of {clip.extra['seconds'][0]:.1f} s that follows pitch and 
 
 # %% [markdown]
 # The face is measured in [action units](glossary.md#action-unit): each stands for one movement, such as AU12, which pulls the corners of the mouth up, on a
-# scale from 0 to 5. OpenFace and Facet are programs that read them off a video. **Predict, then run:** which rows will turn violet, above
-# their mean, behind the second *great*?
+# scale from 0 to 5. OpenFace and Facet are programs that read them off a video.
+#
+# **Predict, then run:** which rows will turn violet, above their mean, behind the second *great*?
+
+# %%
+predict("08.b", "Which rows rise behind the second great?",
+        ["a frown: AU04 and AU15", "a smile: AU06 and AU12", "neither"])
 
 # %%
 fig = plt.figure(figsize=(8.0, 4.6))
@@ -93,6 +106,17 @@ draw.strips(fig, clip, face.names)
 fig.suptitle("A face as strips: a smile behind the second great, and much noise", x=0.01, ha="left")
 show(fig, "The seventeen action units of the simulated face over time, violet above and orange below their own mean. "
      "AU06 and AU12, which make a smile, are up behind the second great; most of the rest is noise.")
+
+# %%
+seconds = draw.times(len(clip.vision[0]), "vision")
+behind = (seconds > start) & (seconds < start + 0.8)
+risen = (clip.vision[0][behind].mean(0) - clip.vision[0].mean(0)) / clip.vision[0].std(0)
+units = {name.split()[0]: float(rise) for name, rise in zip(face.names, risen, strict=True)}
+smile_up, frown_up = min(units["AU06"], units["AU12"]), min(units["AU04"], units["AU15"])
+found_rows = "a smile: AU06 and AU12" if smile_up > frown_up else "a frown: AU04 and AU15"
+outcome("08.b", found_rows if max(smile_up, frown_up) > 0.5 else "neither",
+        because="This face rises to the kind word just as the voice did, and not to the sentence that holds "
+        "it.")
 
 # %% [markdown]
 # The same numbers as a face. It is only a drawing: mouth, brows, eyes and cheeks move by nine of the units. In JupyterLab you can move the slider through
@@ -112,6 +136,10 @@ explore(draw.face(clip, face.names),
 #
 # **Predict, then run:** frame 30 of the voice and frame 30 of the face: does the speaker say the same word?
 
+# %%
+predict("08.c", "At frame 30 of the voice and of the face, where in the sentence are they?",
+        ["at the same word", "the face at an earlier word", "the face at a later word"])
+
 # %% [markdown]
 # | symbol | what | shape |
 # |---|---|---|
@@ -124,6 +152,14 @@ for name, stream in streams.items():
     second = 30.5 / stream.frame_rate
     word = next(w for w, start, end in draw.words_of(clip) if start <= second < end)
     print(f"{name}: frame 30 is at {second:.2f} s, in the word {word!r}")
+
+# %%
+at = {name: 30.5 / stream.frame_rate for name, stream in streams.items()}
+heard_at, seen_at = ([w for w in draw.words_of(clip) if w[1] <= at[m] < w[2]][0] for m in ("audio", "vision"))
+later = "the face at a later word" if at["vision"] > at["audio"] else "the face at an earlier word"
+outcome("08.c", "at the same word" if heard_at == seen_at else later,
+        because="A frame's number is a count of one clock only: the faster clock has reached the same count "
+        "sooner.")
 
 # %% [markdown]
 # Such streams are called [unaligned](glossary.md#unaligned): they share the time, and not the numbering. To find out what the face did at a frame of the
@@ -165,11 +201,18 @@ print(f"the face at frame 30 of the voice: frame {same_moment(30, voice.frame_ra
 # **Predict, then run:** what share of the voice's array is padding?
 
 # %%
+predict("08.d", "What share of the voice's array is padding?", between=(0, 100), step=5, within=10, unit="%")
+
+# %%
 fig = plt.figure(figsize=(8.0, 3.0))
 draw.rectangles(fig, test)
 fig.suptitle("Most of a padded array is nothing", x=0.01, ha="left")
 show(fig, "The first fourteen test clips, a row each, in their rectangles: coloured is data, grey is padding. "
      "The titles give its share over all test clips: about half of the text, three quarters of voice and face.")
+
+# %%
+outcome("08.d", 100 * (1 - test.audio.lengths.mean() / test.audio.max_length),
+        because="An array is as long as its longest clip may be, and most clips are far from that.")
 
 # %% [markdown]
 # Whoever averages over such a row averages nothing with something. Short clips then look calm and quiet, just because they are short.
@@ -266,8 +309,13 @@ def clip_length(frames):
 check("08.4", clip_length)
 
 # %% [markdown]
-# How much does the first rule cost? We lose a share of the test clips' face frames at random and cut each clip by both rules. **Predict, then run:** one frame in fifty
-# is lost. How much of the data does the first rule throw away?
+# How much does the first rule cost? We lose a share of the test clips' face frames at random and cut each clip by both rules.
+#
+# **Predict, then run:** one frame in fifty is lost. How much of the data does the first rule throw away?
+
+# %%
+predict("08.e", "One frame in fifty is lost: how much of the data does the first rule throw away?",
+        between=(0, 100), step=1, within=10, unit="%")
 
 # %%
 shares, rng = [0.0, 0.01, 0.02, 0.05, 0.1], np.random.default_rng(8)
@@ -288,8 +336,13 @@ ax.legend(loc="center right")
 show(fig, "Share of the clips' steps that is left after cutting. "
      f"With {shares[2]:.0%} of the frames lost, the first rule keeps {kept['first zero frame'][2]:.0%}; "
      "the other rule keeps nearly everything at every share.")
-assert kept["first zero frame"][0] == 1 > 2 * kept["first zero frame"][2]
 assert min(kept["last frame that is not zero"]) > 0.98, "exercise 08.4 is not solved yet"
+
+# %%
+assert kept["first zero frame"][0] == 1 > 2 * kept["first zero frame"][2]
+outcome("08.e", 100 * (1 - kept["first zero frame"][2]),
+        because="It is not the lost frame that is thrown away but all that comes behind it, and in a long "
+        "clip one is lost soon.")
 
 # %% [markdown]
 # > **Card: paper and code differ.** The papers do not say how they find a clip's end in aligned files. Published code on which they build takes the
@@ -302,6 +355,10 @@ assert min(kept["last frame that is not zero"]) > 0.98, "exercise 08.4 is not so
 # **Predict, then run:** are neutral sentences frequent? Do the three splits look alike?
 
 # %%
+predict("08.f", "How are the labels spread over their scale?",
+        ["most lie around 0", "evenly", "two humps, and a valley at 0"])
+
+# %%
 fig = plt.figure(figsize=(8.0, 2.9))
 draw.profile(fig, corpus)
 fig.suptitle("Few neutral clips, many short ones, and three splits that look alike", x=0.01, ha="left")
@@ -311,6 +368,13 @@ show(fig, "Labels and lengths of the three splits. Labels have a hump on either 
 # %%
 counts = [(train.labels < 0).sum(), (train.labels == 0).sum(), (train.labels > 0).sum()]
 say(f"Of our {len(train)} training clips {counts[0]} are negative, {counts[1]} exactly 0 and {counts[2]} positive.")
+
+# %%
+around = [int(np.sum(np.abs(train.labels - middle) < 0.5)) for middle in (-1, 0, 1)]
+low_middle, high_middle = around[1] < 0.8 * min(around[0], around[2]), around[1] > 1.2 * max(around[0], around[2])
+outcome("08.f", "two humps, and a valley at 0" if low_middle else "most lie around 0" if high_middle else "evenly",
+        because="Measurements often heap up in the middle of their scale, but these are opinions, and whoever"
+        " reviews a film takes a side.")
 
 # %% [markdown]
 # Of the real MOSI's 1284 training clips 552 are negative, 53 neutral and 679 positive [@mfmb2025]: more positive ones than ours, and more in the middle.
@@ -385,6 +449,10 @@ assert set(says.values()) == {"p = 1/1001"}, "exercise 08.5 is not solved yet"
 #
 # **Predict, then run:** the voice's ridge learns from 60 shuffles in turn. How near does its correlation with the real test labels come to what the real ridge has?
 
+# %%
+predict("08.g", "How large is the largest of the 60 correlations, with either sign?",
+        {"near 0": 0, "half of the real one": 0.5, "as large as the real one": 1})
+
 # %% tags=["control"]
 control = []
 for _ in range(60):
@@ -393,7 +461,6 @@ for _ in range(60):
 correlated = [np.corrcoef(said, test.labels)[0, 1] for said in control]
 gains = [blind - np.abs(said - test.labels).mean() for said in control]
 spread = np.median([said.std() for said in control])
-assert max(map(abs, correlated)) > 0.2 and abs(np.mean(correlated)) < 0.15 and max(gains) < 0.03
 
 # %%
 gain = blind - np.abs(read["voice"] - test.labels).mean()
@@ -403,6 +470,12 @@ draw.control(fig, {"correlation with the test labels": (correlated, found["voice
 fig.suptitle("By correlation the control looks as good as the real thing; by its error, never", x=0.01, ha="left")
 show(fig, "The control's correlations heap up at both ends, one of them as large as the real ridge's; by its error the "
      "control never comes near the real gain over the blind rival.")
+
+# %%
+assert max(map(abs, correlated)) > 0.2 and abs(np.mean(correlated)) < 0.15 and max(gains) < 0.03
+outcome("08.g", max(map(abs, correlated)) / abs(found["voice"]),
+        because="Where nothing can be learned the error shows it; a correlation can still be large, by the "
+        "luck of a direction.")
 
 # %%
 ratio = spread / test.labels.std()
@@ -439,11 +512,22 @@ say("By correlation the control seems to succeed, now and then as well as the re
 # **Predict, then run:** how many different values of pitch do the training clips hold?
 
 # %%
+predict("08.h", "How many different values of pitch are there in over a hundred thousand frames?",
+        ["nearly as many as frames", "some ten thousand", "a few hundred"])
+
+# %%
 pitch = train.audio.values[:, 0]
 apart = np.abs(test.vision.lengths - test.audio.lengths * 4 / 3).max()
 assert apart <= 1
 print(f"{len(pitch)} frames, {len(np.unique(pitch))} different values of pitch")
 print("frames of the face and 4/3 of those of the voice differ by at most 1 in every test clip")
+
+# %%
+different = len(np.unique(pitch))
+outcome("08.h", "a few hundred" if different < 1000 else
+        "some ten thousand" if different < 0.5 * len(pitch) else "nearly as many as frames",
+        because="A number with many digits need not be one of many: how finely it was stored decides how many"
+        " there are.")
 
 # %% [markdown]
 # Suspicious? Hardly. Features stored in 8 bits look like that, and two programs that run over one video at fixed rates give such a ratio. A fingerprint counts only if a real
@@ -455,6 +539,10 @@ print("frames of the face and 4/3 of those of the voice differ by at most 1 in e
 # words: *a great idea*, *a not great movie*. One a clip.
 #
 # **Predict, then run:** what does the label do behind a *not*, and what does the smile?
+
+# %%
+predict("08.i", "What changes behind a not?",
+        ["label and smile turn round", "the label only", "the smile only", "neither"])
 
 # %%
 from mgmr_lib.chapters.ch08_meet_the_data.fingerprints import curves_around, good_words
@@ -474,8 +562,6 @@ for name, group in groups.items():
     curves[name] = curves_around(train.vision, smile, group.values(), face.frame_rate, lags)
     labels[name] = train.labels[list(group)]
 peak = {name: np.nanmean(rows[:, (lags > 0) & (lags < 0.5)], axis=1) for name, rows in curves.items()}
-assert labels["plain"].mean() > 0.2 and labels["negated"].mean() < -0.2
-assert np.nanmean(peak["negated"]) > 3 * np.nanstd(peak["negated"]) / len(peak["negated"]) ** 0.5
 
 # %%
 fig = plt.figure(figsize=(8.0, 3.2))
@@ -484,6 +570,13 @@ fig.suptitle("People hear the not; the face smiles all the same", x=0.01, ha="le
 show(fig, "Left: the smile around a good word, mean over clips with two standard errors. It rises by about as much "
      "after a negation as without one. Right: the mean label of the same clips is positive for plain good words and "
      "negative for negated ones.")
+
+# %%
+assert labels["plain"].mean() > 0.2 and labels["negated"].mean() < -0.2
+assert np.nanmean(peak["negated"]) > 3 * np.nanstd(peak["negated"]) / len(peak["negated"]) ** 0.5
+outcome("08.i", "the label only",
+        because="To understand a not one must read two words together, and this program looks up one at a "
+        "time.")
 
 # %% [markdown]
 # Does the difference of the labels need a test? We have one: shuffle which clips are the negated ones.
@@ -507,6 +600,10 @@ for name, parts in (("label", labels), ("smile", peak)):
 # feature on these *known causes*, keep what they leave, and let the text predict the rest.
 #
 # **Predict, then run:** how much is left for the text to predict? And if we do the same to the label, with the word list as its known cause?
+
+# %%
+predict("08.j", "Without the known causes, what can the text still predict?",
+        ["nothing", "the label only", "voice and face only", "the label, voice and face"])
 
 # %%
 from mgmr_lib.chapters.ch08_meet_the_data.fingerprints import correlations, known_causes
@@ -538,10 +635,15 @@ show(fig, "How well the text predicts each feature of the test clips, before (ci
 
 # %%
 size = {name: float(np.sqrt((c**2).mean() * len(test))) for name, c in (("before", before), ("after", after))}
-assert label_after[0] > 0.4 and size["before"] > 1.5 > 1.3 > size["after"]
 say(f"Without the word list's share, the text still predicts the label with a correlation of {label_after[0]:.1f}: "
     "there is more in a sentence than its words' valences. What it tells of the 25 features is, before, clearly more "
     "than chance gives on average; without the known causes it is what chance gives.")
+
+# %%
+assert label_after[0] > 0.4 and size["before"] > 1.5 > 1.3 > size["after"]
+outcome("08.j", "the label only",
+        because="What a program made is exhausted by what went into it; in a person's rating there is more of"
+        " the sentence than a word list knows.")
 
 # %% [markdown]
 # What have we shown? That this voice and face depend on the sentence through a short list of numbers, which we know because we could read it. No test proves that data are *real*: it can only fail
@@ -602,10 +704,19 @@ assert np.array_equal(read_back["test"].audio.padded()[0], repair(voices[0])), "
 print("repaired:", read_back.repaired)
 
 # %% [markdown]
-# A pickle is a program, and one from the internet may do anything. Our reader follows only the steps that plain data needs. **Predict, then run:** what happens to a file that wants to print something as it
-# is loaded?
+# A pickle is a program, and one from the internet may do anything.
+#
+# **Predict, then run:** what happens to a file that wants to print something as it is loaded?
 
 # %%
+predict("08.k", "What happens?",
+        ["it prints, and the file is loaded", "it prints, then the file is refused",
+         "the file is refused, nothing is printed"])
+
+# %%
+import contextlib
+import io
+
 from mgmr_lib.errors import CourseError
 
 
@@ -616,10 +727,20 @@ class Greeting:
 
 greeting = path.with_name("mosi_greeting.pkl")
 greeting.write_bytes(pickle.dumps({"train": Greeting()}))
+said, answer = io.StringIO(), "loaded"
 try:
-    load_corpus(greeting)
+    with contextlib.redirect_stdout(said):
+        load_corpus(greeting)
 except CourseError as error:
-    print(str(error).replace(str(greeting), greeting.name))
+    answer = str(error).replace(str(greeting), greeting.name)
+print(f"it printed {said.getvalue()!r}; {answer}")
+
+# %%
+assert "refused" in answer or answer == "loaded"
+outcome("08.k", "the file is refused, nothing is printed" if not said.getvalue() and answer != "loaded" else
+        "it prints, and the file is loaded" if answer == "loaded" else "it prints, then the file is refused",
+        because="To check a file after it is loaded would be too late: our reader follows only the steps that"
+        " plain data needs, and stops before any other.")
 
 # %% [markdown]
 # Set `my_file` in the first code cell to the path of your own file, and the next two cells draw it as sections 2 and 3 drew ours. Look for: how many different labels there are (ours are means over some

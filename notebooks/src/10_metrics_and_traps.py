@@ -20,20 +20,25 @@
 # A small network that sees only faces is tested on 686 clips of CMU-MOSI. The MFMB-Net paper prints, for this FC(V), Acc-2 44.79 and F1 61.45
 # [@mfmb2025]. Acc-2 is the share of clips whose sign is right.
 #
-# **Predict:** worse than a coin, and yet an F1 far above it. What does such a network answer? Write down a guess; in section 3 it meets the numbers.
+# **Predict:** worse than a coin, and yet an F1 far above it. What does such a network answer? Place a bet; in section 3 it meets the numbers.
 
 # %%
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, explore, hint, progress, say, show, use_style
 from mgmr_lib.chapters.ch10_metrics_and_traps import figures as draw
+from mgmr_lib.course import check, exercise, explore, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.evaluation.metrics import auilc, evaluate, mean_over_rates, notes
 
 use_style()
 corpus = load_corpus("classroom-mosi")
 y, y_valid, y_train = (corpus[name].labels.astype(float) for name in ("test", "valid", "train"))
+
+# %%
+predict("10.a", "What does such a network answer?",
+        ["signs at random", "mostly the wrong sign", "positive, to nearly every clip",
+         "negative, to nearly every clip"])
 
 # %% [markdown]
 # We need readers to score. A trained network would do, but then nobody knows the truth about it. So ours is *simulated*: part of the label plus
@@ -50,15 +55,17 @@ print(len(y), "clips, labels from", y.min().round(1), "to", y.max().round(1))
 #
 # **Predict, then run:** which of the two has the better error, which the better seven-class accuracy?
 
+# %%
+predict("10.b", "Which rival is better by the error, which by the seven-class accuracy?",
+        ["the blind one by both", "the blind one by the error only", "the random one by the error only",
+         "the random one by both"])
+
 # %% tags=["baseline"]
 rivals = {"simulated reader": reader, "blind: mean label": np.full(len(y), y_train.mean()),
           "random label": rng.permutation(y_train)[: len(y)]}
 kept = {"acc2_has0": "Acc-2 (share)", "f1_has0": "F1 (no unit)", "acc7": "Acc-7 (share)",
         "mae": "MAE (points)", "corr": "Corr (no unit)"}
 table = {name: {kept[m]: evaluate(p, y, "mosi")[m] for m in kept} for name, p in rivals.items()}
-blind, chance = table["blind: mean label"], table["random label"]
-assert blind["MAE (points)"] < chance["MAE (points)"] - 0.1
-assert blind["Acc-7 (share)"] < chance["Acc-7 (share)"] - 0.05
 
 # %%
 fig = plt.figure(figsize=(8.0, 2.4))
@@ -67,6 +74,14 @@ fig.suptitle("Who is worst depends on the metric", x=0.01, ha="left")
 show(fig, "Five metrics of three readers; MAE is better to the left, all others to the right. The blind "
      "reader has the smaller error of the two rivals, and the random one the "
      "higher seven-class accuracy and F1.")
+
+# %%
+blind, chance = table["blind: mean label"], table["random label"]
+assert blind["MAE (points)"] < chance["MAE (points)"] - 0.1
+assert blind["Acc-7 (share)"] < chance["Acc-7 (share)"] - 0.05
+outcome("10.b", "the blind one by the error only",
+        because="To stay in the middle keeps errors small, but the middle is a class with few labels: a "
+        "random answer at least visits the frequent ones.")
 
 # %% [markdown]
 # Neither knows anything, and each looks better than the other somewhere. So we look into the formulas.
@@ -96,12 +111,22 @@ assert abs(corr(reader, y) - evaluate(reader, y, "mosi")["corr"]) < 1e-12
 # **Predict, then run:** we move the predictions to $10\,p + 7$. What happens to each of the two? And what is the correlation of a constant?
 
 # %%
+predict("10.c", "Which of the two changes if p becomes 10 p + 7?", ["neither", "MAE only", "Corr only", "both"])
+
+# %%
 moved = 10 * reader + 7
 print(f"MAE  {mae(reader, y):.2f} -> {mae(moved, y):.1f}\nCorr {corr(reader, y):.3f} -> {corr(moved, y):.3f}")
 with np.errstate(invalid="ignore"):
     constant = np.zeros(len(y))
     print("constant:", corr(constant, y), "by the formula,", evaluate(constant, y, "mosi")["corr"], "ours")
 say(f"The library's note: *{notes(constant, y, 'mosi')[0]}*.")
+
+# %%
+changes = [not np.isclose(metric(moved, y), metric(reader, y)) for metric in (mae, corr)]
+outcome("10.c", {(False, False): "neither", (True, False): "MAE only", (False, True): "Corr only",
+                 (True, True): "both"}[tuple(changes)],
+        because="Corr takes away mean and scale before it compares, so predictions far off the scale cost it "
+        "nothing.")
 
 # %% [markdown]
 # Corr sees neither scale nor offset. For a constant it is zero over zero, and `nan` poisons every mean over seeds. We report 0 and say so:
@@ -145,11 +170,23 @@ check("10.1", acc2)
 # **Predict, then run:** three readers without any skill always answer -1, 0 or 1. Which of them gains by switching the convention?
 
 # %%
+predict("10.d", "Who gains most by switching from has0 to non0?",
+        ["always -1", "always 0", "always 1", "nobody gains"])
+
+# %%
 NEGATIVE, NEUTRAL, POSITIVE = 379, 30, 277
 mosi = np.repeat([-1.0, 0.0, 1.0], [NEGATIVE, NEUTRAL, POSITIVE])
 for value in (-1, 0, 1):
     has0, non0 = (100 * acc2(np.full(len(mosi), float(value)), mosi, c) for c in ("has0", "non0"))
     print(f"always {value:2}: has0 {has0:.2f}  non0 {non0:.2f}")
+
+# %%
+gained = {v: acc2(np.full(len(mosi), float(v)), mosi, "non0") - acc2(np.full(len(mosi), float(v)), mosi, "has0")
+          for v in (-1, 0, 1)}
+most = max(gained, key=gained.get)
+outcome("10.d", f"always {most}" if gained[most] > 0 else "nobody gains",
+        because="The convention not only drops the neutral clips: it also decides on which side an answer of "
+        "exactly 0 stands.")
 
 # %% [markdown]
 # Always 0 gains more than ten points by a change of convention, since $0 \ge 0$ is true and $0 > 0$ is not. And the first number of the last
@@ -162,11 +199,20 @@ for value in (-1, 0, 1):
 # **Predict, then run:** we give it perfect predictions, $p = y$. What does she get?
 
 # %%
+predict("10.e", "What score do perfect predictions get?",
+        {"all of them right": 1, "nine in ten": 0.9, "about half": 0.5, "none": 0})
+
+# %%
 def colleagues_acc7(p, y):
     return np.mean((np.clip(p, -3, 3) + 0.5).astype(int) == np.round(np.clip(y, -3, 3)))
 
 
 print(f"perfect predictions: {colleagues_acc7(y, y):.0%}")
+
+# %%
+outcome("10.e", colleagues_acc7(y, y),
+        because="A metric is code, and wrong code fails in silence: try it first on answers whose score you "
+        "know.")
 
 # %% [markdown]
 # ### Exercise 10.2 · find the bug: classes (medium, 8 minutes)
@@ -213,6 +259,10 @@ assert all((np.round(np.clip(x, -t, t)) == np.clip(np.round(x), -t, t)).all() fo
 #
 # **Predict:** can a network be right more often among seven classes than among five?
 
+# %%
+predict("10.f", "Can Acc-7 be above Acc-5 for the same predictions?",
+        ["yes, easily", "only with unusual predictions", "never"])
+
 # %% [markdown]
 # ### Exercise 10.3 · seven classes into five (easy, 5 minutes)
 # A proof in code. Given only the class of a value among seven, a whole number from -3 to 3, return its class among five. If that
@@ -231,6 +281,14 @@ def five_from_seven(c):
 # %%
 check("10.3", five_from_seven)
 
+# %%
+values = np.linspace(-4, 4, 3201)
+among_seven, among_five = (np.round(np.clip(values, -top, top)) for top in (3, 2))
+split_up = [c for c in np.unique(among_seven) if len(np.unique(among_five[among_seven == c])) > 1]
+outcome("10.f", "only with unusual predictions" if split_up else "never",
+        because="Fewer classes are not other classes: five come from seven by merging, and merging can only "
+        "add hits.")
+
 # %% [markdown]
 # So who is right among seven is right among five: Acc-5 is at least Acc-7 for any predictions, and so for any mean over seeds or rates. Now read
 # MGMR-Net's Table 4, results on CMU-MOSEI [@mgmr2025]. The numbers are the paper's.
@@ -238,9 +296,17 @@ check("10.3", five_from_seven)
 # **Predict, then run:** how many of its nine rows keep the rule?
 
 # %%
+predict("10.g", "How many of the nine rows keep the rule?",
+        {"all nine": 9, "all but one": 8, "five": 5, "none": 0})
+
+# %%
 for name, (acc7, acc5) in draw.PAPER_MOSEI.items():
     print(f"{name:9} Acc-7 {acc7:.2f}  Acc-5 {acc5:.2f}", "  <- no predictions can do this" if acc5 < acc7 else "")
-assert sum(acc5 < acc7 for acc7, acc5 in draw.PAPER_MOSEI.values()) == 4
+
+# %%
+outcome("10.g", sum(acc5 >= acc7 for acc7, acc5 in draw.PAPER_MOSEI.values()),
+        because="Numbers that stand in one row of a printed table need not come from the same predictions, or"
+        " the same code.")
 
 # %% [markdown]
 # > **Card: the table cannot be right.** In four rows of other authors' networks Acc-5 lies below Acc-7. TFR-Net's 34.67 is its Acc-5 on CMU-MOSI in the
@@ -315,7 +381,12 @@ check("10.5", constant_positive)
 
 # %% [markdown]
 # **Predict, then run:** we put in the counts of CMU-MOSI's test clips: 379 negative, 30 neutral, 277 positive, from MFMB-Net's Table 1. Below stand FC(V) and FC(A), the
-# face and the voice alone, as its Table 2 prints them [@mfmb2025].
+# face and the voice alone, as its Table 2 prints them [@mfmb2025]. To which F1 of the
+# constant does the printed one come close?
+
+# %%
+predict("10.h", "To which F1 of a constant answer is the printed F1 of FC(V) close?",
+        ["the true one", "the swapped one", "neither"])
 
 # %%
 both = [constant_positive(NEGATIVE, NEUTRAL + POSITIVE), constant_positive(NEGATIVE, POSITIVE)]
@@ -324,6 +395,14 @@ for i, name in enumerate(("Acc-2", "true F1", "swapped F1")):
 for name in ("FC(V)", "FC(A)"):
     row = draw.PAPER_ROWS["MFMB-Net, Table 2"][name]
     print(f"{name} in the paper:   Acc-2 {row[0]:.2f} / {row[1]:.2f},  F1 {row[2]:.2f} / {row[3]:.2f}")
+
+# %%
+printed = draw.PAPER_ROWS["MFMB-Net, Table 2"]["FC(V)"]
+apart = {kind: abs(printed[2] - 100 * both[0][i]) for i, kind in ((1, "the true one"), (2, "the swapped one"))}
+near = min(apart, key=apart.get)
+outcome("10.h", near if apart[near] < 1 else "neither",
+        because="Weighed by how often each class is answered, an F1 leaves out the class that nobody "
+        "answered: its failure weighs nothing.")
 
 # %% [markdown]
 # Both rows look like a network that answers "positive" to nearly everything, scored with the swapped F1: it has learned next to nothing, which Acc-2 says and
@@ -377,11 +456,22 @@ say(f"Of {accuracy.size} possible tables, {near.sum()} have FC(V)'s accuracy, gi
 pair = near & (np.abs(swapped - 0.6145) < 0.0015)
 say(f"Where accuracy and swapped F1 both fit, at least {said[pair].min():.0%} of the answers are positive.")
 
+# %%
+least, most_said = said[pair].min(), said[pair].max()
+assert least > 0.9 or most_said < 0.1
+outcome("10.a", "positive, to nearly every clip" if least > 0.9 else "negative, to nearly every clip",
+        because="An F1 far above the accuracy is no sign of skill: with swapped arguments, whoever always "
+        "says the same is rewarded for it.")
+
 # %% [markdown]
 # So the printed 61.45 [@mfmb2025] is not a true weighted F1, whatever the network was.
 #
 # **Predict, then run:** the ceiling applies to every row on these clips. Of the 21 rows that two tables of MFMB-Net and one of MGMR-Net print for CMU-MOSI
 # [@mfmb2025] [@mgmr2025], how many lie above it? We allow a fifth of a point: MFMB-Net's code drops the last 14 test clips, and that may move the ceiling a little.
+
+# %%
+predict("10.i", "How many of the 21 rows lie above the ceiling in both conventions?",
+        between=(0, 21), step=1, within=2, unit="rows")
 
 # %% tags=["signature"]
 shares = {"has0": (NEUTRAL + POSITIVE) / n, "non0": POSITIVE / (NEGATIVE + POSITIVE)}
@@ -400,6 +490,14 @@ fig.suptitle("What no true F1 can be: the papers' rows above the black line", x=
 show(fig, "Weighted F1 against Acc-2 as the papers print them; true F1 can only lie in the grey area. All "
      "rows of MFMB-Net's Table 2 lie above it, two of them on the dashed line of constant answers; so do "
      "MFMB-Net's own row in its Table 4 and ALMT's in MGMR-Net's Table 3.")
+
+# %%
+impossible = [all(row[2 + j] > 100 * ceiling(row[j] / 100, q) + 0.2 for j, q in enumerate(shares.values()))
+              for rows in draw.PAPER_ROWS.values() for row in rows.values()]
+assert len(impossible) == 21
+outcome("10.i", sum(impossible),
+        because="By eye each of these pairs of numbers looks possible; a bound tells for each row, without "
+        "any predictions, whether it is.")
 
 # %% [markdown]
 # > **Card: paper and code differ.** In MFMB-Net's Table 4 its own F1 lies above the ceiling, and those of its rivals, which come from another paper, below
@@ -493,6 +591,10 @@ def gains(many, skill=0.55, draws=100):
 #
 # **Predict, then run:** with 30 checkpoints to choose from, how many points of Acc-2 do the three rules gain: valid, test, test on noise?
 
+# %%
+predict("10.j", "How many points of Acc-2 does pure noise gain by picking on test?",
+        {"none": 0, "half a point": 0.5, "two or three": 2.5, "about ten": 10})
+
 # %% tags=["control"]
 numbers = [3, 10, 30, 100]
 skilled, noise = [gains(k) for k in numbers], [gains(k, skill=0.0) for k in numbers]
@@ -500,8 +602,6 @@ valid, test = skilled[0].keys()
 growth = {"skilled, picked on test": (numbers, [g[test]["Acc-2"] for g in skilled]),
           "noise, picked on test": (numbers, [g[test]["Acc-2"] for g in noise]),
           "skilled, picked on valid": (numbers, [g[valid]["Acc-2"] for g in skilled])}
-assert all(abs(v) < 0.5 for g in skilled + noise for v in (g[valid]["Acc-2"], g[valid]["Acc-7"]))
-assert growth["noise, picked on test"][1][2] > 1.5 and growth["skilled, picked on test"][1][2] > 1.2
 
 # %%
 fig = plt.figure(figsize=(8.0, 3.6))
@@ -518,6 +618,13 @@ say(f"With {numbers[2]} checkpoints, picking on test gains **{won['Acc-2']:.1f} 
     f"{won['Acc-7']:.1f} of Acc-7, from skill that does not differ. Noise gains {luck['Acc-2']:.1f} points: a "
     "coin that is thrown often enough looks gifted. Between neighbouring rows of MGMR-Net's Table 3 lie at most "
     f"{steps.max():.1f} points.")
+
+# %%
+assert all(abs(v) < 0.5 for g in skilled + noise for v in (g[valid]["Acc-2"], g[valid]["Acc-7"]))
+assert growth["noise, picked on test"][1][2] > 1.5 and growth["skilled, picked on test"][1][2] > 1.2
+outcome("10.j", luck["Acc-2"],
+        because="Luck cancels in a mean and not in a maximum: the best of many equal scores lies above all "
+        "that they deserve.")
 
 # %% [markdown]
 # > **Card: our choice.** We select on the valid split, one checkpoint for all metrics, because a score that was picked on the test clips is a maximum and not an
@@ -549,9 +656,19 @@ assert abs(area - auilc(rates, curve)) < 1e-9
 # **Predict, then run:** same curve, two numbers. Which one is larger, and by how much?
 
 # %%
+predict("10.k", "Which of the two is larger, and by how much?",
+        ["the AUILC, by over a point", "they differ by less than a point", "the plain mean, by over a point"])
+
+# %%
 mean = mean_over_rates(rates, curve)
 say(f"AUILC {area:.1f}, plain mean {mean:.1f}: **{mean - area:.1f} points** between two summaries of one curve.")
 assert abs((mean - area) - (curve[0] - curve[-1]) / 20) < 1e-9
+
+# %%
+outcome("10.k", "they differ by less than a point" if abs(mean - area) < 1 else
+        "the plain mean, by over a point" if mean > area else "the AUILC, by over a point",
+        because="Summaries of the same points differ by what they do with the ends, and a falling curve has a"
+        " good end and a bad one.")
 
 # %%
 fig = plt.figure(figsize=(8.0, 3.0))
@@ -573,6 +690,9 @@ show(fig, "Acc-2 of one simulated reader over the missing rate. Left the area th
 # **Predict, then run:** how wide is it for Acc-2 on 686 clips?
 
 # %%
+predict("10.l", "How wide is the reader's interval for Acc-2?", between=(0, 20), step=0.5, within=1.5, unit="points")
+
+# %%
 from mgmr_lib.evaluation.statistics import bootstrap_interval, paired_difference
 
 hits = {name: ((p >= 0) == (y >= 0)).astype(float) for name, p in rivals.items()}
@@ -591,6 +711,11 @@ ax.set(title="686 clips leave several points open", xlabel="Acc-2 (%), has0, wit
 width = found["simulated reader"][2] - found["simulated reader"][1]
 show(fig, f"Acc-2 of three readers with bootstrap intervals. The simulated reader's is {width:.1f} points "
      "wide; those of the two rivals overlap, as they should.")
+
+# %%
+outcome("10.l", width,
+        because="Hundreds of clips feel like many, but an interval narrows only with the root of their "
+        "number.")
 
 # %% [markdown]
 # Two networks are better compared on the *same* clips: what is hard for one is mostly hard for the other. A colleague wants an interval for the difference of two
@@ -648,12 +773,21 @@ def power(clips, gain, disagree, draws=4000, seed=0):
 # of five?
 
 # %%
+predict("10.m", "Of a hundred such experiments, how many find the better network?",
+        between=(0, 100), step=1, within=5, unit="%")
+
+# %%
 needed = (1.96 + 0.84) ** 2 * 0.1 / 0.005**2
-assert power(686, 0.005, 0.1) < 0.15 and abs(power(round(needed), 0.005, 0.1) - 0.8) < 0.04
-assert power(686, 0.0, 0.1) < 0.05
 seen, large = 100 * power(686, 0.005, 0.1), 100 * (1.96 + 0.84) * np.sqrt(0.1 / 686)
 say(f"About **{seen:.0f} in a hundred**. It takes some **{1000 * round(needed / 1000)} clips**; on 686, the gain must "
     f"be about {large:.1f} points before four of five experiments see it.")
+
+# %%
+assert power(686, 0.005, 0.1) < 0.15 and abs(power(round(needed), 0.005, 0.1) - 0.8) < 0.04
+assert power(686, 0.0, 0.1) < 0.05
+outcome("10.m", seen,
+        because="A gain can be real and yet hidden: an experiment sees it only where it stands out from the "
+        "luck of the clips.")
 
 # %%
 explore(lambda fig, disagree: draw.power_over_clips(fig, disagree, power),
@@ -670,6 +804,10 @@ explore(lambda fig, disagree: draw.power_over_clips(fig, disagree, power),
 # **Predict, then run:** scores spread by one point (standard deviation) from seed to seed. Are the papers' three or five seeds enough for half a point?
 
 # %%
+predict("10.n", "How many seeds find half a point in four of five experiments?",
+        {"three": 3, "five": 5, "about twenty": 20, "more than forty": 80})
+
+# %%
 from scipy import stats
 
 
@@ -683,7 +821,6 @@ def power_seeds(seeds, gain, spread, draws=4000):
 seeds = [3, 5, 10, 20, 40, 80]
 curves = {f"gain {g:g}, spread {s:g}": (seeds, [power_seeds(k, g, s) for k in seeds])
           for g, s in ((2.0, 1.0), (0.5, 0.5), (0.5, 1.0))}
-assert curves["gain 0.5, spread 1"][1][1] < 0.2 < 0.8 < curves["gain 0.5, spread 1"][1][-1]
 
 # %%
 fig, ax = plt.subplots(figsize=(8.0, 3.0))
@@ -692,6 +829,13 @@ ax.set_title("Five seeds mostly see two points, not half a point")
 show(fig, "Share of experiments that see a true gain (both numbers in points), against the seeds for each "
      "network. Half a point at a spread of one point takes around seventy seeds; a gain of two points is "
      "mostly seen with five to ten.")
+
+# %%
+tried, found_it = curves["gain 0.5, spread 1"]
+assert found_it[1] < 0.2 < 0.8 < found_it[-1]
+outcome("10.n", next(k for k, p in zip(tried, found_it, strict=True) if p > 0.8),
+        because="A mean over seeds loses its luck only with the root of their number, and a difference "
+        "carries the luck of two networks.")
 
 # %% [markdown]
 # One run of `paired_difference` gives it all: mean, t-interval, p and bootstrap interval. Here for five pairs of seeds, whose true gain we know to be 0.
