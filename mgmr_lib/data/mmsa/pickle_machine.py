@@ -34,7 +34,7 @@ class PickleSource:
         start, self.position = self.position, min(self.position + n, len(self.data))
         return self.view[start : self.position] if n >= LARGE else self.data[start : self.position]
 
-    def readline(self) -> bytes:
+    def readline(self) -> bytes | bytearray:
         start, end = self.position, self.data.find(b"\n", self.position)
         self.position = len(self.data) if end < 0 else end + 1
         return self.data[start : self.position]

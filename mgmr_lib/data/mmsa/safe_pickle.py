@@ -1,9 +1,9 @@
 """Read a pickle of dicts, lists, strings, numbers and numpy arrays without ever calling what the file asks for.
 
 Unpickling runs a program that lies in the file, and that program may import and call anything. So we do not unpickle:
-a small machine (pickle_machine) follows the steps that plain data needs. The names that numpy 1 and 2 write for an array
-stand for functions in pickle_names; every other name is refused, and named. numpy's own functions are not called either,
-because their arguments come from the file too (a forged dtype turns bytes into pointers).
+a small machine (pickle_machine) follows the steps that plain data needs. The names that numpy 1 and 2 write for an
+array stand for functions in pickle_names; every other name is refused, and named. numpy's own functions are not called
+either, because their arguments come from the file too (a forged dtype turns bytes into pointers).
 """
 
 import gzip
