@@ -37,7 +37,7 @@ REMEDIES = {
 def cannot_write(path: Path | str, error: OSError) -> CourseError:
     """The sentence for a write that failed: which file, why, what to do."""
     reason = error.strerror or str(error) or type(error).__name__
-    remedy = REMEDIES.get(error.errno, "look at the disk")
+    remedy = REMEDIES.get(error.errno or 0, "look at the disk")
     return CourseError(f"{path} cannot be written ({reason}): {remedy}, and run the same command again")
 
 

@@ -18,6 +18,7 @@ import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from mgmr_lib.errors import CourseError
 
@@ -95,7 +96,7 @@ def _switch(text: str) -> bool:
 
 
 # annotation: (its name in a sentence, how text becomes one, how a Python value becomes one)
-KINDS: dict[object, tuple[str, Callable, Callable]] = {
+KINDS: dict[object, tuple[str, Callable | None, Callable | None]] = {
     int: ("a whole number", _whole, lambda v: int(v) if isinstance(v, numbers.Integral) else None),
     float: ("a number", _number, lambda v: float(v) if isinstance(v, numbers.Real) else None),
     bool: ("true or false", _switch, lambda v: v if isinstance(v, bool) else None),
@@ -124,6 +125,7 @@ def typed(name: str, value, annotation, rule: Rule = Rule(), text: bool = False)
     if kind == tuple[float, ...]:
         return _checked_rates(name, value, text)
     _, read, take = KINDS[kind]
+    assert read is not None and take is not None  # only rates have neither
     try:
         found = read(value) if text else None if kind is not bool and isinstance(value, bool) else take(value)
     except (ValueError, KeyError, OverflowError):
@@ -265,7 +267,7 @@ def _rates_in_range(rates: list[float], name: str, given) -> list[float]:
 # ---- types of options that are no field ----------------------------------------------------------------------------
 
 
-def _option_type(annotation, rule: Rule) -> Callable[[str], object]:
+def _option_type(annotation, rule: Rule) -> Callable[[str], Any]:
     def read(text: str):
         try:
             return typed("", text, annotation, rule, text=True)

@@ -46,7 +46,7 @@ def interleaved(
 
     A first, uncounted call warms up; one that takes longer than `patience_s` is itself the only measurement.
     """
-    times = {name: [] for name in calls}
+    times: dict[str, list[float]] = {name: [] for name in calls}
     slow = set()
     for name, call in calls.items():
         first = clock(call)

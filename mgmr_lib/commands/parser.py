@@ -46,7 +46,8 @@ class Parser(argparse.ArgumentParser):
             for word in words[: next((i for i, w in enumerate(words) if not w.startswith("-")), None)]:
                 self._action_of(word)
             return words
-        out, rest = [], iter(words)
+        out: list[str] = []
+        rest = iter(words)
         for word in rest:
             if word == "--":
                 return [*out, word, *rest]
@@ -73,7 +74,7 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value) -> None:
         if action.choices is None or value in action.choices:
             return
-        what = "/".join(action.option_strings) or (action.metavar or action.dest).lower()
+        what = "/".join(action.option_strings) or str(action.metavar or action.dest).lower()
         if isinstance(action, argparse._SubParsersAction):
             raise CourseError(f"there is no {what} {value!r}: {_hint(str(value), action.choices)}")
         names = [str(c) for c in action.choices]
@@ -116,7 +117,7 @@ def add_settings(group, kind: type, without: Iterable[str] = (), defaults: objec
         )
 
 
-_METAVARS = {int: "N", float: "X", bool: "true|false", tuple[float, ...]: "RATES"}
+_METAVARS: dict[object, str] = {int: "N", float: "X", bool: "true|false", tuple[float, ...]: "RATES"}
 
 
 def _reader(name: str, annotation, rule) -> Callable[[str], object]:

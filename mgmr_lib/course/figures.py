@@ -12,14 +12,13 @@ from mgmr_lib.course import display
 from mgmr_lib.errors import CourseError
 
 # Okabe and Ito's palette: distinct for all common forms of colour blindness.
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = (
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#0072B2",
     "#E69F00",
     "#009E73",
     "#D55E00",
     "#CC79A7",
     "#56B4E9",
-    "#F0E442",
     "#777777",
 )
 PALETTE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY)

@@ -5,6 +5,7 @@ Audio and vision are *ragged*: only valid frames are stored, because MOSEI padde
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -30,7 +31,11 @@ class Ragged:
     def __post_init__(self):
         if int(self.lengths.sum()) != len(self.values):
             raise ValueError(f"lengths add up to {int(self.lengths.sum())}, but there are {len(self.values)} frames")
-        object.__setattr__(self, "_starts", np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64))
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """Where each clip begins among the values, and where the last one ends: (n + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
 
     @classmethod
     def from_padded(cls, padded: np.ndarray, lengths: np.ndarray) -> "Ragged":
@@ -138,6 +143,7 @@ class Split:
 
     def with_stored_text(self) -> "Split":
         """The split without token ids, as a network that reads the stored text features sees it."""
+        assert self.text is not None  # the door asks for stored text only where a file has it
         steps = self.text.features()
         return replace(self, token_ids=np.zeros((len(self), steps.max_length), np.int64), token_lengths=steps.lengths)
 

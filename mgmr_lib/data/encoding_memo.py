@@ -44,5 +44,5 @@ class EncodingMemo:
     def _key(ids: np.ndarray, lengths: np.ndarray) -> str:
         digest = hashlib.sha256(repr(ids.shape).encode())
         for part in (ids, lengths):
-            digest.update(np.ascontiguousarray(part, dtype=np.int64))
+            digest.update(np.asarray(part, dtype=np.int64).tobytes())
         return digest.hexdigest()

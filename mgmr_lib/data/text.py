@@ -7,7 +7,6 @@ file's own text features).
 """
 
 import hashlib
-import os
 import re
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -27,6 +26,7 @@ from mgmr_lib.data.encoding_memo import EncodingMemo
 from mgmr_lib.data.pretrained import load_model, longest_text, padding_id
 from mgmr_lib.data.wordpiece import Special, load_tokenizer, special_tokens, tokenize, vocabulary_mismatch
 from mgmr_lib.errors import CourseError
+from mgmr_lib.files import replacing
 from mgmr_lib.paths import cache_dir
 
 __all__ = [
@@ -230,11 +230,7 @@ def _read_values(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
 def _write_values(path: Path, values: np.ndarray) -> None:
     if values.nbytes > LARGEST_CACHE_FILE:
         return
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
+    with suppress(OSError, SafetensorError, CourseError):  # a full or read-only disk: we compute them again next time
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"values": torch.from_numpy(values)}, temporary)
-        os.replace(temporary, path)
-    except (OSError, SafetensorError):  # a full or read-only disk: we compute the features again next time
-        with suppress(OSError):
-            temporary.unlink()
+        with replacing(path) as part:
+            save_file({"values": torch.from_numpy(values)}, part)

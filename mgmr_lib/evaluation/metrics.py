@@ -97,7 +97,10 @@ def _sims(p: np.ndarray, y: np.ndarray, swapped: bool) -> dict[str, float]:
 
 
 def _sims_class(x: np.ndarray, edges: tuple[float, ...]) -> np.ndarray:
-    return sum((x > edge).astype(np.int64) for edge in edges)
+    above = np.zeros(x.shape, np.int64)
+    for edge in edges:
+        above += x > edge
+    return above
 
 
 def _share(predicted: np.ndarray, true: np.ndarray) -> float:
@@ -134,24 +137,22 @@ def auilc(rates: Sequence[float], values: Sequence[float]) -> float:
 
     rates: at least two, increasing. Raises ValueError otherwise, or where the lengths disagree. A nan value gives nan.
     """
-    rates, values = np.asarray(rates, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    if rates.ndim != 1 or rates.shape != values.shape or len(rates) < 2:
-        raise ValueError(
-            f"auilc needs one value for each of at least two rates, got shapes {rates.shape}, {values.shape}"
-        )
-    steps = np.diff(rates)
+    x, y = np.asarray(rates, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
+        raise ValueError(f"auilc needs one value for each of at least two rates, got shapes {x.shape}, {y.shape}")
+    steps = np.diff(x)
     if not (steps > 0).all():
         raise ValueError("rates must increase, without duplicates")
-    return float(np.sum((values[:-1] + values[1:]) / 2 * steps))
+    return float(np.sum((y[:-1] + y[1:]) / 2 * steps))
 
 
 def mean_over_rates(rates: Sequence[float], values: Sequence[float], last: float = 0.9) -> float:
     """Plain mean of the values whose rate is at most `last` (LNLN's table: 0.0 to 0.9). nan where there is no such
     rate."""
-    rates, values = np.asarray(rates, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    if rates.ndim != 1 or rates.shape != values.shape:
-        raise ValueError(f"one value a rate, got shapes {rates.shape}, {values.shape}")
-    chosen = values[rates <= last + 1e-9]
+    x, y = np.asarray(rates, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(f"one value a rate, got shapes {x.shape}, {y.shape}")
+    chosen = y[x <= last + 1e-9]
     return float(chosen.mean()) if len(chosen) else float("nan")
 
 

@@ -4,47 +4,45 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+Numbers = Sequence[float] | np.ndarray  # (n,), one a seed or a clip
 
-def t_interval(values: Sequence[float], confidence: float = 0.95) -> dict[str, float]:
+
+def t_interval(values: Numbers, confidence: float = 0.95) -> dict[str, float]:
     """{"mean", "sd", "low", "high"} of a few runs by Student's t; one run has no sd and no interval (nan)."""
     from scipy import stats  # imported late: slow to load
 
-    values = _numbers(values, "values")
-    mean, n = float(values.mean()), len(values)
+    x = _numbers(values, "values")
+    mean, n = float(x.mean()), len(x)
     if n < 2:
         return {"mean": mean, "sd": float("nan"), "low": float("nan"), "high": float("nan")}
-    sd = float(values.std(ddof=1))
+    sd = float(x.std(ddof=1))
     half = float(stats.t.ppf((1 + _level(confidence)) / 2, n - 1)) * sd / float(np.sqrt(n))
     return {"mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
 
 
 def bootstrap_interval(
-    statistic: Callable[..., float],
-    *columns: Sequence[float],
-    n_resamples: int = 1000,
-    seed: int = 0,
-    confidence: float = 0.95,
+    statistic: Callable[..., float], *columns: Numbers, n_resamples: int = 1000, seed: int = 0, confidence: float = 0.95
 ) -> dict[str, float]:
     """{"value", "low", "high"}: percentile bootstrap of statistic(*columns), resampling the clips (rows) with
     replacement.
 
     columns: arrays of one length n, such as prediction and truth. Resamples where the statistic is nan are left out.
     """
-    columns = [_numbers(c, "columns") for c in columns]
-    if len({len(c) for c in columns}) != 1:
+    arrays = [_numbers(c, "columns") for c in columns]
+    if len({len(c) for c in arrays}) != 1:
         raise ValueError("the columns must have one length")
     rng = np.random.default_rng(seed)
-    n = len(columns[0])
+    n = len(arrays[0])
     draws = (rng.integers(0, n, size=n) for _ in range(n_resamples))
-    found = np.array([statistic(*(c[rows] for c in columns)) for rows in draws], dtype=np.float64)
+    found = np.array([statistic(*(c[rows] for c in arrays)) for rows in draws], dtype=np.float64)
     found = found[~np.isnan(found)]
     tail = (1 - _level(confidence)) / 2
     low, high = np.quantile(found, [tail, 1 - tail]) if len(found) else (np.nan, np.nan)
-    return {"value": float(statistic(*columns)), "low": float(low), "high": float(high)}
+    return {"value": float(statistic(*arrays)), "low": float(low), "high": float(high)}
 
 
 def paired_difference(
-    first: Sequence[float], second: Sequence[float], n_resamples: int = 10_000, seed: int = 0, confidence: float = 0.95
+    first: Numbers, second: Numbers, n_resamples: int = 10_000, seed: int = 0, confidence: float = 0.95
 ) -> dict[str, float]:
     """first - second, pair by pair (the same seed, or the same clip): mean, t-interval, t-test's p, bootstrap interval.
 
@@ -53,17 +51,17 @@ def paired_difference(
     """
     from scipy import stats
 
-    first, second = _numbers(first, "first"), _numbers(second, "second")
-    if len(first) != len(second):
-        raise ValueError(f"pairs need two of each: {len(first)} and {len(second)} values")
-    difference = first - second
+    a, b = _numbers(first, "first"), _numbers(second, "second")
+    if len(a) != len(b):
+        raise ValueError(f"pairs need two of each: {len(a)} and {len(b)} values")
+    difference = a - b
     out = t_interval(difference, confidence)
     if len(difference) < 2:
         out["p"] = float("nan")
     elif out["sd"] == 0:
         out["p"] = 1.0 if out["mean"] == 0 else 0.0
     else:
-        out["p"] = float(stats.ttest_rel(first, second).pvalue)
+        out["p"] = float(stats.ttest_rel(a, b).pvalue)
     boot = bootstrap_interval(np.mean, difference, n_resamples=n_resamples, seed=seed, confidence=confidence)
     return out | {"bootstrap_low": boot["low"], "bootstrap_high": boot["high"]}
 

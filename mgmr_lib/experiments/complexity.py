@@ -109,13 +109,6 @@ def over_length(profile: str, costs: Costs = Costs(), names: tuple[str, ...] = O
     return records
 
 
-def growth(records: list[dict], name: str, what: str = "train step", field: str = "seconds") -> float:
-    """By what factor the cost grows when the two longest lengths double: 2 is linear, 4 quadratic."""
-    found = sorted((r["frames"], r[field]) for r in records if r["name"] == name and r["pass"] == what)[-2:]
-    (short, a), (long, b) = found
-    return (b / a) ** (1 / (torch.tensor(long / short).log2().item()))
-
-
 def inference(
     corpus: Corpus, profile: str, names: tuple[str, ...] = INFERENCE, rounds: int = 3, batch_size: int = 64
 ) -> list[dict]:

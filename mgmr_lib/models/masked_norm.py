@@ -13,6 +13,9 @@ class MaskedBatchNorm(nn.Module):
     statistics.
     """
 
+    running_mean: Tensor
+    running_var: Tensor
+
     def __init__(self, d: int, affine: bool = True, momentum: float = 0.1, eps: float = 1e-5):
         super().__init__()
         self.momentum, self.eps = momentum, eps

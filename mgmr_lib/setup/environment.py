@@ -219,7 +219,7 @@ def _alone(root: Path):
     with open(
         Path(tempfile.gettempdir()) / f"mgmr-course-{user}-{name}.lock", "w", encoding="utf-8", newline="\n"
     ) as file:
-        if os.name == "nt":
+        if sys.platform == "win32":
             import msvcrt
 
             lock, wait = (lambda mode: msvcrt.locking(file.fileno(), mode, 1)), msvcrt.LK_LOCK

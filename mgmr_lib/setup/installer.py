@@ -65,6 +65,7 @@ def run(command: list[str], folder: Path, live: bool) -> tuple[int, str]:
     progress is there; pip's progress is on stdout, and on stderr are its many words about a failure)."""
     lines: deque[str] = deque(maxlen=KEPT_LINES)
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None  # it is a pipe
         for raw in process.stderr:
             line = raw.decode("utf-8", "replace")
             lines.append(line)

@@ -34,7 +34,7 @@ def this_machine() -> Machine:
     system, processor = platform.system(), platform.machine()
     if system == "Windows":  # platform.machine() may name the computer's processor, not the Python's
         processor = {"win-amd64": "AMD64", "win-arm64": "ARM64"}.get(sysconfig.get_platform(), "x86")
-    name, _, version = os.confstr("CS_GNU_LIBC_VERSION").partition(" ") if _asks_glibc() else ("", "", "")
+    name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ") if _asks_glibc() else ("", "", "")
     return Machine(
         python=sys.version_info[:2],
         implementation=platform.python_implementation(),

@@ -51,7 +51,11 @@ class MambaBlock(nn.Module):
         super().__init__()
         self.d_model, self.d_state, self.d_conv, self.expand = d_model, d_state, d_conv, expand
         self.d_inner = int(expand * d_model)
-        self.dt_rank = math.ceil(d_model / 16) if dt_rank == "auto" else dt_rank
+        if isinstance(dt_rank, str):
+            if dt_rank != "auto":
+                raise ValueError(f'dt_rank must be a whole number or "auto", but is {dt_rank!r}')
+            dt_rank = math.ceil(d_model / 16)
+        self.dt_rank = dt_rank
         self.backend = backend
         self.in_proj = nn.Linear(d_model, 2 * self.d_inner, bias=bias)
         self.conv1d = nn.Conv1d(
@@ -62,8 +66,7 @@ class MambaBlock(nn.Module):
         self.partner_proj = nn.Linear(d_model, self.dt_rank + 2 * d_state, bias=False) if partner else None
         self._init_delta(dt_min, dt_max, dt_init, dt_scale, dt_init_floor)
         self._init_A(shares_A_of)
-        self.D = nn.Parameter(torch.ones(self.d_inner))
-        self.D._no_weight_decay = True
+        self.D = flagged(nn.Parameter(torch.ones(self.d_inner)), "_no_weight_decay")
         self.out_proj = nn.Linear(self.d_inner, d_model, bias=bias)
 
     def _init_delta(self, dt_min: float, dt_max: float, dt_init: str, dt_scale: float, floor: float) -> None:
@@ -78,7 +81,7 @@ class MambaBlock(nn.Module):
         dt = torch.exp(torch.rand(self.d_inner) * math.log(dt_max / dt_min) + math.log(dt_min)).clamp(min=floor)
         with torch.no_grad():
             self.dt_proj.bias.copy_(inverse_softplus(dt))
-        self.dt_proj.bias._no_reinit = True
+        flagged(self.dt_proj.bias, "_no_reinit")
 
     def _init_A(self, owner: "MambaBlock | None") -> None:
         """A = -1..-n in every channel (S4D-real), or the one that another block owns."""
@@ -86,16 +89,19 @@ class MambaBlock(nn.Module):
         if owner is not None and tuple(owner.A_log.shape) != shape:
             raise ValueError(f"a shared A_log must be (e,n) = {shape}, but is {tuple(owner.A_log.shape)}")
         # In a tuple, which hides it from nn.Module: as a submodule the owner would be saved and counted twice.
-        self._owner = () if owner is None else owner._owner or (owner,)
+        self._owner: tuple[MambaBlock, ...] = () if owner is None else owner._owner or (owner,)
         if owner is None:
             A_log = nn.Parameter(torch.log(torch.arange(1.0, self.d_state + 1)).repeat(self.d_inner, 1))
-            A_log._no_weight_decay = True
-            self._parameters["A_log"] = A_log  # register_parameter refuses the name of a property
+            self._parameters["A_log"] = flagged(
+                A_log, "_no_weight_decay"
+            )  # register_parameter refuses the name of a property
 
     @property
     def A_log(self) -> nn.Parameter:
         """log(-A), (e,n), wherever it lives."""
-        return (self._owner[0] if self._owner else self)._parameters["A_log"]
+        parameter = (self._owner[0] if self._owner else self)._parameters["A_log"]
+        assert parameter is not None  # _init_A has registered it with the owner
+        return parameter
 
     def forward(self, x: Tensor, valid: Tensor | None = None, partner: Tensor | None = None) -> Tensor:
         """x (b,l,d), valid (b,l) bool (True, then False behind a clip's end), partner (b,l,d) -> (b,l,d).
@@ -126,7 +132,7 @@ class MambaBlock(nn.Module):
         if (partner is None) != (self.partner_proj is None):
             raise ValueError("give `partner` exactly when the block was built with partner=True")
         parts = self.x_proj(x)
-        if partner is not None:
+        if partner is not None and self.partner_proj is not None:
             parts = parts + self.partner_proj(partner)
         dt, B, C = parts.split([self.dt_rank, self.d_state, self.d_state], dim=-1)
         return F.linear(dt, self.dt_proj.weight), B, C
@@ -162,8 +168,8 @@ class BiMamba(nn.Module):
     def __init__(self, d_model: int, *args, shares_A_of: "BiMamba | None" = None, **kwargs):
         super().__init__()
         owners = (None, None) if shares_A_of is None else (shares_A_of.ahead, shares_A_of.back)
-        self.ahead = MambaBlock(d_model, *args, shares_A_of=owners[0], **kwargs)
-        self.back = MambaBlock(d_model, *args, shares_A_of=owners[1], **kwargs)
+        self.ahead: MambaBlock = MambaBlock(d_model, *args, **(kwargs | {"shares_A_of": owners[0]}))
+        self.back: MambaBlock = MambaBlock(d_model, *args, **(kwargs | {"shares_A_of": owners[1]}))
 
     def forward(self, x: Tensor, valid: Tensor | None = None, partner: Tensor | None = None) -> Tensor:
         """x (b,l,d), valid (b,l) bool, partner (b,l,d) where built with partner=True -> (b,l,d)."""
@@ -178,6 +184,12 @@ def check_sequence(x: Tensor, d_model: int) -> None:
         raise ValueError(
             f"x must be a floating-point tensor (b,l,d) with d = {d_model}, but is {x.dtype} {tuple(x.shape)}"
         )
+
+
+def flagged(parameter: nn.Parameter, flag: str) -> nn.Parameter:
+    """The parameter with `flag` set to True, mamba_ssm's way to tell optimisers and initialisers what to leave."""
+    setattr(parameter, flag, True)
+    return parameter
 
 
 def inverse_softplus(y: Tensor) -> Tensor:

@@ -6,16 +6,17 @@ selective.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mgmr_lib.ssm.blocks import MambaBlock, check_sequence, inverse_softplus
+from mgmr_lib.ssm.blocks import MambaBlock, check_sequence, flagged, inverse_softplus
 from mgmr_lib.ssm.padding import checked_mask, zero_padding, zeroed
 from mgmr_lib.ssm.scan import selective_scan, selective_scan_step
 
-ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
 
 
 class SimplifiedMambaLayer(nn.Module):
@@ -35,9 +36,8 @@ class SimplifiedMambaLayer(nn.Module):
             raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, but is {activation!r}")
         self.activation, self.backend = activation, backend
         rate = torch.exp(-torch.rand(d_model) * math.log(time_scales))
-        self.decay = nn.Parameter(inverse_softplus(rate))
-        self.gamma = nn.Parameter(torch.sqrt(-torch.expm1(-2 * rate)))
-        self.decay._no_weight_decay = self.gamma._no_weight_decay = True
+        self.decay = flagged(nn.Parameter(inverse_softplus(rate)), "_no_weight_decay")
+        self.gamma = flagged(nn.Parameter(torch.sqrt(-torch.expm1(-2 * rate))), "_no_weight_decay")
         self.proj = nn.Linear(d_model, d_model)
 
     @property
@@ -92,6 +92,7 @@ class MambaLayer(nn.Module):
         if norm not in norms:
             raise ValueError(f'norm must be "layer" or "rms", but is {norm!r}')
         self.norm = norms[norm](d_model)
+        self.mixer: MambaBlock | SimplifiedMambaLayer
         if layer == "selective":
             self.mixer = MambaBlock(d_model, d_state, d_conv, expand, **mixer)
         elif layer == "simplified":

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mgmr_lib.models.registry import NETWORKS, entry
 from mgmr_lib.settings import fields_of, known, setting, unknown, validate
@@ -46,7 +46,7 @@ class TrainConfig:
     valid_rates: tuple[float, ...] = setting((0.0, 0.3, 0.6, 0.9), "missing rates that early stopping averages over")
     max_clips: int | None = setting(None, "use only so many clips of each split; none: all", low=1)
     shuffle_labels: bool = setting(False, "negative control: every label belongs to another clip")
-    network: object = None
+    network: Any = None  # a frozen dataclass, which one depends on the model
 
     PLACE: ClassVar = ("data", "dataset")  # where the data lies and how it is read: no part of a run's identity
 
@@ -79,7 +79,7 @@ class TrainConfig:
         return cls(**{**values, "network": found.reading(settings)(**settings)})
 
 
-def _differences(config: object, without: tuple[str, ...] = ()) -> dict:
+def _differences(config: Any, without: tuple[str, ...] = ()) -> dict:
     """The fields of a dataclass whose values are not their defaults."""
     fields = [f for f in dataclasses.fields(config) if f.name not in without]
     return {f.name: getattr(config, f.name) for f in fields if getattr(config, f.name) != f.default}

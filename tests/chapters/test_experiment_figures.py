@@ -58,11 +58,3 @@ def test_the_curves_show_the_named_channels():
     modalities = SPECS["classroom-mosi"].modalities()
     for modality, (name, _) in fx.SHOWN.items():
         assert modalities[modality].names[fx.channel("classroom-mosi", modality, name)] == name
-
-
-def test_a_picture_of_nested_masks_never_brings_a_step_back(clip):
-    fig = Figure()
-    fx.nested_masks(fig, clip, [0.0, 0.25, 0.5, 0.75, 1.0])
-    for ax in fig.axes:
-        rows = np.asarray(ax.images[0].get_array(), dtype=float)
-        assert rows[0].all() and (np.diff(rows, axis=0) <= 0).all()

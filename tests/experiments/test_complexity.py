@@ -30,12 +30,6 @@ def test_one_record_for_each_network_length_and_pass_and_longer_input_takes_more
     assert all(r["seconds"] > 0 for r in rows)
 
 
-def test_growth_is_the_factor_of_a_doubling():
-    made = [{"name": "a", "pass": "train step", "frames": f, "seconds": f**2, "bytes": 3 * f} for f in (10, 20, 80)]
-    assert complexity.growth(made, "a") == pytest.approx(4.0)
-    assert complexity.growth(made, "a", field="bytes") == pytest.approx(2.0)
-
-
 def test_half_of_a_random_batch_is_missing_and_hidden():
     batch = complexity.random_batch(400, 3, (6, 3, 4))
     assert batch.audio.x.shape == (3, 400, 3) and batch.text.x.shape == (3, 50, 6)

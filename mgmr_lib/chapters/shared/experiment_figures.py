@@ -7,7 +7,7 @@ import numpy as np
 from mgmr_lib.course import figures
 from mgmr_lib.data.classroom.corpora import SPECS
 from mgmr_lib.data.classroom.features import PAUSE
-from mgmr_lib.data.corpus import MODALITIES, Split
+from mgmr_lib.data.corpus import Split
 from mgmr_lib.data.missing import draw_masks
 
 # --- 00 start here
@@ -75,28 +75,6 @@ def _curve(ax, clip: Split, modality: str, kept, seconds: float) -> None:
 
 # --- 21 missing rates
 # -----------------------------------------------------------------------------------------------------
-
-
-def nested_masks(fig, clip: Split, rates, seed: int = 1) -> None:
-    """One clip's masks, a row a missing rate and a column a step: dark where it is kept."""
-    axes = fig.subplots(1, 3, sharey=True, width_ratios=[1, 2, 2])
-    for ax, modality in zip(axes, MODALITIES, strict=True):
-        rows = np.stack([draw_masks(clip, float(rate), seed)[modality][0] for rate in rates])
-        ax.imshow(rows, aspect="auto", interpolation="nearest", cmap="Blues", vmin=0, vmax=1.3)
-        unit = "token" if modality == "text" else "frame"
-        ax.set(title=f"{modality}: {rows.shape[1]} {unit}s", xlabel=f"{unit} of the clip")
-        ax.grid(False)
-    axes[0].set(ylabel="missing rate", yticks=range(len(rates)), yticklabels=[f"{rate:g}" for rate in rates])
-
-
-def training_rates(fig, drawn: list[dict[str, np.ndarray]]) -> None:
-    """Protocol B's rates of some epochs (one dictionary an epoch): every clip a dot, text against voice."""
-    axes = fig.subplots(1, len(drawn), sharex=True, sharey=True, squeeze=False)[0]
-    for epoch, (ax, rates) in enumerate(zip(axes, drawn, strict=True)):
-        ax.plot(rates["text"], rates["audio"], ".", ms=3, alpha=0.6, color=figures.BLUE)
-        complete = np.mean([max(r) == 0 for r in zip(*rates.values(), strict=True)])
-        ax.set(title=f"epoch {epoch}: {complete:.0%} complete (all at 0, 0)", xlabel="text lost (rate)")
-    axes[0].set(ylabel="voice lost (rate)")
 
 
 def curves(fig, records: dict[str, list[dict]], metrics=("mae", "corr")) -> None:

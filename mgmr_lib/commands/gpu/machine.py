@@ -79,6 +79,7 @@ class Toolkit:
 
 def toolkit_for(machine: Machine) -> Toolkit:
     """The toolkit to compile with; a CourseError where there is none, or only others than torch was built with."""
+    assert machine.cuda is not None  # why_not has refused a torch without CUDA
     found = [Toolkit(home, version) for home in _homes(machine) if (version := _version(home))]
     for toolkit in found:
         if toolkit.version.split(".")[0] == machine.cuda.split(".")[0]:

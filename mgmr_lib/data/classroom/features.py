@@ -120,10 +120,9 @@ class Modality:
     def ranges(self) -> tuple[np.ndarray, np.ndarray]:
         """The lowest and the highest value of each channel (dim,) float32: the ends of its 255 steps."""
         low, high, m = self.columns["low"], self.columns["high"], self.mixtures
-        return tuple(
-            np.concatenate(pair).astype(np.float32)
-            for pair in ((low, m.base - 6 * m.spread), (high, m.base + 6 * m.spread))
-        )
+        lowest = np.concatenate((low, m.base - 6 * m.spread))
+        highest = np.concatenate((high, m.base + 6 * m.spread))
+        return lowest.astype(np.float32), highest.astype(np.float32)
 
     @cached_property
     def columns(self) -> dict[str, np.ndarray]:

@@ -47,15 +47,18 @@ def draw_splits(sets: tuple[str, ...], sizes: tuple[int, int, int], seed: int) -
 
 def _unique(sentences: list[RatedSentence]) -> list[RatedSentence]:
     """The first of each normalised text; texts without a letter or digit are left out."""
-    seen = {""}
-    return [s for s in sentences if (key := normalised(s.text)) not in seen and not seen.add(key)]
+    first: dict[str, RatedSentence] = {}
+    for sentence in sentences:
+        first.setdefault(normalised(sentence.text), sentence)
+    first.pop("", None)
+    return list(first.values())
 
 
 def _share_groups(groups, sizes, keep: float, pool: int, rng) -> list[list[list[RatedSentence]]]:
     """Deal whole groups to the splits, each split getting its share of them, to the nearest group."""
     grouped = sum(map(len, groups))
     room = [int(size / sum(sizes) * keep * grouped) for size in sizes]
-    taken = [[] for _ in sizes]
+    taken: list[list[list[RatedSentence]]] = [[] for _ in sizes]
     for i in rng.permutation(len(groups)):
         roomiest = int(np.argmax(room))
         if len(groups[i]) <= room[roomiest]:

@@ -192,14 +192,14 @@ def _open_member(archive, path: str) -> Iterator:
         return
     opened = {"name": archive} if isinstance(archive, Path) else {"fileobj": archive}
     with tarfile.open(mode="r:gz", **opened) as tar:
-        stream = tar.extractfile(path)
-        if stream is None:
+        member = tar.extractfile(path)
+        if member is None:
             raise KeyError(path)
         if inner:
-            with _open_member(stream, inner) as nested:
+            with _open_member(member, inner) as nested:
                 yield nested
         else:
-            yield stream
+            yield member
 
 
 @contextmanager

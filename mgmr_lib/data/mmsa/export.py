@@ -1,16 +1,12 @@
 """Write a corpus as a pickle in MMSA's full layout, for code that expects one."""
 
-import os
 import pickle
-import tempfile
-from pathlib import Path
 
 import numpy as np
 
 from mgmr_lib.data.corpus import Corpus, Split
 from mgmr_lib.data.missing import valid_mask
-from mgmr_lib.data.mmsa.safe_pickle import shorten
-from mgmr_lib.errors import CourseError
+from mgmr_lib.files import replacing
 
 
 def export_mmsa(corpus: Corpus, path) -> None:
@@ -21,18 +17,8 @@ def export_mmsa(corpus: Corpus, path) -> None:
     The file appears whole or not at all. Raises CourseError where it cannot be written.
     """
     data = {name: _export_split(split) for name, split in corpus.splits.items()} | {"dataset": corpus.family}
-    path, temporary = Path(path), None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            pickle.dump(data, file, protocol=4)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise CourseError(f"{shorten(path, 300)} cannot be written: {error.strerror or error}") from None
-    finally:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
+    with replacing(path) as part, part.open("wb") as file:
+        pickle.dump(data, file, protocol=4)
 
 
 def _export_split(split: Split) -> dict:

@@ -5,6 +5,7 @@ Their arguments come from the file, so each function checks all of them. `machin
 
 import math
 import re
+from typing import Literal
 
 import numpy as np
 
@@ -71,7 +72,7 @@ def _make_array(machine, raw, dtype, shape, order) -> np.ndarray:
     return (np.frombuffer(raw, dtype) if size else np.empty(0, dtype)).reshape(shape, order=order)
 
 
-def _object_array(machine, raw, shape, size: int, order: str) -> np.ndarray:
+def _object_array(machine, raw, shape, size: int, order: Literal["C", "F"]) -> np.ndarray:
     if type(raw) is not list or len(raw) != size:
         raise ValueError("an object array without its list")
     machine.spend(size)

@@ -62,7 +62,8 @@ def corpus_of(data: dict, path: Path, dataset: str | None = None, name: str | No
     """`load_mmsa` for the dict that lies in the file `path`."""
     if dataset is not None and family_in(dataset) is None:
         raise CourseError(f"--dataset is mosi, mosei or sims, not {shorten(dataset)!r}")
-    data, repaired = renamed(data), {}
+    data = renamed(data)
+    repaired: dict[str, int] = {}
     names = [split for split in SPLITS if split in data] if partial else SPLITS
     parts = [
         _Part(shorten(path, 300), split, _split_dict(path, data, split), repaired, partial) for split in names or SPLITS
@@ -104,17 +105,17 @@ def _split_dict(path, data: dict, split: str) -> dict:
 def _family(path: Path, data: dict, dataset, labels: np.ndarray) -> tuple[str, str]:
     """(family, how we know), from the first of: argument, the file's own word, file and folder names, the labels'
     range."""
-    if dataset is not None:
-        return family_in(dataset), f"--dataset says {dataset}"
+    if family := family_in(dataset or ""):
+        return family, f"--dataset says {dataset}"
     for key in ("dataset", "corpus"):
-        if type(data.get(key)) is str and family_in(data[key]):
-            return family_in(data[key]), f"the file calls itself {shorten(data[key])}"
+        if type(data.get(key)) is str and (family := family_in(data[key])):
+            return family, f"the file calls itself {shorten(data[key])}"
     whole = path.absolute()
-    if family_in(whole.name):
-        return family_in(whole.name), f"the file is named {shorten(whole.name)}"
+    if family := family_in(whole.name):
+        return family, f"the file is named {shorten(whole.name)}"
     for folder in (whole.parent.name, whole.parent.parent.name):
-        if FOLDER.fullmatch(folder):
-            return family_in(folder), f"the folder is named {shorten(folder)}"
+        if FOLDER.fullmatch(folder) and (family := family_in(folder)):
+            return family, f"the folder is named {shorten(folder)}"
     if not np.isfinite(labels).any():
         return "mosi", "the file has no labels, and nothing else tells (--dataset overrides)"
     if np.nanmax(np.abs(labels)) <= 1:

@@ -88,7 +88,8 @@ def read_features(part, key: str) -> Ragged:
     if _is_ragged(part.data[key]):
         return _of_clips(part, key)
     padded = part.numbers(key, ("clips", "frames", "features"))
-    starts, lengths = 0, _stored_lengths(part, f"{key}_lengths", padded.shape[1])
+    starts: int | np.ndarray = 0
+    lengths = _stored_lengths(part, f"{key}_lengths", padded.shape[1])
     if lengths is None:
         starts, lengths = _spans(part, key, padded)
     frames, repaired = _valid_frames(padded, lengths, starts)
@@ -130,15 +131,17 @@ def _spans(part, key: str, padded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _edges(chunk: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(n, L, d) -> index of the first and of the last frame that is not all zero (0 where all are), and which are."""
-    alive = ((chunk != 0) & np.isfinite(chunk)).any(axis=2) if chunk.dtype.kind == "f" else chunk.any(axis=2)
-    blank = ~alive.any(axis=1)
+    nonzero = (chunk != 0) & np.isfinite(chunk) if chunk.dtype.kind == "f" else chunk
+    alive: np.ndarray = np.any(nonzero, axis=2)
+    blank: np.ndarray = ~np.any(alive, axis=1)
     last = chunk.shape[1] - 1 - np.argmax(alive[:, ::-1], axis=1)
     return np.argmax(alive, axis=1), np.where(blank, 0, last), blank
 
 
 def _of_clips(part, key: str) -> Ragged:
     """A list, or an object array, with one array (l_i, d) a clip."""
-    clips, values = part.data[key], []
+    clips = part.data[key]
+    values: list[np.ndarray] = []
     part.agree(key, len(clips))
     for i, clip in enumerate(clips):
         try:

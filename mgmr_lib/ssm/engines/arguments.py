@@ -58,7 +58,8 @@ class ScanArguments:
         if B.dim() == 2 or C.dim() == 2 or B.shape[1] == C.shape[1]:
             return self
         g = lcm(B.shape[1], C.shape[1])
-        return replace(self, **{k: t.repeat_interleave(g // t.shape[1], dim=1) for k, t in (("B", B), ("C", C))})
+        B, C = (t.repeat_interleave(g // t.shape[1], dim=1) for t in (B, C))
+        return replace(self, B=B, C=C)
 
     def state(self) -> Tensor:
         """The state to start from: the given one, or zeros (b,e,n)."""

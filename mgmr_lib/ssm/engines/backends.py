@@ -80,7 +80,7 @@ def _trial(name: str, device: str) -> None:
     sums = torch.exp(-torch.arange(4, device=device, dtype=torch.float32)).cumsum(0)
     if not torch.allclose(y.detach().float(), (3 * sums).expand(1, 2, 4), rtol=1e-3):
         raise CourseError("its trial call gives wrong numbers here; use another backend and report this")
-    if not torch.allclose(u.grad.float(), (3 * sums.flip(0)).expand(1, 2, 4), rtol=1e-3):
+    if u.grad is None or not torch.allclose(u.grad.float(), (3 * sums.flip(0)).expand(1, 2, 4), rtol=1e-3):
         raise CourseError("its trial call gives wrong gradients here; use another backend and report this")
 
 
@@ -91,8 +91,8 @@ def named(name: str, args: ScanArguments, wants_state: bool) -> Scan:
     if name in ("native", "triton", "cuda"):
         if not torch.compiler.is_compiling() and (reason := status(name)) != "ok":
             raise CourseError(f'backend "{name}" does not work here: {reason} (backend="auto" takes one that does)')
-    if name == "cuda" and (reason := mamba_cuda.supports(args, wants_state)) is not None:
-        raise CourseError(f'backend "cuda" cannot serve this call: {reason}')
+    if name == "cuda" and (refusal := mamba_cuda.supports(args, wants_state)) is not None:
+        raise CourseError(f'backend "cuda" cannot serve this call: {refusal}')
     return BACKENDS[name]
 
 

@@ -103,7 +103,7 @@ class ScanGradients:
         ddt.addcmul_(dx, u)
         if self.softplus:
             ddt.mul_(torch.expm1(-dt).neg_())  # softplus' = sigmoid(v) = 1 - exp(-softplus(v))
-        if self.bias is not None:
+        if self.dbias is not None:
             self.dbias += ddt.sum((0, 1))
         ddelta.copy_(ddt)
 

@@ -22,7 +22,7 @@ class Task(ctypes.Structure):
 
     def give(self, **tensors: Tensor | None) -> "Task":
         """Set pointers; the caller keeps the tensors alive."""
-        kinds = dict(self._fields_)
+        kinds = {field[0]: field[1] for field in self._fields_}
         for name, t in tensors.items():
             if t is not None:
                 setattr(self, name, Seq(t.data_ptr(), *t.stride()) if kinds[name] is Seq else t.data_ptr())

@@ -75,8 +75,8 @@ def _task(x: Operands) -> _Scan:
 def _as_read(x: Operands) -> Operands:
     """The same with B and C as the C code reads them, (b,g,l,n) or (e,n), and all but sequences contiguous."""
     B, C = (t.contiguous() if t.dim() == 2 else t.transpose(2, 3).contiguous() for t in (x.B, x.C))
-    A, D, bias, state = (None if t is None else t.contiguous() for t in (x.A, x.D, x.bias, x.state))
-    return x._replace(A=A, B=B, C=C, D=D, bias=bias, state=state)
+    D, bias = (None if t is None else t.contiguous() for t in (x.D, x.bias))
+    return x._replace(A=x.A.contiguous(), B=B, C=C, D=D, bias=bias, state=x.state.contiguous())
 
 
 def forward(x: Operands, keep: bool) -> tuple[Tensor, Tensor, Tensor]:

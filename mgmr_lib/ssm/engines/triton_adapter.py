@@ -44,7 +44,8 @@ class _Launch:
     def __init__(self, x: Operands):
         u, A, B, C = x.u, x.A, x.B, x.C
         self.order = (0, 2, 1) if channels_adjacent(u) else (0, 1, 2)
-        self.u, self.delta, self.z = (None if t is None else self.laid_out(t) for t in (u, x.delta, x.z))
+        self.u, self.delta = self.laid_out(u), self.laid_out(x.delta)
+        self.z = None if x.z is None else self.laid_out(x.z)
         self.B, self.C = (t.contiguous() if t.dim() == 2 else t.transpose(2, 3).contiguous() for t in (B, C))
         b, e, length = u.shape
         self.groups = x.groups
@@ -93,7 +94,8 @@ def forward(x: Operands, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
     from mgmr_lib.ssm.engines.triton_scan import scan_forward
 
     go = _Launch(x)
-    A, D, bias, state = (None if t is None else t.contiguous() for t in (x.A, x.D, x.bias, x.state))
+    A, state = x.A.contiguous(), x.state.contiguous()
+    D, bias = (None if t is None else t.contiguous() for t in (x.D, x.bias))
     y, last = torch.empty_like(go.u), torch.empty_like(state)
     borders = A.new_empty(kept_shape(x.u, A, x.B, x.C))
     scan_forward[go.grid](go.u, go.delta, A, go.B, go.C, D, go.z, bias, state, y, last, borders, *go.sizes, **go.flags)
@@ -105,7 +107,8 @@ def backward(dy: Tensor, dlast: Tensor, x: Operands, kept: Tensor, wants_decay: 
     from mgmr_lib.ssm.engines.triton_scan import scan_backward
 
     go, rows = _Launch(x), x.u.shape[0]
-    A, D, bias = (None if t is None else t.contiguous() for t in (x.A, x.D, x.bias))
+    A = x.A.contiguous()
+    D, bias = (None if t is None else t.contiguous() for t in (x.D, x.bias))
     du, ddelta, dz = (None if t is None else torch.empty_like(t) for t in (go.u, go.delta, go.z))
     dD, dbias = (None if t is None else t.new_empty(rows, len(t)) for t in (D, bias))
     dA, dstate = A.new_empty(rows, *A.shape), dlast.new_empty(dlast.shape)
@@ -114,7 +117,8 @@ def backward(dy: Tensor, dlast: Tensor, x: Operands, kept: Tensor, wants_decay: 
     inputs = (go.u, go.delta, A, go.B, go.C, D, go.z, bias, kept, go.laid_out(dy), dlast.contiguous(), scratch)
     scan_backward[go.grid](*inputs, du, ddelta, dA, dB, dC, dD, dz, dbias, dstate, *go.sizes, **go.flags)
     du, ddelta, dz = (
-        None if t is None else _in_order_of(like, t) for like, t in ((x.u, du), (x.delta, ddelta), (x.z, dz))
+        None if like is None or t is None else _in_order_of(like, t)
+        for like, t in ((x.u, du), (x.delta, ddelta), (x.z, dz))
     )
     dD, dbias = (None if t is None else t.sum(0) for t in (dD, dbias))
     return du, ddelta, dA.sum(0), go.added_up(dB, x.B), go.added_up(dC, x.C), dD, dz, dbias, dstate
