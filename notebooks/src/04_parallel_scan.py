@@ -21,8 +21,8 @@
 # Every state waits for the one before it. A processor with a thousand arithmetic units runs our loop on one of them, and the others
 # watch.
 #
-# **Predict:** we have eight steps of $h \leftarrow a h + x$ and as many helpers as we like. Whatever can be done at the same time
-# counts as one round. The loop takes eight rounds. How few can it be?
+# **Predict:** we have eight steps of $h \leftarrow a h + x$, from $h = 0$, and as many helpers as we like. Whatever can be done at
+# the same time counts as one round. The loop takes eight rounds. How few can it be?
 
 # %%
 import math
@@ -33,12 +33,15 @@ import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from torch import nn
 
-from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.chapters.shared import part_one_figures as figures_partI
 from mgmr_lib.chapters.shared.counting import Written, cpu_seconds, graph_nodes, kept_for_backward, written_in_backward
 from mgmr_lib.ssm import MambaBlock, selective_scan
 
 use_style()
+
+# %%
+predict("04.a", "How few rounds can eight steps take?", {"one": 1, "three": 3, "four": 4, "seven": 7})
 
 # %%
 steps = [(0.5, 1.0), (0.5, 2.0), (1.0, 0.0), (0.25, 4.0), (0.5, 1.0), (2.0, 1.0), (0.5, 3.0), (0.5, 2.0)]
@@ -50,6 +53,10 @@ print([round(h, 3) for h in loop_states])
 fewest = {length: math.ceil(math.log2(length)) for length in (8, 1024)}
 say(f"Eight steps, one after the other. Section 2 does them in **{fewest[8]} rounds**, and 1024 steps in "
     f"{fewest[1024]}.")
+
+# %%
+outcome("04.a", fewest[8], because="A helper can join what two others found before anybody knows the state, so what is "
+        "known may double with every round.")
 
 # %% [markdown]
 # ## 1 Two steps are one step
@@ -95,11 +102,20 @@ check("04.1", compose)
 # $p$ and $q$ change places?
 
 # %%
+predict("04.b", "What matters for the result?", ["only the grouping", "only the order", "both", "neither"])
+
+# %%
 folded = list(accumulate(steps, compose))
 assert [x for _, x in folded] == loop_states
 p, q, r = steps[0], steps[1], steps[3]
 print("grouping:", compose(compose(p, q), r), compose(p, compose(q, r)))
 print("order:   ", compose(p, q), compose(q, p))
+
+# %%
+grouping, order = compose(compose(p, q), r) != compose(p, compose(q, r)), compose(p, q) != compose(q, p)
+outcome("04.b", ["neither", "only the order", "only the grouping", "both"][2 * grouping + order],
+        because="To put brackets elsewhere still does the same steps one after the other, while a swap lets the "
+        "second factor fade another input.")
 
 # %% [markdown]
 # The grouping is free, the order is not. An operation with this property is [associative](glossary.md#associative): matrix products
@@ -200,6 +216,11 @@ scans = {"loop": lambda steps, join=compose: list(accumulate(steps, join)), "dou
 # **Predict, then run:** for eight steps, which of the three has the fewest joins, and which the fewest rounds?
 
 # %%
+predict("04.c", "Which has the fewest joins, and which the fewest rounds?",
+        ["joins: tree, rounds: doubling", "joins: loop, rounds: doubling", "joins: loop, rounds: tree",
+         "joins: tree, rounds: tree"])
+
+# %%
 fig = plt.figure(figsize=(9.5, 4.4))
 drawn = {name: trace(scan, 8) for name, scan in scans.items()}
 titled = {f"{name}: {len(j)} joins, {max(r for _, r in j)} rounds": j for name, j in drawn.items()}
@@ -210,6 +231,13 @@ show(fig, "Each bar is one join of the steps under its blue part with those unde
      "in the same round. The loop adds one step a round. Doubling works on nearly all places in every round. "
      "The tree goes up "
      "in pairs and comes down to the places between.")
+
+# %%
+joins, rounds = ({name: f(r for _, r in j) for name, j in drawn.items()} for f in (lambda made: len(list(made)), max))
+assert rounds["doubling"] == fewest[8]  # what the opening promised
+outcome("04.c", f"joins: {min(joins, key=joins.get)}, rounds: {min(rounds, key=rounds.get)}",
+        because="Every shortcut is paid with joins whose results no single step needs: nothing is thriftier than one "
+        "join a step.")
 
 # %% [markdown]
 # Two numbers describe such a program ([work and depth](glossary.md#work-and-depth)): its *work*, all joins together, and its
@@ -240,6 +268,10 @@ for name in ("tree", "doubling"):
 #
 # **Predict, then run:** with one helper, which of the three is best? With how many does the tree overtake the loop?
 
+# %%
+predict("04.d", "With how many helpers does the tree overtake the loop?",
+        {"already with 1": 1, "with 3": 3, "with 16": 16, "with 256": 256})
+
 
 # %% tags=["control"]
 def turns(name, length, helpers):
@@ -250,7 +282,6 @@ def turns(name, length, helpers):
 
 helpers = [1, 2, 3, 4, 8, 16, 64, 256, 1024]
 taken = {name: [turns(name, 512, w) for w in helpers] for name in ("doubling", "tree")} | {"loop": [511] * len(helpers)}
-assert taken["loop"][0] < taken["tree"][0] < taken["doubling"][0]
 print("loop still best with", [w for w, ours in zip(helpers, taken["tree"], strict=True) if ours >= 511], "helpers")
 
 # %%
@@ -263,6 +294,12 @@ ax.legend()
 show(fig, f"Turns against helpers. One helper: loop {taken['loop'][0]}, tree {taken['tree'][0]}, doubling "
      f"{taken['doubling'][0]} turns. With 1024 helpers: {taken['loop'][-1]}, {taken['tree'][-1]} and "
      f"{taken['doubling'][-1]}.")
+
+# %%
+assert taken["loop"][0] < taken["tree"][0] < taken["doubling"][0]
+outcome("04.d", next(w for w in helpers if turns("tree", 512, w) < turns("loop", 512, w)),
+        because="The tree does about twice the loop's work, so the first helpers only pay that back, and each one more "
+        "is a gain.")
 
 # %% [markdown]
 # In PyTorch one operation on a whole tensor is a round. Doubling takes six lines, and the library's float64 reference is the judge.
@@ -341,10 +378,18 @@ print("from zero:", local, "\nrepaired: ", whole)
 # correction. Which $T$ has the smallest sum for 1024 steps?
 
 # %%
+predict("04.e", "Which chunk length T has the fewest rounds for 1024 steps?",
+        {"4": 4, "32": 32, "256": 256, "1024, a single chunk": 1024})
+
+# %%
 rounds = {T: T + 1024 // T + 1 for T in (1, 4, 16, 32, 64, 256, 1024)}
 best = min(rounds, key=rounds.get)
 print(rounds)
 say(f"Best: T = {best}, the square root of 1024, with {rounds[best]} rounds. The work is about twice the loop's.")
+
+# %%
+outcome("04.e", best, because="Long chunks wait inside, short ones wait for the walk, and the sum is least where both "
+        "waits are equal.")
 
 
 # %%
@@ -380,8 +425,6 @@ print("library's chunked rung equals the reference: True")
 # ## 4 One word makes the backward quadratic
 # Now the gradients. Here are two loops that differ in how they take step $t$ out of a tensor: by index, or by one `unbind`
 # before the loop. They return the same numbers.
-#
-# **Predict:** at 512 steps, how much more does the backward of the first one write?
 
 
 # %%
@@ -407,6 +450,12 @@ def unbound_loop(a, x):
 # %% [markdown]
 # We do not time this: we count. `written_in_backward` adds up the size of every tensor that PyTorch writes during the backward.
 # That number is the same on every machine.
+#
+# **Predict, then run:** at 512 steps, how many times as much as the second loop's does the first one's backward write?
+
+# %%
+predict("04.f", "How many times as much does the backward of the indexed loop write?",
+        {"as much": 0, "twice as much": math.log10(2), "20 times": math.log10(20), "400 times": math.log10(400)})
 
 
 # %%
@@ -428,6 +477,10 @@ say(f"Per element of $a$, the loop over `unbind` writes {few:.0f} numbers, at ev
     f"**{many:.0f}** at 512 steps, {many / few:.0f} times as many, and twice as many again whenever the "
     "length doubles.")
 
+# %%
+outcome("04.f", math.log10(many / few), because="A step that looks tiny in the forward need not have a tiny backward: "
+        "that depends on how the step was taken out of the tensor.")
+
 # %% [markdown]
 # Why? Look at a single index. What is the gradient of `v[2]` with respect to the whole `v`?
 
@@ -441,8 +494,25 @@ print({name: n for name, n in graph_nodes(indexed_loop(*leaves(512))).items() if
 # A tensor as long as `v`, full of zeros but for one place. Each index puts a node into the graph that writes such a tensor, and
 # autograd adds them all up: $l$ steps, $l$ tensors of length $l$. The backward of `unbind` instead puts all the slices together
 # at once.
+
+# %% [markdown]
+# And the *time*? Some of it goes into the numbers that are written, some into the calls: each operation costs something, however
+# small its tensors.
 #
-# **Predict, then run:** what happens to the *time* of a backward when the length doubles?
+# **Predict, then run:** when the length doubles, how many times as many calls does the indexed loop's backward make?
+
+# %%
+predict("04.g", "How many times as many calls when the length doubles?",
+        {"as many": 1, "twice as many": 2, "four times, as the numbers written": 4, "eight times": 8})
+
+# %%
+calls = {loop: [graph_nodes(loop(*leaves(m))).total() for m in lengths] for loop in (indexed_loop, unbound_loop)}
+for loop, nodes in calls.items():
+    print(f"{loop.__name__:13} nodes of the backward:", nodes)
+
+# %%
+outcome("04.g", calls[indexed_loop][-1] / calls[indexed_loop][-2], because="Every step adds the same few calls, "
+        "whatever the size of what they write: while tensors are small, a watch mostly sees the calls.")
 
 # %%
 timed = {"indexed loop": indexed_loop, "loop over unbind": unbound_loop}
@@ -585,6 +655,10 @@ for backend in ("reference", "chunked"):
 #
 # **Predict, then run:** how many tensors of the size of $h$ does each of them keep between forward and backward?
 
+# %%
+predict("04.h", "How many tensors of the size of h does the chunked scan keep?",
+        {"none": 0, "a fifth of one": 0.2, "one": 1, "two": 2})
+
 
 # %%
 def kept(backend, length=2000):
@@ -596,6 +670,10 @@ def kept(backend, length=2000):
 keeps = {backend: kept(backend) for backend in ("loop", "chunked")}
 say(f"The loop keeps {'more than two' if keeps['loop'] > 2 else 'at most two'} such tensors, the chunked scan "
     f"{'less than a quarter of one' if keeps['chunked'] < 0.25 else 'a quarter or more'}.")
+
+# %%
+outcome("04.h", keeps["chunked"], because="States can be computed again, but not from nothing: the inputs must stay, "
+        "and they are small beside h, since none has both channels and state entries.")
 
 # %% [markdown]
 # ## 6 A closed form that is too good
@@ -627,10 +705,23 @@ def worst_error(scan, decay, length=100):
 # $e^{-16}$. Where is the closed form fine?
 
 # %%
+predict("04.i", "At which decays is the closed form fine over 100 steps?",
+        ["at all four", "at all but 16", "at 0.1 and 0.5", "at 0.1 only", "at none"])
+
+# %%
+closed = {}
 for decay in (0.1, 0.5, 1.0, 16.0):
     errors = [worst_error(scan, decay) for scan in (closed_form, lambda log_a, x: doubling_torch(log_a.exp(), x))]
+    closed[decay] = errors[0]
     told = ["below 1e-4" if e < 1e-4 else f"{e:.2g}" for e in errors]
     print(f"decay {decay:4}: error of the closed form {told[0]:10}, of doubling {told[1]}")
+
+# %%
+fine = [decay for decay, error in closed.items() if error < 1e-4]
+assert fine == list(closed)[: len(fine)]  # the milder, the better
+outcome("04.i", ["at none", "at 0.1 only", "at 0.1 and 0.5", "at all but 16", "at all four"][len(fine)],
+        because="What counts is the decay of all steps together: a sequence that is long enough makes any decay "
+        "strong.")
 
 # %% [markdown]
 # The sum holds $x_s / P_s$, and $1 / P_s$ grows without bound while $P_s$ vanishes: infinity times zero is NaN, "not a number".
@@ -663,9 +754,13 @@ for decay, T in lives.items():
 # %% [markdown]
 # With mild decay it dies a little early: there the *sum* of the last large terms overflows before the largest of them does.
 #
-# Does cutting into chunks save it? Mamba starts with $A$ from $-1$ to $-16$, and $\Delta$ may grow as training likes.
+# Does cutting into chunks save it? Mamba starts with $A$ from $-1$ to $-16$, and $\Delta$ may grow as training likes. For the
+# strongest of these and $\Delta = 1$, the last line above says how long a chunk may be.
 #
-# **Predict, then run:** which chunk length is safe for $\Delta = 1$ and the strongest of these?
+# **Predict, then run:** from which $\Delta$ on is no chunk safe for $A = -16$, not even one of a single step?
+
+# %%
+predict("04.j", "From which Δ on is no chunk safe for A = -16?", between=(0, 20), step=0.5, within=1)
 
 # %%
 hopeless = math.log(torch.finfo(torch.float32).max) / 16
@@ -674,13 +769,24 @@ fine = worst_error(lambda log_a, x: doubling_torch(log_a.exp(), x), 250.0) < 1e-
 say(f"Folding never divides: its factors only shrink, towards an honest zero. Error below 1e-4 at a decay of "
     f"250: **{fine}**.")
 
+# %%
+one_step = [closed_form(torch.tensor([-16 * hopeless * f]), torch.ones(1)).isfinite().item() for f in (0.99, 1.01)]
+assert one_step == [True, False]
+outcome("04.j", hopeless, because="The shortest chunk still divides by one factor, and float32 ends long before "
+        "Δ does.")
+
 # %% [markdown]
 # ## 7 The same arithmetic at another speed
 # Counting joins is not the whole story. The pairs of programs below do the same arithmetic and treat the machine differently:
-# `exp` or `exp2`, of a mild or of a very negative number; a product into fresh memory or into memory that was used before; a
-# tensor whose time axis comes last or first.
+# `exp` of a mild or of a very negative number, and `exp2` of the same; a product into fresh memory or into memory that was used
+# before; a loop's steps over a tensor whose time axis comes last or first.
 #
 # **Predict, then run:** where is the largest difference?
+
+# %%
+predict("04.k", "In which pair is the slower program slower by the largest factor?",
+        ["exp: mild or very negative", "exp2: mild or very negative", "product: fresh or used memory",
+         "time axis: last or first"])
 
 # %%
 mild, tiny = torch.full((1 << 18,), -1.0), torch.full((1 << 18,), -100.0)
@@ -707,6 +813,14 @@ show(fig, "Time per element of exp and exp2 for a mild and for a strongly negati
      "memory, and of a loop's steps over a tensor whose time axis is last or first. Our chunked scan uses "
      "exp2, used memory, "
      "and time first.")
+
+# %% tags=["nbval-ignore-output"]
+pair_of = ["exp: mild or very negative", "exp2: mild or very negative", "product: fresh or used memory",
+           "time axis: last or first"]
+took = list(nanoseconds.values())
+apart = [max(pair) / min(pair) for pair in zip(took[0::2], took[1::2], strict=True)]
+outcome("04.k", pair_of[apart.index(max(apart))], because="No count of operations shows any of these differences, and "
+        "another processor may order them otherwise: here only measuring helps.")
 
 # %% [markdown]
 # These are the chunked rung's other decisions: `exp2` with the factor $\log_2 e$ folded into $A$, a few small buffers used
@@ -737,10 +851,14 @@ def train_step(layer, length, b=2):
 
 
 # %% [markdown]
-# With dropout inside the attention, PyTorch stores the $l \times l$ table. Without it, it uses a fused kernel that makes the
-# table piece by piece and never stores it [@dao2022].
+# With dropout inside the attention, PyTorch takes the plain way and writes the $l \times l$ table. Without it, it hands the same
+# comparisons to one fused kernel.
 #
 # **Predict, then run:** by which factor does each layer's *writing* grow when the length doubles from 512 to 1024?
+
+# %%
+predict("04.l", "By which factor does the writing of the fused attention grow?",
+        {"not at all": 1, "twofold": 2, "threefold": 3, "fourfold": 4})
 
 
 # %%
@@ -751,14 +869,27 @@ def written_by(layer, length):
     return w.elements
 
 
+grows = {}
 for name in ("Mamba block", "attention, fused", "attention, dropout 0.1"):
-    print(f"{name:24} x {written_by(layers[name], 1024) / written_by(layers[name], 512):.1f}")
+    grows[name] = written_by(layers[name], 1024) / written_by(layers[name], 512)
+    print(f"{name:24} x {grows[name]:.1f}")
+
+# %%
+outcome("04.l", grows["attention, fused"], because="To compare every step with every other is arithmetic, and need not "
+        "leave a table behind: we count what an operation hands out, not what it holds inside.")
 
 # %% [markdown]
+# What happens inside, our count cannot see. The idea of such kernels is to make the table piece by piece, and never to store the
+# whole of it [@dao2022].
+#
 # So "attention needs quadratic memory" is true of the table, and no longer of a good kernel. What stays quadratic is the
 # arithmetic, fused or not. Time shows it.
 #
-# **Predict, then run:** who is fastest at 128 steps, and who at 1024?
+# **Predict, then run:** who is fastest at 1024 steps? And is it the one who is fastest at 128?
+
+# %%
+predict("04.m", "Which layer takes the least time at 1024 steps?",
+        ["Mamba block", "LSTM", "attention, fused", "attention, dropout 0.1"])
 
 # %%
 spans = [128, 256, 512, 1024]
@@ -772,6 +903,10 @@ show(fig, "Time of one train step on a CPU against length, d = 64, batch 2. The 
      "rise with the "
      "length, both attention curves bend upwards, the one with dropout first. The title holds the factors "
      "that were measured.")
+
+# %% tags=["nbval-ignore-output"]
+outcome("04.m", min(milliseconds, key=lambda name: milliseconds[name][-1]), because="The order of growth decides in "
+        "the long run only; until then the constants do, and they belong to the kernel and to the machine.")
 
 # %% [markdown]
 # Two honest readings. On the CPUs where we measured, the LSTM's line lies *below* Mamba's at every length: its loop is one
