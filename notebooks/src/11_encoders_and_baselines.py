@@ -27,12 +27,16 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, hint, progress, say, show, use_style
 from mgmr_lib.chapters.ch11_encoders_and_baselines import figures as draw
+from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
 
 use_style()
 for name, (has0, non0, acc7) in draw.PAPER_TABLE_2.items():
     print(f"{name:7} Acc-2 {has0:.2f} / {non0:.2f}   Acc-7 {acc7:.2f}   (printed in the paper, not computed here)")
+
+# %%
+predict("11.a", "What happens to the error of the text alone when voice and face join?",
+        ["it grows", "it stays", "it falls by less than a tenth", "it falls by more than a tenth"])
 
 # %% [markdown]
 # Notebook 10 found that the first two rows are what a constant answer gets. The other two differ by little more than a point, for one training each, as
@@ -46,7 +50,8 @@ for name, (has0, non0, acc7) in draw.PAPER_TABLE_2.items():
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.setup import prepare
-from mgmr_lib.training.trainer import Trainer, predict
+from mgmr_lib.training.trainer import Trainer
+from mgmr_lib.training.trainer import predict as answers_of
 
 corpus = load_corpus("classroom-mosi")
 COMPLETE = {"protocol": "A", "rate": 0.0, "epochs": 6, "lr": 3e-3, "batch_size": 32, "max_clips": 320}
@@ -122,6 +127,10 @@ for name, rule in (("colleague's", colleagues_last), ("ours", last_valid)):
 # **Predict, then run:** its kernel has three taps. We make the padding behind a clip loud. Which of the clip's own steps change?
 
 # %%
+predict("11.b", "How many of the clip's own steps change?",
+        {"none": 0, "the last one": 1, "the last two": 2, "all": 7})
+
+# %%
 conv = torch.nn.Conv1d(seen["audio"].x.shape[2], 4, kernel_size=3, padding=1)
 own = int(lengths[short])
 silent = seen["audio"].x[short : short + 1, : own + 2].transpose(1, 2)
@@ -131,11 +140,21 @@ with torch.no_grad():
     moved = (conv(silent) - conv(loud))[0, :, :own].abs().amax(0) > 1e-6
 print(f"a clip of {own} steps, numbered from 0; changed: {moved.nonzero().flatten().tolist()}")
 
+# %%
+assert not moved.any() or moved[-1]
+outcome("11.b", int(moved.sum()),
+        because="Three taps are a step and one neighbour on either side, so a step reaches no further into "
+        "the padding than the next.")
+
 # %% [markdown]
 # The last one. So whatever stands in the padding is set to zero before every convolution of the library, and after it too: a bias has made it nonzero.
 #
 # **Predict, then run:** a mean over steps does not know their order. So can FC(T), which averages, tell *not bad, it is good* from *not good, it is bad*? Both
 # have the same words.
+
+# %%
+predict("11.c", "How does a linear reader of the mean encoding rate the two sentences?",
+        ["alike", "the one that says good higher", "the one that says bad higher"])
 
 # %%
 from mgmr_lib.data.text import encode, load_tokenizer, tokenize
@@ -148,9 +167,14 @@ plain = [words[i, : n[i]].mean(0) for i in (0, 1)]
 assert torch.allclose(*plain, atol=1e-6)
 ridge = fit_ridge(mean_pool(concat.complete_text("train")), train.labels)
 said = ridge.predict(mean_pool(encode(concat.encoder, ids, n)))
-assert said[0] > said[1] + 0.7
 say("The means of the two *word vectors* are equal. The means of the two *encodings* are not: a linear reader of "
     "them puts the first sentence well above the second.")
+
+# %%
+assert abs(said[0] - said[1]) > 0.7
+outcome("11.c", "the one that says good higher" if said[0] > said[1] else "the one that says bad higher",
+        because="A mean forgets the order of its steps, but not what each step has learned from the others "
+        "before.")
 
 # %% [markdown]
 # MiniLM's attention has mixed the steps before anyone averages: each step's vector already depends on the order of all words. Much of what "a fully connected layer on text" achieves
@@ -173,12 +197,16 @@ say(f"MiniLM has {millions:.1f} million weights, our Concat {thousands:.0f} thou
 # **Predict, then run:** what happens to the correlation on training clips and on test clips when `tiny` may learn? Does it catch up with frozen MiniLM?
 
 # %%
+predict("11.d", "What does learning do to tiny?",
+        ["training up, test down", "both up, test still below MiniLM", "both up, test as good as MiniLM"])
+
+# %%
 from mgmr_lib.evaluation.metrics import evaluate
 
 
 def score(setup, split="test"):
     """Metrics on a complete split."""
-    return evaluate(predict(setup.model, setup.masked(split, 0.0, 1)), setup.splits[split].labels, corpus.family)
+    return evaluate(answers_of(setup.model, setup.masked(split, 0.0, 1)), setup.splits[split].labels, corpus.family)
 
 
 runs = {"tiny, frozen": trained("fc_t", text_encoder="tiny", epochs=4),
@@ -196,10 +224,15 @@ show(fig, "Correlation of FC(T) with the labels on training and test clips for t
 
 # %%
 frozen, tuned, minilm = corr.values()
-assert tuned["train clips"] - frozen["train clips"] > 0.25 and tuned["test clips"] > frozen["test clips"] + 0.05
-assert minilm["test clips"] > tuned["test clips"] + 0.1
 say("Fine-tuning helps the random encoder, much more on clips that it trained on than on others. Frozen MiniLM, "
     "pretrained on other people's sentences, is far ahead on test clips.")
+
+# %%
+assert tuned["train clips"] - frozen["train clips"] > 0.25 and tuned["test clips"] > frozen["test clips"] + 0.05
+assert minilm["test clips"] > tuned["test clips"] + 0.1
+outcome("11.d", "both up, test still below MiniLM",
+        because="To fit the training clips is not yet to read: how far it carries to new sentences depends on"
+        " the encoder that one starts from.")
 
 # %% [markdown]
 # > **Card: we depart from the papers.** They fine-tune BERT [@mgmr2025; @mfmb2025], we freeze MiniLM unless a GPU is at hand: features can then be kept, and
@@ -256,19 +289,36 @@ show(fig, "Three trainings each (dots) and the interval of their mean (bars, Stu
      "and voice alone are a little better than blind, text is far ahead, and Concat is ahead of text. The control "
      "(grey), Concat with strangers' voices and faces, falls back to the text.")
 
+# %%
+error_of = {name: float(np.mean([run["mae"] for run in found])) for name, found in scores.items()}
+share = 1 - error_of["Concat"] / error_of["FC(T)"]
+assert error_of["FC(T)"] - error_of["Concat"] < rivals["blind rival"]["mae"] - error_of["FC(A)"]
+outcome("11.a", ["it grows", "it stays", "it falls by less than a tenth",
+                 "it falls by more than a tenth"][sum(share > edge for edge in (-0.005, 0.005, 0.1))],
+        because="What modalities know does not add up: beside the words, voice and face win less than the "
+        "voice wins alone.")
+
 # %% [markdown]
 # **Predict, then run:** which of these leads hold for every one of the three seeds?
 
 # %%
+predict("11.e", "Over whom does Concat lead with every seed?",
+        ["nobody", "FC(T) only", "its control only", "FC(T) and its control"])
+
+# %%
 mae = {name: np.array([run["mae"] for run in found]) for name, found in scores.items()}
-blind = rivals["blind rival"]["mae"]
-assert max(mae["FC(V)"].max(), mae["FC(A)"].max()) < blind
+say("In every training, Concat beats FC(T) and beats its own control, and the control stays within 0.02 points of "
+    "FC(T) on average. So the lead is what voice and face *say*. It is small against the lead of text over voice.")
+
+# %%
+assert max(mae["FC(V)"].max(), mae["FC(A)"].max()) < rivals["blind rival"]["mae"]
 assert mae["FC(T)"].max() < min(mae["FC(A)"].min(), mae["FC(V)"].min()) - 0.15
 assert (mae["Concat"] < mae["FC(T)"] - 0.01).all()
 assert (mae["Concat"] < mae["Concat, control"] - 0.01).all()
 assert abs(mae["Concat, control"].mean() - mae["FC(T)"].mean()) < 0.02
-say("In every training, Concat beats FC(T) and beats its own control, and the control stays within 0.02 points of "
-    "FC(T) on average. So the lead is what voice and face *say*. It is small against the lead of text over voice.")
+outcome("11.e", "FC(T) and its control",
+        because="More weights are not the reason: with strangers' voices and faces the same network is no "
+        "better than the text.")
 
 # %% [markdown]
 # Other seeds are one source of luck, other test clips the second. Notebook 10's bootstrap asks about clips: how sure is the lead of one trained Concat over one trained FC(T) on these
@@ -277,7 +327,7 @@ say("In every training, Concat beats FC(T) and beats its own control, and the co
 # %%
 from mgmr_lib.evaluation.statistics import bootstrap_interval
 
-wrong_by = [np.abs(predict(run.model, complete) - test.labels) for run in (concat, runs["MiniLM, frozen"])]
+wrong_by = [np.abs(answers_of(run.model, complete) - test.labels) for run in (concat, runs["MiniLM, frozen"])]
 lead = bootstrap_interval(np.mean, wrong_by[1] - wrong_by[0])
 spread = np.ptp(mae["FC(T)"] - mae["Concat"])
 assert lead["high"] - lead["low"] > spread
@@ -330,6 +380,11 @@ print("tensor_fusion = the library's outer_product, shape", tuple(outer_product(
 # **Predict, then run:** four shares of explained variance. Which one is near zero?
 
 # %%
+predict("11.f", "Which of the four is near zero?",
+        ["concatenation, voice turns the sign", "concatenation, voice adds", "tensor, voice turns the sign",
+         "tensor, voice adds"])
+
+# %%
 z3 = torch.randn(3, 800, 1, generator=torch.Generator().manual_seed(5))
 features = {"concatenation": torch.cat([*z3, torch.ones(800, 1)], dim=1),
             "fusion tensor": tensor_fusion(*z3).flatten(1)}
@@ -344,7 +399,6 @@ def explained(x, y):
 
 r2 = {rule: {name: explained(x, y) for name, x in features.items()} for rule, y in rules.items()}
 turned, added = r2.values()
-assert abs(turned["concatenation"]) < 0.1 and min(turned["fusion tensor"], *added.values()) > 0.999
 
 # %%
 fig, ax = plt.subplots(figsize=(8.0, 2.9))
@@ -354,10 +408,20 @@ ax.set(title="A product of modalities is linear in the tensor and invisible to a
 show(fig, "Share of explained variance of a linear reader on new clips. Where voice adds to the words both readers "
      "are perfect. Where it turns their sign, the concatenation explains nothing and the tensor everything.")
 
+# %%
+assert abs(turned["concatenation"]) < 0.1 and min(turned["fusion tensor"], *added.values()) > 0.999
+outcome("11.f", "concatenation, voice turns the sign",
+        because="A weighted sum gives the voice one direction for all clips, and where it turns the words' "
+        "sign, it has none.")
+
 # %% [markdown]
 # A hidden layer on a concatenation can learn such a product too, from enough examples. The tensor need not learn it. It has to pay elsewhere.
 #
 # **Predict:** TFN's paper uses vectors of 128, 32 and 32 numbers [@zadeh2017]. How many products are that, and how many weights has a layer from them to 128 units?
+
+# %%
+predict("11.g", "How many weights has one layer from the products to 128 units?",
+        ["some ten thousand", "about a million", "some ten million or more", "a billion or more"])
 
 # %%
 def tensor_weights(widths, units):
@@ -368,6 +432,12 @@ products = tensor_weights((128, 32, 32), 1)
 millions = tensor_weights((128, 32, 32), 128) / 1e6
 say(f"{products:,} products a clip, and {millions:.1f} million weights in one layer, a good part of what all of "
     "MiniLM has.")
+
+# %%
+outcome("11.g", ["some ten thousand", "about a million", "some ten million or more", "a billion or more"][
+            sum(millions > edge for edge in (0.1, 5, 1000))],
+        because="Widths add up in a concatenation and multiply in a tensor, and every product needs a weight "
+        "to every unit.")
 
 # %% [markdown]
 # [Low-rank fusion](glossary.md#low-rank-fusion) [@liu2018] keeps the products and never writes them down. Its weight tensor is a sum of $r$ products of vectors, and
@@ -480,6 +550,10 @@ print("attend = the heart of the library's crossmodal layer")
 # **Predict, then run:** how do the errors of both readers change as clips get longer, in each kind?
 
 # %%
+predict("11.h", "Who has the smaller error on long clips?",
+        ["attention in both kinds", "attention if one frame tells, the mean if all do", "the mean in both kinds"])
+
+# %%
 def errors(length, one_tells, clips=200, sharp=8.0):
     """Squared errors of the mean and of attention."""
     rng = torch.Generator().manual_seed(length)
@@ -506,8 +580,13 @@ show(fig, "Squared error against the length of the clip, both axes logarithmic. 
      "bad as knowing nothing and attention is good. Where every frame tells, the mean gets better with length, and "
      "attention to one frame does not.")
 sob, tone = found.values()
+
+# %%
 assert max(sob["attention to the mark"]) < 0.1 < 0.5 < min(sob["mean over frames"])
 assert tone["mean over frames"][-1] < 0.02 and min(tone["attention to the mark"]) > 0.3
+outcome("11.h", "attention if one frame tells, the mean if all do",
+        because="Looking at one frame means to ignore the others: right where they are noise, a waste where "
+        "each holds a little of the answer.")
 
 # %% [markdown]
 # Neither wins everywhere. In our corpus the rating mostly sets the *level* of the simulated voice and face, a tone; single words only move it for a moment. A
@@ -525,6 +604,9 @@ assert tone["mean over frames"][-1] < 0.02 and min(tone["attention to the mark"]
 # **Predict, then run:** both are trained on complete clips. Then one modality is lost completely. Who suffers more when it is the text?
 
 # %%
+predict("11.i", "Who suffers more when the text is lost?", ["early fusion", "late fusion", "both alike"])
+
+# %%
 from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.missing import draw_masks
 
@@ -533,7 +615,7 @@ kept, lost = draw_masks(test, 0.0, 1), draw_masks(test, 1.0, 1)
 cases = {"nothing": complete}
 for m in ("vision", "audio", "text"):
     cases[m] = mask_split(test, kept | {m: lost[m]}, concat.encoder, concat.complete_text("test"), targets=False)
-without = {name: {case: evaluate(predict(run.model, masked), test.labels, corpus.family)
+without = {name: {case: evaluate(answers_of(run.model, masked), test.labels, corpus.family)
                   for case, masked in cases.items()} for name, run in fusions.items()}
 
 # %%
@@ -546,10 +628,15 @@ show(fig, "Error and correlation of both networks with everything there and with
 
 # %%
 early, late = without.values()
-assert late["text"]["corr"] > early["text"]["corr"] + 0.08 and late["text"]["mae"] < early["text"]["mae"] - 0.03
-assert late["nothing"]["corr"] - late["audio"]["corr"] > early["nothing"]["corr"] - early["audio"]["corr"]
 say("Without the text, late fusion keeps more than early fusion. Without the voice it is the other way round: "
     "late fusion loses more, because **it had used the voice more**.")
+
+# %%
+assert late["text"]["corr"] > early["text"]["corr"] + 0.08 and late["text"]["mae"] < early["text"]["mae"] - 0.03
+assert late["nothing"]["corr"] - late["audio"]["corr"] > early["nothing"]["corr"] - early["audio"]["corr"]
+outcome("11.i", "early fusion",
+        because="Scores on complete clips do not show it: what a loss costs depends on what a network relied "
+        "on, and on where its modalities meet.")
 
 # %% [markdown]
 # Why? With late fusion a loss stays where it happens: the states of voice and face do not know that the text is gone. In early fusion one state holds everything, and all of it moves. That
@@ -584,6 +671,9 @@ for name in fusions:
 # **Predict, then run:** rank FC(T), Concat, TFN, LMF, MulT and TFR-Net on complete clips. How far apart are first and last?
 
 # %%
+predict("11.j", "Which of these has the largest error on complete clips?", ["FC(T)", "Concat", "TFN", "LMF", "MulT"])
+
+# %%
 from mgmr_lib.experiments.ledger import provenance_line, read_ledger
 from mgmr_lib.experiments.plan import BASELINES
 
@@ -601,6 +691,14 @@ draw.recorded_forest(fig, table)
 fig.suptitle("Recorded: simple baselines are hard to beat", x=0.01, ha="left")
 show(fig, "Recorded mean absolute error of each network with the interval over its trainings, on complete clips "
      "and as a mean over missing rates. Grey dots are rivals without a training.")
+
+# %%
+listed = {"FC(T)": "fc_t", "Concat": "concat", "TFN": "tfn", "LMF": "lmf", "MulT": "mult", "TFR-Net": "tfr"}
+recorded = {label: float(table.loc[name, "complete mae"]) for label, name in listed.items()}
+assert recorded["TFN"] > recorded["FC(T)"]
+outcome("11.j", max(recorded, key=recorded.get),
+        because="A richer fusion is not a better one by itself: on average over these trainings the tensor of"
+        " all products is behind the text alone.")
 
 # %% [markdown]
 # Intervals of three trainings are wide. Differences seed by seed are sharper, as notebook 10 showed. Which baselines differ in the AUILC of MAE from Concat, the simplest that uses everything? A negative difference is a smaller error.
