@@ -8,7 +8,7 @@ import re
 from mgmr_lib.course.authoring.source import BET, Source
 
 # While notebooks are being converted, the rule holds for those that hold at least one bet; True: for all of them.
-ALL_CONVERTED = False
+ALL_CONVERTED = True
 MARKER = re.compile(r"\*\*Predict[^*\n]*:\*\*")
 FEWEST_WORDS = 5
 IMPORTS = re.compile(r"^(from|import) ")
