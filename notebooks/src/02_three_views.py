@@ -406,8 +406,8 @@ show(fig, "Processor time of this machine against the length, both axes logarith
      "the length; the plain sum starts low and then grows with the square of it; the FFT stays low.")
 
 # %% tags=["nbval-ignore-output"]
-outcome("02.g", min(took[-1], key=took[-1].get), because="How the cost grows decides for long inputs, and what a single "
-        "call costs for short ones: the plain sum grows with the square, a loop runs Python at every step, and the "
+outcome("02.g", min(took[-1], key=took[-1].get), because="How the cost grows decides for long inputs, and what a "
+        "single call costs for short ones: the plain sum grows with the square, a loop runs Python at every step, and the "
         "FFT does neither.")
 
 # %% [markdown]
