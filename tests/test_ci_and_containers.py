@@ -53,7 +53,10 @@ def test_every_call_of_the_course_is_one_that_it_understands(file):
 
 
 def test_calls_are_found_in_every_notation():
-    content = 'RUN python3 course.py open --prepare-only\nCMD ["python", "course.py", "open", "--ip=0.0.0.0"]\n# python course.py test'
+    content = (
+        "RUN python3 course.py open --prepare-only\n"
+        'CMD ["python", "course.py", "open", "--ip=0.0.0.0"]\n# python course.py test'
+    )
     assert calls(content) == [["open", "--prepare-only"], ["open", "--ip=0.0.0.0"], ["test"]]
 
 

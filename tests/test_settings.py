@@ -34,10 +34,23 @@ class Network:
 
 
 GOOD = [
-    ("epochs=3", 3), ("epochs=1_000", 1000), ("lr=1", 1.0), ("lr=1e-4", 1e-4), ("ema=0", 0.0), ("kernel=5", 5), ("protocol=A", "A"),
-    ("max_clips=none", None), ("max_clips=None", None), ("max-clips=7", 7), ("shuffle=true", True), ("shuffle=0", False),
-    ("valid_rates=0,0.3", (0.0, 0.3)), ("valid_rates=0:1:0.5", (0.0, 0.5, 1.0)), ("free=a=b", "a=b"), ("d_model=8", 8),
-]  # fmt: skip
+    ("epochs=3", 3),
+    ("epochs=1_000", 1000),
+    ("lr=1", 1.0),
+    ("lr=1e-4", 1e-4),
+    ("ema=0", 0.0),
+    ("kernel=5", 5),
+    ("protocol=A", "A"),
+    ("max_clips=none", None),
+    ("max_clips=None", None),
+    ("max-clips=7", 7),
+    ("shuffle=true", True),
+    ("shuffle=0", False),
+    ("valid_rates=0,0.3", (0.0, 0.3)),
+    ("valid_rates=0:1:0.5", (0.0, 0.5, 1.0)),
+    ("free=a=b", "a=b"),
+    ("d_model=8", 8),
+]
 
 
 @pytest.mark.parametrize("word, value", GOOD, ids=[w for w, _ in GOOD])
@@ -50,20 +63,31 @@ BAD = [
     ("epochs=three", "--epochs must be a whole number, at least 1, not 'three'"),
     ("epochs=2.5", "--epochs must be a whole number, at least 1, not '2.5'"),
     ("epochs=", "--epochs must be a whole number, at least 1, not ''"),
-    ("epochs=0", "--epochs must be"), ("epochs=-3", "--epochs must be"), ("epochs=none", "--epochs must be"),
-    ("epochs=true", "--epochs must be"), ("epochs=" + "9" * 5000, "--epochs must be"),
-    ("lr=-1", "--lr must be a number, above 0, not '-1'"), ("lr=0", "--lr must be"), ("lr=nan", "--lr must be"),
-    ("lr=inf", "--lr must be"), ("lr=1e999", "--lr must be"), ("ema=2", "--ema must be a number, at least 0 and below "
-                                                                        "1"),
-    ("ema=1", "--ema must be"), ("kernel=2", "--kernel must be a whole number, odd and at least 1, not '2'"),
-    ("protocol=C", "--protocol must be one of A, B, not "
-                   "'C'"), ("max_clips=0", "--max-clips must be a whole number, at least 1, or none"),
-    ("shuffle=maybe", "--shuffle must be true or "
-                      "false"), ("valid_rates=0,2", "--valid-rates"), ("valid_rates=", "--valid-rates"),
-    ("valid_rates=0,0", "--valid-rates names the rate 0 "
-                        "twice"), ("epoch=3", "did you mean epochs?"), ("network=1", "no setting 'network'"),
-    ("epochs", "NAME=VALUE"), ("=3", "NAME=VALUE"), ("", "NAME=VALUE"),
-]  # fmt: skip
+    ("epochs=0", "--epochs must be"),
+    ("epochs=-3", "--epochs must be"),
+    ("epochs=none", "--epochs must be"),
+    ("epochs=true", "--epochs must be"),
+    ("epochs=" + "9" * 5000, "--epochs must be"),
+    ("lr=-1", "--lr must be a number, above 0, not '-1'"),
+    ("lr=0", "--lr must be"),
+    ("lr=nan", "--lr must be"),
+    ("lr=inf", "--lr must be"),
+    ("lr=1e999", "--lr must be"),
+    ("ema=2", "--ema must be a number, at least 0 and below 1"),
+    ("ema=1", "--ema must be"),
+    ("kernel=2", "--kernel must be a whole number, odd and at least 1, not '2'"),
+    ("protocol=C", "--protocol must be one of A, B, not 'C'"),
+    ("max_clips=0", "--max-clips must be a whole number, at least 1, or none"),
+    ("shuffle=maybe", "--shuffle must be true or false"),
+    ("valid_rates=0,2", "--valid-rates"),
+    ("valid_rates=", "--valid-rates"),
+    ("valid_rates=0,0", "--valid-rates names the rate 0 twice"),
+    ("epoch=3", "did you mean epochs?"),
+    ("network=1", "no setting 'network'"),
+    ("epochs", "NAME=VALUE"),
+    ("=3", "NAME=VALUE"),
+    ("", "NAME=VALUE"),
+]
 
 
 @pytest.mark.parametrize("word, sentence", BAD, ids=[w[:20] for w, _ in BAD])
@@ -79,10 +103,27 @@ def test_a_setting_given_twice_is_refused():
 
 
 VALUES = [
-    {"epochs": 2.0}, {"epochs": True}, {"epochs": "3"}, {"epochs": None}, {"lr": math.nan}, {"lr": math.inf}, {"lr": 0}, {"ema": 1.0},
-    {"kernel": 4}, {"protocol": "b"}, {"protocol": 1}, {"max_clips": 0}, {"shuffle": 1}, {"valid_rates": ()}, {"valid_rates": 0.5},
-    {"valid_rates": (0.5, 0.5)}, {"valid_rates": ("a",)}, {"valid_rates": (math.nan,)}, {"free": 3}, {"lr": np.float32("nan")},
-]  # fmt: skip
+    {"epochs": 2.0},
+    {"epochs": True},
+    {"epochs": "3"},
+    {"epochs": None},
+    {"lr": math.nan},
+    {"lr": math.inf},
+    {"lr": 0},
+    {"ema": 1.0},
+    {"kernel": 4},
+    {"protocol": "b"},
+    {"protocol": 1},
+    {"max_clips": 0},
+    {"shuffle": 1},
+    {"valid_rates": ()},
+    {"valid_rates": 0.5},
+    {"valid_rates": (0.5, 0.5)},
+    {"valid_rates": ("a",)},
+    {"valid_rates": (math.nan,)},
+    {"free": 3},
+    {"lr": np.float32("nan")},
+]
 
 
 @pytest.mark.parametrize("change", VALUES, ids=str)
@@ -99,10 +140,19 @@ def test_equal_numbers_are_kept_as_one_type():
 
 
 RATES = [
-    ("0:0.9:0.5", [0, 0.5]), ("0:0.9:0.3", [0, 0.3, 0.6, 0.9]), ("0:1:0.1", [i / 10 for i in range(11)]), ("0.5", [0.5]),
-    ("1,0", [1, 0]), ("0.3:0.3:0.1", [0.3]), ("0:1:0.001", [i / 1000 for i in range(1001)]), (" 0 , 1 ", [0, 1]), ("-0", [0]),
-    ("0.1:0.7:0.2", [0.1, 0.3, 0.5, 0.7]), ("0:1:0.7", [0, 0.7]), ("0:1:5", [0]),
-]  # fmt: skip
+    ("0:0.9:0.5", [0, 0.5]),
+    ("0:0.9:0.3", [0, 0.3, 0.6, 0.9]),
+    ("0:1:0.1", [i / 10 for i in range(11)]),
+    ("0.5", [0.5]),
+    ("1,0", [1, 0]),
+    ("0.3:0.3:0.1", [0.3]),
+    ("0:1:0.001", [i / 1000 for i in range(1001)]),
+    (" 0 , 1 ", [0, 1]),
+    ("-0", [0]),
+    ("0.1:0.7:0.2", [0.1, 0.3, 0.5, 0.7]),
+    ("0:1:0.7", [0, 0.7]),
+    ("0:1:5", [0]),
+]
 
 
 @pytest.mark.parametrize("text, rates", RATES, ids=[t for t, _ in RATES])
@@ -113,9 +163,33 @@ def test_rates(text, rates):
 
 @pytest.mark.parametrize(
     "text",
-    ["", ",", "0,", "0:1", "0:1:0", "0:1:-0.1", "1:0:0.1", "-0.1", "1.1", "nan", "inf", "0:nan:0.1", "0:1:nan", "nan:1:0.1", "0:inf:0.1",
-     "0:1.1:0.1", "a:b:c", "0:1:1e-9", "0:1:1e-999999", "0,0", "0.5,0.50000001", "1:2:0.5", "0:1:0.1:2", "0:1e999999999:1"],
-)  # fmt: skip
+    [
+        "",
+        ",",
+        "0,",
+        "0:1",
+        "0:1:0",
+        "0:1:-0.1",
+        "1:0:0.1",
+        "-0.1",
+        "1.1",
+        "nan",
+        "inf",
+        "0:nan:0.1",
+        "0:1:nan",
+        "nan:1:0.1",
+        "0:inf:0.1",
+        "0:1.1:0.1",
+        "a:b:c",
+        "0:1:1e-9",
+        "0:1:1e-999999",
+        "0,0",
+        "0.5,0.50000001",
+        "1:2:0.5",
+        "0:1:0.1:2",
+        "0:1e999999999:1",
+    ],
+)
 def test_other_rates_are_one_sentence(text):
     with pytest.raises(CourseError, match="^--rates ") as found:
         parse_rates(text)

@@ -14,9 +14,11 @@ FILE = "cell_seconds.json"
 LONG = 3.0  # seconds
 BAR = """<div role="status">This cell usually takes about {seconds:.0f} seconds.</div>
 <div style="width: 320px; max-width: 100%; height: 6px; background: var(--jp-border-color2, #ccc);">
-<div style="height: 6px; background: var(--jp-brand-color1, #1976d2); animation: course-wait {seconds:.1f}s linear forwards;">
+<div style="height: 6px; background: var(--jp-brand-color1, #1976d2);
+animation: course-wait {seconds:.1f}s linear forwards;">
 </div></div><style>@keyframes course-wait {{ from {{ width: 0; }} to {{ width: 100%; }} }}
-@media (prefers-reduced-motion: reduce) {{ @keyframes course-wait {{ from {{ width: 0; }} to {{ width: 0; }} }} }}</style>"""
+@media (prefers-reduced-motion: reduce) {{
+@keyframes course-wait {{ from {{ width: 0; }} to {{ width: 0; }} }} }}</style>"""
 
 _running: list[tuple] = []  # of the cell that runs: (when it began, its bar's handle)
 

@@ -104,8 +104,16 @@ def over_length(profile: str, costs: Costs = Costs(), names: tuple[str, ...] = O
                 calls = {n: functools.partial(step, m, batch) for n, m in models.items()}
                 times = interleaved(calls, costs.rounds, costs.patience_s)
                 for n, call in calls.items():
-                    records.append({"name": n, "label": VARIANTS[n].label, "frames": frames, "pass": what,
-                                    "seconds": times[n]["median_s"], "bytes": peak_bytes(call)})  # fmt: skip
+                    records.append(
+                        {
+                            "name": n,
+                            "label": VARIANTS[n].label,
+                            "frames": frames,
+                            "pass": what,
+                            "seconds": times[n]["median_s"],
+                            "bytes": peak_bytes(call),
+                        }
+                    )
     return records
 
 
@@ -126,8 +134,17 @@ def inference(
             batches = _batches(split, batch_size)
             calls = {n: functools.partial(_all, m, batches) for n, m in models.items()}
             times = interleaved(calls, rounds, 120.0, cpu_seconds)
-            records += [{"name": n, "label": VARIANTS[n].label, "rate": rate, "clips": len(test), "seconds": t["median_s"],
-                         "parameters": sum(p.numel() for p in models[n].parameters())} for n, t in times.items()]  # fmt: skip
+            records += [
+                {
+                    "name": n,
+                    "label": VARIANTS[n].label,
+                    "rate": rate,
+                    "clips": len(test),
+                    "seconds": t["median_s"],
+                    "parameters": sum(p.numel() for p in models[n].parameters()),
+                }
+                for n, t in times.items()
+            ]
     return records
 
 
@@ -153,8 +170,15 @@ def measure_costs(corpus: Corpus, profile: str, costs: Costs = Costs()) -> dict:
     test, encoder = _as_read(corpus, profile)
     text = test.text.dim if encoder.name == STORED else encoder.dim
     costs = replace(costs, widths=(text, test.audio.dim, test.vision.dim))
-    return {"corpus": corpus.name, "profile": profile, "batch": costs.batch, "words": WORDS, "provenance": environment() | {"threads": 1},
-            "over_length": over_length(profile, costs), "inference": inference(corpus, profile)}  # fmt: skip
+    return {
+        "corpus": corpus.name,
+        "profile": profile,
+        "batch": costs.batch,
+        "words": WORDS,
+        "provenance": environment() | {"threads": 1},
+        "over_length": over_length(profile, costs),
+        "inference": inference(corpus, profile),
+    }
 
 
 def costs_path(corpus: str, profile: str, folder: Path = REPOSITORY / "data" / "results") -> Path:

@@ -28,10 +28,15 @@ def inference_markdown(found: dict) -> str:
     """Table 7's counterpart as a page."""
     frame, p = inference_frame(found), found["provenance"]
     clips = found["inference"][0]["clips"]
-    lines = ["# Inference time", "", f"**Recorded, not computed here**: {found['corpus']}, {found['profile']} profile, "
-             f"{p['device'].split(',')[0]}, one thread, processor time, torch {p['versions']['torch']}, scan "
-             f"`{p['scan']}`, commit {p['commit']}, {p['date']}. All {clips} test clips in batches of 64; the frozen "
-             "text encoder's features are given to every network alike.", ""]  # fmt: skip
+    lines = [
+        "# Inference time",
+        "",
+        f"**Recorded, not computed here**: {found['corpus']}, {found['profile']} profile, "
+        f"{p['device'].split(',')[0]}, one thread, processor time, torch {p['versions']['torch']}, scan "
+        f"`{p['scan']}`, commit {p['commit']}, {p['date']}. All {clips} test clips in batches of 64; the frozen "
+        "text encoder's features are given to every network alike.",
+        "",
+    ]
     head = ("network", "parameters", "complete: s", "half missing: s", "ms a clip")
     times = ("complete", "half missing", "ms a clip")
     rows = [(r["label"], f"{r['parameters']:,}", *(f"{r[t]:.2f}" for t in times)) for _, r in frame.iterrows()]
@@ -40,8 +45,12 @@ def inference_markdown(found: dict) -> str:
     theirs = theirs[(theirs.paper == "MGMR-Net") & (theirs.table == 7)].pivot_table(
         index="model", columns="area", values="value", sort=False
     )
-    lines += ["", "**The paper's numbers** (MGMR-Net's Table 7; real MOSI, RTX 4090, with text encoder, what exactly "
-                  "was timed is not said):", ""]  # fmt: skip
+    lines += [
+        "",
+        "**The paper's numbers** (MGMR-Net's Table 7; real MOSI, RTX 4090, with text encoder, what exactly "
+        "was timed is not said):",
+        "",
+    ]
     rows = [(n, f"{r['complete']:.2f}", f"{r['0.5 missing']:.2f}") for n, r in theirs.iterrows()]
     lines.append(markdown.table(("network", "complete: s", "half missing: s"), rows))
     return "\n".join(lines) + "\n"
@@ -56,8 +65,15 @@ def length_figure(found: dict) -> matplotlib.figure.Figure:
         figure.subplots(1, 2), ("seconds", "bytes"), (1.0, 1e6), ("processor time, s", "peak memory, MB"), strict=True
     ):
         for name, part in frame.groupby("name", sort=False):
-            ax.loglog(part["frames"], part[column] / scale, marker="o", markersize=4, color=colour(name), label=part["label"].iloc[0],
-                      ls="--" if name == "mfmb_mamba" else "-")  # fmt: skip
+            ax.loglog(
+                part["frames"],
+                part[column] / scale,
+                marker="o",
+                markersize=4,
+                color=colour(name),
+                label=part["label"].iloc[0],
+                ls="--" if name == "mfmb_mamba" else "-",
+            )
         for power, style in ((1, ":"), (2, "-.")):
             x = frame["frames"].to_numpy()[[0, -1]]
             x0, x1 = x.min(), x.max()

@@ -50,8 +50,16 @@ def curve_figure(
         for name in [n for n in names if n in set(frame["name"])]:
             part = frame[frame["name"] == name]
             line, dashed = band(part, metric), name in ("mean", "text_ridge")
-            ax.plot(line.index, line["mean"], "--" if dashed else "-", marker=None if dashed else "o", markersize=3, color=colour(name),
-                    lw=2.2 if name in TWO else 1.2, label=part["label"].iloc[0])  # fmt: skip
+            ax.plot(
+                line.index,
+                line["mean"],
+                "--" if dashed else "-",
+                marker=None if dashed else "o",
+                markersize=3,
+                color=colour(name),
+                lw=2.2 if name in TWO else 1.2,
+                label=part["label"].iloc[0],
+            )
             ax.fill_between(line.index, line["low"], line["high"], color=colour(name), alpha=0.15, lw=0)
         ax.set(
             xlabel="missing rate (share of steps lost)",
@@ -69,8 +77,14 @@ def area_figure(records: Iterable[dict], title: str) -> matplotlib.figure.Figure
     frame = frame.sort_values("auilc mae", ascending=False)
     figure = matplotlib.figure.Figure(figsize=(9, 0.32 * len(frame) + 1.4), layout="constrained", dpi=120)
     for ax, metric in zip(figure.subplots(1, 2, sharey=True), ("mae", "corr"), strict=True):
-        _intervals(ax, frame["label"], frame[f"auilc {metric}"], frame[f"auilc {metric} low"], frame[f"auilc {metric} high"],
-                   [colour(n) for n in frame.index])  # fmt: skip
+        _intervals(
+            ax,
+            frame["label"],
+            frame[f"auilc {metric}"],
+            frame[f"auilc {metric} low"],
+            frame[f"auilc {metric} high"],
+            [colour(n) for n in frame.index],
+        )
         ax.set(xlabel=f"AUILC of {LABELS[metric]} (rates 0 to 1)")
     figure.suptitle(f"{title}: networks in order of their error, intervals over training seeds")
     return figure

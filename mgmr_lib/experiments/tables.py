@@ -24,9 +24,19 @@ METRICS = {
 }
 METRICS["mosei"] = METRICS["mosi"]
 HEADS = {
-    "acc7": "Acc-7", "acc5": "Acc-5", "acc3": "Acc-3", "acc2": "Acc-2", "f1": "F1", "acc2_non0": "Acc-2 neg/pos", "mae": "MAE",
-    "acc2_has0": "Acc-2 neg/nonneg", "f1_non0": "F1 neg/pos", "f1_has0": "F1 neg/nonneg", "corr": "Corr", "seconds": "seconds",
-}  # fmt: skip
+    "acc7": "Acc-7",
+    "acc5": "Acc-5",
+    "acc3": "Acc-3",
+    "acc2": "Acc-2",
+    "f1": "F1",
+    "acc2_non0": "Acc-2 neg/pos",
+    "mae": "MAE",
+    "acc2_has0": "Acc-2 neg/nonneg",
+    "f1_non0": "F1 neg/pos",
+    "f1_has0": "F1 neg/nonneg",
+    "corr": "Corr",
+    "seconds": "seconds",
+}
 AREA_WORDS = {
     "complete": "complete data (rate 0)",
     "mean": "plain mean over missing rates 0.0 to 0.9",

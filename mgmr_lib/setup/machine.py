@@ -83,9 +83,15 @@ def _system_refusal(machine: Machine) -> str | None:
         }.get(machine.system, f"torch has no wheels for Linux on {machine.processor}: use x86-64 or aarch64")
     if machine.system == "Linux" and machine.glibc < OLDEST_GLIBC:
         found = f"glibc {_dotted(machine.glibc)}" if machine.glibc else "another C library (musl, as on Alpine)"
-        return f"torch needs glibc {_dotted(OLDEST_GLIBC)} or newer and this Linux has {found}: use Debian 10, Ubuntu 20.04 or newer"
+        return (
+            f"torch needs glibc {_dotted(OLDEST_GLIBC)} or newer and this Linux has {found}: use Debian 10, "
+            "Ubuntu 20.04 or newer"
+        )
     if machine.system == "Darwin" and machine.macos < OLDEST_MACOS:
-        return f"torch needs macOS {OLDEST_MACOS} or newer and this is {machine.macos}: update macOS, or use another computer"
+        return (
+            f"torch needs macOS {OLDEST_MACOS} or newer and this is {machine.macos}: update macOS, or use another "
+            "computer"
+        )
     return None
 
 

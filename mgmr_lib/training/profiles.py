@@ -32,9 +32,22 @@ _MFMB = ("mfmb",)
 
 ROWS = (
     # Settings of the run.
-    Row({"pool_audio": 15, "pool_vision": 20, "epochs": 3, "max_clips": 256, "batch_size": 16, "lr": 2e-3,
-         "valid_rates": (0.0, 0.5), "ema": 0.9}, "fast"),
-    Row({"pool_audio": 32, "pool_vision": 40, "epochs": 12, "patience": 8, "ema": 0.99, "weight_decay": 0.01}, "laptop"),
+    Row(
+        {
+            "pool_audio": 15,
+            "pool_vision": 20,
+            "epochs": 3,
+            "max_clips": 256,
+            "batch_size": 16,
+            "lr": 2e-3,
+            "valid_rates": (0.0, 0.5),
+            "ema": 0.9,
+        },
+        "fast",
+    ),
+    Row(
+        {"pool_audio": 32, "pool_vision": 40, "epochs": 12, "patience": 8, "ema": 0.99, "weight_decay": 0.01}, "laptop"
+    ),
     Row({"text_encoder": "bert-base-uncased", "encoder_lr": 1e-5, "batch_size": 32}, "full"),
     Row({"batch_size": 16}, "full", family="sims"),
     # MGMR-Net; "full" is its Table 2.
@@ -48,18 +61,32 @@ ROWS = (
     # of sentences that none of its splits holds.
     Row({"d_state": 4, "expand": 1}, "fast", _MFMB),
     Row({"d_model": 32, "heads": 4, "ffn": 64, "d_lstm": 16, "d_mix": 32}, "fast", _MFMB, reading="paper"),
-    Row({"d_model": 20, "heads": 4, "depth": 1, "depth_cross": 1, "steps": 16, "macro_depth": 1, "gru_depth": 1},
-        "fast", _MFMB, reading="code"),
-    Row({"epochs": 8, "classes": 7, "class_targets": "two-hot", "dropout": 0.3, "hub": 4, "d_state": 8, "expand": 1},
-        "laptop", _MFMB),
+    Row(
+        {"d_model": 20, "heads": 4, "depth": 1, "depth_cross": 1, "steps": 16, "macro_depth": 1, "gru_depth": 1},
+        "fast",
+        _MFMB,
+        reading="code",
+    ),
+    Row(
+        {"epochs": 8, "classes": 7, "class_targets": "two-hot", "dropout": 0.3, "hub": 4, "d_state": 8, "expand": 1},
+        "laptop",
+        _MFMB,
+    ),
     Row({"class_step": 1 / 3}, "laptop", _MFMB, "sims"),  # seven classes from -1 to 1
-    Row({"d_model": 128, "input_dropout": 0.2, "d_lstm": 16, "d_mix": 8, "d_fine": 1}, "laptop", _MFMB, reading="paper"),
+    Row(
+        {"d_model": 128, "input_dropout": 0.2, "d_lstm": 16, "d_mix": 8, "d_fine": 1}, "laptop", _MFMB, reading="paper"
+    ),
     Row({"depth": 1, "depth_cross": 1, "gru_depth": 1, "macro_depth": 2}, "laptop", _MFMB, reading="code"),
     # "full" is its section "Experiments"; the loss weights, and what differs on SIMS, are its published code's.
     Row({"lr": 2e-3, "patience": 6, "batch_size": 24}, "full", _MFMB),
     Row({"alpha_text": 5.0, "alpha_audio": 2.0, "alpha_vision": 20.0, "dropout": 0.2}, "full", _MFMB, reading="code"),
-    Row({"alpha_text": 1.0, "alpha_audio": 0.01, "alpha_vision": 1e-4, "batch_size": 16, "depth_cross": 2},
-        "full", _MFMB, "sims", "code"),
+    Row(
+        {"alpha_text": 1.0, "alpha_audio": 0.01, "alpha_vision": 1e-4, "batch_size": 16, "depth_cross": 2},
+        "full",
+        _MFMB,
+        "sims",
+        "code",
+    ),
     # Its layers over time are as long as the corpus's longest sequences, in every profile.
     Row({"text_length": 50}, None, _MFMB, "mosi"),
     Row({"text_length": 50}, None, _MFMB, "mosei"),
@@ -75,12 +102,18 @@ ROWS = (
     Row({"d_text": 32, "d_audio": 16, "d_vision": 16, "d_fused": 32}, "fast", ("lmf",)),
     Row({"d_text": 64, "d_audio": 32, "d_vision": 32, "dropout": 0.2}, "laptop", ("lmf",)),
     Row({"d_model": 16, "heads": 4, "depth": 1, "depth_self": 1, "attention_dropout": 0.0}, "fast", ("mult",)),
-    Row({"d_model": 32, "heads": 4, "depth": 2, "depth_self": 1, "dropout": 0.2, "attention_dropout": 0.0},
-        "laptop", ("mult",)),
-    Row({"d_model": 12, "heads": 4, "depth": 1, "depth_gru": 1, "d_head": 32, "attention_dropout": 0.0},
-        "fast", ("tfr",)),
+    Row(
+        {"d_model": 32, "heads": 4, "depth": 2, "depth_self": 1, "dropout": 0.2, "attention_dropout": 0.0},
+        "laptop",
+        ("mult",),
+    ),
+    Row(
+        {"d_model": 12, "heads": 4, "depth": 1, "depth_gru": 1, "d_head": 32, "attention_dropout": 0.0},
+        "fast",
+        ("tfr",),
+    ),
     Row({"depth": 1, "depth_gru": 1, "d_head": 64, "attention_dropout": 0.0}, "laptop", ("tfr",)),
-)  # fmt: skip
+)
 
 
 def profile_settings(profile: str, model: str, family: str, reading: str | None) -> dict:

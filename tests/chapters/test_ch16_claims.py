@@ -110,8 +110,14 @@ def test_hybrid_attention_by_hand_is_the_librarys_with_its_gradients(seed):
     h = {k: m.project[k](s.x) for k, s in sequences.items()}
     h = {k: x + positions(x.shape[1], 8, x) for k, x in h.items()}
     within = {k: lambda x, k=k: ask(m.within[k], m.norm_within[k](x), m.norm_within[k](x), valid[k]) for k in h}
-    across = {(k, o): lambda x, z, k=k, o=o: ask(m.across[f"{k}_asks_{o}"], m.norm_across[k](x), m.norm_across[o](z), valid[o])
-              for k in h for o in h if o != k}  # fmt: skip
+    across = {
+        (k, o): lambda x, z, k=k, o=o: ask(
+            m.across[f"{k}_asks_{o}"], m.norm_across[k](x), m.norm_across[o](z), valid[o]
+        )
+        for k in h
+        for o in h
+        if o != k
+    }
     ours = {k: x + m.feed_forward[k](m.norm_between[k](x)) for k, x in hybrid(h, within, across).items()}
     theirs = m(sequences)
     for k in h:

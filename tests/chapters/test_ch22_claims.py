@@ -21,9 +21,19 @@ RATES = [i / 10 for i in range(11)]
 def record(name: str, seed: int, mae: float, acc5: float = 0.3) -> dict:
     """A record of the ledger with one mask seed and the same scores at every rate."""
     rows = [{"rate": r, "seed": 1, "mae": mae, "acc5": acc5} for r in RATES]
-    return {"name": name, "label": name.upper(), "corpus": "c", "profile": "laptop", "protocol": "B", "dataset": "mosi", "training_seed": seed,
-            "config": {}, "seconds": 1.0, "records": rows,
-            "provenance": {"device": "cpu", "versions": {"torch": "2"}, "commit": "x", "date": "today"}}  # fmt: skip
+    return {
+        "name": name,
+        "label": name.upper(),
+        "corpus": "c",
+        "profile": "laptop",
+        "protocol": "B",
+        "dataset": "mosi",
+        "training_seed": seed,
+        "config": {},
+        "seconds": 1.0,
+        "records": rows,
+        "provenance": {"device": "cpu", "versions": {"torch": "2"}, "commit": "x", "date": "today"},
+    }
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -93,8 +103,11 @@ def test_an_empty_ledger_is_said_to_be_empty():
 
 
 def test_verdicts_name_what_is_told_apart():
-    runs = [record(n, s, m) for n, values in (("mgmr", (1.0, 1.1, 0.9)), ("mgmr_no_s1", (1.5, 1.61, 1.4)), ("mgmr_no_s2", (1.1, 1.0, 0.95)))
-            for s, m in enumerate(values)]  # fmt: skip
+    runs = [
+        record(n, s, m)
+        for n, values in (("mgmr", (1.0, 1.1, 0.9)), ("mgmr_no_s1", (1.5, 1.61, 1.4)), ("mgmr_no_s2", (1.1, 1.0, 0.95)))
+        for s, m in enumerate(values)
+    ]
     runs.append(record("mgmr_no_recon", 0, 2.0))  # one seed: no interval, no verdict
     frame = draw.verdicts(runs, holm)
     assert frame["label"].tolist() == ["MGMR-Net w/o S-1", "MGMR-Net w/o S-2"]

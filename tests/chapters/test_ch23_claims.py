@@ -88,11 +88,27 @@ def test_an_absent_record_is_said_to_be_absent_and_a_present_one_is_drawn():
     fig = plt.figure()
     draw.recorded_lengths(fig, None)
     assert "not recorded" in fig.axes[0].get_title() + fig.axes[0].get_title("left")
-    rows = [{"name": "mgmr", "label": "MGMR-Net", "frames": f, "pass": p, "seconds": f / 10, "bytes": f * 1e6}
-            for f in (20, 10) for p in ("forward", "train step")]  # fmt: skip
-    found = {"corpus": "toy", "profile": "laptop", "over_length": rows,
-             "provenance": {"device": "cpu, 1", "versions": {"torch": "2"}, "scan": "native", "commit": "x", "date": "today"},
-             "inference": [{"name": "mgmr", "label": "MGMR-Net", "rate": r, "clips": 10, "seconds": 1 + r, "parameters": 5} for r in (0.0, 0.5)]}  # fmt: skip
+    rows = [
+        {"name": "mgmr", "label": "MGMR-Net", "frames": f, "pass": p, "seconds": f / 10, "bytes": f * 1e6}
+        for f in (20, 10)
+        for p in ("forward", "train step")
+    ]
+    found = {
+        "corpus": "toy",
+        "profile": "laptop",
+        "over_length": rows,
+        "provenance": {
+            "device": "cpu, 1",
+            "versions": {"torch": "2"},
+            "scan": "native",
+            "commit": "x",
+            "date": "today",
+        },
+        "inference": [
+            {"name": "mgmr", "label": "MGMR-Net", "rate": r, "clips": 10, "seconds": 1 + r, "parameters": 5}
+            for r in (0.0, 0.5)
+        ],
+    }
     fig = plt.figure()
     draw.recorded_lengths(fig, found)
     assert [list(ax.lines[0].get_ydata()) for ax in fig.axes] == [[1.0, 2.0], [10.0, 20.0]]

@@ -207,7 +207,10 @@ def test_a_failing_cell_writes_nothing(course):
 
 
 def test_regions_keep_their_indentation():
-    code = "def f():\n    for i in x:\n        # SOLUTION\n        a = 1\n\n        b = 2\n        # END SOLUTION\n    return 1\n"
+    code = (
+        "def f():\n    for i in x:\n        # SOLUTION\n        a = 1\n\n        b = 2\n        # END SOLUTION\n "
+        "   return 1\n"
+    )
     assert edition_code(code, LEARNER) == (
         "def f():\n    for i in x:\n        raise NotImplementedError  # your code here\n    return 1\n"
     )

@@ -43,13 +43,19 @@ READ_DIRECTLY = {
     "labels (n, 1, 1)": lambda d: changed(d, regression_labels=lambda v: v[:, None, None]),
     "labels a list of lists": lambda d: changed(d, regression_labels=lambda v: [[float(x)] for x in v]),
     "torch tensors": lambda d: changed(
-        d, **{k: (lambda v: torch.from_numpy(np.asarray(v))) for k in ("audio", "vision", "text_bert", "regression_labels")}
+        d,
+        **{
+            k: (lambda v: torch.from_numpy(np.asarray(v)))
+            for k in ("audio", "vision", "text_bert", "regression_labels")
+        },
     ),
     "a transposed tensor": lambda d: changed(
         d, vision=lambda v: torch.from_numpy(np.ascontiguousarray(v.swapaxes(0, 2))).permute(2, 1, 0)
     ),
-    "parts of one tensor": lambda d: changed(d, audio=lambda v: torch.cat([torch.zeros(1, *v.shape[1:]), torch.from_numpy(v)])[1:]),
-}  # fmt: skip
+    "parts of one tensor": lambda d: changed(
+        d, audio=lambda v: torch.cat([torch.zeros(1, *v.shape[1:]), torch.from_numpy(v)])[1:]
+    ),
+}
 
 
 @pytest.mark.parametrize("case", READ_DIRECTLY)
@@ -203,8 +209,11 @@ def test_what_no_layout_explains_is_one_sentence(tmp_path, name):
     clip = ((["a"], np.ones((2, 3)), np.ones((2, 3))), 1.0, "x")
     numbers = ((np.arange(3), np.ones((2, 3)), np.ones((2, 3))), 1.0, "x")
     contents = {
-        "no split": {"a": 1}, "unknown": {"train": 3}, "clips": {"train": [clip, clip[:1]]}, "numbers": {"train": [numbers]}
-    }  # fmt: skip
+        "no split": {"a": 1},
+        "unknown": {"train": 3},
+        "clips": {"train": [clip, clip[:1]]},
+        "numbers": {"train": [numbers]},
+    }
     source = tmp_path / "folder"
     source.mkdir()
     if name in contents:
@@ -253,10 +262,16 @@ def test_a_tensor_stays_within_its_numbers(tmp_path):
 
     assert load(forged(tmp_path, (2, 2), (1, 2)))["train"].tolist() == [[0, 2], [1, 3]]
     for broken in (
-        dict(size=(5,), stride=(1,)), dict(size=(2,), stride=(4,)), dict(size=(1,), stride=(1,), offset=4),
-        dict(size=(-1,), stride=(1,)), dict(size=(2,), stride=(-1,)), dict(size=(2, 2), stride=(1,)),
-        dict(size=(1 << 50,), stride=(0,)), dict(size=(4,), stride=(1,), count=5), dict(size=(4,), stride=(1,), count=-1),
-    ):  # fmt: skip
+        dict(size=(5,), stride=(1,)),
+        dict(size=(2,), stride=(4,)),
+        dict(size=(1,), stride=(1,), offset=4),
+        dict(size=(-1,), stride=(1,)),
+        dict(size=(2,), stride=(-1,)),
+        dict(size=(2, 2), stride=(1,)),
+        dict(size=(1 << 50,), stride=(0,)),
+        dict(size=(4,), stride=(1,), count=5),
+        dict(size=(4,), stride=(1,), count=-1),
+    ):
         with pytest.raises(CourseError):
             load(forged(tmp_path, **broken))
     assert not os.path.exists(tmp_path / "executed")

@@ -43,9 +43,12 @@ FORBIDDEN = (
     "ctypes.dlopen",
 )
 bounded = settings(
-    max_examples=EXAMPLES, deadline=None, derandomize="MGMR_FUZZ" not in os.environ, database=None,
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize="MGMR_FUZZ" not in os.environ,
+    database=None,
     suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+)
 _watching: list[list[str]] = []
 
 
@@ -78,8 +81,10 @@ def small_data() -> dict:
 
 
 def with_tensors() -> dict:
-    return {s: {k: torch.from_numpy(v) if isinstance(v, np.ndarray) and v.dtype.kind == "f" else v for k, v in part.items()}
-            for s, part in small_data().items()}  # fmt: skip
+    return {
+        s: {k: torch.from_numpy(v) if isinstance(v, np.ndarray) and v.dtype.kind == "f" else v for k, v in part.items()}
+        for s, part in small_data().items()
+    }
 
 
 def archive() -> bytes:
@@ -160,8 +165,23 @@ VALUES = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=13), st.dictionaries(st.text(max_size=3), inner, max_size=3)),
     max_leaves=20,
 )
-KEYS = ["id", "raw_text", "text", "text_bert", "audio", "vision", "audio_lengths", "vision_lengths", "regression_labels",
-        "annotations", "classification_labels", "labels", "label", "video", "extra"]  # fmt: skip
+KEYS = [
+    "id",
+    "raw_text",
+    "text",
+    "text_bert",
+    "audio",
+    "vision",
+    "audio_lengths",
+    "vision_lengths",
+    "regression_labels",
+    "annotations",
+    "classification_labels",
+    "labels",
+    "label",
+    "video",
+    "extra",
+]
 
 
 @bounded

@@ -242,18 +242,21 @@ def test_sims_labels(tmp_path):
 # --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("place, key, dataset, family, word", [
-    ("file.pkl", None, None, "mosi", "beyond [-1, 1]"),
-    ("CMU-MOSEI/Processed/unaligned_50.pkl", None, None, "mosei", "folder is named CMU-MOSEI"),
-    ("MOSI/unaligned_50.pkl", None, None, "mosi", "folder is named MOSI"),
-    ("my-mosei-notes/file.pkl", None, None, "mosi", "beyond [-1, 1]"),
-    ("ch-sims/mosi.pkl", None, None, "mosi", "file is named mosi.pkl"),
-    ("mosi/mosei_raw.pkl", None, None, "mosei", "file is named mosei_raw.pkl"),
-    ("mosi/file.pkl", "MOSEI", None, "mosei", "calls itself MOSEI"),
-    ("mosi/file.pkl", "MOSEI", "mosi", "mosi", "--dataset"),
-    ("mosi/file.pkl", "imdb", "classroom-mosei", "mosei", "--dataset"),
-    ("sims/file.pkl", 7, "MOSI", "mosi", "--dataset"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "place, key, dataset, family, word",
+    [
+        ("file.pkl", None, None, "mosi", "beyond [-1, 1]"),
+        ("CMU-MOSEI/Processed/unaligned_50.pkl", None, None, "mosei", "folder is named CMU-MOSEI"),
+        ("MOSI/unaligned_50.pkl", None, None, "mosi", "folder is named MOSI"),
+        ("my-mosei-notes/file.pkl", None, None, "mosi", "beyond [-1, 1]"),
+        ("ch-sims/mosi.pkl", None, None, "mosi", "file is named mosi.pkl"),
+        ("mosi/mosei_raw.pkl", None, None, "mosei", "file is named mosei_raw.pkl"),
+        ("mosi/file.pkl", "MOSEI", None, "mosei", "calls itself MOSEI"),
+        ("mosi/file.pkl", "MOSEI", "mosi", "mosi", "--dataset"),
+        ("mosi/file.pkl", "imdb", "classroom-mosei", "mosei", "--dataset"),
+        ("sims/file.pkl", 7, "MOSI", "mosi", "--dataset"),
+    ],
+)
 def test_family(tmp_path, place, key, dataset, family, word):
     path = tmp_path / "x" / "y" / place
     path.parent.mkdir(parents=True)
@@ -282,8 +285,24 @@ def test_files_that_are_no_pickles(tmp_path):
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "fifo.pkl")
         refused(tmp_path / "fifo.pkl", "regular file")
-    for text in ("hello world\n", "id,text\n1,good\n", "columns,a,b\n1,2\n", "Plain words", "I am\n", '{"train": 1}',
-                 "Sätze\n", "version https://git-lfs\n", "0", "(((", "Lorem\n", "N\n", "t", "R", "b", "<html>"):  # fmt: skip
+    for text in (
+        "hello world\n",
+        "id,text\n1,good\n",
+        "columns,a,b\n1,2\n",
+        "Plain words",
+        "I am\n",
+        '{"train": 1}',
+        "Sätze\n",
+        "version https://git-lfs\n",
+        "0",
+        "(((",
+        "Lorem\n",
+        "N\n",
+        "t",
+        "R",
+        "b",
+        "<html>",
+    ):
         said = refused(write(tmp_path, text.encode()))
         assert "text file" in said or "not a dict" in said, (text, said)
     refused(write(tmp_path, b"\x00\x01\x02" * 500), "not a pickle")
@@ -315,9 +334,10 @@ def test_flipped_bytes_never_escape_as_another_error(tmp_path):
     assert outcomes["refused"] > 50
 
 
-@pytest.mark.parametrize("value, word", [
-    ([1, 2], "list"), ("text", "str"), (None, "NoneType"), (3, "int"), (np.arange(3), "numpy array"), ((1,), "tuple"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "value, word",
+    [([1, 2], "list"), ("text", "str"), (None, "NoneType"), (3, "int"), (np.arange(3), "numpy array"), ((1,), "tuple")],
+)
 def test_pickles_of_other_things(tmp_path, value, word):
     refused(write(tmp_path, value), f"holds a {word}", "not a dict")
 
@@ -501,22 +521,25 @@ def _forged(dtype_state, shape=(1,), raw=b"A" * 8, spec="O8"):
     return out.getvalue()
 
 
-@pytest.mark.parametrize("raw", [
-    _forged((3, "|", None, None, None, -1, -1, 0)),  # object dtype without its flag
-    _forged((3, "|", None, None, None, -1, -1, 63)),
-    _forged((3, "|", None, ("a",), {"a": 1}, 8, 8, 0), spec="f8"),
-    _forged((3, "<", None, None, None, -1, -1, 0), spec="V8"),
-    _forged((3, "<", None, None, None, -1, -1, 0), spec="f8,O"),
-    _forged((4, "<", None, None, None, -1, -1, 0, ({}, ("D", 1, 1, 1))), spec="M8"),
-    _forged((3, "<", None, None, None, -1, -1, 0), shape=(10**12,), spec="f8"),
-    _forged((3, "<", None, None, None, -1, -1, 0), shape=(-1,), spec="f8"),
-    _forged((3, "<", None, None, None, -1, -1, 0), shape=(2**80, 0), raw=b"", spec="f8"),
-    _forged((3, "<", None, None, None, -1, -1, 0), shape=(1.0,), spec="f8"),
-    _forged((3, "<", None, None, None, -1, -1, 0), shape="a", spec="f8"),
-    _forged((3, "<", None, None, None, 10**9, 4, 0), spec="U100000000"),
-    _forged((), spec="f8"),
-    _forged(None, spec="f8"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "raw",
+    [
+        _forged((3, "|", None, None, None, -1, -1, 0)),  # object dtype without its flag
+        _forged((3, "|", None, None, None, -1, -1, 63)),
+        _forged((3, "|", None, ("a",), {"a": 1}, 8, 8, 0), spec="f8"),
+        _forged((3, "<", None, None, None, -1, -1, 0), spec="V8"),
+        _forged((3, "<", None, None, None, -1, -1, 0), spec="f8,O"),
+        _forged((4, "<", None, None, None, -1, -1, 0, ({}, ("D", 1, 1, 1))), spec="M8"),
+        _forged((3, "<", None, None, None, -1, -1, 0), shape=(10**12,), spec="f8"),
+        _forged((3, "<", None, None, None, -1, -1, 0), shape=(-1,), spec="f8"),
+        _forged((3, "<", None, None, None, -1, -1, 0), shape=(2**80, 0), raw=b"", spec="f8"),
+        _forged((3, "<", None, None, None, -1, -1, 0), shape=(1.0,), spec="f8"),
+        _forged((3, "<", None, None, None, -1, -1, 0), shape="a", spec="f8"),
+        _forged((3, "<", None, None, None, 10**9, 4, 0), spec="U100000000"),
+        _forged((), spec="f8"),
+        _forged(None, spec="f8"),
+    ],
+)
 def test_forged_arrays(tmp_path, raw):
     said = refused(write(tmp_path, raw))
     assert "refused" in said or "damaged" in said
@@ -584,8 +607,10 @@ def make_corpus(n=6, family="sims"):
     def split(name):
         lengths = rng.integers(2, 8, n)
         ids = np.where(np.arange(9) < lengths[:, None], rng.integers(200, 900, (n, 9)), 0)
-        ragged = [Ragged(rng.normal(size=(k.sum(), d)).astype(np.float32), k.astype(np.int64), 12)
-                  for k, d in ((rng.integers(1, 12, n), 3), (np.full(n, 1), 5))]  # fmt: skip
+        ragged = [
+            Ragged(rng.normal(size=(k.sum(), d)).astype(np.float32), k.astype(np.int64), 12)
+            for k, d in ((rng.integers(1, 12, n), 3), (np.full(n, 1), 5))
+        ]
         labels = np.array([-1, -0.2, 0, 0.4, 1, 0], np.float32)
         text = tuple(f"{name} näh {i} 好" for i in range(n))
         extra = {"sarcasm": np.arange(n) % 2 == 0, "regression_labels_T": labels[::-1].copy()}

@@ -200,11 +200,26 @@ def test_accepts_columns_lists_and_tensors():
     assert evaluate(tensor, torch.tensor([1.0, -1.0]), "mosi") == expected
 
 
-@pytest.mark.parametrize("p, y", [
-    ([np.nan, 1.0], [1.0, 1.0]), ([1.0, 1.0], [np.nan, 1.0]), ([np.inf], [1.0]), ([1.0], [-np.inf]),
-    ([1.0, 2.0], [1.0]), ([1.0], [1.0, 2.0]), ([], []), (np.zeros((0, 1)), []), (np.zeros((2, 2)), np.zeros(4)),
-    (np.zeros((2, 2)), np.zeros((2, 2))), (1.0, 1.0), (["a"], [1.0]), ([None], [1.0]), ([1j], [1.0]), ([[1.0], [2.0]], [1.0]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "p, y",
+    [
+        ([np.nan, 1.0], [1.0, 1.0]),
+        ([1.0, 1.0], [np.nan, 1.0]),
+        ([np.inf], [1.0]),
+        ([1.0], [-np.inf]),
+        ([1.0, 2.0], [1.0]),
+        ([1.0], [1.0, 2.0]),
+        ([], []),
+        (np.zeros((0, 1)), []),
+        (np.zeros((2, 2)), np.zeros(4)),
+        (np.zeros((2, 2)), np.zeros((2, 2))),
+        (1.0, 1.0),
+        (["a"], [1.0]),
+        ([None], [1.0]),
+        ([1j], [1.0]),
+        ([[1.0], [2.0]], [1.0]),
+    ],
+)
 @pytest.mark.parametrize("dataset", ["mosi", "sims"])
 def test_refuses_what_cannot_be_measured(p, y, dataset):
     with pytest.raises(ValueError):

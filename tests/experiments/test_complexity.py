@@ -11,10 +11,25 @@ COSTS = complexity.Costs(frames=(20, 40), batch=2, rounds=1, widths=(6, 3, 4))
 
 
 def recorded(rows):
-    return {"corpus": "toy", "profile": "fast", "batch": 2, "words": 50, "over_length": rows,
-            "provenance": {"device": "cpu, 1 threads", "versions": {"torch": "2"}, "scan": "chunked", "commit": "abc", "date": "2026-01-01"},
-            "inference": [{"name": n, "label": n.upper(), "rate": r, "clips": 10, "seconds": 1.0 + r, "parameters": 12345}
-                          for n in ("mgmr", "concat") for r in (0.0, 0.5)]}  # fmt: skip
+    return {
+        "corpus": "toy",
+        "profile": "fast",
+        "batch": 2,
+        "words": 50,
+        "over_length": rows,
+        "provenance": {
+            "device": "cpu, 1 threads",
+            "versions": {"torch": "2"},
+            "scan": "chunked",
+            "commit": "abc",
+            "date": "2026-01-01",
+        },
+        "inference": [
+            {"name": n, "label": n.upper(), "rate": r, "clips": 10, "seconds": 1.0 + r, "parameters": 12345}
+            for n in ("mgmr", "concat")
+            for r in (0.0, 0.5)
+        ],
+    }
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +39,8 @@ def rows():
 
 def test_one_record_for_each_network_length_and_pass_and_longer_input_takes_more_memory(rows):
     assert {(r["name"], r["frames"], r["pass"]) for r in rows} == {
-        (n, f, p) for n in ("mgmr", "mult") for f in (20, 40) for p in ("forward", "train step")}  # fmt: skip
+        (n, f, p) for n in ("mgmr", "mult") for f in (20, 40) for p in ("forward", "train step")
+    }
     held = {(r["name"], r["frames"], r["pass"]): r["bytes"] for r in rows}
     assert held["mgmr", 40, "train step"] > held["mgmr", 20, "train step"] > held["mgmr", 20, "forward"] > 0
     assert all(r["seconds"] > 0 for r in rows)

@@ -18,9 +18,20 @@ def made(name="mgmr", seed=1111, shift=0.0, config=True, rates=RATES):
         for r in rates
         for s in (1, 2)
     ]
-    record = {"name": name, "label": name.upper(), "corpus": "toy", "dataset": "mosi", "split": "test", "protocol": "B",
-              "profile": "laptop", "training_seed": seed, "fingerprint": "f", "records": rows, "config": None,
-              "provenance": {"device": "cpu", "commit": "abc", "date": "2026-01-01", "versions": {"torch": "2"}}}  # fmt: skip
+    record = {
+        "name": name,
+        "label": name.upper(),
+        "corpus": "toy",
+        "dataset": "mosi",
+        "split": "test",
+        "protocol": "B",
+        "profile": "laptop",
+        "training_seed": seed,
+        "fingerprint": "f",
+        "records": rows,
+        "config": None,
+        "provenance": {"device": "cpu", "commit": "abc", "date": "2026-01-01", "versions": {"torch": "2"}},
+    }
     if config:
         record |= {
             "config": {"seed": seed},
@@ -41,10 +52,18 @@ def test_a_record_comes_back_as_it_was_written_and_knows_its_place(tmp_path):
     assert ledger.read_ledger(tmp_path, "f-mosi", "full") == []
 
 
-@pytest.mark.parametrize("old, new", [
-    ('"mae": 1.3,', '"mae": 1.2,'), ('"corr": 0.8}', '"corr": 0.9}'), ('"training_seed": 1111', '"training_seed": 1112'),
-    ('"commit": "abc"', '"commit": "abd"'), ('"digest"', '"digests"'), ("]", ""), ('"seconds": 60.0,', ""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ('"mae": 1.3,', '"mae": 1.2,'),
+        ('"corr": 0.8}', '"corr": 0.9}'),
+        ('"training_seed": 1111', '"training_seed": 1112'),
+        ('"commit": "abc"', '"commit": "abd"'),
+        ('"digest"', '"digests"'),
+        ("]", ""),
+        ('"seconds": 60.0,', ""),
+    ],
+)
 def test_one_edited_place_is_noticed_and_the_file_is_named(tmp_path, old, new):
     path = ledger.write_record(tmp_path, made())
     text = path.read_text()

@@ -22,10 +22,15 @@ def fill(root, concat, side=1):
     (figures / "curve.png").write_bytes(b"")
 
 
-@pytest.mark.parametrize("concat, side, words", [
-    (0.2, 1, ("**better**", "**better**")), (0.0, 1, ("not told apart", "not told apart")), (-0.2, 1, ("**worse**", "**worse**")),
-    (0.2, -1, ("**better**", "**worse**")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "concat, side, words",
+    [
+        (0.2, 1, ("**better**", "**better**")),
+        (0.0, 1, ("not told apart", "not told apart")),
+        (-0.2, 1, ("**worse**", "**worse**")),
+        (0.2, -1, ("**better**", "**worse**")),
+    ],
+)
 def test_the_verdict_is_what_the_paired_intervals_say_of_each_measure(tmp_path, concat, side, words):
     fill(tmp_path, concat, side)
     text = results_page.results_section(tmp_path)

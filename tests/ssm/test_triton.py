@@ -87,8 +87,9 @@ flags = dict(SOFTPLUS=True, B_CONSTANT=False, C_CONSTANT=False, CHUNK=16, TILE=3
 half = "u delta z y dy du ddelta dz B C".split()
 for kernel in (triton_scan.scan_forward, triton_scan.scan_backward):
     names = kernel.arg_names
-    signature = {n: "constexpr" if n in flags else "i32" if n in "E L N G sb sl".split() else "*bf16" if n in half else "*fp32"
-                 for n in names}
+    signature = {n: "constexpr" if n in flags else
+                 "i32" if n in "E L N G sb sl".split() else
+                 "*bf16" if n in half else "*fp32" for n in names}
     constants = {(names.index(n),): v for n, v in flags.items()}
     source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
     compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": 1})

@@ -35,9 +35,26 @@ def free_port() -> int:
 def history(tmp_path, processes: int) -> list[dict]:
     script, folder = tmp_path / "train.py", tmp_path / f"run{processes}"
     script.write_text(SCRIPT.format(root=str(ROOT)))
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(processes), "--num_machines", "1",
-               "--mixed_precision", "no", "--dynamo_backend", "no", "--num_cpu_threads_per_process", "1",
-               "--main_process_port", str(free_port()), str(script), str(folder)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--cpu",
+        "--num_processes",
+        str(processes),
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        "--num_cpu_threads_per_process",
+        "1",
+        "--main_process_port",
+        str(free_port()),
+        str(script),
+        str(folder),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads((folder / "result.json").read_text())["history"]

@@ -155,9 +155,16 @@ def test_a_learning_rate_that_is_far_too_large_ends_in_the_sentence(tmp_path):
 # ---- checkpoints that are not ours -----------------------------------------------------------------------------------
 
 STATES = [
-    {}, {"epoch": "two"}, {"epoch": 1.5}, {"epoch": 3, "history": []}, {"best": "low"}, {"best": float("nan")}, {"history": 3},
-    {"epoch": None}, {"epoch": 1, "history": [{}, {}]},
-]  # fmt: skip
+    {},
+    {"epoch": "two"},
+    {"epoch": 1.5},
+    {"epoch": 3, "history": []},
+    {"best": "low"},
+    {"best": float("nan")},
+    {"history": 3},
+    {"epoch": None},
+    {"epoch": 1, "history": [{}, {}]},
+]
 
 
 @pytest.mark.parametrize("state", STATES, ids=str)
@@ -252,7 +259,8 @@ def train(folder, moment):
     train_run(config(epochs=2), folder, toy_corpus(), quiet=True)
 
 folders, moments = sys.argv[1::2], sys.argv[2::2]
-for folder, moment in zip(folders, moments, strict=True):  # a process each, from one that has imported everything and computed nothing
+for folder, moment in zip(folders, moments, strict=True):
+    # a process each, from one that has imported everything and computed nothing
     child = os.fork()
     if child == 0:
         train(folder, moment)

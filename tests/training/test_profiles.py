@@ -54,8 +54,18 @@ def test_each_reading_of_mfmb_net_has_its_own_settings():
 
 @pytest.mark.parametrize("reading", ["paper", "code"])
 def test_older_records_held_both_readings_settings(reading):
-    old = {"reading": reading, "d_model": 128, "heads": 4, "hub": 2, "gate": "sigmoid", "input_dropout": 0.2, "code_d_model": 12,
-           "code_heads": 3, "code_steps_audio": 40, "classes": 7}  # fmt: skip
+    old = {
+        "reading": reading,
+        "d_model": 128,
+        "heads": 4,
+        "hub": 2,
+        "gate": "sigmoid",
+        "input_dropout": 0.2,
+        "code_d_model": 12,
+        "code_heads": 3,
+        "code_steps_audio": 40,
+        "classes": 7,
+    }
     expected = (
         {
             "reading": "paper",

@@ -67,7 +67,8 @@ EXERCISES = [
                 "dropped",
                 lambda words, keep: [w for w, k in zip(words, keep, strict=True) if k],
                 "out of the list",
-                'Lost words are left out of the list: each must leave an "[UNK]" in its place, or nobody knows where it stood.',
+                'Lost words are left out of the list: each must leave an "[UNK]" in its place, or nobody knows where '
+                "it stood.",
             ),
             Wrong(
                 "blanked",
@@ -112,13 +113,15 @@ EXERCISES = [
                 "abs of the mean",
                 lambda predictions, labels: abs(_signed(predictions, labels)),
                 "too late",
-                "abs comes too late: after the sum, errors up and down have eaten each other. Take it for each sentence.",
+                "abs comes too late: after the sum, errors up and down have eaten each other. Take it for each "
+                "sentence.",
             ),
             Wrong(
                 "not divided",
                 lambda predictions, labels: mean_absolute_error(predictions, labels) * len(labels),
                 "divide",
-                "This is the sum of the distances: divide it by their number, so that more sentences do not mean more error.",
+                "This is the sum of the distances: divide it by their number, so that more sentences do not mean more "
+                "error.",
             ),
             Wrong(
                 "squared",

@@ -228,7 +228,8 @@ EXERCISES = [
                 "linear",
                 lambda steps: 1 - 1 / steps,
                 "same share",
-                "1 - 1/steps is the fading of a memory that loses the same amount every step; ours loses the same share.",
+                "1 - 1/steps is the fading of a memory that loses the same amount every step; ours loses the same "
+                "share.",
             ),
             Wrong(
                 "half at once",
@@ -264,7 +265,8 @@ EXERCISES = [
         reference=vector_step,
         cases=_vector_cases,
         hints=(
-            "Follow a quarter turn by hand: when the second entry is computed, which first entry does it read, old or new?",
+            "Follow a quarter turn by hand: when the second entry is computed, which first entry does it read, old or "
+            "new?",
             "h and B are lists of n numbers, A is a list of n rows; build a new list of n numbers and leave h alone.",
         ),
         after="All n entries of the new state read the same old state.",
@@ -273,7 +275,8 @@ EXERCISES = [
                 "updated in place",
                 _in_place,
                 "already been overwritten",
-                "Later entries read earlier ones that have already been overwritten: compute all of them from the old state.",
+                "Later entries read earlier ones that have already been overwritten: compute all of them from the old "
+                "state.",
             ),
             Wrong(
                 "columns for rows",
@@ -303,7 +306,8 @@ EXERCISES = [
         reference=is_stable,
         cases=_stable_cases,
         hints=(
-            "Solve p² - trace p + det = 0: the poles are (trace ± cmath.sqrt(trace² - 4 det)) / 2. Both must be smaller than 1 in abs.",
+            "Solve p² - trace p + det = 0: the poles are (trace ± cmath.sqrt(trace² - 4 det)) / 2. Both must be "
+            "smaller than 1 in abs.",
             "A is a list of two rows of two numbers; two complex poles come from it; the answer is one True or False.",
         ),
         after="The poles decide, not the entries: a large entry beside the diagonal is harmless for stability.",
@@ -312,7 +316,8 @@ EXERCISES = [
                 "entries",
                 lambda A: all(abs(v) < 1 for row in A for v in row),
                 "entries",
-                "This looks at the entries of A; a matrix with small entries can grow, and one with a large entry can fade.",
+                "This looks at the entries of A; a matrix with small entries can grow, and one with a large entry can "
+                "fade.",
             ),
             Wrong(
                 "determinant",
@@ -324,19 +329,22 @@ EXERCISES = [
                 "real parts",
                 lambda A: all(abs(p.real) < 1 for p in poles(A)),
                 "real part",
-                "This looks at the real part alone: a pole far up the imaginary axis grows too. Take abs of the complex number.",
+                "This looks at the real part alone: a pole far up the imaginary axis grows too. Take abs of the "
+                "complex number.",
             ),
             Wrong(
                 "continuous time",
                 lambda A: all(p.real < 0 for p in poles(A)),
                 "continuous time",
-                "Real parts below zero are the rule of continuous time; with steps, the poles must lie inside the unit circle.",
+                "Real parts below zero are the rule of continuous time; with steps, the poles must lie inside the unit "
+                "circle.",
             ),
             Wrong(
                 "circle included",
                 lambda A: all(abs(p) <= 1 for p in poles(A)),
                 "on the circle",
-                "A pole on the circle never fades, and some input drives it beyond all bounds. Inside means strictly inside.",
+                "A pole on the circle never fades, and some input drives it beyond all bounds. Inside means strictly "
+                "inside.",
             ),
             Wrong(
                 "one pole suffices",

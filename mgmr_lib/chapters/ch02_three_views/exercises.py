@@ -98,7 +98,8 @@ EXERCISES = [
         reference=hold,
         cases=_hold_cases,
         hints=(
-            "The state fades by exp(dt A) within the step; the input enters at every moment of it and fades from then on.",
+            "The state fades by exp(dt A) within the step; the input enters at every moment of it and fades from then "
+            "on.",
             "A, B and dt are numbers; return a pair of numbers, exp(dt A) and (exp(dt A) - 1) / A times B.",
         ),
         after="Halve dt and the factor becomes its own square root: the memory in seconds stays.",
@@ -113,7 +114,8 @@ EXERCISES = [
                 "Mamba's input",
                 lambda A, B, dt: (math.exp(dt * A), dt * B),
                 "does not fade",
-                "The factor is right, but your input does not fade within its step: that is Mamba's shortcut, right for small dt.",
+                "The factor is right, but your input does not fade within its step: that is Mamba's shortcut, right "
+                "for small dt.",
             ),
             Wrong(
                 "dt forgotten",
@@ -131,7 +133,8 @@ EXERCISES = [
                 "B undiscretised",
                 lambda A, B, dt: (math.exp(dt * A), B),
                 "whatever its length",
-                "Your input enters with the same weight in a step, whatever its length: twice the frames would shout twice as loud.",
+                "Your input enters with the same weight in a step, whatever its length: twice the frames would shout "
+                "twice as loud.",
             ),
         ),
     ),
@@ -143,7 +146,8 @@ EXERCISES = [
         reference=seen_turns,
         cases=_turn_cases,
         hints=(
-            "Whole turns between two frames leave no trace: add or take away whole turns until at most half a turn is left.",
+            "Whole turns between two frames leave no trace: add or take away whole turns until at most half a turn is "
+            "left.",
             "Two numbers in, one out: with rate = 1 / dt, shift by rate / 2, take the rest modulo rate, shift back.",
         ),
         after="Only what lies below half the frame rate is what it seems.",
@@ -158,7 +162,8 @@ EXERCISES = [
                 "clipped",
                 lambda f, dt: max(-0.5 / dt, min(f, 0.5 / dt)),
                 "as a limit",
-                "You treat half the frame rate as a limit; a faster wheel does not look stuck there, it looks slower or reversed.",
+                "You treat half the frame rate as a limit; a faster wheel does not look stuck there, it looks slower "
+                "or reversed.",
             ),
             Wrong(
                 "sign lost",
@@ -188,8 +193,10 @@ EXERCISES = [
         reference=kernel,
         cases=_kernel_cases,
         hints=(
-            "How does an input of j steps ago reach the output? It enters by Bb, fades j times by Ab, and is read by C.",
-            "Ab, Bb and C are tensors of n numbers; for each j take the product C Ab**j Bb and sum over n: K has `length` numbers.",
+            "How does an input of j steps ago reach the output? It enters by Bb, fades j times by Ab, and is read by "
+            "C.",
+            "Ab, Bb and C are tensors of n numbers; for each j take the product C Ab**j Bb and sum over n: K has "
+            "`length` numbers.",
         ),
         after="The kernel is the impulse response of notebook 01, and holds everything about the system but its state.",
         wrong=(
@@ -197,7 +204,8 @@ EXERCISES = [
                 "one power too many",
                 lambda A, B, C, m: kernel(A, A * B, C, m),
                 "this very step",
-                "Every entry has one Ab too many: the input of this very step has not faded yet, so K starts with C Bb.",
+                "Every entry has one Ab too many: the input of this very step has not faded yet, so K starts with C "
+                "Bb.",
             ),
             Wrong(
                 "B left out",
@@ -248,13 +256,15 @@ EXERCISES = [
                 "circular",
                 lambda u, K: _spectra(u, K, len(u)),
                 "starts over",
-                "The end still leaks into the start: the FFT takes the signal for a loop that starts over. Pad with zeros.",
+                "The end still leaks into the start: the FFT takes the signal for a loop that starts over. Pad with "
+                "zeros.",
             ),
             Wrong(
                 "not cut",
                 lambda u, K: _spectra(u, K, 2 * len(u)),
                 "the tail",
-                "You return the padding too: keep the first l numbers, behind them comes the tail that rings on in silence.",
+                "You return the padding too: keep the first l numbers, behind them comes the tail that rings on in "
+                "silence.",
             ),
             Wrong(
                 "padded too little",

@@ -105,7 +105,8 @@ EXERCISES = [
         reference=selective_step,
         cases=_step_cases,
         hints=(
-            "As in notebook 02 with Mamba's rule, only that delta belongs to this step: it stands in the factor and beside the input.",
+            "As in notebook 02 with Mamba's rule, only that delta belongs to this step: it stands in the factor and "
+            "beside the input.",
             "h, A and B are lists of n numbers, u and delta are numbers; build a new list of n numbers.",
         ),
         after="With delta = 0 nothing fades and nothing enters: for this step, time stands still.",
@@ -114,7 +115,8 @@ EXERCISES = [
                 "delta not on the input",
                 lambda h, u, d, A, B: [math.exp(d * a) * s + b * u for a, b, s in zip(A, B, h, strict=True)],
                 "at full strength",
-                "The input enters at full strength however small delta is: a step that is to be ignored must not enter.",
+                "The input enters at full strength however small delta is: a step that is to be ignored must not "
+                "enter.",
             ),
             Wrong(
                 "delta not on the state",
@@ -134,7 +136,8 @@ EXERCISES = [
                     math.exp(d * a) * s + math.expm1(d * a) / a * b * u for a, b, s in zip(A, B, h, strict=True)
                 ],
                 "zero-order hold",
-                "This is the zero-order hold, and it works; Mamba, whose weights we want to use later, has delta B instead.",
+                "This is the zero-order hold, and it works; Mamba, whose weights we want to use later, has delta B "
+                "instead.",
             ),
             Wrong("state lost", lambda h, u, d, A, B: [d * b * u for b in B], "old state", "The old state is missing."),
         ),
@@ -193,7 +196,8 @@ EXERCISES = [
         cases=_time_cases,
         hints=(
             "Which quantity of the colleague's code depends on steps that have not happened yet?",
-            "x is a list of l lists of d numbers, w has d numbers, bias is one; each step gives one number, from its own row alone.",
+            "x is a list of l lists of d numbers, w has d numbers, bias is one; each step gives one number, from its "
+            "own row alone.",
         ),
         after="Each step decides alone, so that the same layer runs on a live signal.",
         wrong=(
@@ -243,10 +247,13 @@ EXERCISES = [
         reference=kept,
         cases=_kept_cases,
         hints=(
-            "An input enters with its own delta and then fades through all the deltas after it. Walk backwards and add those up.",
-            "delta is a list of l numbers, A one number below 0; the result has l numbers, delta_t exp(A times the sum of later deltas).",
+            "An input enters with its own delta and then fades through all the deltas after it. Walk backwards and add "
+            "those up.",
+            "delta is a list of l numbers, A one number below 0; the result has l numbers, delta_t exp(A times the sum "
+            "of later deltas).",
         ),
-        after="Small deltas cost an input neither place nor time: what counts is the time that the gate was open since.",
+        after="Small deltas cost an input neither place nor time: what counts is the time that the gate was open "
+        "since.",
         wrong=(
             Wrong(
                 "own step fades too",

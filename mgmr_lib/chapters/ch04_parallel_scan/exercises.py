@@ -195,8 +195,9 @@ def _test_linear_loop(fn, rng):
         return None
     culprit = max(FULL_SIZE, key=lambda n: nodes[n])
     return (
-        f"The result is right, but twice the length costs {costs[1] / costs[0]:.1f} times the writing in the backward. For 48 steps the "
-        f"graph holds {nodes[culprit]} nodes {culprit}, and each of them writes a tensor of all 48 steps."
+        f"The result is right, but twice the length costs {costs[1] / costs[0]:.1f} times the writing in the backward. "
+        f"For 48 steps the graph holds {nodes[culprit]} nodes {culprit}, and each of them writes a tensor of all 48 "
+        "steps."
     )
 
 
@@ -265,7 +266,8 @@ EXERCISES = [
         reference=compose,
         cases=_compose_cases,
         hints=(
-            "Send h through the first step, put the result into the second, and collect what multiplies h and what does not.",
+            "Send h through the first step, put the result into the second, and collect what multiplies h and what "
+            "does not.",
             "first and second are pairs of two numbers, and so is the result: a2 (a1 h + x1) + x2 = (...) h + (...).",
         ),
         after="Any number of steps can now be folded into one, and nobody said in which order we fold.",
@@ -313,8 +315,10 @@ EXERCISES = [
         ),
         test=_rounds_test,
         hints=(
-            "In one round all places work at the same time. Which values may they read: those before the round, or fresh ones?",
-            "steps is a list of l pairs, the result is a list of l pairs; build each round's list anew from the whole old list.",
+            "In one round all places work at the same time. Which values may they read: those before the round, or "
+            "fresh ones?",
+            "steps is a list of l pairs, the result is a list of l pairs; build each round's list anew from the whole "
+            "old list.",
         ),
         after="A round reads the old list and writes a new one. GPU programmers call this double buffering.",
         wrong=(
@@ -376,7 +380,8 @@ EXERCISES = [
                 "own factor only",
                 lambda local, a, carry: [h + p * carry for h, p in zip(local, a, strict=True)],
                 "product of all",
-                "Only the step's own factor is applied; the carry has come through the product of all factors up to this step.",
+                "Only the step's own factor is applied; the carry has come through the product of all factors up to "
+                "this step.",
             ),
             Wrong(
                 "product one late",
@@ -410,7 +415,8 @@ EXERCISES = [
         limit_s=60.0,  # the first use of a dispatch mode imports much of torch, which takes long on a busy machine
         hints=(
             "Cut the tensor into its steps once, before the loop, with a single operation.",
-            "a.unbind(-1) gives l tensors of shape (...); collect l states and join them with torch.stack(out, dim=-1).",
+            "a.unbind(-1) gives l tensors of shape (...); collect l states and join them with torch.stack(out, "
+            "dim=-1).",
         ),
         after="One operation cut the tensor, so one node puts its gradient together, in a single pass.",
         wrong=(
@@ -436,8 +442,10 @@ EXERCISES = [
         reference=adjoint,
         cases=_adjoint_cases,
         hints=(
-            "Run forward once and keep the states. Then walk back with one number g: how much the loss changes if h_t changes.",
-            "a, x, dy are lists of l numbers; return two lists of l: da_t = g_t h_{t-1} (with h = 0 before the start) and dx_t = g_t.",
+            "Run forward once and keep the states. Then walk back with one number g: how much the loss changes if h_t "
+            "changes.",
+            "a, x, dy are lists of l numbers; return two lists of l: da_t = g_t h_{t-1} (with h = 0 before the start) "
+            "and dx_t = g_t.",
         ),
         after="The backward of a recurrence is a recurrence that runs the other way.",
         wrong=(
@@ -463,7 +471,8 @@ EXERCISES = [
                 "wrong direction",
                 lambda a, x, dy: _adjoint_variant(a, x, dy, forward=True),
                 "from the past",
-                "This collects gradient from the past; a state acts on later outputs, so walk from the last step to the first.",
+                "This collects gradient from the past; a state acts on later outputs, so walk from the last step to "
+                "the first.",
             ),
             Wrong(
                 "lists swapped",
@@ -496,7 +505,8 @@ EXERCISES = [
                 "float64's range",
                 lambda decay: int(709.78 / decay),
                 "float64",
-                "That is the range of Python's own numbers, float64; our tensors are float32, and their largest number is smaller.",
+                "That is the range of Python's own numbers, float64; our tensors are float32, and their largest number "
+                "is smaller.",
             ),
             Wrong(
                 "one too many",

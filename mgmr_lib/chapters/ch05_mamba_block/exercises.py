@@ -236,7 +236,8 @@ EXERCISES = [
         atol=1e-8,
         hints=(
             "Solve dt = log(1 + exp(x)) for x: take exp of both sides first.",
-            "A tensor of positive numbers goes in, a tensor of the same shape comes out; torch.expm1 and torch.log do the rest.",
+            "A tensor of positive numbers goes in, a tensor of the same shape comes out; torch.expm1 and torch.log do "
+            "the rest.",
         ),
         after="For small dt the bias is close to log(dt): equal ratios of time steps are equal distances of the bias.",
         wrong=(
@@ -282,8 +283,10 @@ EXERCISES = [
         rtol=1e-5,
         atol=1e-7,
         hints=(
-            "One bug lies before the scan, one behind it. Which vector is used twice? And what does the gate's equation ask for?",
-            "delta (b,l,e) is made from r without its bias, because the scan adds dt_proj.bias itself; the gate is silu(z), (b,l,e).",
+            "One bug lies before the scan, one behind it. Which vector is used twice? And what does the gate's "
+            "equation ask for?",
+            "delta (b,l,e) is made from r without its bias, because the scan adds dt_proj.bias itself; the gate is "
+            "silu(z), (b,l,e).",
         ),
         after="Nine tensors and a dozen lines: this is the whole block.",
         wrong=(
@@ -346,7 +349,8 @@ EXERCISES = [
         cases=_push_cases,
         hints=(
             "Drop the oldest input, append the new one, then weigh the whole window.",
-            "window (b,e,k) without its first column is (b,e,k-1); u[:, :, None] is (b,e,1); the output sums over the last axis.",
+            "window (b,e,k) without its first column is (b,e,k-1); u[:, :, None] is (b,e,1); the output sums over the "
+            "last axis.",
         ),
         after="The window is the second half of the block's memory: k numbers a channel, next to the n of the scan.",
         wrong=(
@@ -386,7 +390,8 @@ EXERCISES = [
         cases=_text_cases,
         rtol=1e-4,
         hints=(
-            "Count how often each character follows each other one, start all counts at 1, make each row sum to 1, take -log2.",
+            "Count how often each character follows each other one, start all counts at 1, make each row sum to 1, "
+            "take -log2.",
             "counts is (v,v), row = now, column = next; p[test[:-1], test[1:]] picks one probability for every step.",
         ),
         after="The rival knows one character of context, and no training can be simpler.",
@@ -401,13 +406,15 @@ EXERCISES = [
                 "no added count",
                 lambda train, test, v: _bigram(train, test, v, start=0.0).mean().item(),
                 "start at 1",
-                "A pair that training never saw has probability 0 here, and infinite surprise: let all counts start at 1.",
+                "A pair that training never saw has probability 0 here, and infinite surprise: let all counts start at "
+                "1.",
             ),
             Wrong(
                 "columns sum to 1",
                 lambda train, test, v: _bigram(train, test, v, dim=0).mean().item(),
                 "columns",
-                "Here the columns sum to 1: that asks which character came before. Each row, the present, must sum to 1.",
+                "Here the columns sum to 1: that asks which character came before. Each row, the present, must sum to "
+                "1.",
             ),
             Wrong(
                 "pairs",
@@ -431,7 +438,8 @@ EXERCISES = [
                 "repeats lost",
                 _repeats_lost,
                 "only once",
-                "A pair that stands in the text several times is counted only once: c[a, b] += 1 does not add up over equal indices. Loop over the pairs, or use index_put_ with accumulate=True.",
+                "A pair that stands in the text several times is counted only once: c[a, b] += 1 does not add up over "
+                "equal indices. Loop over the pairs, or use index_put_ with accumulate=True.",
             ),
         ),
     ),

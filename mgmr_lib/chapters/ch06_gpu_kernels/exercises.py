@@ -92,7 +92,8 @@ class _Counted:
 
     def __getattr__(self, name):
         raise AttributeError(
-            f"a kernel moves numbers by memory.load and memory.store alone, so that they are counted; not by memory.{name}"
+            "a kernel moves numbers by memory.load and memory.store alone, so that they are counted; not by "
+            f"memory.{name}"
         )
 
 
@@ -256,8 +257,10 @@ EXERCISES = [
         reference=scan_kernel,
         test=_test_fused,
         hints=(
-            "Move everything that does not change with t in front of the loop, and keep the state in a Python variable.",
-            "Per program: A (tile, n) and h (tile, n) once; per step u, delta (tile,), B, C (n,) in, and y (tile,) out.",
+            "Move everything that does not change with t in front of the loop, and keep the state in a Python "
+            "variable.",
+            "Per program: A (tile, n) and h (tile, n) once; per step u, delta (tile,), B, C (n,) in, and y (tile,) "
+            "out.",
         ),
         after="That is the whole idea of the GPU kernel: the state never leaves the chip.",
         wrong=(
@@ -279,8 +282,10 @@ EXERCISES = [
         reference=scan_kernel,
         test=_test_masked,
         hints=(
-            "Which channels does the last program hold if e is no multiple of tile? Whose numbers lie at those offsets?",
-            "inside = channels < e has shape (tile,): it goes to the loads of u, delta and A (as inside[:, None]) and to the store of y.",
+            "Which channels does the last program hold if e is no multiple of tile? Whose numbers lie at those "
+            "offsets?",
+            "inside = channels < e has shape (tile,): it goes to the loads of u, delta and A (as inside[:, None]) and "
+            "to the store of y.",
         ),
         after="A mask costs nothing, and the last tile is where most kernels break first.",
         wrong=(

@@ -214,8 +214,10 @@ EXERCISES = [
         reference=flip_valid,
         cases=_flip_cases,
         hints=(
-            "Step t of the result comes from step lengths[i] - 1 - t while t lies inside the clip, and from t itself behind it.",
-            "Build an index (b,l) with torch.where and take x.gather(1, index[..., None].expand_as(x)); or loop over the rows.",
+            "Step t of the result comes from step lengths[i] - 1 - t while t lies inside the clip, and from t itself "
+            "behind it.",
+            "Build an index (b,l) with torch.where and take x.gather(1, index[..., None].expand_as(x)); or loop over "
+            "the rows.",
         ),
         after="Done twice it gives x back, as a reversal should.",
         wrong=(
@@ -264,8 +266,10 @@ EXERCISES = [
         rtol=1e-6,
         atol=1e-8,
         hints=(
-            "lambda is one number a channel, computed once; then a loop over time: first the state, then relu(W h + b).",
-            "h is (b,d); lam, gamma are (d); h @ W.T + bias is (b,d); torch.stack(ys, dim=1) makes (b,l,d) of l outputs.",
+            "lambda is one number a channel, computed once; then a loop over time: first the state, then relu(W h + "
+            "b).",
+            "h is (b,d); lam, gamma are (d); h @ W.T + bias is (b,d); torch.stack(ys, dim=1) makes (b,l,d) of l "
+            "outputs.",
         ),
         after="One multiplication and one addition a channel and step, as in notebook 01.",
         wrong=(
@@ -273,7 +277,8 @@ EXERCISES = [
                 "printed decay",
                 lambda *a: _layer(*a, lam=torch.exp),
                 "grows where",
-                "This is exp(delta), as the text prints it: it grows where delta is above 0. Our reading: exp(-softplus(delta)).",
+                "This is exp(delta), as the text prints it: it grows where delta is above 0. Our reading: "
+                "exp(-softplus(delta)).",
             ),
             Wrong(
                 "softplus missing",
@@ -366,7 +371,8 @@ EXERCISES = [
                 "abs too late",
                 lambda system, x1, x2: abs(_gap(system, x1, x2).max().item()),
                 "comes too late",
-                "abs comes too late: the largest entry is not the one furthest from 0. Take abs of every entry, then the maximum.",
+                "abs comes too late: the largest entry is not the one furthest from 0. Take abs of every entry, then "
+                "the maximum.",
             ),
         ),
     ),

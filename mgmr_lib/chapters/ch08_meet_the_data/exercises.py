@@ -155,7 +155,8 @@ EXERCISES = [
         cases=_moment_cases,
         hints=(
             "When is the middle of our frame, in seconds? Which of the other frames is on at that time?",
-            "frame is a whole number from 0, rates are frames a second; (frame + 0.5) / rate is a time; int() cuts the fraction off.",
+            "frame is a whole number from 0, rates are frames a second; (frame + 0.5) / rate is a time; int() cuts the "
+            "fraction off.",
         ),
         after="Only a time can be compared between streams, never a frame's number.",
         wrong=(
@@ -181,7 +182,8 @@ EXERCISES = [
                 "rounded",
                 lambda frame, rate, other: round((frame + 0.5) / rate * other),
                 "cut the fraction off",
-                "This rounds, and lands one frame too late half of the time: frame k lasts from k to k + 1, so cut the fraction off.",
+                "This rounds, and lands one frame too late half of the time: frame k lasts from k to k + 1, so cut the "
+                "fraction off.",
             ),
             Wrong(
                 "no whole number",
@@ -193,7 +195,8 @@ EXERCISES = [
                 "start rounded",
                 lambda frame, rate, other: round(frame / rate * other),
                 "to the nearest",
-                "This rounds the moment at which the frame starts to the nearest frame: take its middle, and cut the fraction off.",
+                "This rounds the moment at which the frame starts to the nearest frame: take its middle, and cut the "
+                "fraction off.",
             ),
         ),
     ),
@@ -226,7 +229,8 @@ EXERCISES = [
                 "zero frames dropped",
                 _alive_mean,
                 "inside the clip",
-                "This guesses the padding from the values: frames of zeros inside the clip are dropped too. You have the lengths.",
+                "This guesses the padding from the values: frames of zeros inside the clip are dropped too. You have "
+                "the lengths.",
             ),
             Wrong(
                 "one frame short",
@@ -250,7 +254,8 @@ EXERCISES = [
         reference=repair,
         cases=_repair_cases,
         hints=(
-            "Look up what np.nan_to_num makes of -inf when it is not told otherwise. Which single test finds -inf, inf and NaN?",
+            "Look up what np.nan_to_num makes of -inf when it is not told otherwise. Which single test finds -inf, inf "
+            "and NaN?",
             "np.isfinite(frames) is (l, d) like frames; np.where(condition, frames, 0.0) chooses place by place.",
         ),
         after="The library's reader does the same, and counts how often.",
@@ -296,7 +301,8 @@ EXERCISES = [
         cases=_length_cases,
         hints=(
             "A frame of zeros in the middle may be a dropped one. Only zeros up to the very end are padding.",
-            "frames is (L, d); frames.any(axis=1) is (L): True where a frame is not all zero. The result is one whole number, at least 1.",
+            "frames is (L, d); frames.any(axis=1) is (L): True where a frame is not all zero. The result is one whole "
+            "number, at least 1.",
         ),
         after="This is the rule of the library's reader.",
         wrong=(
@@ -340,7 +346,8 @@ EXERCISES = [
                 "the colleague's",
                 _colleague,
                 "first hole",
-                "The clip ends at its first hole here, and a clip of nothing but zeros has no frame: look for the last frame with something in it.",
+                "The clip ends at its first hole here, and a clip of nothing but zeros has no frame: look for the last "
+                "frame with something in it.",
             ),
         ),
     ),
@@ -352,7 +359,8 @@ EXERCISES = [
         reference=p_value,
         cases=_chance_cases,
         hints=(
-            "Count the shuffles whose size is at least that of what was found, and let the real order be one more shuffle.",
+            "Count the shuffles whose size is at least that of what was found, and let the real order be one more "
+            "shuffle.",
             "found is a number, shuffled a list of n numbers; the result is a share between 1 / (n + 1) and 1.",
         ),
         after="With n shuffles the smallest possible answer is 1 / (n + 1): more cannot be claimed.",
@@ -361,13 +369,15 @@ EXERCISES = [
                 "real order left out",
                 lambda found, shuffled: sum(abs(s) >= abs(found) for s in shuffled) / len(shuffled),
                 "cannot be zero",
-                "A chance cannot be zero after finitely many shuffles: count the real order as one of them, above and below the line.",
+                "A chance cannot be zero after finitely many shuffles: count the real order as one of them, above and "
+                "below the line.",
             ),
             Wrong(
                 "one side",
                 lambda found, shuffled: (1 + sum(s >= found for s in shuffled)) / (1 + len(shuffled)),
                 "either sign",
-                "Sizes count, with either sign: we would have been as surprised by the opposite correlation. Use abs on both.",
+                "Sizes count, with either sign: we would have been as surprised by the opposite correlation. Use abs "
+                "on both.",
             ),
             Wrong(
                 "turned round",

@@ -126,7 +126,8 @@ EXERCISES = [
                 "padding kept",
                 lambda u, rate, valid, protected: (u >= rate) | protected,
                 "Padding is kept",
-                "Padding is kept here where its coin falls well: join with valid, so that only the clip's own steps count.",
+                "Padding is kept here where its coin falls well: join with valid, so that only the clip's own steps "
+                "count.",
             ),
             Wrong(
                 "turned round",
@@ -162,7 +163,8 @@ EXERCISES = [
                 "valid not last",
                 lambda u, rate, valid, protected: (u >= rate) & valid | protected,
                 "last word",
-                "A protected step behind the end of the clip counts as kept: valid has the last word, for protected steps too (& binds before |).",
+                "A protected step behind the end of the clip counts as kept: valid has the last word, for protected "
+                "steps too (& binds before |).",
             ),
         ),
     ),
@@ -175,7 +177,8 @@ EXERCISES = [
         cases=_token_cases,
         hints=(
             "Three kinds of cells: kept ones hold their id, lost ones 100, the padding 0.",
-            "np.where twice: the inner one chooses between ids and 100 by keep, the outer one puts 0 where not valid; all are (n, L).",
+            "np.where twice: the inner one chooses between ids and 100 by keep, the outer one puts 0 where not valid; "
+            "all are (n, L).",
         ),
         after="Padding is not lost, so it never becomes [UNK].",
         wrong=(
@@ -220,7 +223,8 @@ EXERCISES = [
         cases=_loss_cases,
         hints=(
             "Not kept has two reasons: lost, or never there. Only the first one is to be reconstructed.",
-            "valid & ~keep is (n, L); used as an index on an (n, L, d) array it leaves (lost steps, d), whose mean is one number.",
+            "valid & ~keep is (n, L); used as an index on an (n, L, d) array it leaves (lost steps, d), whose mean is "
+            "one number.",
         ),
         after="Zeros are a perfect reconstruction of padding, and of nothing else.",
         wrong=(
@@ -258,7 +262,8 @@ EXERCISES = [
                 "mean over clips",
                 _per_clip,
                 "clip by clip",
-                "This averages clip by clip, so a step of a clip that lost little counts more: put all lost steps together.",
+                "This averages clip by clip, so a step of a clip that lost little counts more: put all lost steps "
+                "together.",
             ),
             Wrong(
                 "squared",
@@ -276,7 +281,8 @@ EXERCISES = [
         reference=moment_left,
         cases=_moment_cases,
         hints=(
-            "Some are left unless all coins lose; all are left if every coin wins. With one coin there is only one event.",
+            "Some are left unless all coins lose; all are left if every coin wins. With one coin there is only one "
+            "event.",
             "Two numbers, each between 0 and 1: with own coins use rate**k and (1 - rate)**k.",
         ),
         after="One seed makes losses all or nothing.",
@@ -321,7 +327,8 @@ EXERCISES = [
                 "lost for left, some",
                 lambda rate, k, shared: (1 - rate, 1 - rate) if shared else (1 - (1 - rate) ** k, (1 - rate) ** k),
                 "some modality is lost",
-                "1 - (1 - r)^k is the chance that some modality is lost. Some is left unless all k are lost, which happens with r^k.",
+                "1 - (1 - r)^k is the chance that some modality is lost. Some is left unless all k are lost, which "
+                "happens with r^k.",
             ),
         ),
     ),

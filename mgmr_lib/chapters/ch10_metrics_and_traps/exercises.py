@@ -166,7 +166,8 @@ EXERCISES = [
         cases=_acc2_cases,
         hints=(
             "has0 compares `>= 0` on all clips. non0 first leaves out the clips whose label is 0, then compares `> 0`.",
-            "prediction, truth are arrays of n numbers; truth != 0 is a mask of n booleans; the result is one number in 0..1.",
+            "prediction, truth are arrays of n numbers; truth != 0 is a mask of n booleans; the result is one number "
+            "in 0..1.",
         ),
         after="A prediction of exactly 0 counts as positive under has0 and as negative under non0.",
         wrong=(
@@ -186,13 +187,15 @@ EXERCISES = [
                 "zeros of the prediction",
                 _acc2_dropped_by_prediction,
                 "whose prediction is 0",
-                "This leaves out clips whose prediction is 0. The clips to leave out under non0 are those whose label is 0.",
+                "This leaves out clips whose prediction is 0. The clips to leave out under non0 are those whose label "
+                "is 0.",
             ),
             Wrong(
                 "over all clips",
                 _acc2_over_all,
                 "below the line",
-                "The hits are right, but they are divided by all clips: under non0 fewer clips count, below the line too.",
+                "The hits are right, but they are divided by all clips: under non0 fewer clips count, below the line "
+                "too.",
             ),
             Wrong(
                 "conventions exchanged",
@@ -225,7 +228,8 @@ EXERCISES = [
                 "the colleague's",
                 lambda p, y, top: _share(_colleague(np.clip(p, -top, top)), np.round(np.clip(y, -top, top))),
                 "toward zero",
-                "Turning a number into an int cuts toward zero: -1 becomes 0 on the way. Use np.round for predictions too.",
+                "Turning a number into an int cuts toward zero: -1 becomes 0 on the way. Use np.round for predictions "
+                "too.",
             ),
             Wrong(
                 "prediction not clipped",
@@ -237,7 +241,8 @@ EXERCISES = [
                 "label not clipped",
                 lambda p, y, top: _share(np.round(np.clip(p, -top, top)), np.round(y)),
                 "labels are not clipped",
-                "The labels are not clipped: with five or three classes, strong labels then have classes that no prediction reaches.",
+                "The labels are not clipped: with five or three classes, strong labels then have classes that no "
+                "prediction reaches.",
             ),
             Wrong(
                 "half up",
@@ -297,8 +302,10 @@ EXERCISES = [
         reference=weighted_f1,
         cases=_f1_cases,
         hints=(
-            "For each of the two classes: hits, times two, over how often it is predicted plus how often it is true. Then weigh.",
-            "predicted, true are n booleans; two F1 (numbers), two weights (shares of the true classes) make one number.",
+            "For each of the two classes: hits, times two, over how often it is predicted plus how often it is true. "
+            "Then weigh.",
+            "predicted, true are n booleans; two F1 (numbers), two weights (shares of the true classes) make one "
+            "number.",
         ),
         after="The weights come from the truth. A class that is never predicted has F1 0 and keeps its weight.",
         wrong=(
@@ -306,7 +313,8 @@ EXERCISES = [
                 "swapped",
                 lambda predicted, true: weighted_f1(true, predicted),
                 "predicted shares",
-                "The weights are the predicted shares: this is what f1_score(prediction, truth) gives. Weigh by the true classes.",
+                "The weights are the predicted shares: this is what f1_score(prediction, truth) gives. Weigh by the "
+                "true classes.",
             ),
             Wrong(
                 "unweighted",
@@ -336,7 +344,8 @@ EXERCISES = [
                 "0 / 0",
                 _f1_unguarded,
                 "0 / 0",
-                "Where a class has no clip and is never predicted, this divides 0 / 0 and all becomes nan: such a class weighs nothing, count it as 0.",
+                "Where a class has no clip and is never predicted, this divides 0 / 0 and all becomes nan: such a "
+                "class weighs nothing, count it as 0.",
             ),
         ),
     ),
@@ -350,8 +359,10 @@ EXERCISES = [
             [Case((3, 1), "one positive clip of four")] + [(rng.randint(4, 20), rng.randint(2, 19)) for _ in range(5)]
         ),
         hints=(
-            "Nobody is predicted negative: that class has F1 0. What is the F1 of the positive class? Which weight has it, by truth and by prediction?",
-            "Three numbers in 0..1: accuracy, true F1, swapped F1; with P positive of n clips, the positive class has F1 2P / (n + P).",
+            "Nobody is predicted negative: that class has F1 0. What is the F1 of the positive class? Which weight has "
+            "it, by truth and by prediction?",
+            "Three numbers in 0..1: accuracy, true F1, swapped F1; with P positive of n clips, the positive class has "
+            "F1 2P / (n + P).",
         ),
         after="Swapped, the class that is never predicted has weight 0, and its F1 of 0 costs nothing.",
         wrong=(
@@ -375,7 +386,8 @@ EXERCISES = [
                 "accuracy for F1",
                 lambda neg, pos: (pos / (neg + pos),) * 3,
                 "precision alone",
-                "Accuracy stands in all three places: that is the precision alone. The positive class's F1 is 2P / (n + P).",
+                "Accuracy stands in all three places: that is the precision alone. The positive class's F1 is 2P / (n "
+                "+ P).",
             ),
             Wrong(
                 "macro",
@@ -391,7 +403,8 @@ EXERCISES = [
                 "swapped weighted",
                 lambda neg, pos: (*constant_positive(neg, pos)[:2], constant_positive(neg, pos)[1]),
                 "predicted shares",
-                "Swapped, the weights are the predicted shares: everything is predicted positive, so that class has weight 1.",
+                "Swapped, the weights are the predicted shares: everything is predicted positive, so that class has "
+                "weight 1.",
             ),
         ),
     ),

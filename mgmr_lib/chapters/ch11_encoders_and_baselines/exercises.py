@@ -134,8 +134,10 @@ EXERCISES = [
         reference=last_valid,
         cases=_state_cases,
         hints=(
-            "Which step does [:, -1] take of a clip that is shorter than the longest one? Take each clip's own last step.",
-            "states is (b,l,d), lengths (b). Row i needs step lengths[i] - 1: index both axes with a tensor each, states[rows, steps].",
+            "Which step does [:, -1] take of a clip that is shorter than the longest one? Take each clip's own last "
+            "step.",
+            "states is (b,l,d), lengths (b). Row i needs step lengths[i] - 1: index both axes with a tensor each, "
+            "states[rows, steps].",
         ),
         after="Nothing that stands behind a clip can now reach its summary.",
         wrong=(
@@ -180,7 +182,8 @@ EXERCISES = [
         cases=_tensor_cases,
         hints=(
             "Put a 1 behind each vector. Then every entry of one is multiplied by every entry of the other two.",
-            "torch.einsum('bi,bj,bk->bijk', ...) on (b,i+1), (b,j+1), (b,k+1) gives (b,i+1,j+1,k+1); z.new_ones(len(z), 1) makes the ones.",
+            "torch.einsum('bi,bj,bk->bijk', ...) on (b,i+1), (b,j+1), (b,k+1) gives (b,i+1,j+1,k+1); "
+            "z.new_ones(len(z), 1) makes the ones.",
         ),
         after="One entry is 1 x 1 x 1: the tensor holds a constant, each vector, all pairs and all triples.",
         wrong=(
@@ -234,8 +237,10 @@ EXERCISES = [
         reference=low_rank,
         cases=_rank_cases,
         hints=(
-            "For each rank: map each [z; 1] to f numbers with its own factor, multiply the three results entry by entry; then add up the ranks.",
-            "[z_m; 1] is (b,d_m+1), a factor (r,d_m+1,f); torch.einsum('bi,rif->brf', ...) gives (b,r,f) for each m; multiply the three, sum over axis 1.",
+            "For each rank: map each [z; 1] to f numbers with its own factor, multiply the three results entry by "
+            "entry; then add up the ranks.",
+            "[z_m; 1] is (b,d_m+1), a factor (r,d_m+1,f); torch.einsum('bi,rif->brf', ...) gives (b,r,f) for each m; "
+            "multiply the three, sum over axis 1.",
         ),
         after="The tensor itself is never formed.",
         wrong=(
@@ -283,8 +288,10 @@ EXERCISES = [
         reference=attend,
         cases=_attend_cases,
         hints=(
-            "Compare each query with each key, hide the padding, turn every query's scores into shares that add up to 1, and mix the values by them.",
-            "queries (k,d), keys (l,d): scores (k,l), divided by sqrt(d); valid (l) hides columns with -inf; softmax over the last axis; the result is (k,d).",
+            "Compare each query with each key, hide the padding, turn every query's scores into shares that add up to "
+            "1, and mix the values by them.",
+            "queries (k,d), keys (l,d): scores (k,l), divided by sqrt(d); valid (l) hides columns with -inf; softmax "
+            "over the last axis; the result is (k,d).",
         ),
         after="Lengths k and l need not agree: nobody aligned anything.",
         wrong=(

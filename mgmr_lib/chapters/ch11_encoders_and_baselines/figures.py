@@ -14,8 +14,12 @@ PAPER_TABLE_2 = {
     "Concat": (68.15, 68.33, 29.07),
 }
 LABELS = {"acc2_has0": "Acc-2, has0 (share)", "mae": "mean absolute error (points)", "corr": "correlation (no unit)"}
-COLUMNS = (("complete mae", "MAE, complete", 3), ("complete corr", "Corr, complete", 3), ("auilc mae", "AUILC of MAE", 3),
-           ("auilc corr", "AUILC of Corr", 3))  # fmt: skip
+COLUMNS = (
+    ("complete mae", "MAE, complete", 3),
+    ("complete corr", "Corr, complete", 3),
+    ("auilc mae", "AUILC of MAE", 3),
+    ("auilc corr", "AUILC of Corr", 3),
+)
 
 
 def paired_bars(ax, groups: dict[str, dict[str, float]]) -> None:
@@ -146,8 +150,11 @@ def against(records: list[dict], names, reference: str, metric: str = "mae", are
     groups = by_name(records)
     if reference not in groups:
         return f"**Not recorded yet**: the ledger holds no run of {reference}."
-    words = {BETTER: "better than", NOT_TOLD_APART: "no different, as far as these trainings can tell, from",
-             WORSE: "worse than"}  # fmt: skip
+    words = {
+        BETTER: "better than",
+        NOT_TOLD_APART: "no different, as far as these trainings can tell, from",
+        WORSE: "worse than",
+    }
     networks: dict[str, list[str]] = {word: [] for word in words}
     for name in names:
         if name in groups and name != reference and groups[name][0].get("config") is not None:

@@ -184,7 +184,8 @@ EXERCISES = [
         cases=_clip_cases,
         hints=(
             "For every token: which frames are its share? Cut them out and take their mean.",
-            "x is (s,d); x[lo:hi].mean(0) is (d); torch.stack of k of these is (k,d). lo = j * s // k, hi = -(-(j + 1) * s // k).",
+            "x is (s,d); x[lo:hi].mean(0) is (d); torch.stack of k of these is (k,d). lo = j * s // k, hi = -(-(j + 1) "
+            "* s // k).",
         ),
         after="No bin is empty, even with fewer frames than tokens.",
         wrong=(
@@ -228,8 +229,10 @@ EXERCISES = [
         reference=pool_batch,
         cases=_batch_cases,
         hints=(
-            "The colleague averages padding into the frames, and uses the longest clip's number of tokens for all. Go row by row.",
-            "Row i: x[i, :valid[i].sum()] is (s_i,d); pool it to lengths[i] tokens and put it into a zero tensor (b, max lengths, d).",
+            "The colleague averages padding into the frames, and uses the longest clip's number of tokens for all. Go "
+            "row by row.",
+            "Row i: x[i, :valid[i].sum()] is (s_i,d); pool it to lengths[i] tokens and put it into a zero tensor (b, "
+            "max lengths, d).",
         ),
         after="A clip's steps are now the same alone and in company.",
         wrong=(
@@ -237,7 +240,8 @@ EXERCISES = [
                 "the colleague's",
                 _adaptive,
                 "both bugs",
-                "This still has both bugs: padding is averaged in, and every clip gets as many tokens as the longest one.",
+                "This still has both bugs: padding is averaged in, and every clip gets as many tokens as the longest "
+                "one.",
             ),
             Wrong(
                 "longest number of tokens",
@@ -255,7 +259,8 @@ EXERCISES = [
                 "zeros averaged",
                 _zeros_averaged,
                 "still counted",
-                "Padding is zeroed but still counted: the bins should divide the valid frames alone, and nothing behind them.",
+                "Padding is zeroed but still counted: the bins should divide the valid frames alone, and nothing "
+                "behind them.",
             ),
             Wrong(
                 "last step repeated",
@@ -273,7 +278,8 @@ EXERCISES = [
         reference=branch,
         cases=_branch_cases,
         hints=(
-            "Run `ahead` on the pair as it is, `back` on the reversed pair, turn both of its outputs round, and take means.",
+            "Run `ahead` on the pair as it is, `back` on the reversed pair, turn both of its outputs round, and take "
+            "means.",
             "Each stack takes and gives two tensors (b,l,d); flip_valid(x, valid) keeps the shape; return a pair.",
         ),
         after="Both sequences now know the whole clip, each in its own order of time.",
@@ -301,7 +307,8 @@ EXERCISES = [
                 "text alone",
                 _text_only,
                 "both sequences must run",
-                "Only the text is reversed: its partner then runs the other way, and step t meets step l - t. For `back`, both sequences must run backwards.",
+                "Only the text is reversed: its partner then runs the other way, and step t meets step l - t. For "
+                "`back`, both sequences must run backwards.",
             ),
             Wrong(
                 "one stack twice",

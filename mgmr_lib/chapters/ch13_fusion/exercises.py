@@ -153,7 +153,8 @@ EXERCISES = [
         reference=places_back,
         cases=_place_cases,
         hints=(
-            "Interleaved, a step's tokens are neighbours; concatenated, a whole modality of `length` tokens lies between two that follow each other.",
+            "Interleaved, a step's tokens are neighbours; concatenated, a whole modality of `length` tokens lies "
+            "between two that follow each other.",
             "order.index(name) is 0, 1 or 2; the result is one integer, the listener's place minus the speaker's.",
         ),
         after="A distance of 1 or 2 against one that grows with the clip.",
@@ -162,7 +163,8 @@ EXERCISES = [
                 "sign turned",
                 lambda *a: -places_back(*a),
                 "listener's place minus",
-                "The sign is turned: it is the listener's place minus the speaker's, positive if the speaker stands before.",
+                "The sign is turned: it is the listener's place minus the speaker's, positive if the speaker stands "
+                "before.",
             ),
             Wrong(
                 "without sign",
@@ -201,7 +203,8 @@ EXERCISES = [
         cases=_line_cases,
         hints=(
             "In a maximum the harmless value is not 0 but minus infinity.",
-            "valid.repeat_interleave(3, dim=1) is (b,3l); masked_fill with -torch.inf where it is False; amax(1) gives (b,d).",
+            "valid.repeat_interleave(3, dim=1) is (b,3l); masked_fill with -torch.inf where it is False; amax(1) gives "
+            "(b,d).",
         ),
         after="Now the length of the longest clip in the batch no longer matters.",
         wrong=(
@@ -240,7 +243,8 @@ EXERCISES = [
                 "low filling",
                 _filled_low,
                 "low enough",
-                "Minus ten is not low enough where all values are lower still: fill with float('-inf'), which no value undercuts.",
+                "Minus ten is not low enough where all values are lower still: fill with float('-inf'), which no value "
+                "undercuts.",
             ),
         ),
     ),
@@ -252,8 +256,10 @@ EXERCISES = [
         reference=attention_multiplications,
         cases=_count_cases,
         hints=(
-            "A linear map d x d costs d * d for one token. How many pairs of tokens are there, and what does each cost, twice?",
-            "l and d are integers; four maps for l tokens, two products of width d for l * l pairs; the result is an integer.",
+            "A linear map d x d costs d * d for one token. How many pairs of tokens are there, and what does each "
+            "cost, twice?",
+            "l and d are integers; four maps for l tokens, two products of width d for l * l pairs; the result is an "
+            "integer.",
         ),
         after="For short lines the first term rules, for long ones the second.",
         wrong=(

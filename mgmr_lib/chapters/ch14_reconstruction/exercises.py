@@ -152,8 +152,10 @@ EXERCISES = [
         reference=fill_line,
         cases=_gap_cases,
         hints=(
-            "For each lost step find the last kept step before it and the first one behind it; how far along the way is it?",
-            "values is a list of l numbers or None, the result a list of l numbers; share = (t - before) / (after - before).",
+            "For each lost step find the last kept step before it and the first one behind it; how far along the way "
+            "is it?",
+            "values is a list of l numbers or None, the result a list of l numbers; share = (t - before) / (after - "
+            "before).",
         ),
         after="Kept steps stay as they are: at a kept step both neighbours are the step itself.",
         wrong=(
@@ -341,13 +343,15 @@ EXERCISES = [
                     ]
                 ).mean(),
                 "averaged first",
-                "Each clip is averaged first, so a lost step of a clip that lost little counts more: put all lost elements together.",
+                "Each clip is averaged first, so a lost step of a clip that lost little counts more: put all lost "
+                "elements together.",
             ),
             Wrong(
                 "nothing lost",
                 lambda value, target, valid, keep: F.smooth_l1_loss(value[m := valid & ~keep], target[m]),
                 "nothing is lost",
-                "Right, but where nothing is lost the mean of no numbers is nan, which would ruin every weight: return 0 there.",
+                "Right, but where nothing is lost the mean of no numbers is nan, which would ruin every weight: return "
+                "0 there.",
             ),
         ),
     ),

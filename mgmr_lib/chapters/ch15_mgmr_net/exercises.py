@@ -118,12 +118,18 @@ def _gradient_test(fn, rng):
             return "this is the mean entry of the gradient: we want its norm."
         return f"you have {got:.4g} for a gradient of norm {want_p:.4g}."
     if p.grad is not None:
-        return "it leaves a gradient in `.grad`: the next call, or the next training step, would add to it. Use torch.autograd.grad."
+        return (
+            "it leaves a gradient in `.grad`: the next call, or the next training step, would add to it. Use "
+            "torch.autograd.grad."
+        )
     try:
         ask(p)  # a backward pass frees only what it went through, so it is the same path that fails again
         got = ask(q)
     except RuntimeError:
-        return "the second call on the same loss fails: the first one threw the graph away. Keep it with retain_graph=True."
+        return (
+            "the second call on the same loss fails: the first one threw the graph away. Keep it with "
+            "retain_graph=True."
+        )
     try:
         none = ask(r)
     except (RuntimeError, TypeError, AttributeError):
@@ -168,15 +174,18 @@ EXERCISES = [
         cases=_clips,
         hints=(
             "Lost frames should be repaired before they are averaged; the alignment wants all three on one clock.",
-            "x is {modality: input}; encode, rebuild and to_words take (m, value), align and fuse a dictionary of all three.",
+            "x is {modality: input}; encode, rebuild and to_words take (m, value), align and fuse a dictionary of all "
+            "three.",
         ),
-        after="The paper describes reconstruction last, and says that it prepares the alignment: we take it at its word.",
+        after="The paper describes reconstruction last, and says that it prepares the alignment: we take it at its "
+        "word.",
         wrong=(
             Wrong(
                 "pooled before rebuilt",
                 lambda p, x: p.head(p.fuse(p.align(_ready(p, x, ("encode", "to_words", "rebuild"))))),
                 "averaged before",
-                "Frames are averaged before they are rebuilt: the gaps are then smeared, and the loss has no frames to compare with.",
+                "Frames are averaged before they are rebuilt: the gaps are then smeared, and the loss has no frames to "
+                "compare with.",
             ),
             Wrong(
                 "aligned before rebuilt",
@@ -257,8 +266,10 @@ EXERCISES = [
         reference=gradient_size,
         test=_gradient_test,
         hints=(
-            "Ask torch.autograd.grad for the gradients; some parameters have no path, and the same loss is asked again later.",
-            "autograd.grad gives one tensor (or None) for each parameter; the result is one float: the root of all squares' sum.",
+            "Ask torch.autograd.grad for the gradients; some parameters have no path, and the same loss is asked again "
+            "later.",
+            "autograd.grad gives one tensor (or None) for each parameter; the result is one float: the root of all "
+            "squares' sum.",
         ),
         after="A 0 says that no path exists, or that a path cancels; a small number says neither.",
         wrong=(

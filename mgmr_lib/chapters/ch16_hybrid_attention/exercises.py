@@ -162,7 +162,8 @@ EXERCISES = [
         reference=attend,
         cases=_attend_cases,
         hints=(
-            "Scores are products of every query with every key, divided by the root of the width; softmax over the keys; then mix the values.",
+            "Scores are products of every query with every key, divided by the root of the width; softmax over the "
+            "keys; then mix the values.",
             "Q @ K.T is (l_q,l_k); softmax along the last axis; times V (l_k,d_v) gives (l_q,d_v).",
         ),
         after="Every query got its own mixture of the values.",
@@ -171,7 +172,8 @@ EXERCISES = [
                 "not divided",
                 lambda Q, K, V: torch.softmax(Q @ K.T, -1) @ V,
                 "not divided",
-                "The scores are not divided by the root of d: wide vectors then pick one entry before anything is learned.",
+                "The scores are not divided by the root of d: wide vectors then pick one entry before anything is "
+                "learned.",
             ),
             Wrong(
                 "divided by d",
@@ -183,7 +185,8 @@ EXERCISES = [
                 "softmax over queries",
                 _other_axis,
                 "over the queries",
-                "The softmax runs over the queries: here the shares of a *key* sum to one. Every query distributes itself over the keys.",
+                "The softmax runs over the queries: here the shares of a *key* sum to one. Every query distributes "
+                "itself over the keys.",
             ),
             Wrong(
                 "no softmax",
@@ -207,8 +210,10 @@ EXERCISES = [
         reference=masked_shares,
         cases=_share_cases,
         hints=(
-            "A padded key must get no share at all, and the others must sum to one: say no before the softmax, with the score whose exponential is zero.",
-            "valid[:, None] is (b,1,l_k) and fits scores (b,l_q,l_k); masked_fill(~..., float('-inf')), then softmax along the last axis.",
+            "A padded key must get no share at all, and the others must sum to one: say no before the softmax, with "
+            "the score whose exponential is zero.",
+            "valid[:, None] is (b,1,l_k) and fits scores (b,l_q,l_k); masked_fill(~..., float('-inf')), then softmax "
+            "along the last axis.",
         ),
         after="Padding gets exactly zero, and every row still sums to one.",
         wrong=(
@@ -222,13 +227,15 @@ EXERCISES = [
                 "shares zeroed",
                 lambda s, v: s.softmax(-1) * v[:, None],
                 "no longer sum to one",
-                "The padded shares are zero, but those left no longer sum to one: the padding has taken its part before. Mask the scores.",
+                "The padded shares are zero, but those left no longer sum to one: the padding has taken its part "
+                "before. Mask the scores.",
             ),
             Wrong(
                 "minus one",
                 _filled(-1.0),
                 "a little less",
-                "A score of -1 makes padding a little less likely, no more; and next to a score of -2 it is even preferred.",
+                "A score of -1 makes padding a little less likely, no more; and next to a score of -2 it is even "
+                "preferred.",
             ),
             Wrong(
                 "valid ones hidden",
@@ -241,19 +248,22 @@ EXERCISES = [
                 "filled with -10",
                 _filled(-10.0),
                 "A filling of -10 is",
-                "A filling of -10 is only a low score, no mask: where all scores are lower, padding wins. Fill with float('-inf').",
+                "A filling of -10 is only a low score, no mask: where all scores are lower, padding wins. Fill with "
+                "float('-inf').",
             ),
             Wrong(
                 "filled with -50",
                 _filled(-50.0),
                 "A filling of -50 is",
-                "A filling of -50 is only a low score, no mask: where all scores are lower, padding wins. Fill with float('-inf').",
+                "A filling of -50 is only a low score, no mask: where all scores are lower, padding wins. Fill with "
+                "float('-inf').",
             ),
             Wrong(
                 "filled with -100",
                 _filled(-100.0),
                 "A filling of -100 is",
-                "A filling of -100 is only a low score, no mask: where all scores are lower, padding wins. Fill with float('-inf').",
+                "A filling of -100 is only a low score, no mask: where all scores are lower, padding wins. Fill with "
+                "float('-inf').",
             ),
         ),
     ),
@@ -300,7 +310,8 @@ EXERCISES = [
                 "exponent of d",
                 lambda l, d: _query_codes(of=d)(l, d),
                 "divided by d",
-                "The exponent is divided by d; our h is half of it, so that the slowest wave is nearly 10000 times slower.",
+                "The exponent is divided by d; our h is half of it, so that the slowest wave is nearly 10000 times "
+                "slower.",
             ),
         ),
     ),
@@ -312,8 +323,10 @@ EXERCISES = [
         reference=hybrid,
         cases=_hybrid_cases,
         hints=(
-            "Two rounds. In the first, every modality adds its self-attention. In the second, every one adds the mean of two answers, asking what the first round made.",
-            "Keep the result of round one in its own dict, so that the second round reads the same state for all three; across[m, o](x, h[o]).",
+            "Two rounds. In the first, every modality adds its self-attention. In the second, every one adds the mean "
+            "of two answers, asking what the first round made.",
+            "Keep the result of round one in its own dict, so that the second round reads the same state for all "
+            "three; across[m, o](x, h[o]).",
         ),
         after="All three ask at the same time, and each hears what the others have become.",
         wrong=(
@@ -321,13 +334,15 @@ EXERCISES = [
                 "in parallel",
                 _parallel,
                 "published code",
-                "Here self- and cross-attention read the same input: this is what the published code does. In the text's order, the others are asked after their self-attention.",
+                "Here self- and cross-attention read the same input: this is what the published code does. In the "
+                "text's order, the others are asked after their self-attention.",
             ),
             Wrong(
                 "one after the other",
                 _in_turn,
                 "order of the modalities",
-                "The second modality already hears what the first one was told: the result depends on the order of the modalities. Ask all from the same state.",
+                "The second modality already hears what the first one was told: the result depends on the order of the "
+                "modalities. Ask all from the same state.",
             ),
             Wrong("sum", _summed, "sum of both answers", "This adds the sum of both answers; we take their mean."),
             Wrong(
@@ -343,7 +358,8 @@ EXERCISES = [
                 "old sequences asked",
                 _old_asked,
                 "before their own",
-                "Each modality asks the others as they were before their own self-attention: ask what they have become.",
+                "Each modality asks the others as they were before their own self-attention: ask what they have "
+                "become.",
             ),
         ),
     ),

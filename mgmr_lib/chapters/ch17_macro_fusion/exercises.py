@@ -186,7 +186,8 @@ EXERCISES = [
             + [Case((rng.randint(6, 8), rng.choice([3, 5, 7]), rng.choice([11, 13, 17])), "tokens enough")]
         ),
         hints=(
-            "A linear layer behind k d numbers can only move in k d directions; each direction is worth one of the m numbers.",
+            "A linear layer behind k d numbers can only move in k d directions; each direction is worth one of the m "
+            "numbers.",
             "k * d / m, but a share never exceeds 1.",
         ),
         after="Whatever stands before the hub, a linear head behind it cannot explain more.",
@@ -221,7 +222,8 @@ EXERCISES = [
         cases=_pour_cases,
         hints=(
             "The hub is never padding, the sequence may be: the mask for both together has k times True, then valid.",
-            "torch.cat([hub, x], dim=1) is (b,k+l,d); its mask is (b,k+l); the new hub is the first k steps of the layer's output.",
+            "torch.cat([hub, x], dim=1) is (b,k+l,d); its mask is (b,k+l); the new hub is the first k steps of the "
+            "layer's output.",
         ),
         after="The hub hears itself and every valid step, and no padding.",
         wrong=(
@@ -235,7 +237,8 @@ EXERCISES = [
                 "hub hidden",
                 lambda layer, hub, x, valid: _joined(layer, hub, x, valid, of_hub=False)[:, : hub.shape[1]],
                 "does not hear itself",
-                "The hub is masked out and does not hear itself: its k tokens cannot tell each other anything. It is never padding.",
+                "The hub is masked out and does not hear itself: its k tokens cannot tell each other anything. It is "
+                "never padding.",
             ),
             Wrong(
                 "last steps",
@@ -295,13 +298,15 @@ EXERCISES = [
                 "side by side",
                 _side_by_side,
                 "side by side",
-                "Each modality meets the first hub, side by side, and nobody hears of the others. It is a waterfall: one after the other.",
+                "Each modality meets the first hub, side by side, and nobody hears of the others. It is a waterfall: "
+                "one after the other.",
             ),
             Wrong(
                 "always the first hub",
                 _from_start,
                 "starts again",
-                "Every stage starts again from the first hub, so what it carried is lost on the way: only the text remains.",
+                "Every stage starts again from the first hub, so what it carried is lost on the way: only the text "
+                "remains.",
             ),
         ),
     ),
@@ -323,7 +328,8 @@ EXERCISES = [
                 "no copy",
                 _no_clone,
                 "the very same tensors",
-                "Everything seems to stand still: state_dict holds the very same tensors that train, so `before` moved along. Clone them.",
+                "Everything seems to stand still: state_dict holds the very same tensors that train, so `before` moved "
+                "along. Clone them.",
             ),
             Wrong(
                 "parameters only",

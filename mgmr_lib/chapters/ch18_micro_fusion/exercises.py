@@ -181,7 +181,8 @@ EXERCISES = [
         reference=lstm_step,
         cases=_lstm_cases,
         hints=(
-            "One affine map of x and h, cut into four; three sigmoids and a tanh; then the cell, then what is read of it.",
+            "One affine map of x and h, cut into four; three sigmoids and a tanh; then the cell, then what is read of "
+            "it.",
             "x @ W.T + h @ U.T + bias is (b,4k); chunk(4, dim=-1) gives i, f, g, o of (b,k) each; return (h, c).",
         ),
         after="The cell is a recurrence with a decay that the input chooses: a cousin of Mamba's.",
@@ -245,7 +246,8 @@ EXERCISES = [
         cases=_gate_cases,
         hints=(
             "A convolution of three taps over time, two layers with a ReLU on each step, and a product with h itself.",
-            "F.conv1d wants (1,d,l): F.conv1d(h.T[None], K, k, padding=1)[0].T is (l,d) again; W1 and W2 act on rows of d.",
+            "F.conv1d wants (1,d,l): F.conv1d(h.T[None], K, k, padding=1)[0].T is (l,d) again; W1 and W2 act on rows "
+            "of d.",
         ),
         after="Every step is weighed by what stands beside it.",
         wrong=(
@@ -272,7 +274,8 @@ EXERCISES = [
                 "past only",
                 lambda h, *a: h * _mgn(h, *a, padding="before"),
                 "one step ahead",
-                "Your three taps see the step and the two before it; the middle tap should lie on the step: one back, one step ahead.",
+                "Your three taps see the step and the two before it; the middle tap should lie on the step: one back, "
+                "one step ahead.",
             ),
             Wrong(
                 "no neighbours",
@@ -296,7 +299,8 @@ EXERCISES = [
         reference=masked_norm,
         cases=_norm_cases,
         hints=(
-            "Take the valid steps of the whole batch as rows, compute both statistics from them, apply them, and clear the padding.",
+            "Take the valid steps of the whole batch as rows, compute both statistics from them, apply them, and clear "
+            "the padding.",
             "x[valid] is (steps,d); mean(0) and var(0, unbiased=False) are (d); valid[..., None] is (b,l,1).",
         ),
         after="Now the length of the rectangle does not matter.",
@@ -311,7 +315,8 @@ EXERCISES = [
                 "zeros counted",
                 _zeros_counted,
                 "counted as data",
-                "The padding is zeroed first and then counted as data: it pulls the mean to 0 and shrinks the variance.",
+                "The padding is zeroed first and then counted as data: it pulls the mean to 0 and shrinks the "
+                "variance.",
             ),
             Wrong(
                 "each clip",
@@ -323,7 +328,8 @@ EXERCISES = [
                 "padding not cleared",
                 _not_zeroed,
                 "padding is not zero",
-                "The valid steps are right, but the padding is not zero: it now holds something that the next layer sees.",
+                "The valid steps are right, but the padding is not zero: it now holds something that the next layer "
+                "sees.",
             ),
             Wrong(
                 "unbiased", _unbiased, "n - 1", "The variance is divided by n - 1 here; BatchNorm normalises with n."
@@ -345,7 +351,8 @@ EXERCISES = [
         cases=_fine_cases,
         hints=(
             "Read Eq. 13 from the inside: linear, ReLU, LN over the hidden numbers, linear, ReLU.",
-            "x is (b,d,2L) and W1 (k,2L): x @ W1.T is (b,d,k); F.layer_norm(h, h.shape[-1:]) keeps it; the result is (b,d,f).",
+            "x is (b,d,2L) and W1 (k,2L): x @ W1.T is (b,d,k); F.layer_norm(h, h.shape[-1:]) keeps it; the result is "
+            "(b,d,f).",
         ),
         after="The same small network for every channel, over all the steps of both.",
         wrong=(

@@ -56,7 +56,8 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Summary:
-    """Sums every modality over time, later steps counting more, weighted by a number of its own; {m: (b,l,d)} -> (b, width)."""
+    """Sums every modality over time, later steps counting more, weighted by a number of its own; {m: (b,l,d)} -> (b,
+    width)."""
 
     weight: float
     width: int
@@ -227,8 +228,10 @@ EXERCISES = [
         reference=compose,
         cases=_parts_cases,
         hints=(
-            "Align once. Both streams and every rebuild read the aligned sequences; the head reads both streams' vectors side by side.",
-            "macro(h) and micro(h) are (b,w1) and (b,w2); torch.cat([...], dim=-1) is (b,w1+w2); return (head(...), {m: ...}).",
+            "Align once. Both streams and every rebuild read the aligned sequences; the head reads both streams' "
+            "vectors side by side.",
+            "macro(h) and micro(h) are (b,w1) and (b,w2); torch.cat([...], dim=-1) is (b,w1+w2); return (head(...), "
+            "{m: ...}).",
         ),
         after="The reconstructions go into the loss and nowhere else.",
         wrong=(
@@ -273,7 +276,8 @@ EXERCISES = [
         cases=_loss_cases,
         hints=(
             "Pick the lost steps out of both tensors first, then take the mean of SmoothL1 over what you picked.",
-            "value[lost] is (lost steps, d_m); F.smooth_l1_loss(value[lost], target[lost]) is a scalar; skip where lost.any() is False.",
+            "value[lost] is (lost steps, d_m); F.smooth_l1_loss(value[lost], target[lost]) is a scalar; skip where "
+            "lost.any() is False.",
         ),
         after="Its size no longer depends on how much was lost.",
         wrong=(
@@ -317,7 +321,8 @@ EXERCISES = [
                 "L1",
                 lambda *a: _joint(*a, one=_plain_l1),
                 "SmoothL1",
-                "This is the plain distance; SmoothL1 is half the square below 1, and the distance less one half above.",
+                "This is the plain distance; SmoothL1 is half the square below 1, and the distance less one half "
+                "above.",
             ),
         ),
     ),
@@ -375,7 +380,8 @@ EXERCISES = [
         cases=_company_cases,
         hints=(
             "Run the batch once, then every clip as a batch of one, and compare row by row.",
-            "x[i : i + 1] keeps the batch axis: (1, ...); the difference's .abs().max().item() is a number; take the largest over i.",
+            "x[i : i + 1] keeps the batch axis: (1, ...); the difference's .abs().max().item() is a number; take the "
+            "largest over i.",
         ),
         after="Put it into the tests of every network that you write.",
         wrong=(

@@ -69,7 +69,10 @@ def comparisons(records: list[dict], pairs: Iterable[tuple[str, str]]) -> list[s
                 "seed: no interval, no verdict."
             )
             continue
-        ends = f"{found['mean']:+.3f} points (95 % interval {found['low']:+.3f} to {found['high']:+.3f}, {len(found['seeds'])} seeds)"
+        ends = (
+            f"{found['mean']:+.3f} points (95 % interval {found['low']:+.3f} to {found['high']:+.3f}, "
+            f"{len(found['seeds'])} seeds)"
+        )
         word = {verdicts.BETTER: "lower", verdicts.WORSE: "higher"}.get(
             verdicts.verdict(found), verdicts.NOT_TOLD_APART
         )
@@ -88,8 +91,16 @@ def step_costs(
             data = random_batch(length, batch, widths)
             calls = {n: functools.partial(train_step, m, data) for n, m in models.items()}
             times = interleaved(calls, rounds, patience_s=20.0)
-            records += [{"name": n, "frames": length, "pass": "train step", "seconds": times[n]["median_s"],
-                         "bytes": bytes_for_backward(functools.partial(models[n].train(), data))} for n in NAMES]  # fmt: skip
+            records += [
+                {
+                    "name": n,
+                    "frames": length,
+                    "pass": "train step",
+                    "seconds": times[n]["median_s"],
+                    "bytes": bytes_for_backward(functools.partial(models[n].train(), data)),
+                }
+                for n in NAMES
+            ]
     return records
 
 
@@ -118,7 +129,10 @@ def cost_curves(fig, costs: list[dict]) -> None:
 def recorded_costs(found: dict | None) -> str:
     """Markdown: recorded seconds of a train step over length, with provenance; or that there is no record."""
     if found is None:
-        return f"{NOT_YET} No costs over length lie in `data/results`: `python -m mgmr_lib experiment complexity` records them."
+        return (
+            f"{NOT_YET} No costs over length lie in `data/results`: `python -m mgmr_lib experiment complexity` "
+            "records them."
+        )
     mine = [r for r in found["over_length"] if r["pass"] == "train step" and r["name"] in ("mfmb", "mfmb_mamba")]
     lengths, facts = sorted({r["frames"] for r in mine}), found["provenance"]
     rows = []

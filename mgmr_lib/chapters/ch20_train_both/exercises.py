@@ -93,21 +93,25 @@ EXERCISES = [
         cases=_history_cases,
         hints=(
             "The plan names the split that chooses, and the test clips are only read once the choice is made.",
-            "history is a list of dictionaries, one an epoch; find the epoch first, by one key, then return its other key: one number.",
+            "history is a list of dictionaries, one an epoch; find the epoch first, by one key, then return its other "
+            "key: one number.",
         ),
-        after="Choosing on the test clips reports the luckiest epoch; choosing on valid leaves test luck out of the choice.",
+        after="Choosing on the test clips reports the luckiest epoch; choosing on valid leaves test luck out of the "
+        "choice.",
         wrong=(
             Wrong(
                 "best on test",
                 lambda history: min(e["test"] for e in history),
                 "chosen on the test clips",
-                "This is the colleague's: the epoch is chosen on the test clips, so the number is a minimum over lucky draws.",
+                "This is the colleague's: the epoch is chosen on the test clips, so the number is a minimum over lucky "
+                "draws.",
             ),
             Wrong(
                 "valid reported",
                 lambda history: min(e["valid"] for e in history),
                 "valid error itself",
-                "This reports the lowest valid error itself: the choice was made on it, so it is flattered as well. Report that epoch's test error.",
+                "This reports the lowest valid error itself: the choice was made on it, so it is flattered as well. "
+                "Report that epoch's test error.",
             ),
             Wrong(
                 "last epoch",
@@ -137,7 +141,8 @@ EXERCISES = [
         reference=paired_interval,
         cases=_interval_cases,
         hints=(
-            "First the difference of each seed, then everything from the list of differences: their mean, their standard deviation.",
+            "First the difference of each seed, then everything from the list of differences: their mean, their "
+            "standard deviation.",
             "first and second are lists of n numbers; the differences are n numbers; low and high are one number each.",
         ),
         after="What a seed does to both networks alike has left the differences, and the interval with it.",
@@ -146,13 +151,15 @@ EXERCISES = [
                 "unpaired",
                 _unpaired,
                 "two separate averages",
-                "These are two separate averages: the luck that both share stays in. Take the differences seed by seed first.",
+                "These are two separate averages: the luck that both share stays in. Take the differences seed by seed "
+                "first.",
             ),
             Wrong(
                 "population sd",
                 _population,
                 "n - 1",
-                "The squared deviations are divided by n: with n - 1 below the line the standard deviation of few numbers is not too small.",
+                "The squared deviations are divided by n: with n - 1 below the line the standard deviation of few "
+                "numbers is not too small.",
             ),
             Wrong(
                 "not of the mean",
@@ -191,7 +198,8 @@ EXERCISES = [
                 "not squared",
                 lambda d, g: math.ceil(2.8 * statistics.stdev(d) / g),
                 "square",
-                "The ratio is not squared: the error of a mean shrinks with the square root of n, so n grows with the square.",
+                "The ratio is not squared: the error of a mean shrinks with the square root of n, so n grows with the "
+                "square.",
             ),
             Wrong(
                 "rounded down",
@@ -209,7 +217,8 @@ EXERCISES = [
                 "mean for gain",
                 lambda d, g: math.ceil((2.8 * statistics.stdev(d) / (statistics.mean(d) or 1.0)) ** 2),
                 "pilot's own mean",
-                "This divides by the pilot's own mean: the gain that matters is given, and the pilot's mean is partly luck.",
+                "This divides by the pilot's own mean: the gain that matters is given, and the pilot's mean is partly "
+                "luck.",
             ),
             Wrong(
                 "variance",

@@ -108,7 +108,10 @@ def verdict(records: list[dict], first: str, second: str) -> str:
     """Markdown: what the paired difference of the primary metric says, with the unpaired half-width beside it."""
     seeds = common(records, first, second)
     if len(seeds) < 2:
-        return f"**{NOT_RECORDED.capitalize()}**: a verdict needs at least two seeds that both networks have, and the ledger holds {len(seeds)}."
+        return (
+            f"**{NOT_RECORDED.capitalize()}**: a verdict needs at least two seeds that both networks have, and "
+            f"the ledger holds {len(seeds)}."
+        )
     found = paired(records, first, second)
     x, y = (np.array([scores(records, n)[s] for s in seeds]) for n in (first, second))
     labels = [by_name(records)[n][0]["label"] for n in (first, second)]

@@ -82,7 +82,8 @@ EXERCISES = [
         reference=best_constant,
         cases=_constant_cases,
         hints=(
-            "Move the constant up a little: it gets nearer to all labels above it and farther from all below. When does that stop paying?",
+            "Move the constant up a little: it gets nearer to all labels above it and farther from all below. When "
+            "does that stop paying?",
             "A list of n numbers goes in (n odd), one of them comes out: the one in the middle, once they are sorted.",
         ),
         after="The median: moving away from it brings fewer labels nearer than it pushes away.",
@@ -91,7 +92,8 @@ EXERCISES = [
                 "mean",
                 lambda labels: sum(labels) / len(labels),
                 "squared",
-                "This is the mean, which is best for the squared error: one far label pulls it away from all the others.",
+                "This is the mean, which is best for the squared error: one far label pulls it away from all the "
+                "others.",
             ),
             Wrong(
                 "not sorted",
@@ -115,7 +117,8 @@ EXERCISES = [
                 "most frequent",
                 lambda labels: max(sorted(set(labels)), key=labels.count),
                 "most often",
-                "This is the label that comes most often, which may lie at the edge: here the distance counts, not the hit.",
+                "This is the label that comes most often, which may lie at the edge: here the distance counts, not the "
+                "hit.",
             ),
         ),
     ),
@@ -127,7 +130,8 @@ EXERCISES = [
         reference=interval,
         cases=_interval_cases,
         hints=(
-            "First the mean, then the standard deviation with s - 1 below the line, then t times sd over the root of s to either side.",
+            "First the mean, then the standard deviation with s - 1 below the line, then t times sd over the root of s "
+            "to either side.",
             "values is a list of s numbers, t one number; the result is a pair of numbers, the lower one first.",
         ),
         after="Ten times as many trainings would make the band about a third as wide, and t_s smaller on top.",
@@ -181,7 +185,8 @@ EXERCISES = [
                 "all numbers",
                 lambda table: [v for row in table for v in row],
                 "s times m",
-                "All s times m numbers are in the list: masks of the same training are no new evidence about another training.",
+                "All s times m numbers are in the list: masks of the same training are no new evidence about another "
+                "training.",
             ),
             Wrong(
                 "over trainings",
@@ -193,7 +198,8 @@ EXERCISES = [
                 "first mask only",
                 lambda table: [row[0] for row in table],
                 "first mask seed",
-                "Only the first mask seed is used: one number a training is right, but take the mean over all its masks.",
+                "Only the first mask seed is used: one number a training is right, but take the mean over all its "
+                "masks.",
             ),
             Wrong(
                 "grand mean",

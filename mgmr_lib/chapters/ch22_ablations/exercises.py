@@ -187,8 +187,10 @@ EXERCISES = [
         reference=false_alarms,
         cases=_alarm_cases,
         hints=(
-            'Take every run as "the whole network" and every other run as "the variant". In which share of these pairs does the variant look worse by the gap?',
-            "scores is a list of n numbers; there are n (n - 1) ordered pairs of two different runs; the result is one number from 0 to 1.",
+            'Take every run as "the whole network" and every other run as "the variant". In which share of these pairs '
+            "does the variant look worse by the gap?",
+            "scores is a list of n numbers; there are n (n - 1) ordered pairs of two different runs; the result is one "
+            "number from 0 to 1.",
         ),
         after="Every one of these losses is false: both runs are the same network.",
         wrong=(
@@ -196,7 +198,8 @@ EXERCISES = [
                 "each pair once",
                 _unordered,
                 "one order only",
-                "Each pair is counted in one order only: with the runs the other way round, the other one is the variant.",
+                "Each pair is counted in one order only: with the runs the other way round, the other one is the "
+                "variant.",
             ),
             Wrong(
                 "with itself",
@@ -227,10 +230,13 @@ EXERCISES = [
         reference=paired_changes,
         cases=_pair_cases,
         hints=(
-            "A pair is one seed: that seed's variant minus that seed's whole network. Seeds that only one of them has cannot be paired.",
-            "Two dictionaries {seed: score} go in; a list of k numbers comes out, k the number of common seeds, in increasing order of the seed.",
+            "A pair is one seed: that seed's variant minus that seed's whole network. Seeds that only one of them has "
+            "cannot be paired.",
+            "Two dictionaries {seed: score} go in; a list of k numbers comes out, k the number of common seeds, in "
+            "increasing order of the seed.",
         ),
-        after="What both runs of a seed have in common, such as masks and the order of the clips, cancels in the difference.",
+        after="What both runs of a seed have in common, such as masks and the order of the clips, cancels in the "
+        "difference.",
         wrong=(
             Wrong(
                 "by place",
@@ -248,13 +254,15 @@ EXERCISES = [
                 "from the mean",
                 _from_mean,
                 "mean of the whole",
-                "Every variant is compared with the mean of the whole network's runs: pair each with its own seed's run.",
+                "Every variant is compared with the mean of the whole network's runs: pair each with its own seed's "
+                "run.",
             ),
             Wrong(
                 "sorted scores",
                 _sorted_scores,
                 "sorted",
-                "Both lists of scores are sorted before they are paired: that marries the best run to the best and hides the spread.",
+                "Both lists of scores are sorted before they are paired: that marries the best run to the best and "
+                "hides the spread.",
             ),
             Wrong(
                 "mean only",
@@ -272,8 +280,10 @@ EXERCISES = [
         reference=half_width,
         cases=_width_cases,
         hints=(
-            "Two things are too small here: the spread, which divides by n, and the factor 1.96, which is for many seeds.",
-            "changes is a list of n numbers; np.std(changes, ddof=1) and stats.t.ppf(0.975, n - 1) are one number each.",
+            "Two things are too small here: the spread, which divides by n, and the factor 1.96, which is for many "
+            "seeds.",
+            "changes is a list of n numbers; np.std(changes, ddof=1) and stats.t.ppf(0.975, n - 1) are one number "
+            "each.",
         ),
         after="With three seeds the honest factor is more than twice 1.96.",
         wrong=(
@@ -284,7 +294,8 @@ EXERCISES = [
                 "normal factor",
                 _normal_width,
                 "known spread",
-                "The spread is right, but 1.96 is the factor for a known spread: yours was estimated from n numbers, so take t with n - 1 degrees of freedom.",
+                "The spread is right, but 1.96 is the factor for a known spread: yours was estimated from n numbers, "
+                "so take t with n - 1 degrees of freedom.",
             ),
             Wrong(
                 "population spread",
@@ -320,10 +331,13 @@ EXERCISES = [
         reference=holm,
         cases=_holm_cases,
         hints=(
-            "Go from the smallest p upwards. The first must be at most 0.05 / m, the second at most 0.05 / (m - 1), and so on; at the first failure stop.",
-            "p is a list of m numbers; the result is a list of m booleans in the order of p. sorted(range(m), key=lambda i: p[i]) gives the places.",
+            "Go from the smallest p upwards. The first must be at most 0.05 / m, the second at most 0.05 / (m - 1), "
+            "and so on; at the first failure stop.",
+            "p is a list of m numbers; the result is a list of m booleans in the order of p. sorted(range(m), "
+            "key=lambda i: p[i]) gives the places.",
         ),
-        after="Whatever the comparisons have to do with each other, the probability of any false alarm stays at most 5 %.",
+        after="Whatever the comparisons have to do with each other, the probability of any false alarm stays at most 5 "
+        "%.",
         wrong=(
             Wrong(
                 "uncorrected",
@@ -335,13 +349,15 @@ EXERCISES = [
                 "Bonferroni",
                 _bonferroni,
                 "m all the way",
-                "The bar stays 0.05 / m all the way (Bonferroni): after each one that passes, one comparison fewer is left.",
+                "The bar stays 0.05 / m all the way (Bonferroni): after each one that passes, one comparison fewer is "
+                "left.",
             ),
             Wrong(
                 "no stop",
                 _no_stop,
                 "stop",
-                "The procedure must stop at the first p that fails: larger ones are not told apart, even where they lie below their own bar.",
+                "The procedure must stop at the first p that fails: larger ones are not told apart, even where they "
+                "lie below their own bar.",
             ),
             Wrong(
                 "not sorted",

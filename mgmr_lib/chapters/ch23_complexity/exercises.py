@@ -109,8 +109,10 @@ EXERCISES = [
         reference=attention_count,
         cases=_attention_cases,
         hints=(
-            "Queries and results have one row for each asking step; keys and values one for each step that is asked. Each projection of one row costs d * d.",
-            "Q, K, V: (l_q,d), (l_k,d), (l_k,d); scores (l_q,l_k), each a sum of d products; the mixture again d products for each score; the result (l_q,d) is projected once more.",
+            "Queries and results have one row for each asking step; keys and values one for each step that is asked. "
+            "Each projection of one row costs d * d.",
+            "Q, K, V: (l_q,d), (l_k,d), (l_k,d); scores (l_q,l_k), each a sum of d products; the mixture again d "
+            "products for each score; the result (l_q,d) is projected once more.",
         ),
         after="Only the last term holds both lengths: it alone is quadratic.",
         wrong=(
@@ -155,7 +157,8 @@ EXERCISES = [
         cases=_crossing_cases,
         hints=(
             "Divide both costs by l. Attention then costs a + b l a step, the rival m. When is the first larger?",
-            "Three numbers in, one whole number out, at least 1; at equal costs attention is not dearer yet: math.floor, then one more.",
+            "Three numbers in, one whole number out, at least 1; at equal costs attention is not dearer yet: "
+            "math.floor, then one more.",
         ),
         after="Below this length the quadratic layer is the cheaper one.",
         wrong=(
@@ -175,7 +178,8 @@ EXERCISES = [
                 "equal counts",
                 _first_at_least,
                 "both may cost",
-                "At this length both may cost the same: the smallest length at which attention is really dearer is asked for.",
+                "At this length both may cost the same: the smallest length at which attention is really dearer is "
+                "asked for.",
             ),
             Wrong(
                 "root",
@@ -200,8 +204,10 @@ EXERCISES = [
         cases=_gpu_cases,
         may_change_inputs=True,
         hints=(
-            "Three things distort the colleague's number: work that others left in the queue, the first call's preparation, and a clock that is read before the queue is empty.",
-            "gpu.run(work) and gpu.wait() return nothing, gpu.now is the clock; one call that is not timed, wait, clock, `rounds` calls, wait once, clock; the result is one number.",
+            "Three things distort the colleague's number: work that others left in the queue, the first call's "
+            "preparation, and a clock that is read before the queue is empty.",
+            "gpu.run(work) and gpu.wait() return nothing, gpu.now is the clock; one call that is not timed, wait, "
+            "clock, `rounds` calls, wait once, clock; the result is one number.",
         ),
         after="On a CUDA device the same lines are torch.cuda.synchronize().",
         wrong=(
@@ -215,7 +221,8 @@ EXERCISES = [
                 "waits every round",
                 _waits_every_round,
                 "after every call",
-                "This waits after every call, so that handing over is never hidden behind work: wait once, behind all rounds.",
+                "This waits after every call, so that handing over is never hidden behind work: wait once, behind all "
+                "rounds.",
             ),
             Wrong(
                 "no warm-up",
@@ -227,7 +234,8 @@ EXERCISES = [
                 "no first wait",
                 lambda g, w, r: _timed(g, w, r, True, False, True),
                 "still in the queue",
-                "When the clock starts, older work is still in the queue, the warm-up too: wait before the first reading.",
+                "When the clock starts, older work is still in the queue, the warm-up too: wait before the first "
+                "reading.",
             ),
             Wrong("not divided", _undivided, "their number", "This is the time of all rounds: divide by their number."),
         ),
@@ -243,7 +251,8 @@ EXERCISES = [
             "Both totals hold the same common seconds, such as the text encoder's. Take them away, then divide.",
             "Three numbers in, one out; above 1 where the first network's own part is the faster one.",
         ),
-        after="The more is common, the more a small difference of totals means, and the more it is at the mercy of noise.",
+        after="The more is common, the more a small difference of totals means, and the more it is at the mercy of "
+        "noise.",
         wrong=(
             Wrong(
                 "totals",

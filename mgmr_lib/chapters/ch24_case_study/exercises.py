@@ -142,7 +142,8 @@ EXERCISES = [
         cases=_gain_cases,
         hints=(
             "One list chooses, the other one is reported. Sort clip numbers, and not gains.",
-            "gains and fresh are lists of n numbers in one order of clips; the result is a mean of k of the fresh ones.",
+            "gains and fresh are lists of n numbers in one order of clips; the result is a mean of k of the fresh "
+            "ones.",
         ),
         after="What a choice was made on flatters the chosen. The fresh measurement does not know of it.",
         wrong=(
@@ -183,8 +184,10 @@ EXERCISES = [
         reference=as_large,
         cases=_change_cases,
         hints=(
-            "The clip's number is a maximum over its words. What must the number of each other clip be, so that like meets like?",
-            "changes: k numbers; others: a list of lists; from each list one number, its largest absolute value; the result is a share between 0 and 1.",
+            "The clip's number is a maximum over its words. What must the number of each other clip be, so that like "
+            "meets like?",
+            "changes: k numbers; others: a list of lists; from each list one number, its largest absolute value; the "
+            "result is a share between 0 and 1.",
         ),
         after="A maximum must be compared with maxima: the best of a dozen words is large in any clip.",
         wrong=(
@@ -192,7 +195,8 @@ EXERCISES = [
                 "all single changes",
                 _all_singles,
                 "maximum with single",
-                "This is the colleague's: it compares a maximum with single words. The largest of many is large anywhere, so each other clip must send its own largest.",
+                "This is the colleague's: it compares a maximum with single words. The largest of many is large "
+                "anywhere, so each other clip must send its own largest.",
             ),
             Wrong(
                 "without the sign",

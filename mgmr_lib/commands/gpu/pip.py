@@ -19,7 +19,10 @@ BUILD_TOOLS = ("setuptools", "wheel", "packaging", "ninja")
 # Measured: nvcc 13.0 on three of mamba_ssm 2.3.2's files, for one kind of GPU: 53 to 125 s of a core and 0.7 GB each.
 SECONDS_A_FILE, GB_A_JOB = 100, 2.0
 
-_NETWORK = r"Failed to establish|Max retries|name resolution|Connection(?:Error|Reset| refused)|ProxyError|CERTIFICATE|ReadTimeout"
+_NETWORK = (
+    r"Failed to establish|Max retries|name resolution|Connection(?:Error|Reset| refused)|ProxyError|"
+    r"CERTIFICATE|ReadTimeout"
+)
 # (what pip, the compiler or Python says, what it means and the fix); the first that is found counts
 REASONS = (
     (r"No space left on device|Errno 28", "the disk is full: make about 5 GB of room (TMPDIR names another disk)"),

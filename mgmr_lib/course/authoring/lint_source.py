@@ -35,7 +35,10 @@ def sizes(source: Source, known):
         if c.kind == "code" and len(longest) > MOST_COLUMNS:
             yield f"the line {longest.strip()[:50]!r} has {len(longest)} columns: at most {MOST_COLUMNS}, aim at 100"
         if c.kind == "markdown" and len(prose(c.source).split()) > MOST_WORDS:
-            yield f"the text cell {first!r} has {len(prose(c.source).split())} words: at most {MOST_WORDS}, aim at 20 to 70"
+            yield (
+                f"the text cell {first!r} has {len(prose(c.source).split())} words: at most {MOST_WORDS}, aim at 20 to "
+                "70"
+            )
     if lengths and statistics.median(lengths) > MEDIAN_CODE_LINES:
         yield f"the median code cell has {statistics.median(lengths):g} lines: at most {MEDIAN_CODE_LINES}"
 
@@ -112,9 +115,15 @@ def exercises(source: Source, known):
     if order and not any(re.search(r"^from mgmr_lib\.course import .*\bhint\b", c.source, re.MULTILINE) for c in code):
         yield "import hint from mgmr_lib.course: check tells learners to call it"
     if order != [e.id for e in known]:
-        yield f"the cells hold the exercises {order}, chapters/ch{source.meta.number}_*/exercises.py defines {[e.id for e in known]}"
+        yield (
+            f"the cells hold the exercises {order}, chapters/ch{source.meta.number}_*/exercises.py defines "
+            f"{[e.id for e in known]}"
+        )
     if sum(e.minutes for e in known) > source.meta.minutes:
-        yield f"the exercises take {sum(e.minutes for e in known)} minutes, the whole notebook is said to take {source.meta.minutes}"
+        yield (
+            f"the exercises take {sum(e.minutes for e in known)} minutes, the whole notebook is said to take "
+            f"{source.meta.minutes}"
+        )
 
 
 def _literals(source: Source) -> set[float]:
@@ -162,7 +171,10 @@ def typed_numbers(source: Source, known):
             text = re.sub(r"(?i)exercise \d\d\.\d+", "", text)
             text = re.sub(r"^#+ [\d.]+ ", "", text, flags=re.MULTILINE)
             for number in _suspicious(prose(text) if c.kind == "markdown" else text, given):
-                yield f"the number {number} in {text.strip()[:50]!r} is typed: compute it (say, an f-string), or cite its source"
+                yield (
+                    f"the number {number} in {text.strip()[:50]!r} is typed: compute it (say, an f-string), or cite "
+                    "its source"
+                )
 
 
 def silent_figures(source: Source, known):

@@ -77,8 +77,17 @@ def _rebuild_parameter(machine, data, *more):
     return data
 
 
-TYPES = {"Float": "f4", "Double": "f8", "Half": "f2", "Long": "i8", "Int": "i4", "Short": "i2", "Char": "i1", "Byte": "u1",
-         "Bool": "?"}  # fmt: skip
+TYPES = {
+    "Float": "f4",
+    "Double": "f8",
+    "Half": "f2",
+    "Long": "i8",
+    "Int": "i4",
+    "Short": "i2",
+    "Char": "i1",
+    "Byte": "u1",
+    "Bool": "?",
+}
 TORCH_NAMES = {f"torch {name}Storage": StorageType(dtype) for name, dtype in TYPES.items()} | {
     "torch._utils _rebuild_tensor_v2": _rebuild_tensor,
     "torch._utils _rebuild_parameter": _rebuild_parameter,
