@@ -181,7 +181,7 @@ EXERCISES = [
             Wrong(
                 "rounded",
                 lambda frame, rate, other: round((frame + 0.5) / rate * other),
-                "cut the fraction off",
+                "one frame too late",
                 "This rounds, and lands one frame too late half of the time: frame k lasts from k to k + 1, so cut the "
                 "fraction off.",
             ),

@@ -325,7 +325,7 @@ EXERCISES = [
             Wrong(
                 "positive only",
                 lambda p, t: float(_f1_of(p, t, True)),
-                "class False",
+                "True alone",
                 "This is the F1 of the class True alone: the class False has an F1 too.",
             ),
             Wrong(
@@ -436,7 +436,7 @@ EXERCISES = [
             Wrong(
                 "turned round",
                 lambda a, b, rows: resampled_gains(b, a, rows),
-                "sign",
+                "first minus second",
                 "The sign is turned round: first minus second.",
             ),
             Wrong(

@@ -226,7 +226,7 @@ EXERCISES = [
             Wrong(
                 "candidate bare",
                 lambda *a: _lstm(*a, inside=lambda g: g),
-                "candidate g",
+                "enters the cell bare",
                 "The candidate g enters the cell bare: the equation says tanh(g).",
             ),
             Wrong(
