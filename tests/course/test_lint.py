@@ -98,7 +98,6 @@ def test_a_bet_with_its_lesson_passes():
     imports = code("import math\n\nx = 1")
     assert list(lint_bets.bets(source(ASKED, BET, code("found = 1"), SETTLED), ())) == []
     assert list(lint_bets.bets(source(ASKED, imports, BET, SETTLED), ())) == []
-    assert list(lint_bets.bets(source(ASKED, code("found = 1")), ())) == []  # not converted yet
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Both networks train the same way compiled and not."""
 
 import copy
+import os
 
 import pytest
 import torch
@@ -27,6 +28,8 @@ NETWORKS = {
 }
 SIZES = dict(sizes=(9, 4, 4), longest=(12, 12), text=8)
 
+long = pytest.mark.skipif("MGMR_TEST_COMPILE" not in os.environ, reason="minutes of compiling: set MGMR_TEST_COMPILE=1")
+
 
 def made(name: str, encoder: nn.Module, within: bool = False) -> nn.Module:
     """A network of NETWORKS, with the text encoder within it or in front of it, as for a frozen one."""
@@ -43,7 +46,8 @@ def batches(encoder: nn.Module | None) -> list[Batch]:
 
 def losses(net: nn.Module, forward, batches: list[Batch], steps: int = 20) -> list[float]:
     """The joint loss at each of so many steps of training."""
-    optimiser, found = torch.optim.AdamW(net.parameters(), lr=3e-3), []
+    # eps: a weight before a batch norm has no gradient but rounding, which Adam would otherwise blow up to a full step.
+    optimiser, found = torch.optim.AdamW(net.parameters(), lr=3e-3, eps=1e-4), []
     for step in range(steps):
         batch = batches[step % len(batches)]
         loss = joint_loss(forward(batch), batch.labels, LossWeights())["total"]
@@ -81,7 +85,7 @@ def test_a_compiled_network_trains_like_an_eager_one(name):
     check_training(made(name, encoder), batches(encoder), "aot_eager", first_eagerly=False)
 
 
-@pytest.mark.slow
+@long
 @pytest.mark.parametrize("first_eagerly", [False, True])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_so_it_does_with_its_text_encoder_within(name, first_eagerly):
@@ -89,7 +93,7 @@ def test_so_it_does_with_its_text_encoder_within(name, first_eagerly):
     check_training(net, batches(None), "aot_eager", first_eagerly)
 
 
-@pytest.mark.slow
+@long
 def test_so_it_does_by_the_default_compiler():
     encoder = load_encoder("tiny")
     check_training(made("MGMR-Net", encoder), batches(encoder), "inductor", first_eagerly=False)
