@@ -96,9 +96,9 @@ def quick_notebooks() -> int:
 
 
 def mixed_notebooks() -> int:
-    """A few learner's notebooks with a random half of the exercises solved."""
+    """A few learner's notebooks with half of the exercises solved; MGMR_TEST_SEED chooses others."""
     names = [s.meta.file_name for s in read_sources().values()]
-    seed = int(os.environ.get("MGMR_TEST_SEED") or random.SystemRandom().randrange(10**6))
+    seed = int(os.environ.get("MGMR_TEST_SEED") or 1)
     chosen = random.Random(seed).sample(names, min(SAMPLE, len(names)))
     with tempfile.TemporaryDirectory(prefix="mixed-") as folder:
         told = mixed.write_sample(REPOSITORY, Path(folder), sorted(chosen), seed)
@@ -107,9 +107,12 @@ def mixed_notebooks() -> int:
 
 
 def wrong_notebooks() -> int:
-    """A few learner's notebooks with a random third of the exercises answered wrongly: Run All reaches their end."""
+    """Some learner's notebooks with a third of the exercises answered wrongly: Run All reaches their end.
+
+    MGMR_TEST_SEED chooses other notebooks and other exercises.
+    """
     names = [s.meta.file_name for s in read_sources().values()]
-    seed = int(os.environ.get("MGMR_TEST_SEED") or random.SystemRandom().randrange(10**6))
+    seed = int(os.environ.get("MGMR_TEST_SEED") or 1)
     chosen = random.Random(seed).sample(names, min(SAMPLE, len(names)))
     print(f"answered wrongly in part (repeat with MGMR_TEST_SEED={seed}): {', '.join(chosen)}", flush=True)
     found = [fault for name in chosen for fault in mixed.run_with_wrong_answers(REPOSITORY, name, seed)]
