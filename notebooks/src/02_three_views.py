@@ -407,8 +407,8 @@ show(fig, "Processor time of this machine against the length, both axes logarith
 
 # %% tags=["nbval-ignore-output"]
 outcome("02.g", min(took[-1], key=took[-1].get),
-        because="How the cost grows decides for long inputs, and what a single call costs for short ones: the plain sum "
-        "grows with the square, a loop runs Python at every step, and the FFT does neither.")
+        because="How the cost grows decides for long inputs, and what a single call costs for short ones: the plain "
+        "sum grows with the square, a loop runs Python at every step, and the FFT does neither.")
 
 # %% [markdown]
 # A call into a library costs the same for one number as for thousands, which is why plain Python beats the torch loop here. The FFT
