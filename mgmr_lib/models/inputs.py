@@ -20,22 +20,12 @@ CLAMP = 5.0
 
 
 @dataclass
-class Sequence:
-    """One modality as the network sees it.
+class Sequence(ModalityBatch):
+    """One modality as the network sees it; missing: valid, but nothing of it was seen.
 
     x: (b, l, d_m), standardised, zero where missing or padded (text keeps its [UNK] encodings where missing);
     target: (b, l, d_m), the complete one; valid, keep: (b, l) bool.
     """
-
-    x: Tensor
-    target: Tensor
-    valid: Tensor
-    keep: Tensor
-
-    @property
-    def missing(self) -> Tensor:
-        """(b, l) bool: valid, but nothing of it was seen."""
-        return self.valid & ~self.keep
 
 
 def pool_frames(frames: Tensor, mask: Tensor, factor: int) -> tuple[Tensor, Tensor]:
