@@ -13,7 +13,7 @@ from mgmr_lib.data.download.pinned import MINILM
 from mgmr_lib.data.download.sources import require
 from mgmr_lib.errors import CourseError
 
-PAD, UNK, CLS, SEP = 0, 100, 101, 102  # in BERT's vocabularies, English and Chinese
+UNK, CLS, SEP = 100, 101, 102  # in BERT's vocabularies, English and Chinese
 
 
 @dataclass(frozen=True)
