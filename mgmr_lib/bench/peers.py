@@ -79,15 +79,17 @@ def mamba_ssm_module(member: str, offline: bool = True, **replace) -> types.Modu
     if importlib.util.find_spec("einops") is None:
         raise CourseError("mamba_ssm's Python files need the package einops: pip install -e '.[dev]'")
     with tarfile.open(mamba_ssm_sdist(offline)) as archive:
-        source = archive.extractfile(f"{SDIST.removesuffix('.tar.gz')}/mamba_ssm/{member}").read()
+        file = archive.extractfile(f"{SDIST.removesuffix('.tar.gz')}/mamba_ssm/{member}")
+        assert file is not None  # a file, no folder
+        source = file.read()
     module = types.ModuleType(f"peer_{Path(member).stem}")
     with mock.patch.dict(sys.modules, _stand_ins(replace)):
         exec(compile(source, f"mamba_ssm/{member}", "exec"), module.__dict__)
     return module
 
 
-def _stand_ins(replace: dict) -> dict[str, types.ModuleType]:
-    contents = {
+def _stand_ins(replace: dict) -> dict[str, types.ModuleType | None]:
+    contents: dict[str, dict] = {
         "mamba_ssm": {},
         "mamba_ssm.utils": {},
         "mamba_ssm.ops": {},

@@ -12,6 +12,7 @@ import re
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -29,6 +30,9 @@ from mgmr_lib.data.wordpiece import Special, load_tokenizer, special_tokens, tok
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import replacing
 from mgmr_lib.paths import cache_dir
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 __all__ = [
     "ENCODERS",
@@ -54,7 +58,7 @@ class TextEncoder(nn.Module):
     memo: set by sweeps, so that `encode` remembers what a frozen encoder said.
     """
 
-    def __init__(self, name: str, bert: nn.Module, frozen: bool = True):
+    def __init__(self, name: str, bert: "PreTrainedModel", frozen: bool = True):
         super().__init__()
         self.name, self.bert, self.frozen = name, bert, frozen
         self.dim, self.vocab_size = bert.config.hidden_size, bert.config.vocab_size
@@ -107,7 +111,7 @@ class StoredFeatures(nn.Module):
 
     def masked(self, split: Split, keep: np.ndarray) -> Ragged:
         """The split's features with zeros where keep (n, L) is False."""
-        features = split.text.features()
+        features = split.stored_text.features()
         valid = np.arange(keep.shape[1])[None, :] < features.lengths[:, None]
         return Ragged(features.values * keep[valid][:, None], features.lengths, features.max_length)
 
@@ -223,7 +227,7 @@ def cached_features(encoder: TextEncoder, split: Split, progress: bool = False) 
     the run.
     """
     if encoder.name == STORED:
-        return split.text.features()
+        return split.stored_text.features()
     if not encoder.frozen:
         raise ValueError("features of an encoder that is being trained cannot be cached")
     key = _content_key(split.token_ids, split.token_lengths)
@@ -243,7 +247,7 @@ def _content_key(ids: np.ndarray, lengths: np.ndarray) -> str:
     key = hashlib.sha256()
     valid = np.arange(ids.shape[1])[None, :] < np.asarray(lengths)[:, None]
     for part in (np.asarray(ids.shape), ids[valid], lengths):
-        key.update(np.ascontiguousarray(part, dtype=np.int64))
+        key.update(np.ascontiguousarray(part, dtype=np.int64).data)
     return key.hexdigest()[:24]
 
 

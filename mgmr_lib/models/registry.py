@@ -6,11 +6,15 @@ Configurations are at hand at once; a network's module, and torch with it, is im
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mgmr_lib.models.baselines.config import FeedForwardConfig, LMFConfig, LSTMConfig, MulTConfig, TFNConfig, TFRConfig
 from mgmr_lib.models.mfmb import config as mfmb
 from mgmr_lib.models.mgmr.config import MGMRConfig
 from mgmr_lib.settings import known
+
+if TYPE_CHECKING:
+    from mgmr_lib.models.inputs import Inputs, Network
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,8 @@ class Entry:
             return self.config
         return self.readings[known("reading", settings["reading"], self.readings)]
 
-    def build(self, config, inputs):
-        """The network, untrained. inputs: an `Inputs`."""
+    def build(self, config, inputs: "Inputs") -> "Network":
+        """The network, untrained."""
         module, _, name = self.network.partition(":")
         return getattr(importlib.import_module(module), name)(config, inputs, **self.options)
 

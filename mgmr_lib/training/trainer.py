@@ -6,7 +6,7 @@ killed run that resumes at the last whole epoch ends where an uninterrupted one 
 
 import math
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -71,11 +71,8 @@ class Progress:
     best: float = math.inf
     best_epoch: int = -1
     waited: int = 0
-    history: list = None
+    history: list[dict] = field(default_factory=list)
     seconds: float = 0.0
-
-    def __post_init__(self):
-        self.history = self.history or []
 
     @classmethod
     def from_checkpoint(cls, state: dict) -> "Progress":
@@ -109,15 +106,17 @@ class Trainer:
         if c.ema > 0:
             self.averaged = AveragedModel(self._plain(), multi_avg_fn=get_ema_multi_avg_fn(c.ema))
         self.weights = LossWeights(c.alpha_text, c.alpha_audio, c.alpha_vision)
-        self.progress, self.best_weights = Progress(), {}
-        self.valid = None
+        self.progress = Progress()
+        self.best_weights: dict[str, torch.Tensor] = {}
+        self.valid: list[MaskedSplit] | None = None
         self.steps_per_epoch = math.ceil(len(setup.splits["train"]) / c.batch_size)
 
     def _plain(self) -> torch.nn.Module:
         return self.accelerator.unwrap_model(self.model)
 
     def _groups(self) -> list[dict]:
-        encoder, rest = [], []
+        encoder: list[torch.nn.Parameter] = []
+        rest: list[torch.nn.Parameter] = []
         for name, p in self.setup.model.named_parameters():
             (encoder if name.startswith("inputs.text_encoder.") else rest).append(p)
         groups = [{"params": rest, "lr": self.config.lr}]
@@ -231,6 +230,7 @@ class Trainer:
             self._save()
 
     def _save(self) -> None:
+        assert self.folder is not None
         tensors = with_prefix("model", self._plain().state_dict()) | with_prefix("best", self.best_weights)
         tensors |= with_prefix("optimizer", optimizer_tensors(self.optimizer))
         if self.averaged is not None:

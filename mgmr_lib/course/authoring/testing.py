@@ -35,6 +35,16 @@ def ruff() -> int:
     return library or notebook
 
 
+def types() -> int:
+    """Types of the library (pyproject's [tool.mypy] says which rooms)."""
+    return _call("mypy", "--no-error-summary")
+
+
+def duplicates() -> int:
+    """No six lines that stand in two files (pyproject's [tool.pylint])."""
+    return _call("pylint", "mgmr_lib", "tests")
+
+
 def lints() -> int:
     """Rules of the notebooks."""
     found = lint.lint()
@@ -142,6 +152,8 @@ def _tell_seconds(file: Path) -> None:
 FAST, FULL = "fast", "full"
 PARTS: tuple[tuple[str, Callable[[], int], tuple[str, ...]], ...] = (  # name, what, in which runs
     ("style (ruff)", ruff, (FAST, FULL)),
+    ("types of the library (mypy)", types, (FAST, FULL)),
+    ("nothing stands twice (pylint)", duplicates, (FAST, FULL)),
     ("notebook rules (lint)", lints, (FAST, FULL)),
     ("notebooks are built from their sources (build --check)", build.check, (FAST, FULL)),
     ("unit tests but the slow ones (pytest tests)", quick_unit_tests, (FAST,)),
