@@ -15,7 +15,8 @@ from mgmr_lib.settings import known
 
 @dataclass(frozen=True)
 class Entry:
-    """config: a frozen dataclass type; network: "module:class" that maps a Batch to an Output, built with `options`.
+    """config: a frozen dataclass type; network: "module:class" that maps a Batch to an Output, built with `options`;
+    teacher: "module:class" of its Teacher.
 
     readings: where a paper can be read in several ways, each one's configuration; from_recorded: brings the settings
     of older records up to date.
@@ -26,6 +27,7 @@ class Entry:
     options: Mapping = field(default_factory=dict)
     readings: Mapping[str, type] = field(default_factory=dict)
     from_recorded: Callable[[dict], dict] = dict
+    teacher: str = "mgmr_lib.models.teacher:Teacher"
 
     def reading(self, settings: Mapping) -> type:
         """The configuration that these settings belong to: the one of their "reading", or the only one."""
@@ -35,8 +37,16 @@ class Entry:
 
     def build(self, config, inputs):
         """The network, untrained. inputs: an `Inputs`."""
-        module, _, name = self.network.partition(":")
-        return getattr(importlib.import_module(module), name)(config, inputs, **self.options)
+        return _imported(self.network)(config, inputs, **self.options)
+
+    def build_teacher(self, config, labels):
+        """Its Teacher at the start of training. labels: (n,), the training clips'."""
+        return _imported(self.teacher)(config, labels)
+
+
+def _imported(place: str):
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 _BASELINES = "mgmr_lib.models.baselines"

@@ -15,13 +15,18 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {root!r})
 from tests.toy import toy_corpus
+from tests.training import taught
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.run import train_run
 
 # 49 clips in batches of 16: the last batch holds one clip, so one of two processes has none. No dropout: it is drawn by
 # process.
-config = make_config("mgmr", "laptop", text_encoder="tiny", d_model=8, d_state=2, expand=1, batch_size=16, pool_audio=4,
-                     pool_vision=4, epochs=2, dropout=0.0, input_dropout=0.0)
+common = {{"text_encoder": "tiny", "d_model": 8, "batch_size": 16, "pool_audio": 4, "pool_vision": 4}}
+if sys.argv[2] == "taught":
+    taught.register()
+    config = make_config("concat", "laptop", **common, epochs=3, lr=0.02)
+else:
+    config = make_config("mgmr", "laptop", **common, d_state=2, expand=1, epochs=2, dropout=0.0, input_dropout=0.0)
 train_run(config, sys.argv[1], toy_corpus(sizes=(49, 16, 24)), quiet=True)
 """
 
@@ -32,7 +37,7 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-def history(tmp_path, processes: int) -> list[dict]:
+def history(tmp_path, processes: int, network: str) -> list[dict]:
     script, folder = tmp_path / "train.py", tmp_path / f"run{processes}"
     script.write_text(SCRIPT.format(root=str(ROOT)))
     command = [
@@ -54,6 +59,7 @@ def history(tmp_path, processes: int) -> list[dict]:
         str(free_port()),
         str(script),
         str(folder),
+        network,
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -61,10 +67,12 @@ def history(tmp_path, processes: int) -> list[dict]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo under accelerate launch is tried on Linux and macOS")
-def test_two_processes_give_the_losses_of_one(tmp_path):
-    one, two = history(tmp_path, 1), history(tmp_path, 2)
-    assert len(one) == len(two) == 2
-    assert {"train_task", "train_total", "train_text", "train_audio", "train_vision", "valid_mae"} <= one[0].keys()
+@pytest.mark.parametrize("network", ["mgmr", "taught"])
+def test_two_processes_give_the_losses_of_one(network, tmp_path):
+    one, two = history(tmp_path, 1, network), history(tmp_path, 2, network)
+    assert len(one) == len(two) == (2 if network == "mgmr" else 3)
+    parts = ("text", "audio", "vision") if network == "mgmr" else ("small", "taught")
+    assert {"valid_mae", *(f"train_{name}" for name in ("task", "total", *parts))} <= one[0].keys()
     for a, b in zip(one, two, strict=True):
         assert a == pytest.approx(b, abs=1e-4)
     assert abs(one[0]["train_total"] - one[1]["train_total"]) > 1e-3, (
