@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from mgmr_lib.models.baselines import config_self_supervised as self_supervised
 from mgmr_lib.models.baselines.config import FeedForwardConfig, LMFConfig, LSTMConfig, MulTConfig, TFNConfig, TFRConfig
 from mgmr_lib.models.mfmb import config as mfmb
 from mgmr_lib.models.mgmr.config import MGMRConfig
@@ -50,6 +51,7 @@ def _imported(place: str):
 
 
 _BASELINES = "mgmr_lib.models.baselines"
+_PSEUDO_LABELS = f"{_BASELINES}.pseudo_labels:PseudoLabels"
 
 
 def _feed_forward(*modalities: str) -> Entry:
@@ -71,6 +73,10 @@ NETWORKS: dict[str, Entry] = {
     "lmf": Entry(LMFConfig, f"{_BASELINES}.tensor_fusion:LMF"),
     "mult": Entry(MulTConfig, f"{_BASELINES}.mult:MulT"),
     "tfr": Entry(TFRConfig, f"{_BASELINES}.tfr:TFRNet"),
+    "misa": Entry(self_supervised.MISAConfig, f"{_BASELINES}.misa:MISA"),
+    "self_mm": Entry(self_supervised.SelfMMConfig, f"{_BASELINES}.self_mm:SelfMM", teacher=_PSEUDO_LABELS),
+    "mmim": Entry(self_supervised.MMIMConfig, f"{_BASELINES}.mmim:MMIM", teacher=f"{_BASELINES}.mmim:SignEntropy"),
+    "tetfn": Entry(self_supervised.TETFNConfig, f"{_BASELINES}.tetfn:TETFN", teacher=_PSEUDO_LABELS),
 }
 
 
