@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from mgmr_lib.models.baselines import config as baselines
 from mgmr_lib.models.baselines.config import FeedForwardConfig, LMFConfig, LSTMConfig, MulTConfig, TFNConfig, TFRConfig
 from mgmr_lib.models.mfmb import config as mfmb
 from mgmr_lib.models.mgmr.config import MGMRConfig
@@ -71,6 +72,11 @@ NETWORKS: dict[str, Entry] = {
     "lmf": Entry(LMFConfig, f"{_BASELINES}.tensor_fusion:LMF"),
     "mult": Entry(MulTConfig, f"{_BASELINES}.mult:MulT"),
     "tfr": Entry(TFRConfig, f"{_BASELINES}.tfr:TFRNet"),
+    "cenet": Entry(baselines.CENETConfig, f"{_BASELINES}.cenet:CENET"),
+    "almt": Entry(baselines.ALMTConfig, f"{_BASELINES}.almt:ALMT"),
+    "lnln": Entry(baselines.LNLNConfig, f"{_BASELINES}.lnln:LNLN"),
+    "emt": Entry(baselines.EMTConfig, f"{_BASELINES}.emt:EMT"),
+    "tf_mamba": Entry(baselines.TFMambaConfig, f"{_BASELINES}.tf_mamba:TFMamba"),
 }
 
 
