@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mgmr_lib.models.baselines import config as baselines
+from mgmr_lib.models.baselines import config_self_supervised as self_supervised
 from mgmr_lib.models.baselines.config import FeedForwardConfig, LMFConfig, LSTMConfig, MulTConfig, TFNConfig, TFRConfig
 from mgmr_lib.models.mfmb import config as mfmb
 from mgmr_lib.models.mgmr.config import MGMRConfig
@@ -51,6 +52,7 @@ def _imported(place: str):
 
 
 _BASELINES = "mgmr_lib.models.baselines"
+_PSEUDO_LABELS = f"{_BASELINES}.pseudo_labels:PseudoLabels"
 
 
 def _feed_forward(*modalities: str) -> Entry:
@@ -72,6 +74,10 @@ NETWORKS: dict[str, Entry] = {
     "lmf": Entry(LMFConfig, f"{_BASELINES}.tensor_fusion:LMF"),
     "mult": Entry(MulTConfig, f"{_BASELINES}.mult:MulT"),
     "tfr": Entry(TFRConfig, f"{_BASELINES}.tfr:TFRNet"),
+    "misa": Entry(self_supervised.MISAConfig, f"{_BASELINES}.misa:MISA"),
+    "self_mm": Entry(self_supervised.SelfMMConfig, f"{_BASELINES}.self_mm:SelfMM", teacher=_PSEUDO_LABELS),
+    "mmim": Entry(self_supervised.MMIMConfig, f"{_BASELINES}.mmim:MMIM", teacher=f"{_BASELINES}.mmim:SignEntropy"),
+    "tetfn": Entry(self_supervised.TETFNConfig, f"{_BASELINES}.tetfn:TETFN", teacher=_PSEUDO_LABELS),
     "cenet": Entry(baselines.CENETConfig, f"{_BASELINES}.cenet:CENET"),
     "almt": Entry(baselines.ALMTConfig, f"{_BASELINES}.almt:ALMT"),
     "lnln": Entry(baselines.LNLNConfig, f"{_BASELINES}.lnln:LNLN"),

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from mgmr_lib.models.baselines.cenet import Asked, summarise
+from mgmr_lib.models.baselines.cenet import Asked
 from mgmr_lib.models.baselines.config import CENETConfig
+from mgmr_lib.models.baselines.vectors import summarise
 from mgmr_lib.models.inputs import Inputs, Sequence
 from mgmr_lib.models.registry import entry
 from tests.models.properties import masked, tiny
@@ -57,7 +58,7 @@ def test_where_all_frames_are_lost_the_shift_says_nothing_of_them():
 
 
 @pytest.mark.parametrize("summary", ["mean", "cls"])
-def test_summaries(summary):
+def test_summaries_of_a_text(summary):
     x, valid = torch.randn(2, 4, 3), torch.arange(4)[None] < torch.tensor([[4], [2]])
     want = torch.stack([x[0].mean(0), x[1, :2].mean(0)]) if summary == "mean" else x[:, 0]
     torch.testing.assert_close(summarise(x, valid, summary), want)

@@ -5,19 +5,11 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from mgmr_lib.data.batch import Batch
-from mgmr_lib.models.baselines.common import masked_mean
 from mgmr_lib.models.baselines.config import CENETConfig
+from mgmr_lib.models.baselines.vectors import summarise
 from mgmr_lib.models.encoder_layer import EncoderLayer, Mixing
 from mgmr_lib.models.inputs import Inputs, Sequence
 from mgmr_lib.models.output import Output
-
-
-def summarise(text: Tensor, valid: Tensor, summary: str) -> Tensor:
-    """A text's vector: "mean" over its tokens, or "cls", the first one. (b,l,d), (b,l) bool -> (b,d).
-
-    The first one is a summary where the encoder is trained with the network; a frozen encoder's says little.
-    """
-    return masked_mean(text, valid) if summary == "mean" else text[:, 0]
 
 
 class Asked(nn.Module):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from mgmr_lib.errors import CourseError
 from mgmr_lib.settings import setting, validate
 
+READINGS = ("paper", "code")
+
 
 def _dropout(default: float):
     return setting(default, "share dropped of what the layers give", low=0, below=1)
@@ -16,6 +18,15 @@ def _attention_dropout():
 
 def _kernel(default: int, modality: str):
     return setting(default, f"kernel of the convolution over {modality}", low=1, odd=True)
+
+
+def _summary():
+    words = "what stands for a text: the mean over its tokens, or the first one"
+    return setting("mean", words, choices=("mean", "cls"))
+
+
+def _task(default: str):
+    return setting(default, "how a prediction is compared with its label", choices=("mae", "mse"))
 
 
 class _Checked:
@@ -99,18 +110,6 @@ class TFRConfig(_Checked):
     d_head: int = setting(128, "width of the layer before the output", low=1)
     dropout: float = _dropout(0.2)
     attention_dropout: float = _attention_dropout()
-
-
-READINGS = ("paper", "code")
-SUMMARIES = ("mean", "cls")
-
-
-def _summary():
-    return setting("mean", "what stands for a text: the mean over its tokens, or the first one", choices=SUMMARIES)
-
-
-def _task(default: str):
-    return setting(default, "how a prediction is compared with its label", choices=("mae", "mse"))
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from torch.nn.functional import cosine_similarity, gelu
 from mgmr_lib.data.batch import Batch
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.baselines.attention import positions
-from mgmr_lib.models.baselines.cenet import summarise
 from mgmr_lib.models.baselines.common import last_valid
 from mgmr_lib.models.baselines.config import EMTConfig
+from mgmr_lib.models.baselines.vectors import summarise
 from mgmr_lib.models.encoder_layer import Attention
 from mgmr_lib.models.inputs import Inputs, Sequence
 from mgmr_lib.models.masked_norm import MaskedBatchNorm
