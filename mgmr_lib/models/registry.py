@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from mgmr_lib.models.baselines import config as baselines
 from mgmr_lib.models.baselines import config_self_supervised as self_supervised
 from mgmr_lib.models.baselines.config import FeedForwardConfig, LMFConfig, LSTMConfig, MulTConfig, TFNConfig, TFRConfig
 from mgmr_lib.models.mfmb import config as mfmb
@@ -77,6 +78,11 @@ NETWORKS: dict[str, Entry] = {
     "self_mm": Entry(self_supervised.SelfMMConfig, f"{_BASELINES}.self_mm:SelfMM", teacher=_PSEUDO_LABELS),
     "mmim": Entry(self_supervised.MMIMConfig, f"{_BASELINES}.mmim:MMIM", teacher=f"{_BASELINES}.mmim:SignEntropy"),
     "tetfn": Entry(self_supervised.TETFNConfig, f"{_BASELINES}.tetfn:TETFN", teacher=_PSEUDO_LABELS),
+    "cenet": Entry(baselines.CENETConfig, f"{_BASELINES}.cenet:CENET"),
+    "almt": Entry(baselines.ALMTConfig, f"{_BASELINES}.almt:ALMT"),
+    "lnln": Entry(baselines.LNLNConfig, f"{_BASELINES}.lnln:LNLN"),
+    "emt": Entry(baselines.EMTConfig, f"{_BASELINES}.emt:EMT"),
+    "tf_mamba": Entry(baselines.TFMambaConfig, f"{_BASELINES}.tf_mamba:TFMamba"),
 }
 
 

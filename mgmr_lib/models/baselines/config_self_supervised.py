@@ -2,18 +2,8 @@
 
 from dataclasses import dataclass
 
-from mgmr_lib.models.baselines.config import _Checked, _dropout, _kernel
+from mgmr_lib.models.baselines.config import _Checked, _dropout, _kernel, _summary, _task
 from mgmr_lib.settings import setting
-
-
-def _summary():
-    return setting(
-        "mean", "what stands for a text: the mean over its tokens, or the first one", choices=("mean", "cls")
-    )
-
-
-def _task(default: str):
-    return setting(default, "how a prediction is compared with its label", choices=("mae", "mse"))
 
 
 def _vector(default: int, modality: str):
