@@ -8,6 +8,12 @@ Symbols, in code, comments and shapes (Gu and Dao 2023):
     e   inner width, expand * d       B   (b, l, n): what is written;  C (b, l, n): what is read
     n   states of each channel        D   (e,): the skip from x to y;  z (b, l, e): the gate
     h   the state (b, e, n)           valid (b, l) bool: True, then False (right padding)
+
+and where channels come in heads (Dao and Gu 2024):
+
+    h   heads, e = h p                x   (b, l, h, p);  dt (b, l, h);  A (h,): one decay for a whole head
+    p   channels of a head            B   and C (b, l, g, n);  D (h,) or (h, p);  z (b, l, h, p)
+    g   groups of heads, which share B and C;  the state is (b, h, p, n)
 """
 
 from mgmr_lib.ssm.blocks import BiMamba, MambaBlock
@@ -15,6 +21,7 @@ from mgmr_lib.ssm.engines.backends import available_backends
 from mgmr_lib.ssm.padding import flip_valid, zero_padding
 from mgmr_lib.ssm.scan import selective_scan, selective_scan_step
 from mgmr_lib.ssm.simplified import MambaLayer, SimplifiedMambaLayer
+from mgmr_lib.ssm.ssd import ssd_masked, ssd_reference, ssd_scan, ssd_step
 
 __all__ = [
     "BiMamba",
@@ -25,5 +32,9 @@ __all__ = [
     "flip_valid",
     "selective_scan",
     "selective_scan_step",
+    "ssd_masked",
+    "ssd_reference",
+    "ssd_scan",
+    "ssd_step",
     "zero_padding",
 ]
