@@ -92,17 +92,25 @@ def _stand_ins(replace: dict) -> dict[str, types.ModuleType]:
         "mamba_ssm.utils": {},
         "mamba_ssm.ops": {},
         "mamba_ssm.ops.triton": {},
+        "mamba_ssm.distributed": {},
+        "mamba_ssm.ops.triton.ssd_combined": {
+            "mamba_chunk_scan_combined": None,
+            "mamba_split_conv1d_scan_combined": None,
+        },
+        "mamba_ssm.ops.triton.layernorm_gated": {"RMSNorm": None},
+        "mamba_ssm.distributed.tensor_parallel": {"ColumnParallelLinear": None, "RowParallelLinear": None},
+        "mamba_ssm.distributed.distributed_utils": {"all_reduce": None, "reduce_scatter": None},
         "selective_scan_cuda": {},
         "mamba_ssm.utils.torch": {"custom_fwd": lambda f: f, "custom_bwd": lambda f: f},
         "mamba_ssm.ops.triton.layer_norm": {
             name: None for name in ("_layer_norm_fwd", "RMSNorm", "layer_norm_fn", "rms_norm_fn")
         },
         "mamba_ssm.ops.triton.selective_state_update": {"selective_state_update": None},
-        "mamba_ssm.ops.selective_scan_interface": replace,
+        "mamba_ssm.ops.selective_scan_interface": {},
     }
     modules = {name: types.ModuleType(name) for name in contents}
     for name, names in contents.items():
-        modules[name].__dict__.update(names)
+        modules[name].__dict__.update(names | replace)
     return modules | {"causal_conv1d": None, "causal_conv1d.cpp_functions": None}  # None: as if not installed
 
 
