@@ -78,12 +78,17 @@ def mamba_ssm_module(member: str, offline: bool = True, **replace) -> types.Modu
     """
     if importlib.util.find_spec("einops") is None:
         raise CourseError("mamba_ssm's Python files need the package einops: pip install -e '.[dev]'")
-    with tarfile.open(mamba_ssm_sdist(offline)) as archive:
-        source = archive.extractfile(f"{SDIST.removesuffix('.tar.gz')}/mamba_ssm/{member}").read()
+    source = mamba_ssm_source(member, offline)
     module = types.ModuleType(f"peer_{Path(member).stem}")
     with mock.patch.dict(sys.modules, _stand_ins(replace)):
         exec(compile(source, f"mamba_ssm/{member}", "exec"), module.__dict__)
     return module
+
+
+def mamba_ssm_source(member: str, offline: bool = True) -> bytes:
+    """The text of one Python file of mamba_ssm's archive."""
+    with tarfile.open(mamba_ssm_sdist(offline)) as archive:
+        return archive.extractfile(f"{SDIST.removesuffix('.tar.gz')}/mamba_ssm/{member}").read()
 
 
 def _stand_ins(replace: dict) -> dict[str, types.ModuleType]:
@@ -98,6 +103,12 @@ def _stand_ins(replace: dict) -> dict[str, types.ModuleType]:
             "mamba_split_conv1d_scan_combined": None,
         },
         "mamba_ssm.ops.triton.layernorm_gated": {"RMSNorm": None},
+        "mamba_ssm.ops.triton.mamba3": {},
+        "mamba_ssm.ops.triton.mamba3.mamba3_siso_combined": {"mamba3_siso_combined": None},
+        "mamba_ssm.ops.triton.mamba3.mamba3_mimo_rotary_step": {"apply_rotary_qk_inference_fwd": None},
+        "mamba_ssm.ops.cute": {},
+        "mamba_ssm.ops.cute.mamba3": {},
+        "mamba_ssm.ops.cute.mamba3.mamba3_step_fn": {"mamba3_step_fn": None},
         "mamba_ssm.distributed.tensor_parallel": {"ColumnParallelLinear": None, "RowParallelLinear": None},
         "mamba_ssm.distributed.distributed_utils": {"all_reduce": None, "reduce_scatter": None},
         "selective_scan_cuda": {},

@@ -19,6 +19,7 @@ and where channels come in heads (Dao and Gu 2024):
 from mgmr_lib.ssm.blocks import BiMamba, MambaBlock
 from mgmr_lib.ssm.engines.backends import available_backends
 from mgmr_lib.ssm.mamba2 import Mamba2Block
+from mgmr_lib.ssm.mamba3 import Mamba3Block, mamba3_scan
 from mgmr_lib.ssm.padding import flip_valid, zero_padding
 from mgmr_lib.ssm.scan import selective_scan, selective_scan_step
 from mgmr_lib.ssm.simplified import MambaLayer, SimplifiedMambaLayer
@@ -27,11 +28,13 @@ from mgmr_lib.ssm.ssd import ssd_masked, ssd_reference, ssd_scan, ssd_step
 __all__ = [
     "BiMamba",
     "Mamba2Block",
+    "Mamba3Block",
     "MambaBlock",
     "MambaLayer",
     "SimplifiedMambaLayer",
     "available_backends",
     "flip_valid",
+    "mamba3_scan",
     "selective_scan",
     "selective_scan_step",
     "ssd_masked",
