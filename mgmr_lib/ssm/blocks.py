@@ -2,6 +2,7 @@
 package."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -175,7 +176,8 @@ class BiMamba(nn.Module):
         self, d_model: int, *args, shares_A_of: "BiMamba | None" = None, block: type[nn.Module] = MambaBlock, **kwargs
     ):
         super().__init__()
-        ahead = back = {}
+        ahead: dict[str, Any] = {}
+        back: dict[str, Any] = {}
         if shares_A_of is not None:
             ahead, back = {"shares_A_of": shares_A_of.ahead}, {"shares_A_of": shares_A_of.back}
         self.ahead = block(d_model, *args, **kwargs, **ahead)

@@ -19,7 +19,7 @@ does not have), and its norm before out_proj. MIMO (several inputs and outputs a
 """
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +30,9 @@ from mgmr_lib.ssm.engines.ssd_layout import SSDOperands, default_steps
 from mgmr_lib.ssm.engines.ssd_operator import chunked
 from mgmr_lib.ssm.mamba2 import heads_of
 from mgmr_lib.ssm.padding import checked_mask, zeroed
+
+
+Operands: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]  # x, dt, A, B, C, lambda, angle
 
 
 class Mamba3State(NamedTuple):
@@ -180,8 +183,9 @@ def mamba3_step(
 
     Returns y (b,h,p) and the next state; the given state is not changed.
     """
-    one = [t.unsqueeze(1) for t in (x, dt, A, B, C, trapezoid, angle)]
-    y, after = mamba3_scan(*one, D, None if z is None else z.unsqueeze(1), state, True)
+    x, dt, A, B, C, trapezoid, angle = (t.unsqueeze(1) for t in (x, dt, A, B, C, trapezoid, angle))
+    z = None if z is None else z.unsqueeze(1)
+    y, after = mamba3_scan(x, dt, A, B, C, trapezoid, angle, D, z, state, return_last_state=True)
     return y[:, 0], after
 
 
@@ -241,11 +245,11 @@ class Mamba3Block(nn.Module):
         """
         check_sequence(x, self.d_model)
         valid = checked_mask(valid, x)
-        z, *operands = self._select(zeroed(x, valid), None if partner is None else zeroed(partner, valid))
+        z, operands = self._select(zeroed(x, valid), None if partner is None else zeroed(partner, valid))
         y = mamba3_scan(*operands, self.D, z, chunk=self.chunk)
         return zeroed(self.out_proj(y.flatten(2)), valid)
 
-    def _select(self, x: Tensor, partner: Tensor | None) -> tuple[Tensor, ...]:
+    def _select(self, x: Tensor, partner: Tensor | None) -> tuple[Tensor, Operands]:
         """z, and x, dt, A, B, C, lambda and the angles as `mamba3_scan` takes them."""
         if (partner is None) != (self.partner_proj is None):
             raise ValueError("give `partner` exactly when the block was built with partner=True")
@@ -261,7 +265,7 @@ class Mamba3Block(nn.Module):
         z, x = (t.unflatten(-1, (h, -1)) for t in (z, x))
         A = (-F.softplus(A)).clamp(max=-self.A_floor)
         angle = (math.pi * torch.tanh(angle)).unsqueeze(-2).expand(*angle.shape[:-1], h, -1)
-        return z, x, F.softplus(dt + self.dt_bias), A, B, C, torch.sigmoid(trapezoid), angle
+        return z, (x, F.softplus(dt + self.dt_bias), A, B, C, torch.sigmoid(trapezoid), angle)
 
     def allocate_state(self, batch: int) -> Mamba3State:
         """The empty state of streaming."""
@@ -272,6 +276,6 @@ class Mamba3Block(nn.Module):
 
     def step(self, x: Tensor, state: Mamba3State, partner: Tensor | None = None) -> tuple[Tensor, Mamba3State]:
         """One time step: x (b,d) and a state -> y (b,d) and the next state. Equals `forward` on the whole sequence."""
-        z, *operands = self._select(x, partner)
+        z, operands = self._select(x, partner)
         y, state = mamba3_step(state, *operands, self.D, z)
         return self.out_proj(y.flatten(1)), state
