@@ -33,13 +33,15 @@ class ModalityBatch:
 
 @dataclass
 class Batch:
-    """b clips: their names, labels (b,) and three ModalityBatches."""
+    """b clips: their names, labels (b,), three ModalityBatches, and where they stand in their split, rows (b,) int64
+    (None in a batch that was made of no split)."""
 
     ids: tuple[str, ...]
     labels: Tensor
     text: ModalityBatch
     audio: ModalityBatch
     vision: ModalityBatch
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -53,7 +55,8 @@ class Batch:
             m: ModalityBatch(**{f.name: getattr(self[m], f.name).to(device) for f in fields(ModalityBatch)})
             for m in MODALITIES
         }
-        return Batch(self.ids, self.labels.to(device), **moved)
+        rows = None if self.rows is None else self.rows.to(device)
+        return Batch(self.ids, self.labels.to(device), **moved, rows=rows)
 
 
 def pad(sequences: list[np.ndarray]) -> Tensor:
@@ -90,7 +93,7 @@ class MaskedSplit:
             "audio": self._frames("audio", index),
             "vision": self._frames("vision", index),
         }
-        return Batch(tuple(self.split.ids[i] for i in index), labels, **parts)
+        return Batch(tuple(self.split.ids[i] for i in index), labels, **parts, rows=torch.tensor(index))
 
     def _masks(self, modality: str, index: list[int], lengths) -> tuple[Tensor, Tensor]:
         longest = int(max(lengths))

@@ -1,5 +1,5 @@
-"""Cost: time and memory of whole networks against the length of their input, and inference time on complete and
-half-missing data.
+"""Cost: time and memory of whole networks against the length of their input and at published sizes, and inference time
+on complete and half-missing data.
 
 The counterpart of MGMR-Net's Table 7, and the measurement behind its claim of linear cost. Weights are fresh: cost does
 not depend on what they hold. Times are processor time on one thread, every contender measured in turn, medians.
@@ -39,6 +39,11 @@ OVER_LENGTH = ("mgmr", "mfmb", "mfmb_mamba", "mult")
 INFERENCE = ("fc_t", "concat", "late_lstm", "tfn", "lmf", "mult", "tfr", "mfmb", "mfmb_mamba", "mgmr")
 
 
+PUBLISHED = ("misa", "self_mm", "mmim", "cenet", "tetfn", "almt", "lnln", "emt", "tf_mamba")
+MOSI_FRAMES = (375, 500)  # MOSI's longest voice and face, as MMSA stores them; its longest text has WORDS tokens
+MOSI_WIDTHS = (768, 5, 20)
+
+
 @dataclass(frozen=True)
 class Costs:
     """What is measured. frames: lengths of voice and face; batch clips; rounds of interleaved calls after one that
@@ -62,9 +67,13 @@ def network(name: str, profile: str, widths: tuple[int, int, int], pool: bool = 
     )
 
 
-def random_batch(frames: int, batch: int, widths: tuple[int, int, int], rate: float = 0.5, words: int = WORDS) -> Batch:
-    """A batch of noise: `frames` steps of voice and face, `words` of text, everything valid, a share `rate` missing."""
-    g = torch.Generator().manual_seed(frames)
+def random_batch(
+    frames: int | tuple[int, int], batch: int, widths: tuple[int, int, int], rate: float = 0.5, words: int = WORDS
+) -> Batch:
+    """A batch of noise: `frames` steps of voice and face (or of each), `words` of text, everything valid, a share
+    `rate` missing."""
+    steps = (words, *((frames, frames) if isinstance(frames, int) else frames))
+    g = torch.Generator().manual_seed(steps[1])
 
     def part(length: int, width: int) -> ModalityBatch:
         target = torch.randn(batch, length, width, generator=g)
@@ -72,9 +81,7 @@ def random_batch(frames: int, batch: int, widths: tuple[int, int, int], rate: fl
         valid = torch.ones(batch, length, dtype=torch.bool)
         return ModalityBatch(target * keep[..., None], target, valid, keep)
 
-    parts = {
-        m: part(n, w) for m, n, w in zip(("text", "audio", "vision"), (words, frames, frames), widths, strict=True)
-    }
+    parts = {m: part(n, w) for m, n, w in zip(("text", "audio", "vision"), steps, widths, strict=True)}
     return Batch(tuple(str(i) for i in range(batch)), torch.randn(batch, generator=g), **parts)
 
 
@@ -115,6 +122,28 @@ def over_length(profile: str, costs: Costs = Costs(), names: tuple[str, ...] = O
                         }
                     )
     return records
+
+
+def published_sizes(
+    names: tuple[str, ...] = PUBLISHED, frames: tuple[int, int] = MOSI_FRAMES, batch: int = 24, rounds: int = 3
+) -> list[dict]:
+    """Records {"name", "label", "parameters", "seconds", "bytes"} of a train step at a network's published sizes, text
+    features given: what the published modules were measured at (cost_tables.PUBLISHED_MODULES)."""
+    models = {n: network(n, "full", MOSI_WIDTHS) for n in names if VARIANTS[n].model in NETWORKS}
+    clips = random_batch(frames, batch, MOSI_WIDTHS)
+    calls = {n: functools.partial(train_step, m, clips) for n, m in models.items()}
+    with one_thread():
+        times = interleaved(calls, rounds, 60.0)
+        return [
+            {
+                "name": n,
+                "label": VARIANTS[n].label,
+                "parameters": sum(p.numel() for p in m.parameters()),
+                "seconds": times[n]["median_s"],
+                "bytes": peak_bytes(calls[n]),
+            }
+            for n, m in models.items()
+        ]
 
 
 def inference(
@@ -177,6 +206,7 @@ def measure_costs(corpus: Corpus, profile: str, costs: Costs = Costs()) -> dict:
         "words": WORDS,
         "provenance": environment() | {"threads": 1},
         "over_length": over_length(profile, costs),
+        "published": published_sizes(),
         "inference": inference(corpus, profile),
     }
 

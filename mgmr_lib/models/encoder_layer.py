@@ -19,15 +19,16 @@ class Attention(nn.Module):
     """Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2), without dropout on its weights.
 
     That dropout would cost the fused kernel, and with it a factor of five. causal: None, or an offset o: step i sees
-    steps j <= i + o of what it asks.
+    steps j <= i + o of what it asks. head_width: of each head; 0 shares d out.
     """
 
-    def __init__(self, d: int, heads: int, causal: int | None = None):
+    def __init__(self, d: int, heads: int, causal: int | None = None, head_width: int = 0):
         super().__init__()
         self.heads, self.causal = heads, causal
-        self.query = nn.Linear(d, d)
-        self.key_value = nn.Linear(d, 2 * d)
-        self.out = nn.Linear(d, d)
+        inner = heads * head_width or d
+        self.query = nn.Linear(d, inner)
+        self.key_value = nn.Linear(d, 2 * inner)
+        self.out = nn.Linear(inner, d)
 
     def forward(
         self,
@@ -129,22 +130,26 @@ class Mixing:
 
     encoder: str = "transformer"
     heads: int = 4
+    head_width: int = 0
     d_state: int = 16
     expand: int = 2
     d_conv: int = 4
 
     @classmethod
     def of(cls, config) -> "Mixing":
-        """How a network with this configuration mixes steps."""
-        return cls(**{f.name: getattr(config, f.name) for f in dataclasses.fields(cls)})
+        """How a network with this configuration mixes steps; what it leaves open keeps its default."""
+        return cls(**{f.name: getattr(config, f.name) for f in dataclasses.fields(cls) if hasattr(config, f.name)})
 
     def within(self, d: int, causal: int | None = None) -> nn.Module:
         """A mixer of one sequence's steps."""
-        return Attention(d, self.heads, causal) if self.encoder == "transformer" else Scan(d, **self._scan())
+        return self._attention(d, causal) if self.encoder == "transformer" else Scan(d, **self._scan())
 
     def across(self, d: int, causal: int | None = None) -> nn.Module:
         """A mixer that asks another sequence."""
-        return Attention(d, self.heads, causal) if self.encoder == "transformer" else CrossScan(d, **self._scan())
+        return self._attention(d, causal) if self.encoder == "transformer" else CrossScan(d, **self._scan())
+
+    def _attention(self, d: int, causal: int | None) -> Attention:
+        return Attention(d, self.heads, causal, self.head_width)
 
     def _scan(self) -> dict:
         return {"d_state": self.d_state, "expand": self.expand, "d_conv": self.d_conv}

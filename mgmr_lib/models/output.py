@@ -24,7 +24,12 @@ class Output:
     gates: {modality: (b, l) or (b, l, d)}, for drawings (in (0, 1), but for MFMB-Net's printed one, which is not
     bounded);
     logits: (b, classes) where the network classifies, or None; class_step, class_targets: see `class_index`,
-    `class_shares`."""
+    `class_shares`.
+
+    What training alone reads: task: "mae" or "mse", how prediction and label are compared; terms: {name: scalar}, what
+    the loss adds without a label, each weighted and a mean over the batch's clips, {} unless the network trains (the
+    same names in every batch, zeros included); sides: {name: (b,)} more predictions of the same sentiment, from one
+    modality alone or from the complete clip; latent: {name: (b, d)}, what a `Teacher` reads."""
 
     prediction: Tensor
     reconstruction: dict[str, Reconstruction] = field(default_factory=dict)
@@ -32,6 +37,10 @@ class Output:
     logits: Tensor | None = None
     class_step: float = 1.0
     class_targets: str = "one-hot"
+    task: str = "mae"
+    terms: dict[str, Tensor] = field(default_factory=dict)
+    sides: dict[str, Tensor] = field(default_factory=dict)
+    latent: dict[str, Tensor] = field(default_factory=dict)
 
 
 def class_values(classes: int, step: float = 1.0, like: Tensor | None = None) -> Tensor:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mgmr_lib.models.baselines import config as baselines
+from mgmr_lib.models.baselines import config_self_supervised as self_supervised
 from mgmr_lib.models.baselines.config import FeedForwardConfig, LMFConfig, LSTMConfig, MulTConfig, TFNConfig, TFRConfig
 from mgmr_lib.models.mfmb import config as mfmb
 from mgmr_lib.models.mgmr.config import MGMRConfig
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """config: a frozen dataclass type; network: "module:class" that maps a Batch to an Output, built with `options`.
+    """config: a frozen dataclass type; network: "module:class" that maps a Batch to an Output, built with `options`;
+    teacher: "module:class" of its Teacher.
 
     readings: where a paper can be read in several ways, each one's configuration; from_recorded: brings the settings
     of older records up to date.
@@ -30,6 +33,7 @@ class Entry:
     options: Mapping = field(default_factory=dict)
     readings: Mapping[str, type] = field(default_factory=dict)
     from_recorded: Callable[[dict], dict] = dict
+    teacher: str = "mgmr_lib.models.teacher:Teacher"
 
     def reading(self, settings: Mapping) -> type:
         """The configuration that these settings belong to: the one of their "reading", or the only one."""
@@ -39,11 +43,20 @@ class Entry:
 
     def build(self, config, inputs: "Inputs") -> "Network":
         """The network, untrained."""
-        module, _, name = self.network.partition(":")
-        return getattr(importlib.import_module(module), name)(config, inputs, **self.options)
+        return _imported(self.network)(config, inputs, **self.options)
+
+    def build_teacher(self, config, labels):
+        """Its Teacher at the start of training. labels: (n,), the training clips'."""
+        return _imported(self.teacher)(config, labels)
+
+
+def _imported(place: str):
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 _BASELINES = "mgmr_lib.models.baselines"
+_PSEUDO_LABELS = f"{_BASELINES}.pseudo_labels:PseudoLabels"
 
 
 def _feed_forward(*modalities: str) -> Entry:
@@ -65,6 +78,15 @@ NETWORKS: dict[str, Entry] = {
     "lmf": Entry(LMFConfig, f"{_BASELINES}.tensor_fusion:LMF"),
     "mult": Entry(MulTConfig, f"{_BASELINES}.mult:MulT"),
     "tfr": Entry(TFRConfig, f"{_BASELINES}.tfr:TFRNet"),
+    "misa": Entry(self_supervised.MISAConfig, f"{_BASELINES}.misa:MISA"),
+    "self_mm": Entry(self_supervised.SelfMMConfig, f"{_BASELINES}.self_mm:SelfMM", teacher=_PSEUDO_LABELS),
+    "mmim": Entry(self_supervised.MMIMConfig, f"{_BASELINES}.mmim:MMIM", teacher=f"{_BASELINES}.mmim:SignEntropy"),
+    "tetfn": Entry(self_supervised.TETFNConfig, f"{_BASELINES}.tetfn:TETFN", teacher=_PSEUDO_LABELS),
+    "cenet": Entry(baselines.CENETConfig, f"{_BASELINES}.cenet:CENET"),
+    "almt": Entry(baselines.ALMTConfig, f"{_BASELINES}.almt:ALMT"),
+    "lnln": Entry(baselines.LNLNConfig, f"{_BASELINES}.lnln:LNLN"),
+    "emt": Entry(baselines.EMTConfig, f"{_BASELINES}.emt:EMT"),
+    "tf_mamba": Entry(baselines.TFMambaConfig, f"{_BASELINES}.tf_mamba:TFMamba"),
 }
 
 

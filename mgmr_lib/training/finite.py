@@ -57,6 +57,8 @@ def check_loss(loss: torch.Tensor, output: Output, ids: Iterable[str], step: int
     if torch.isfinite(loss):
         return
     bad = ~torch.isfinite(output.prediction.detach()).reshape(len(output.prediction), -1).all(1)
+    for side in output.sides.values():
+        bad |= ~torch.isfinite(side.detach())
     for rebuilt in output.reconstruction.values():
         bad |= ~torch.isfinite(rebuilt.value.detach()).flatten(1).all(1)
     clips = [clip for clip, is_bad in zip(ids, bad.tolist(), strict=True) if is_bad]

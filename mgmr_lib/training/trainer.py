@@ -15,9 +15,11 @@ from accelerate import Accelerator
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
-from mgmr_lib.data.batch import MaskedSplit
+from mgmr_lib.data.batch import Batch, MaskedSplit
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import write_json
+from mgmr_lib.models.output import Output
+from mgmr_lib.models.registry import entry
 from mgmr_lib.training.checkpoint import (
     load_optimizer,
     load_tensors,
@@ -105,6 +107,8 @@ class Trainer:
         self.averaged = None
         if c.ema > 0:
             self.averaged = AveragedModel(self._plain(), multi_avg_fn=get_ema_multi_avg_fn(c.ema))
+        labels = torch.as_tensor(setup.splits["train"].labels)
+        self.teacher = entry(c.model).build_teacher(c.network, labels).to(self.accelerator.device)
         self.weights = LossWeights(c.alpha_text, c.alpha_audio, c.alpha_vision)
         self.progress = Progress()
         self.best_weights: dict[str, torch.Tensor] = {}
@@ -115,12 +119,15 @@ class Trainer:
         return self.accelerator.unwrap_model(self.model)
 
     def _groups(self) -> list[dict]:
-        encoder: list[torch.nn.Parameter] = []
-        rest: list[torch.nn.Parameter] = []
-        for name, p in self.setup.model.named_parameters():
-            (encoder if name.startswith("inputs.text_encoder.") else rest).append(p)
-        groups = [{"params": rest, "lr": self.config.lr}]
-        return groups + ([{"params": encoder, "lr": self.config.encoder_lr}] if encoder else [])
+        """One for each learning rate: `lr`'s, the text encoder's, and those of the parts that the network's own
+        `rates()` names: {first letters of parameters' names: factor on `lr`}."""
+        lr, model = self.config.lr, self.setup.model
+        rates = {"inputs.text_encoder.": self.config.encoder_lr}
+        rates |= {part: factor * lr for part, factor in getattr(model, "rates", dict)().items()}
+        groups: dict[str, dict] = {"": {"params": [], "lr": lr}} | {part: {"params": [], "lr": rate} for part, rate in rates.items()}
+        for name, p in model.named_parameters():
+            groups[next(filter(name.startswith, rates), "")]["params"].append(p)
+        return [group for group in groups.values() if group["params"]]
 
     def run(self) -> Progress:
         """Train until early stopping or the last epoch, then put the best weights into the model.
@@ -159,6 +166,7 @@ class Trainer:
         torch.manual_seed(mix(c.seed, epoch))
         batches = like_length_batches(masked.split.token_lengths, c.batch_size, mix(c.seed, epoch))
         self.model.train()
+        self.teacher.start_epoch(epoch)
         totals: dict[str, float] = {}
         for whole in batches:
             # Each process takes its share of the same global batch; an odd clip goes to the first ones.
@@ -176,7 +184,7 @@ class Trainer:
         output = self.model(batch)
         counts = loss_counts(output, batch.labels) * (1.0 if len(share) else 0.0)
         counts = self.accelerator.reduce(counts, "sum")
-        losses = joint_loss(output, batch.labels, self.weights, counts)
+        losses = joint_loss(output, batch.labels, self.weights, counts, self.teacher(output, batch))
         scale = 1.0 if len(share) else 0.0
         reduced = {k: self.accelerator.reduce(v.detach() * scale, "sum") for k, v in losses.items()}
         ids = [masked.split.ids[i] for i in (share if len(share) else [0])]
@@ -188,10 +196,21 @@ class Trainer:
             raise NotFinite("the gradient", f"step {self.progress.step + 1}")  # a scaler of half precision skips these
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        self._teach(output, batch, len(share) > 0)
         self.progress.step += 1
         if self.averaged is not None:
             self.averaged.update_parameters(self._plain())
         return reduced
+
+    @torch.no_grad()
+    def _teach(self, output: Output, batch: Batch, takes_part: bool) -> None:
+        """Let the teacher remember the batch. Each process does so for its own clips; all changes are then added up."""
+        states = dict(self.teacher.named_buffers()) if self.accelerator.num_processes > 1 else {}
+        before = {name: state.clone() for name, state in states.items()}
+        if takes_part:
+            self.teacher.update(output, batch)
+        for name, state in states.items():
+            state.copy_(before[name] + self.accelerator.reduce(state - before[name], "sum"))
 
     def _set_learning_rate(self) -> None:
         """Linear warm-up over the first `warmup` of all steps, then half a cosine down to zero."""
@@ -233,6 +252,7 @@ class Trainer:
         assert self.folder is not None
         tensors = with_prefix("model", self._plain().state_dict()) | with_prefix("best", self.best_weights)
         tensors |= with_prefix("optimizer", optimizer_tensors(self.optimizer))
+        tensors |= with_prefix("teacher", self.teacher.state_dict())
         if self.averaged is not None:
             tensors |= with_prefix("averaged", self.averaged.state_dict())
         save_tensors(self.folder / "last.safetensors", tensors, vars(self.progress) | {"config": self.config.hash()})
@@ -246,6 +266,7 @@ class Trainer:
             self.progress = Progress.from_checkpoint(state)
             load_weights(self._plain(), without_prefix("model", tensors), path)
             load_optimizer(self.optimizer, without_prefix("optimizer", tensors))
+            load_weights(self.teacher, without_prefix("teacher", tensors), path)
             if self.averaged is not None:
                 load_weights(self.averaged, without_prefix("averaged", tensors), path)
         except CourseError:
