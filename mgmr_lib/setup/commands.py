@@ -100,7 +100,7 @@ def main(arguments: list[str], root: Path = REPOSITORY) -> int:
         if {"-h", "--help"} & set(rest):  # a question downloads nothing
             if environment.serves("open", None):
                 return call(root, environment.python, "-m", *command.module, *rest)
-            print(f"{usage()}\n\npython course.py {name}: {command.help}. Its own options are shown once .venv is there.")
+            print(usage(), f"\n\npython course.py {name}: {command.help}. Its options are shown once .venv is there.")
             return 0
         environment.prepare(command.needs, torch)
         code = call(root, environment.python, "-m", "mgmr_lib", "data", "prepare", "--wait") if command.data else 0
