@@ -31,7 +31,6 @@ from mgmr_lib.ssm.engines.ssd_operator import chunked
 from mgmr_lib.ssm.mamba2 import heads_of
 from mgmr_lib.ssm.padding import checked_mask, zeroed
 
-
 Operands: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]  # x, dt, A, B, C, lambda, angle
 
 

@@ -124,7 +124,8 @@ class Trainer:
         lr, model = self.config.lr, self.setup.model
         rates = {"inputs.text_encoder.": self.config.encoder_lr}
         rates |= {part: factor * lr for part, factor in getattr(model, "rates", dict)().items()}
-        groups: dict[str, dict] = {"": {"params": [], "lr": lr}} | {part: {"params": [], "lr": rate} for part, rate in rates.items()}
+        rates_of = {"": lr} | rates
+        groups: dict[str, dict] = {part: {"params": [], "lr": rate} for part, rate in rates_of.items()}
         for name, p in model.named_parameters():
             groups[next(filter(name.startswith, rates), "")]["params"].append(p)
         return [group for group in groups.values() if group["params"]]
