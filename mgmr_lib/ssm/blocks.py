@@ -180,8 +180,8 @@ class BiMamba(nn.Module):
         back: dict[str, Any] = {}
         if shares_A_of is not None:
             ahead, back = {"shares_A_of": shares_A_of.ahead}, {"shares_A_of": shares_A_of.back}
-        self.ahead = block(d_model, *args, **kwargs, **ahead)
-        self.back = block(d_model, *args, **kwargs, **back)
+        self.ahead: nn.Module = block(d_model, *args, **kwargs, **ahead)
+        self.back: nn.Module = block(d_model, *args, **kwargs, **back)
 
     def forward(self, x: Tensor, valid: Tensor | None = None, partner: Tensor | None = None) -> Tensor:
         """x (b,l,d), valid (b,l) bool, partner (b,l,d) where built with partner=True -> (b,l,d)."""

@@ -8,7 +8,7 @@ from torch.nn.functional import mse_loss
 
 from mgmr_lib.data.batch import Batch
 from mgmr_lib.data.corpus import MODALITIES
-from mgmr_lib.models.baselines.common import last_valid, masked_mean
+from mgmr_lib.models.baselines.common import last_valid, masked_mean, total
 from mgmr_lib.models.baselines.config_self_supervised import MISAConfig
 from mgmr_lib.models.inputs import Inputs, Sequence
 from mgmr_lib.models.output import Output
@@ -114,7 +114,7 @@ class MISA(nn.Module):
         alike = [central_moment_discrepancy(shared[m], shared[n]) for m, n in pairs]
         rebuilt = [mse_loss(self.rebuild[m](private[m] + shared[m]), x[m]) for m in MODALITIES]
         return {
-            "difference": c.difference * sum(apart),
-            "similarity": c.similarity * sum(alike) / len(alike),
-            "rebuild": c.rebuild * sum(rebuilt) / len(rebuilt),
+            "difference": c.difference * total(apart),
+            "similarity": c.similarity * total(alike) / len(alike),
+            "rebuild": c.rebuild * total(rebuilt) / len(rebuilt),
         }

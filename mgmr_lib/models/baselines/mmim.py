@@ -7,6 +7,7 @@ from torch.func import functional_call
 from torch.nn.functional import cross_entropy, normalize
 
 from mgmr_lib.data.batch import Batch
+from mgmr_lib.models.baselines.common import total
 from mgmr_lib.models.baselines.config_self_supervised import MMIMConfig
 from mgmr_lib.models.baselines.vectors import LSTMVector, summarise
 from mgmr_lib.models.inputs import Inputs
@@ -40,9 +41,10 @@ class Likelihood(nn.Module):
         scale = (0.5 * self.log_variance(text)).exp()
         return Normal(self.mean(text), scale, validate_args=False).log_prob(x).sum(-1)
 
-    def as_given(self, text: Tensor, x: Tensor) -> Tensor:
-        """The same, without a gradient to these weights."""
-        return functional_call(self, {n: p.detach() for n, p in self.named_parameters()}, (text, x))
+
+def as_given(likelihood: nn.Module, text: Tensor, x: Tensor) -> Tensor:
+    """The same, without a gradient to its weights."""
+    return functional_call(likelihood, {n: p.detach() for n, p in likelihood.named_parameters()}, (text, x))
 
 
 class MMIM(nn.Module):
@@ -68,8 +70,8 @@ class MMIM(nn.Module):
         self.vectors = nn.ModuleDict(
             {m: LSTMVector(inputs.dims[m], getattr(c, f"lstm_{m}"), widths[m]) for m in OTHERS}
         )
-        total = sum(widths.values())
-        self.fuse = nn.Sequential(nn.Dropout(c.dropout), nn.Linear(total, d), nn.Tanh(), nn.Linear(d, d), nn.Tanh())
+        width = sum(widths.values())
+        self.fuse = nn.Sequential(nn.Dropout(c.dropout), nn.Linear(width, d), nn.Tanh(), nn.Linear(d, d), nn.Tanh())
         self.head = nn.Linear(d, 1)
         self.guess = nn.ModuleDict({m: nn.Linear(d, w) for m, w in widths.items()})
         self.likelihood = nn.ModuleDict({m: Likelihood(widths["text"], c.d_estimator, widths[m]) for m in OTHERS})
@@ -86,9 +88,9 @@ class MMIM(nn.Module):
 
     def losses(self, x: dict[str, Tensor], z: Tensor) -> dict[str, Tensor]:
         """{"contrast", "likelihood", "estimator"}, weighted."""
-        given = sum(q.as_given(x["text"], x[m]).mean() for m, q in self.likelihood.items())
-        learnt = sum(q(x["text"].detach(), x[m].detach()).mean() for m, q in self.likelihood.items())
-        contrast = sum(contrastive_loss(x[m], guess(z)) for m, guess in self.guess.items())
+        given = total(as_given(q, x["text"], x[m]).mean() for m, q in self.likelihood.items())
+        learnt = total(q(x["text"].detach(), x[m].detach()).mean() for m, q in self.likelihood.items())
+        contrast = total(contrastive_loss(x[m], guess(z)) for m, guess in self.guess.items())
         c = self.config
         return {"contrast": c.contrast * contrast, "likelihood": -c.bound * given, "estimator": -learnt}
 
@@ -103,7 +105,7 @@ def entropy_by_sign(x: Tensor, labels: Tensor) -> Tensor:
     if min(int(rows.sum()) for rows in signs) < FEWEST:
         return 0 * x.sum()
     ridge = RIDGE * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    return 0.25 * sum(torch.logdet(torch.cov(x[rows].T) + ridge) for rows in signs)
+    return 0.25 * total(torch.logdet(torch.cov(x[rows].T) + ridge) for rows in signs)
 
 
 class SignEntropy(Teacher):
@@ -114,6 +116,9 @@ class SignEntropy(Teacher):
     the paper, counted in clips (the published code remembers one batch); it starts an epoch empty, and nothing of it is
     saved. No entropy with fewer than six clips of a sign (there: infinite, or not a number).
     """
+
+    labels: Tensor
+    seen: Tensor
 
     def __init__(self, config: MMIMConfig, labels: Tensor):
         super().__init__(config, labels)
@@ -139,11 +144,9 @@ class SignEntropy(Teacher):
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """{"entropy": -beta times audio's plus vision's}."""
         rows = self.remembered()
-        labels, entropy = torch.cat([self.labels[rows], batch.labels]), 0.0
-        for m in OTHERS:
-            known = getattr(self, f"known_{m}")[rows]
-            entropy = entropy + entropy_by_sign(torch.cat([known, self._projected(m, output)]), labels)
-        return {"entropy": -self.weight * entropy}
+        labels = torch.cat([self.labels[rows], batch.labels])
+        vectors = {m: torch.cat([getattr(self, f"known_{m}")[rows], self._projected(m, output)]) for m in OTHERS}
+        return {"entropy": -self.weight * total(entropy_by_sign(x, labels) for x in vectors.values())}
 
     def update(self, output: Output, batch: Batch) -> None:
         """Remember the batch's clips."""
