@@ -177,16 +177,20 @@ def _table(corpus: Corpus) -> list[str]:
 def _split_row(name: str, split: Split) -> tuple[str, ...]:
     speakers = len({i.split("$_$")[0] for i in split.ids})
     text = _lengths(split.token_lengths, split.token_ids.shape[1])
-    if not split.has_tokens:
+    if not split.has_tokens and split.recorded("text").any():
         text += f" x {split.text.dim} (features)"
-    sounds, faces = (f"{_lengths(r.lengths, r.max_length)} x {r.dim}" for r in (split.audio, split.vision))
+    sounds, faces = (
+        _lengths(r.lengths, r.max_length) + (f" x {r.dim}" if r.lengths.any() else "")
+        for r in (split.audio, split.vision)
+    )
     known = np.isfinite(split.labels).all()
     label = f"{split.labels.mean():.2f} ({split.labels.std():.2f})" if known else "none"
     return name, str(len(split)), str(speakers), text, sounds, faces, label
 
 
 def _lengths(lengths: np.ndarray, longest: int) -> str:
-    return f"{lengths.min()}-{int(np.median(lengths))}-{lengths.max()} / {longest}"
+    lengths = lengths[lengths > 0]
+    return f"{lengths.min()}-{int(np.median(lengths))}-{lengths.max()} / {longest}" if len(lengths) else "none"
 
 
 def _histogram(labels: np.ndarray, limit: float) -> list[str]:

@@ -16,9 +16,13 @@ ALPHAS = np.logspace(-1, 5, 25)
 
 
 def mean_pool(features: Ragged) -> np.ndarray:
-    """The average of each clip's steps: (n, d) float64."""
-    starts = np.concatenate([[0], np.cumsum(features.lengths)[:-1]])
-    return np.add.reduceat(features.values.astype(np.float64), starts) / features.lengths[:, None]
+    """The average of each clip's steps: (n, d) float64; zero where a clip has none."""
+    found, some = np.zeros((len(features), features.dim)), features.lengths > 0
+    if some.any():  # reduceat knows no empty sums
+        starts = (np.cumsum(features.lengths) - features.lengths)[some]
+        sums = np.add.reduceat(features.values.astype(np.float64), starts)
+        found[some] = sums / features.lengths[some, None]
+    return found
 
 
 def mean_predictor(train_labels: np.ndarray) -> Predictor:
