@@ -19,8 +19,10 @@ from tests.models.properties import (
     gappy,
     masked_gappy,
     predictions,
-    toy_test,
 )
+from tests.toy import toy_corpus
+
+SPLIT = toy_corpus(sizes=(4, 4, 12), longest=(9, 14), text=8)["test"]
 
 EVERY = [(name, reading) for name, found in NETWORKS.items() for reading in found.readings or (None,)]
 SITUATIONS = {"gaps": (None, False), "no text, pooled": ({"audio": 4, "vision": 6}, True)}
@@ -41,7 +43,7 @@ def network(name, reading, split, pool=None):
 @pytest.mark.parametrize("name, reading", EVERY)
 def test_every_network_takes_clips_without_a_modality(name, reading, situation):
     pool, textless = SITUATIONS[situation]
-    split = gappy(toy_test(), textless=textless)
+    split = gappy(SPLIT, textless=textless)
     net = network(name, reading, split, pool)
     assert_an_unrecorded_modality_is_missing_from_the_start(net, split)
     if not (textless and name == "fc_t"):  # which then has nothing to tell clips apart by
@@ -52,7 +54,7 @@ def test_every_network_takes_clips_without_a_modality(name, reading, situation):
 
 @pytest.mark.parametrize("name, reading", EVERY)
 def test_at_rate_one_nothing_tells_but_which_steps_there_were(name, reading):
-    split = gappy(toy_test())
+    split = gappy(SPLIT)
     other = dataclasses.replace(
         split,
         audio=dataclasses.replace(split.audio, values=-9 * split.audio.values),
@@ -63,7 +65,7 @@ def test_at_rate_one_nothing_tells_but_which_steps_there_were(name, reading):
 
 
 def test_a_modality_that_no_clip_has_is_one_blank_step():
-    split = gappy(toy_test(), textless=True)
+    split = gappy(SPLIT, textless=True)
     inputs = fitted(Inputs({"text": 4, "audio": 5, "vision": 7}, None, None, True), split)
     text = inputs(masked_gappy(split, 0.0).batch(range(6)))["text"]
     assert text.x.shape == (6, 1, 4) and not text.x.any() and text.valid.all()
@@ -71,7 +73,7 @@ def test_a_modality_that_no_clip_has_is_one_blank_step():
 
 
 def test_what_was_never_recorded_counts_as_gone():
-    split = gappy(toy_test())
+    split = gappy(SPLIT)
     for rate in (0.0, 0.5, 1.0):
         data = masked_gappy(split, rate)
         for m, share in share_gone(split, data.keep).items():
