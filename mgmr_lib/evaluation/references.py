@@ -1,15 +1,17 @@
 """What a network must beat: the mean of the training labels, and a ridge regression on the mean of the text's
-encodings."""
+encodings, or of voice and face where there are no words."""
 
 from collections.abc import Callable
 
 import numpy as np
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mgmr_lib.data.batch import MaskedSplit
-from mgmr_lib.data.corpus import Ragged
+from mgmr_lib.data.corpus import Ragged, Split
+from mgmr_lib.data.missing import draw_masks, valid_mask
 
 Predictor = Callable[[MaskedSplit], np.ndarray]  # a split under its masks -> (n,) predictions
 ALPHAS = np.logspace(-1, 5, 25)
@@ -41,3 +43,23 @@ def text_ridge(complete_train_text: Ragged, train_labels: np.ndarray) -> Predict
     others."""
     model = fit_ridge(mean_pool(complete_train_text), train_labels)
     return lambda masked: model.predict(mean_pool(masked.masked_text))
+
+
+def seen_means(masked: MaskedSplit) -> np.ndarray:
+    """The average of each clip's kept frames of voice and face: (n, d_a + d_v), NaN where none was kept."""
+    parts = []
+    for m in ("audio", "vision"):
+        frames = getattr(masked.split, m)
+        valid = valid_mask(frames.lengths, masked.keep[m].shape[1])
+        kept = (masked.keep[m] & valid).sum(1)
+        means = mean_pool(Ragged(frames.values[masked.keep[m][valid]], kept, frames.max_length))
+        parts.append(np.where(kept[:, None] > 0, means, np.nan))
+    return np.concatenate(parts, axis=1)
+
+
+def frames_ridge(train: Split) -> Predictor:
+    """Ridge on the clip means of voice and face, complete in training. What is missing is the mean of the training
+    clips that have it."""
+    model = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), RidgeCV(ALPHAS))
+    model.fit(seen_means(MaskedSplit(train, draw_masks(train, 0.0, 0))), train.labels)
+    return lambda masked: model.predict(seen_means(masked))
