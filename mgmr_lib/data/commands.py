@@ -26,7 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "prepare", help="download the rated sentences and the text encoder, build classroom corpora"
     )
     sub.add_argument(
-        "--corpus", choices=[*classroom.SPECS, "all"], default="classroom-mosi", help="which corpus to build"
+        "--corpus",
+        type=classroom.recorded_name,
+        choices=[*classroom.SPECS, "all"],
+        default="classroom-mosi",
+        help="which corpus to build; all: the usual edition of each",
     )
     sub.add_argument("--wait", action="store_true", help="where another `data prepare` is at work, wait for it")
     sub = actions.add_parser("fetch", help="get a corpus that others publish, and turn it into MMSA's layout")
@@ -86,7 +90,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _prepare(name: str, wait: bool) -> int:
-    names = list(classroom.SPECS) if name == "all" else [name]
+    names = list(dict.fromkeys(map(classroom.recorded_name, classroom.FIRST))) if name == "all" else [name]
     prepare(names, wait)
     for source in SOURCES:
         print(f"ready: {source.path} ({source.package} {source.version})")

@@ -12,7 +12,7 @@ from mgmr_lib.errors import CourseError
 
 
 def mfn(folder, name="{key}_{split}.h5", front=("audio", "video"), gone=("video",), widths=(4, 3), steps=7, **keys):
-    """Such a folder, and the frames of each clip: {split: {modality: [(l_i, d), ...]}}. Every third clip lacks `gone`."""
+    """Such a folder, and each clip's frames, {split: {modality: [(l_i, d), ...]}}; every third clip lacks `gone`."""
     rng, truth = np.random.default_rng(1), {}
     for split, n in (("train", 18), ("valid", 7), ("test", 9)):
         truth[split] = {}
