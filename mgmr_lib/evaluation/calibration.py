@@ -134,5 +134,6 @@ def side_by_side(corpora: list[tuple[Corpus, int]]) -> pd.DataFrame:
     columns = {}
     for corpus, average in corpora:
         parts = {m: summaries(corpus, m, average) for m in ("audio", "vision")}
-        columns[corpus.name] = {(m, what): v for m, part in parts.items() for what, v in part.items()}
+        name = corpus.name if average == 1 else f"{corpus.name}, {average} frames a step"
+        columns[name] = {(m, what): v for m, part in parts.items() for what, v in part.items()}
     return pd.DataFrame(columns)

@@ -25,11 +25,13 @@ from tests.toy import toy_corpus
 SPLIT = toy_corpus(sizes=(4, 4, 12), longest=(9, 14), text=8)["test"]
 
 EVERY = [(name, reading) for name, found in NETWORKS.items() for reading in found.readings or (None,)]
+SHORT = {"paper": {"text_length": 8}, "code": {"text_length": 8, "steps_audio": 9, "steps_vision": 14}}
 SITUATIONS = {"gaps": (None, False), "no text, pooled": ({"audio": 4, "vision": 6}, True)}
 
 
 def network(name, reading, split, pool=None):
-    config = make_config(name, "fast", **({"reading": reading} if reading else {})).network
+    settings = {"reading": reading} if reading else {}
+    config = make_config(name, "fast", **settings, **SHORT.get(reading, {})).network
     torch.manual_seed(0)
     dims = {"text": split.text.dim, "audio": split.audio.dim, "vision": split.vision.dim}
     net = NETWORKS[name].build(config, fitted(Inputs(dims, pool, None, True), split)).eval()

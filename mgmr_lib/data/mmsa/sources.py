@@ -48,10 +48,11 @@ def _folder(source: Path) -> tuple[dict, list[str]]:
         if split is None or key is None and _words(_stem(name)) - {*SPLITS, *SPLIT_NAMES}:
             unread.append(shorten(name, 60))
             continue
-        other = taken.setdefault((split, key), name)
+        meant = KEY_NAMES.get(key, key)
+        other = taken.setdefault((split, meant), name)
         if other != name:
             raise CourseError(
-                f"{shorten(source, 300)} holds two files for {key or 'all'} of split '{split}', {shorten(other, 60)}"
+                f"{shorten(source, 300)} holds two files for {meant or 'all'} of split '{split}', {shorten(other, 60)}"
                 f" and {shorten(name, 60)}: leave one in the folder"
             )
         content = _file(path)
