@@ -100,8 +100,8 @@ FIRST = {
 
 
 SECOND = {
-    "voice": features.Manner(level=0.6, gesture=1.6, every=1.5, lasts=0.4, speaker=0.9, uneven=0.5, memory=0.1),
-    "face": features.Manner(level=0.45, gesture=1.6, every=1.5, lasts=0.4, speaker=0.6, uneven=0.6, memory=0.4),
+    "voice": features.Manner(level=0.5, gesture=1.9, every=1.5, lasts=0.4, speaker=0.9, uneven=0.9, memory=0.05),
+    "face": features.Manner(level=0.2, gesture=1.7, every=1.5, lasts=0.4, speaker=0.6, uneven=0.6, memory=0.4),
     "faceless": 0.15,
 }
 # By the names that records have. The first editions keep theirs; a later one has its number behind it.
