@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.data.missing import share_gone
 from mgmr_lib.models.inputs import Inputs
 from mgmr_lib.models.registry import NETWORKS
 from mgmr_lib.training.config import make_config
+from mgmr_lib.training.losses import LossWeights, joint_loss
 from tests.models.properties import (
     assert_a_prediction_depends_on_its_clip_alone,
     assert_an_unrecorded_modality_is_missing_from_the_start,
@@ -82,3 +84,20 @@ def test_what_was_never_recorded_counts_as_gone():
             lengths = split.token_lengths if m == "text" else getattr(split, m).lengths
             slow = [1.0 if n == 0 else 1 - data.keep[m][i, :n].mean() for i, n in enumerate(lengths)]
             np.testing.assert_allclose(share, np.mean(slow), atol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, reading", EVERY)
+def test_every_network_learns_clips_with_gaps_by_heart(name, reading):
+    split = gappy(SPLIT)
+    net = network(name, reading, split)
+    reads = getattr(net, "modalities", MODALITIES)
+    data, rows = masked_gappy(split, 0.0), np.flatnonzero(np.any([split.recorded(m) for m in reads], axis=0))
+    batch, adam = data.batch(rows), torch.optim.Adam(net.parameters(), 3e-3)
+    for _ in range(150):
+        adam.zero_grad()
+        joint_loss(net.train()(batch), batch.labels, LossWeights())["total"].backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        adam.step()
+    off = np.abs(predictions(net.eval(), data)[rows].numpy() - batch.labels.numpy()).mean()
+    assert off < 0.35 * np.abs(batch.labels.numpy() - batch.labels.numpy().mean()).mean()
