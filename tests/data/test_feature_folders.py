@@ -11,7 +11,16 @@ from mgmr_lib.data.mmsa.convert import Choices, convert
 from mgmr_lib.errors import CourseError
 
 
-def mfn(folder, name="{key}_{split}.h5", front=("audio", "video"), gone=("video",), widths=(4, 3), steps=7, **keys):
+def mfn(
+    folder,
+    name="{key}_{split}.h5",
+    front=("audio", "video"),
+    gone=("video",),
+    widths=(4, 3),
+    steps=7,
+    mixed=False,
+    **keys,
+):
     """Such a folder, and each clip's frames, {split: {modality: [(l_i, d), ...]}}; every third clip lacks `gone`."""
     rng, truth = np.random.default_rng(1), {}
     for split, n in (("train", 18), ("valid", 7), ("test", 9)):
@@ -19,9 +28,9 @@ def mfn(folder, name="{key}_{split}.h5", front=("audio", "video"), gone=("video"
         for key, width in zip(("audio", "video"), widths, strict=True):
             array, clips = np.zeros((n, steps, width)), []
             for i in range(n):
-                length = 0 if key in gone and i % 3 == 0 else int(rng.integers(1, steps + 1))
+                length = 0 if key in gone and i % 3 == 0 else int(rng.choice([*range(1, steps - 1), steps]))
                 clips.append(rng.uniform(0.1, 1, (length, width)))
-                at = steps - length if key in front else 0
+                at = steps - length if key in front and (i % 2 or not mixed) else 0
                 array[i, at : at + length] = clips[-1]
             truth[split][key] = clips
             save(folder / name.format(key=keys.get(key, key), split=split), array)
@@ -38,6 +47,7 @@ def save(path, array):
 FOLDERS = {
     "front": {},
     "back": {"front": ()},
+    "either end": {"mixed": True, "steps": 12},
     "one each": {"front": ("video",), "gone": ("audio", "video"), "widths": (74, 36)},
     "other names": {"name": "{split}/{key}Features.h5", "audio": "covarep", "video": "facet"},
     "no gaps": {"gone": (), "steps": 20, "name": "{split}-{key}.hdf5"},

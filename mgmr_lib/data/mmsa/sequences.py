@@ -118,15 +118,16 @@ def _spans(part, key: str, padded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     A clip ends with its last non-zero frame; one without any was never recorded, and its length is 0. It starts with
     the first frame of the array, unless the padding is clearly in front (as MulT's and MFN's files have it): many clips
-    start with zero frames, and few end with them.
+    start with zero frames and few end with them, or more than a tenth start with several and end with none.
     """
     found = [_edges(padded[a : a + CHUNK]) for a in range(0, len(padded), CHUNK)]
     first, last, blank = (np.concatenate(parts) for parts in zip(*found, strict=True))
     leading, trailing = ((first > 0) & ~blank).sum(), ((last < padded.shape[1] - 1) & ~blank).sum()
     if leading <= max(0.2 * (~blank).sum(), 2 * trailing):
-        first = np.zeros_like(first)
-    else:
-        part.repair(f"{key}_front", leading)
+        # Some clips may be padded in front, others behind. A single zero frame is a [CLS] without a sound.
+        front = ~blank & (first > 1) & (last == padded.shape[1] - 1)
+        first = np.where(front & (front.sum() > 0.1 * (~blank).sum()), first, 0)
+    part.repair(f"{key}_front", (first[~blank] > 0).sum())
     return first, np.where(blank, 0, last - first + 1)
 
 
