@@ -19,7 +19,7 @@ from mgmr_lib.data.corpus import Corpus, Split
 from mgmr_lib.data.door import STORED, settings_for, text_view
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.missing import draw_masks
-from mgmr_lib.data.text import cached_features, load_encoder
+from mgmr_lib.data.text import TextEncoder, cached_features, load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments.plan import VARIANTS
 from mgmr_lib.experiments.records import corpus_key
@@ -177,7 +177,7 @@ def inference(
     return records
 
 
-def _as_read(corpus: Corpus, profile: str) -> tuple[Split, nn.Module]:
+def _as_read(corpus: Corpus, profile: str) -> tuple[Split, TextEncoder]:
     """The test split as the networks of a profile read it, and the text encoder (the file's own text where it has no
     tokens)."""
     name = settings_for(corpus).get("text_encoder", make_config("concat", profile).text_encoder)
@@ -197,7 +197,7 @@ def _all(model: nn.Module, batches: list[Batch]) -> None:
 def measure_costs(corpus: Corpus, profile: str, costs: Costs = Costs()) -> dict:
     """Everything that `experiment complexity` records."""
     test, encoder = _as_read(corpus, profile)
-    text = test.text.dim if encoder.name == STORED else encoder.dim
+    text = test.stored_text.dim if encoder.name == STORED else encoder.dim
     costs = replace(costs, widths=(text, test.audio.dim, test.vision.dim))
     return {
         "corpus": corpus.name,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from mgmr_lib.errors import CourseError
 from mgmr_lib.models.registry import NETWORKS
@@ -21,7 +22,7 @@ class Variant:
     name: str
     label: str
     model: str
-    settings: tuple[tuple[str, object], ...] = ()
+    settings: tuple[tuple[str, Any], ...] = ()
 
 
 def _variant(name: str, label: str, model: str | None = None, **settings) -> Variant:
