@@ -51,8 +51,8 @@ class CENET(nn.Module):
     Two readings, to be named in every table. injection="inside", the paper's: the shift is added behind the language
     model's first layer, whose further layers read on; the language model has to be trained with the network.
     injection="after", of every profile, for any encoder or features: **the shift comes after an encoder that never sees
-    voice or face**, and layers of our own read on. Kept, from the version in thuiar/MMSA (MIT): an additive shift of every token
-    before further layers, attention of each token to unaligned frames with weights of its own for voice and for face,
+    voice or face**, and layers of our own read on. Kept, from thuiar/MMSA's version (MIT): an additive shift of every
+    token before further layers, attention of each token to unaligned frames with weights of its own for voice and face,
     the head with tanh, absolute error. Changed: the shift's inner width is d_model (768 there); scores are divided by
     sqrt(d) (there multiplied by 8); the transformed frames are normalised; a frozen encoder's summary is the mean of
     its tokens (there [CLS] of a trained one: `summary`); one learning rate for all but the encoder; its embeddings
