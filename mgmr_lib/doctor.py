@@ -86,7 +86,7 @@ def existing(folder: Path) -> Path:
 
 def packages() -> list[tuple[str, str, str | None]]:
     """Versions, and what torch can use."""
-    rows = []
+    rows: list[tuple[str, str, str | None]] = []
     for name in PACKAGES:
         try:
             rows.append((name, metadata.version(name), None))

@@ -4,7 +4,7 @@ machine."""
 import contextlib
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -39,7 +39,7 @@ def cuda_seconds(call: Callable[[], object]) -> float:
 
 
 def interleaved(
-    calls: dict[str, Callable], rounds: int, patience_s: float, clock: Callable = cpu_seconds
+    calls: Mapping[str, Callable], rounds: int, patience_s: float, clock: Callable = cpu_seconds
 ) -> dict[str, dict]:
     """{name: {"median_s", "min_s", "rounds"}}: each round times every call once, so that a slow minute hits all of
     them.

@@ -78,31 +78,52 @@ def mamba_ssm_module(member: str, offline: bool = True, **replace) -> types.Modu
     """
     if importlib.util.find_spec("einops") is None:
         raise CourseError("mamba_ssm's Python files need the package einops: pip install -e '.[dev]'")
-    with tarfile.open(mamba_ssm_sdist(offline)) as archive:
-        source = archive.extractfile(f"{SDIST.removesuffix('.tar.gz')}/mamba_ssm/{member}").read()
+    source = mamba_ssm_source(member, offline)
     module = types.ModuleType(f"peer_{Path(member).stem}")
     with mock.patch.dict(sys.modules, _stand_ins(replace)):
         exec(compile(source, f"mamba_ssm/{member}", "exec"), module.__dict__)
     return module
 
 
-def _stand_ins(replace: dict) -> dict[str, types.ModuleType]:
-    contents = {
+def mamba_ssm_source(member: str, offline: bool = True) -> bytes:
+    """The text of one Python file of mamba_ssm's archive."""
+    with tarfile.open(mamba_ssm_sdist(offline)) as archive:
+        file = archive.extractfile(f"{SDIST.removesuffix('.tar.gz')}/mamba_ssm/{member}")
+        assert file is not None  # a file, no folder
+        return file.read()
+
+
+def _stand_ins(replace: dict) -> dict[str, types.ModuleType | None]:
+    contents: dict[str, dict] = {
         "mamba_ssm": {},
         "mamba_ssm.utils": {},
         "mamba_ssm.ops": {},
         "mamba_ssm.ops.triton": {},
+        "mamba_ssm.distributed": {},
+        "mamba_ssm.ops.triton.ssd_combined": {
+            "mamba_chunk_scan_combined": None,
+            "mamba_split_conv1d_scan_combined": None,
+        },
+        "mamba_ssm.ops.triton.layernorm_gated": {"RMSNorm": None},
+        "mamba_ssm.ops.triton.mamba3": {},
+        "mamba_ssm.ops.triton.mamba3.mamba3_siso_combined": {"mamba3_siso_combined": None},
+        "mamba_ssm.ops.triton.mamba3.mamba3_mimo_rotary_step": {"apply_rotary_qk_inference_fwd": None},
+        "mamba_ssm.ops.cute": {},
+        "mamba_ssm.ops.cute.mamba3": {},
+        "mamba_ssm.ops.cute.mamba3.mamba3_step_fn": {"mamba3_step_fn": None},
+        "mamba_ssm.distributed.tensor_parallel": {"ColumnParallelLinear": None, "RowParallelLinear": None},
+        "mamba_ssm.distributed.distributed_utils": {"all_reduce": None, "reduce_scatter": None},
         "selective_scan_cuda": {},
         "mamba_ssm.utils.torch": {"custom_fwd": lambda f: f, "custom_bwd": lambda f: f},
         "mamba_ssm.ops.triton.layer_norm": {
             name: None for name in ("_layer_norm_fwd", "RMSNorm", "layer_norm_fn", "rms_norm_fn")
         },
         "mamba_ssm.ops.triton.selective_state_update": {"selective_state_update": None},
-        "mamba_ssm.ops.selective_scan_interface": replace,
+        "mamba_ssm.ops.selective_scan_interface": {},
     }
     modules = {name: types.ModuleType(name) for name in contents}
     for name, names in contents.items():
-        modules[name].__dict__.update(names)
+        modules[name].__dict__.update(names | replace)
     return modules | {"causal_conv1d": None, "causal_conv1d.cpp_functions": None}  # None: as if not installed
 
 

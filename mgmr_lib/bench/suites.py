@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ OURS = ("native", "chunked", "loop")
 
 def run(settings: Settings, device: str, offline: bool, say: Callable[[str], None]) -> dict:
     """Every suite, in one process and on one thread."""
-    result = {"backends": available_backends()}
+    result: dict[str, Any] = {"backends": available_backends()}
     with one_thread():
         say("limits of this machine")
         result["limits"] = limits()
@@ -128,7 +129,7 @@ def layer_suite(settings: Settings) -> list[dict]:
         slow |= {
             name
             for name, layer in every.items()
-            if hasattr(layer, "working_bytes") and layer.working_bytes(x) > settings.room_bytes
+            if isinstance(layer, layers.SelfAttention) and layer.working_bytes(x) > settings.room_bytes
         }
         calls = {
             name: functools.partial(layers.train_step, layer, x) for name, layer in every.items() if name not in slow

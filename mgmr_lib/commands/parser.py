@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
     late: called with (parser, words) before the words are parsed, to add options that depend on them.
     """
 
-    def __init__(self, **keywords):
+    def __init__(self, **keywords) -> None:
         super().__init__(**{"allow_abbrev": False, "formatter_class": Help, **keywords})
         self.late: Callable[[Parser, list[str]], None] | None = None
 

@@ -34,7 +34,8 @@ def main(args: argparse.Namespace) -> int:
     check_trainable(corpus)
     for line in [*repairs(corpus), *findings(corpus)]:
         print(line)
-    results, encoder = [], None
+    results: list[dict] = []
+    encoder = None
     for model in ("mgmr", "mfmb"):
         config = configuration(model, args, corpus.family, settings_for(corpus))
         encoder = encoder or shared_encoder(config)

@@ -129,7 +129,9 @@ def mask_split(
     if encoder is None:
         return MaskedSplit(split, keep)
     if encoder.name == STORED:
-        return MaskedSplit(split, keep, split.text.features() if targets else None, encoder.masked(split, keep["text"]))
+        return MaskedSplit(
+            split, keep, split.stored_text.features() if targets else None, encoder.masked(split, keep["text"])
+        )
     longest = min(keep["text"].shape[1], split.token_ids.shape[1])
     valid = np.arange(longest)[None, :] < split.token_lengths[:, None]
     seen = keep["text"][:, :longest]

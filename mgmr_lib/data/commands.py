@@ -163,7 +163,7 @@ def describe(corpus: Corpus) -> str:
 
 def _table(corpus: Corpus) -> list[str]:
     """One row a split, each column as wide as its widest entry."""
-    rows = [("split", "clips", "speakers", "tokens", "audio", "vision", "label mean (sd)")]
+    rows: list[tuple[str, ...]] = [("split", "clips", "speakers", "tokens", "audio", "vision", "label mean (sd)")]
     rows += [_split_row(name, split) for name, split in corpus.splits.items()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
@@ -178,7 +178,7 @@ def _split_row(name: str, split: Split) -> tuple[str, ...]:
     speakers = len({i.split("$_$")[0] for i in split.ids})
     text = _lengths(split.token_lengths, split.token_ids.shape[1])
     if not split.has_tokens:
-        text += f" x {split.text.dim} (features)"
+        text += f" x {split.stored_text.dim} (features)"
     sounds, faces = (f"{_lengths(r.lengths, r.max_length)} x {r.dim}" for r in (split.audio, split.vision))
     known = np.isfinite(split.labels).all()
     label = f"{split.labels.mean():.2f} ({split.labels.std():.2f})" if known else "none"

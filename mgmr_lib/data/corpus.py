@@ -125,6 +125,12 @@ class Split:
         """Whether there are token ids (else only stored text features)."""
         return bool(self.token_ids.any())
 
+    @property
+    def stored_text(self) -> StoredText:
+        """The file's own text features. The door lets nobody ask for them where there are none."""
+        assert self.text is not None
+        return self.text
+
     def select(self, index) -> "Split":
         """The clips of `index`, in that order."""
         index = np.asarray(index)
@@ -143,8 +149,7 @@ class Split:
 
     def with_stored_text(self) -> "Split":
         """The split without token ids, as a network that reads the stored text features sees it."""
-        assert self.text is not None  # the door asks for stored text only where a file has it
-        steps = self.text.features()
+        steps = self.stored_text.features()
         return replace(self, token_ids=np.zeros((len(self), steps.max_length), np.int64), token_lengths=steps.lengths)
 
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from mgmr_lib.data.corpus import Ragged
 
+SHARED_ENCODINGS = "MGMR_SHARED_ENCODINGS"  # the environment's name for a folder that processes share features in
+
 
 class EncodingMemo:
     """Features by the content of a call (ids and lengths), the longest unused given up first.

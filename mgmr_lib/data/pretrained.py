@@ -3,11 +3,15 @@
 import inspect
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import nn
 
 from mgmr_lib.data.download.hub import WEIGHTS
 from mgmr_lib.errors import CourseError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 # Encoders that turn token ids and a mask into a last_hidden_state, one [CLS] and one [SEP] around a sentence. The value
 # is how many of the position embeddings come before a sentence's first: RoBERTa's start behind the padding's.
@@ -27,7 +31,7 @@ def padding_id(config) -> int:
     return 0 if config.pad_token_id is None else config.pad_token_id
 
 
-def load_model(name: str, folder: Path) -> nn.Module:
+def load_model(name: str, folder: Path) -> "PreTrainedModel":
     """The encoder in a folder, without its pooler. Raises CourseError for other kinds of model and missing weights."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
     from transformers.models.auto.modeling_auto import MODEL_MAPPING
@@ -74,4 +78,4 @@ def _check_complete(name: str, model: nn.Module, report: dict) -> None:
             f"another shape (such as {first}), so it is another kind of model or an incomplete copy: get it again"
         )
     if getattr(model, "pooler", None) is not None:
-        model.pooler = None
+        model.register_module("pooler", None)

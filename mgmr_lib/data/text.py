@@ -7,10 +7,12 @@ file's own text features).
 """
 
 import hashlib
+import os
 import re
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,12 +24,15 @@ from mgmr_lib.data.corpus import Ragged, Split
 from mgmr_lib.data.download.hub import ENCODERS, model_folder
 from mgmr_lib.data.download.pinned import MINILM
 from mgmr_lib.data.download.sources import progress_bar, require
-from mgmr_lib.data.encoding_memo import EncodingMemo
+from mgmr_lib.data.encoding_memo import SHARED_ENCODINGS, EncodingMemo
 from mgmr_lib.data.pretrained import load_model, longest_text, padding_id
 from mgmr_lib.data.wordpiece import Special, load_tokenizer, special_tokens, tokenize, vocabulary_mismatch
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import replacing
 from mgmr_lib.paths import cache_dir
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 __all__ = [
     "ENCODERS",
@@ -53,7 +58,7 @@ class TextEncoder(nn.Module):
     memo: set by sweeps, so that `encode` remembers what a frozen encoder said.
     """
 
-    def __init__(self, name: str, bert: nn.Module, frozen: bool = True):
+    def __init__(self, name: str, bert: "PreTrainedModel", frozen: bool = True):
         super().__init__()
         self.name, self.bert, self.frozen = name, bert, frozen
         self.dim, self.vocab_size = bert.config.hidden_size, bert.config.vocab_size
@@ -106,7 +111,7 @@ class StoredFeatures(nn.Module):
 
     def masked(self, split: Split, keep: np.ndarray) -> Ragged:
         """The split's features with zeros where keep (n, L) is False."""
-        features = split.text.features()
+        features = split.stored_text.features()
         valid = np.arange(keep.shape[1])[None, :] < features.lengths[:, None]
         return Ragged(features.values * keep[valid][:, None], features.lengths, features.max_length)
 
@@ -161,9 +166,30 @@ def encode(
 
     Clips of like length share a batch of about batch_tokens tokens, so that hardly any padding is computed.
     """
-    if encoder.memo is not None and encoder.frozen:
-        return encoder.memo.features(ids, lengths, lambda: _encode(encoder, ids, lengths, batch_tokens, progress))
-    return _encode(encoder, ids, lengths, batch_tokens, progress)
+
+    def compute() -> Ragged:
+        return _encode_or_read(encoder, ids, lengths, batch_tokens, progress)
+
+    return encoder.memo.features(ids, lengths, compute) if encoder.memo is not None and encoder.frozen else compute()
+
+
+def _encode_or_read(
+    encoder: TextEncoder, ids: np.ndarray, lengths: np.ndarray, batch_tokens: int, progress: bool
+) -> Ragged:
+    """`_encode`, or what another process of this test run wrote into the folder that MGMR_SHARED_ENCODINGS names.
+
+    The number of threads and the batches are part of the key, since both move the last bits.
+    """
+    folder = os.environ.get(SHARED_ENCODINGS)
+    if not folder or not encoder.frozen:
+        return _encode(encoder, ids, lengths, batch_tokens, progress)
+    key = f"{_content_key(ids, lengths)}-{encoder.weights_id()[:16]}-{batch_tokens}-{torch.get_num_threads()}"
+    path = Path(folder) / f"{key}.safetensors"
+    values = _read_values(path, (int(lengths.sum()), encoder.dim))
+    if values is None:
+        values = _encode(encoder, ids, lengths, batch_tokens, progress).values
+        _write_values(path, values)
+    return Ragged(values, np.asarray(lengths, dtype=np.int64), ids.shape[1])
 
 
 @torch.no_grad()
@@ -201,14 +227,11 @@ def cached_features(encoder: TextEncoder, split: Split, progress: bool = False) 
     the run.
     """
     if encoder.name == STORED:
-        return split.text.features()
+        return split.stored_text.features()
     if not encoder.frozen:
         raise ValueError("features of an encoder that is being trained cannot be cached")
-    key = hashlib.sha256()
-    valid = np.arange(split.token_ids.shape[1])[None, :] < split.token_lengths[:, None]
-    for part in (np.asarray(split.token_ids.shape), split.token_ids[valid], split.token_lengths):
-        key.update(np.ascontiguousarray(part, dtype=np.int64))
-    name = f"{re.sub(r'[^A-Za-z0-9._-]+', '--', encoder.name)[-60:]}-{key.hexdigest()[:24]}-{encoder.weights_id()[:16]}"
+    key = _content_key(split.token_ids, split.token_lengths)
+    name = f"{re.sub(r'[^A-Za-z0-9._-]+', '--', encoder.name)[-60:]}-{key}-{encoder.weights_id()[:16]}"
     if name not in encoder._remembered:
         path = cache_dir() / "features" / f"{name}.safetensors"
         values = _read_values(path, (int(split.token_lengths.sum()), encoder.dim))
@@ -217,6 +240,15 @@ def cached_features(encoder: TextEncoder, split: Split, progress: bool = False) 
             _write_values(path, values)
         encoder._remembered[name] = Ragged(values, split.token_lengths.astype(np.int64), split.token_ids.shape[1])
     return encoder._remembered[name]
+
+
+def _content_key(ids: np.ndarray, lengths: np.ndarray) -> str:
+    """24 hexadecimal digits of the SHA-256 of a table of ids (n, L), read up to the lengths (n,)."""
+    key = hashlib.sha256()
+    valid = np.arange(ids.shape[1])[None, :] < np.asarray(lengths)[:, None]
+    for part in (np.asarray(ids.shape), ids[valid], lengths):
+        key.update(np.ascontiguousarray(part, dtype=np.int64).data)
+    return key.hexdigest()[:24]
 
 
 def _read_values(path: Path, shape: tuple[int, int]) -> np.ndarray | None:

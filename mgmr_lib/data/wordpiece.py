@@ -13,7 +13,7 @@ from mgmr_lib.data.download.pinned import MINILM
 from mgmr_lib.data.download.sources import require
 from mgmr_lib.errors import CourseError
 
-PAD, UNK, CLS, SEP = 0, 100, 101, 102  # in BERT's vocabularies, English and Chinese
+UNK, CLS, SEP = 100, 101, 102  # in BERT's vocabularies, English and Chinese
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,14 @@ def special_tokens(name: str, tokenizer: Tokenizer | None = None) -> Special:
     tokenizer = tokenizer or load_tokenizer(name)
     around = tokenizer.encode("").ids
     named = [getattr(tokenizer.model, "unk_token", None), "[UNK]", "<unk>"]
-    unknown = [tokenizer.token_to_id(token) for token in named if isinstance(token, str)]
-    unknown = [token for token in unknown if token is not None]
+    ids = [tokenizer.token_to_id(token) for token in named if isinstance(token, str)]
+    unknown = [token for token in ids if token is not None]
     if len(around) != 2 or not unknown:
         raise CourseError(
             f"the tokeniser of {name!r} does not put one token before and one behind a sentence, or knows no [UNK]: "
             "choose a text encoder of BERT's kind"
         )
-    return Special(*around, unknown[0])
+    return Special(around[0], around[1], unknown[0])
 
 
 def tokenize(tokenizer: Tokenizer, texts, max_length: int, special: Special = BERT) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@ them."""
 
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
@@ -61,10 +62,11 @@ def references_of(run: Run) -> dict[str, Predictor]:
     train = run.splits.get("train") if own else None
     mean = run.about["corpus"].get("label_mean")
     if train is None:
-        return {} if mean is None else {"mean": mean_predictor([mean])}
+        return {} if mean is None else {"mean": mean_predictor(np.array([mean]))}
     references = {"mean": mean_predictor(train.labels)}
-    if run.encoder is not None:
-        references["text ridge"] = text_ridge(run.complete_text("train"), train.labels)
+    complete = run.complete_text("train")
+    if complete is not None:
+        references["text ridge"] = text_ridge(complete, train.labels)
     return references
 
 

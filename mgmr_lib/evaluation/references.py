@@ -36,4 +36,9 @@ def text_ridge(complete_train_text: Ragged, train_labels: np.ndarray) -> Predict
     """Ridge on mean-pooled, frozen encodings of complete training text; it predicts from the same masked text as
     others."""
     model = fit_ridge(mean_pool(complete_train_text), train_labels)
-    return lambda masked: model.predict(mean_pool(masked.masked_text))
+
+    def predictor(masked: MaskedSplit) -> np.ndarray:
+        assert masked.masked_text is not None  # its encoder is frozen, as the training text's was
+        return model.predict(mean_pool(masked.masked_text))
+
+    return predictor

@@ -1,10 +1,11 @@
 """How sure a number is: intervals over seeds, and differences between two networks on the same clips or seeds."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
-Numbers = Sequence[float] | np.ndarray  # (n,), one a seed or a clip
+Numbers: TypeAlias = Sequence[float] | np.ndarray  # (n,), one a seed or a clip
 
 
 def t_interval(values: Numbers, confidence: float = 0.95) -> dict[str, float]:

@@ -1,5 +1,5 @@
-"""Cost: time and memory of whole networks against the length of their input, and inference time on complete and
-half-missing data.
+"""Cost: time and memory of whole networks against the length of their input and at published sizes, and inference time
+on complete and half-missing data.
 
 The counterpart of MGMR-Net's Table 7, and the measurement behind its claim of linear cost. Weights are fresh: cost does
 not depend on what they hold. Times are processor time on one thread, every contender measured in turn, medians.
@@ -19,7 +19,7 @@ from mgmr_lib.data.corpus import Corpus, Split
 from mgmr_lib.data.door import STORED, settings_for, text_view
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.missing import draw_masks
-from mgmr_lib.data.text import cached_features, load_encoder
+from mgmr_lib.data.text import TextEncoder, cached_features, load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments.plan import VARIANTS
 from mgmr_lib.experiments.records import corpus_key
@@ -37,6 +37,11 @@ BATCH = 4
 WORDS = 50
 OVER_LENGTH = ("mgmr", "mfmb", "mfmb_mamba", "mult")
 INFERENCE = ("fc_t", "concat", "late_lstm", "tfn", "lmf", "mult", "tfr", "mfmb", "mfmb_mamba", "mgmr")
+
+
+PUBLISHED = ("misa", "self_mm", "mmim", "cenet", "tetfn", "almt", "lnln", "emt", "tf_mamba")
+MOSI_FRAMES = (375, 500)  # MOSI's longest voice and face, as MMSA stores them; its longest text has WORDS tokens
+MOSI_WIDTHS = (768, 5, 20)
 
 
 @dataclass(frozen=True)
@@ -62,9 +67,13 @@ def network(name: str, profile: str, widths: tuple[int, int, int], pool: bool = 
     )
 
 
-def random_batch(frames: int, batch: int, widths: tuple[int, int, int], rate: float = 0.5, words: int = WORDS) -> Batch:
-    """A batch of noise: `frames` steps of voice and face, `words` of text, everything valid, a share `rate` missing."""
-    g = torch.Generator().manual_seed(frames)
+def random_batch(
+    frames: int | tuple[int, int], batch: int, widths: tuple[int, int, int], rate: float = 0.5, words: int = WORDS
+) -> Batch:
+    """A batch of noise: `frames` steps of voice and face (or of each), `words` of text, everything valid, a share
+    `rate` missing."""
+    steps = (words, *((frames, frames) if isinstance(frames, int) else frames))
+    g = torch.Generator().manual_seed(steps[1])
 
     def part(length: int, width: int) -> ModalityBatch:
         target = torch.randn(batch, length, width, generator=g)
@@ -72,9 +81,7 @@ def random_batch(frames: int, batch: int, widths: tuple[int, int, int], rate: fl
         valid = torch.ones(batch, length, dtype=torch.bool)
         return ModalityBatch(target * keep[..., None], target, valid, keep)
 
-    parts = {
-        m: part(n, w) for m, n, w in zip(("text", "audio", "vision"), (words, frames, frames), widths, strict=True)
-    }
+    parts = {m: part(n, w) for m, n, w in zip(("text", "audio", "vision"), steps, widths, strict=True)}
     return Batch(tuple(str(i) for i in range(batch)), torch.randn(batch, generator=g), **parts)
 
 
@@ -117,6 +124,28 @@ def over_length(profile: str, costs: Costs = Costs(), names: tuple[str, ...] = O
     return records
 
 
+def published_sizes(
+    names: tuple[str, ...] = PUBLISHED, frames: tuple[int, int] = MOSI_FRAMES, batch: int = 24, rounds: int = 3
+) -> list[dict]:
+    """Records {"name", "label", "parameters", "seconds", "bytes"} of a train step at a network's published sizes, text
+    features given: what the published modules were measured at (cost_tables.PUBLISHED_MODULES)."""
+    models = {n: network(n, "full", MOSI_WIDTHS) for n in names if VARIANTS[n].model in NETWORKS}
+    clips = random_batch(frames, batch, MOSI_WIDTHS)
+    calls = {n: functools.partial(train_step, m, clips) for n, m in models.items()}
+    with one_thread():
+        times = interleaved(calls, rounds, 60.0)
+        return [
+            {
+                "name": n,
+                "label": VARIANTS[n].label,
+                "parameters": sum(p.numel() for p in m.parameters()),
+                "seconds": times[n]["median_s"],
+                "bytes": peak_bytes(calls[n]),
+            }
+            for n, m in models.items()
+        ]
+
+
 def inference(
     corpus: Corpus, profile: str, names: tuple[str, ...] = INFERENCE, rounds: int = 3, batch_size: int = 64
 ) -> list[dict]:
@@ -148,7 +177,7 @@ def inference(
     return records
 
 
-def _as_read(corpus: Corpus, profile: str) -> tuple[Split, nn.Module]:
+def _as_read(corpus: Corpus, profile: str) -> tuple[Split, TextEncoder]:
     """The test split as the networks of a profile read it, and the text encoder (the file's own text where it has no
     tokens)."""
     name = settings_for(corpus).get("text_encoder", make_config("concat", profile).text_encoder)
@@ -168,7 +197,7 @@ def _all(model: nn.Module, batches: list[Batch]) -> None:
 def measure_costs(corpus: Corpus, profile: str, costs: Costs = Costs()) -> dict:
     """Everything that `experiment complexity` records."""
     test, encoder = _as_read(corpus, profile)
-    text = test.text.dim if encoder.name == STORED else encoder.dim
+    text = test.stored_text.dim if encoder.name == STORED else encoder.dim
     costs = replace(costs, widths=(text, test.audio.dim, test.vision.dim))
     return {
         "corpus": corpus.name,
@@ -177,6 +206,7 @@ def measure_costs(corpus: Corpus, profile: str, costs: Costs = Costs()) -> dict:
         "words": WORDS,
         "provenance": environment() | {"threads": 1},
         "over_length": over_length(profile, costs),
+        "published": published_sizes(),
         "inference": inference(corpus, profile),
     }
 

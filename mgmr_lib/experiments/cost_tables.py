@@ -56,6 +56,53 @@ def inference_markdown(found: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
+# Parameters and processor seconds of a train step of the published modules, measured once in the same way as
+# `complexity.published_sizes`, on one thread of a shared machine (seconds to about 30 %): BERT left out, its features
+# given. CENET's are those of its shift alone; MISA's are over whole clips (MMSA's version reads 50 frames, in 0.09 s);
+# TETFN's at its setting, every modality 50 steps long; MMIM reads every batch twice.
+PUBLISHED_MODULES = {
+    "misa": (1_138_033, 0.8),
+    "self_mm": (159_332, 0.25),
+    "mmim": (281_673, 0.86),
+    "cenet": (6_517_249, 2.9),
+    "tetfn": (1_254_224, 0.35),
+    "almt": (2_603_649, 2.8),
+    "lnln": (6_483_012, 10.5),
+    "emt": (2_322_779, 15.4),
+    "tf_mamba": (1_813_209, 1.4),
+}
+
+
+def published_frame(found: dict) -> pd.DataFrame:
+    """One row a network: parameters, seconds and memory of a train step, ours and the published modules'."""
+    frame = pd.DataFrame(found["published"])
+    theirs = [PUBLISHED_MODULES[name] for name in frame["name"]]
+    return frame.assign(
+        published_parameters=[p for p, _ in theirs],
+        published_seconds=[s for _, s in theirs],
+        times_faster=[s / mine for (_, s), mine in zip(theirs, frame["seconds"], strict=True)],
+    )
+
+
+def published_markdown(found: dict) -> str:
+    """Cost at published sizes as a page."""
+    p = found["provenance"]
+    head = ("network", "parameters", "published", "a step: s", "published: s", "times faster", "memory: MB")
+    rows = [
+        (r["label"], f"{r['parameters']:,}", f"{r['published_parameters']:,}", f"{r['seconds']:.2f}",
+         f"{r['published_seconds']:.2f}", f"{r['times_faster']:.1f}", f"{r['bytes'] / 1e6:.0f}")
+        for _, r in published_frame(found).iterrows()
+    ]  # fmt: skip
+    return (
+        "# A train step at published sizes\n\n"
+        f"**Recorded, not computed here**: forward and backward of 24 clips of MOSI's longest lengths, text features "
+        f"given, {p['device'].split(',')[0]}, one thread, processor time, commit {p['commit']}, {p['date']}. "
+        "The published modules were measured once on such a machine; their seconds are known to about 30 %.\n\n"
+        + markdown.table(head, rows)
+        + "\n"
+    )
+
+
 def length_figure(found: dict) -> matplotlib.figure.Figure:
     """Seconds and memory of a train step against the frames of voice and face, both axes logarithmic."""
     frame = pd.DataFrame(found["over_length"])
@@ -99,6 +146,9 @@ def write_costs(found: dict, folder: Path) -> list[Path]:
     """Markdown, CSV and PNG of a record of costs; returns the files."""
     frames = {"inference.csv": inference_frame(found), "over_length.csv": pd.DataFrame(found["over_length"])}
     texts = {"inference.md": inference_markdown(found)}
+    if "published" in found:  # not in older records
+        frames["published.csv"] = published_frame(found)
+        texts["published.md"] = published_markdown(found)
     texts |= {n: f.to_csv(index=False, float_format="%.6g", lineterminator="\n") for n, f in frames.items()}
     make_folder(folder)
     for file, text in texts.items():

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from mgmr_lib.errors import CourseError
 from mgmr_lib.models.registry import NETWORKS
@@ -21,7 +22,7 @@ class Variant:
     name: str
     label: str
     model: str
-    settings: tuple[tuple[str, object], ...] = ()
+    settings: tuple[tuple[str, Any], ...] = ()
 
 
 def _variant(name: str, label: str, model: str | None = None, **settings) -> Variant:
@@ -43,6 +44,15 @@ VARIANTS = {
         _variant("lmf", "LMF"),
         _variant("mult", "MulT"),
         _variant("tfr", "TFR-Net"),
+        _variant("misa", "MISA"),
+        _variant("self_mm", "Self-MM"),
+        _variant("mmim", "MMIM"),
+        _variant("cenet", "CENET (after)"),
+        _variant("tetfn", "TETFN"),
+        _variant("almt", "ALMT"),
+        _variant("lnln", "LNLN"),
+        _variant("emt", "EMT-DLFR"),
+        _variant("tf_mamba", "TF-Mamba"),
         _variant("mgmr_no_s1", "MGMR-Net w/o S-1", "mgmr", use_alignment=False),
         _variant("mgmr_no_s2", "MGMR-Net w/o S-2", "mgmr", use_fusion=False),
         _variant("mgmr_no_recon", "MGMR-Net w/o Recon", "mgmr", use_reconstruction=False),

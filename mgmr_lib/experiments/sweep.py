@@ -11,7 +11,6 @@ import torch
 from accelerate import Accelerator
 
 from mgmr_lib.data.corpus import Corpus
-from mgmr_lib.data.door import text_view
 from mgmr_lib.data.encoding_memo import EncodingMemo
 from mgmr_lib.data.text import TextEncoder, load_encoder
 from mgmr_lib.errors import CourseError
@@ -27,7 +26,7 @@ from mgmr_lib.ssm.engines.native import preferred
 from mgmr_lib.training.config import TrainConfig, make_config
 from mgmr_lib.training.identity import changed_settings, fingerprint, read_config, sentence_of
 from mgmr_lib.training.run import Run, train_run
-from mgmr_lib.training.setup import Setup, cut_splits, given_encoder
+from mgmr_lib.training.setup import prepare
 
 RATES = tuple(round(i / 10, 1) for i in range(11))
 REFERENCES = {"mean": "mean of the training labels", "text_ridge": "text ridge"}
@@ -240,12 +239,10 @@ def record_references(sweep: Sweep, config: TrainConfig, encoder: TextEncoder | 
     heads = {name: _head(sweep, "B", config.profile, name, 0) for name in REFERENCES}
     if all(_recorded_reference(sweep, head, facts) for head in heads.values()):
         return
-    frozen = replace(config, encoder_lr=0.0)
-    encoder = given_encoder(frozen, encoder)
-    splits = cut_splits(text_view(sweep.corpus, encoder), config.max_clips)
-    setup = Setup(frozen, sweep.corpus, splits, None, encoder)
-    labels = splits["train"].labels
-    predictors = {"mean": mean_predictor(labels), "text_ridge": text_ridge(setup.complete_text("train"), labels)}
+    setup = prepare(replace(config, encoder_lr=0.0, shuffle_labels=False), sweep.corpus, encoder)
+    labels, complete = setup.splits["train"].labels, setup.complete_text("train")
+    assert complete is not None  # the encoder is frozen
+    predictors = {"mean": mean_predictor(labels), "text_ridge": text_ridge(complete, labels)}
 
     def masked(rate: float, seed: int):
         return setup.masked("test", rate, seed)

@@ -5,7 +5,7 @@ The papers' numbers lie in data/results/papers.csv, copied from their tables. Th
 other text encoders: they stand beside ours to be read, not to be compared.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,8 +121,9 @@ def rows(table: Table, records: Iterable[dict], family: str) -> pd.DataFrame:
             for suffix in ("", " low", " high"):
                 line[metric + suffix] = factor * row.get(f"{table.area} {metric}{suffix}", float("nan"))
         out.append(line)
+    paper, number = table.paper or ("", 0)
     for model, values in paper_rows(table.paper, family).iterrows():
-        source = f"{table.paper[0]}'s Table {table.paper[1]}"
+        source = f"{paper}'s Table {number}"
         out.append({"label": model, "source": source, **{m: values.get(m, float("nan")) for m in METRICS[family]}})
     return pd.DataFrame(out)
 
@@ -177,7 +178,9 @@ def _settings_lines(records: list[dict]) -> list[str]:
     return ["", f"**Not the profile's own settings**: {words}."] if settings else []
 
 
-def lacking(ledger: Path | Iterable[Path], corpus: str, profile: str, planned: dict[str, dict[str, Iterable]]) -> str:
+def lacking(
+    ledger: Path | Iterable[Path], corpus: str, profile: str, planned: Mapping[str, Mapping[str, Iterable]]
+) -> str:
     """Which planned runs no record is there of, "" for none: "mgmr (seeds 1113), tfn (all seeds)", protocol A's named.
 
     planned: {protocol's folder: {name: training seeds}} (plan.planned).

@@ -43,10 +43,13 @@ class Attention(nn.Module):
         first: compute the outputs of the first so many steps alone, (b,first,d). Outputs in the padding mean nothing.
         """
         itself = memory is None
-        key, value = self.key_value(x if itself else memory).chunk(2, dim=-1)
+        if memory is None:
+            memory, memory_valid = x, valid
+        assert memory_valid is not None  # it comes with the memory
+        key, value = self.key_value(memory).chunk(2, dim=-1)
         split = lambda t: t.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # noqa: E731
         query = self.query(x if first is None else x[:, :first])
-        mask, causal = self._mask(query.shape[1], valid if itself else memory_valid, itself)
+        mask, causal = self._mask(query.shape[1], memory_valid, itself)
         found = scaled_dot_product_attention(split(query), split(key), split(value), attn_mask=mask, is_causal=causal)
         return self.out(found.transpose(1, 2).flatten(2))
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mgmr_lib.data.batch import Batch, ModalityBatch
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.data.findings import flat_channels
+from mgmr_lib.data.text import TextEncoder
 from mgmr_lib.ssm.padding import checked_mask
 
 # Real features have rare huge spikes (a tracker that lost the face): five standard deviations are enough to say "huge".
@@ -19,22 +20,12 @@ CLAMP = 5.0
 
 
 @dataclass
-class Sequence:
-    """One modality as the network sees it.
+class Sequence(ModalityBatch):
+    """One modality as the network sees it; missing: valid, but nothing of it was seen.
 
     x: (b, l, d_m), standardised, zero where missing or padded (text keeps its [UNK] encodings where missing);
     target: (b, l, d_m), the complete one; valid, keep: (b, l) bool.
     """
-
-    x: Tensor
-    target: Tensor
-    valid: Tensor
-    keep: Tensor
-
-    @property
-    def missing(self) -> Tensor:
-        """(b, l) bool: valid, but nothing of it was seen."""
-        return self.valid & ~self.keep
 
 
 def pool_frames(frames: Tensor, mask: Tensor, factor: int) -> tuple[Tensor, Tensor]:
@@ -80,7 +71,7 @@ class Inputs(nn.Module):
         self,
         dims: dict[str, int],
         pool: dict[str, int] | None = None,
-        text_encoder: nn.Module | None = None,
+        text_encoder: TextEncoder | None = None,
         stored_text: bool = False,
     ):
         super().__init__()
@@ -121,6 +112,7 @@ class Inputs(nn.Module):
     def _text(self, part: ModalityBatch) -> Sequence:
         x, target = part.x, part.target
         if not x.is_floating_point():
+            assert self.text_encoder is not None  # token ids come to a network that encodes them alone
             # The complete text's encoding is a target: it must not be pulled towards the reconstruction.
             with torch.no_grad():
                 target = self.text_encoder(target, part.valid)
@@ -143,3 +135,9 @@ class Inputs(nn.Module):
         x, keep = pool_frames(x, part.keep, factor)
         target, valid = pool_frames(target, part.valid, factor)
         return Sequence(x, target, valid, keep)
+
+
+class Network(nn.Module):
+    """What the registry builds: a module Batch -> Output (models/output.py) with this door before everything else."""
+
+    inputs: Inputs

@@ -14,7 +14,7 @@ class Bidirectional(nn.Module):
     pass is up to eight times slower on a CPU.
     """
 
-    def __init__(self, kind: type[nn.RNNBase], d_in: int, d: int, depth: int = 1):
+    def __init__(self, kind: type[nn.LSTM] | type[nn.GRU], d_in: int, d: int, depth: int = 1):
         super().__init__()
         widths = [d_in] + [2 * d] * (depth - 1)
         self.ahead = nn.ModuleList([kind(w, d, batch_first=True) for w in widths])

@@ -6,6 +6,7 @@ Configurations are at hand at once; a network's module, and torch with it, is im
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mgmr_lib.models.baselines import config as baselines
 from mgmr_lib.models.baselines import config_self_supervised as self_supervised
@@ -13,6 +14,9 @@ from mgmr_lib.models.baselines.config import FeedForwardConfig, LMFConfig, LSTMC
 from mgmr_lib.models.mfmb import config as mfmb
 from mgmr_lib.models.mgmr.config import MGMRConfig
 from mgmr_lib.settings import known
+
+if TYPE_CHECKING:
+    from mgmr_lib.models.inputs import Inputs, Network
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,8 @@ class Entry:
             return self.config
         return self.readings[known("reading", settings["reading"], self.readings)]
 
-    def build(self, config, inputs):
-        """The network, untrained. inputs: an `Inputs`."""
+    def build(self, config, inputs: "Inputs") -> "Network":
+        """The network, untrained."""
         return _imported(self.network)(config, inputs, **self.options)
 
     def build_teacher(self, config, labels):

@@ -97,6 +97,11 @@ def main(arguments: list[str], root: Path = REPOSITORY) -> int:
     try:
         name, torch, rest = parse(arguments)
         command, environment = COMMANDS[name], Environment(root)
+        if {"-h", "--help"} & set(rest):  # a question downloads nothing
+            if environment.serves("open", None):
+                return call(root, environment.python, "-m", *command.module, *rest)
+            print(usage(), f"\n\npython course.py {name}: {command.help}. Its options are shown once .venv is there.")
+            return 0
         environment.prepare(command.needs, torch)
         code = call(root, environment.python, "-m", "mgmr_lib", "data", "prepare", "--wait") if command.data else 0
         return code or call(root, environment.python, "-m", *command.module, *rest)

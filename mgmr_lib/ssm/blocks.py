@@ -2,6 +2,7 @@
 package."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,37 @@ from mgmr_lib.ssm.padding import checked_mask, flip_valid, zeroed
 from mgmr_lib.ssm.scan import selective_scan, selective_scan_step
 
 
-class MambaBlock(nn.Module):
+class DecayOwner(nn.Module):
+    """A block with a decay matrix A = -exp(A_log), which lives in it or in another block.
+
+    The parameter lives in its owner alone and is looked up there at each use: a state dict holds it once, and whatever
+    replaces it (a state dict that is assigned, `torch.func.functional_call`, `to_empty`, a change of dtype or device, a
+    copy of both blocks) reaches both.
+    """
+
+    def _init_A(self, A_log: Tensor, letters: str, owner: "DecayOwner | None") -> None:
+        """Own an A that starts so, or use the owner's, which must have its shape."""
+        if owner is not None and owner.A_log.shape != A_log.shape:
+            raise ValueError(
+                f"a shared A_log must be {letters} = {tuple(A_log.shape)}, but is {tuple(owner.A_log.shape)}"
+            )
+        # In a tuple, which hides it from nn.Module: as a submodule the owner would be saved and counted twice.
+        self._owner: tuple[DecayOwner, ...] = () if owner is None else owner._owner or (owner,)
+        if owner is None:  # register_parameter refuses the name of a property
+            self._parameters["A_log"] = flagged(nn.Parameter(A_log), "_no_weight_decay")
+
+    @property
+    def A_log(self) -> nn.Parameter:
+        """log(-A), wherever it lives."""
+        parameter = (self._owner[0] if self._owner else self)._parameters["A_log"]
+        assert parameter is not None  # _init_A has registered it with the owner
+        return parameter
+
+    def _A(self) -> Tensor:
+        return -torch.exp(self.A_log.float() if self.A_log.dtype != torch.float64 else self.A_log)
+
+
+class MambaBlock(DecayOwner):
     """The Mamba-1 mixer: (b,l,d) -> (b,l,d), causal.
 
     in_proj -> a short causal depthwise convolution -> B, C and delta from its output -> selective scan -> gate ->
@@ -23,9 +54,7 @@ class MambaBlock(nn.Module):
     bottleneck ("auto": d/16, rounded up). dt_min, dt_max: range of the time steps at initialisation (log-uniform);
     dt_init, dt_scale and dt_init_floor as in mamba_ssm. backend: see `selective_scan`.
 
-    shares_A_of: another block, whose state matrix this one uses. The parameter lives in its owner alone and is looked
-    up there at each use: a state dict holds it once, and whatever replaces it (a state dict that is assigned,
-    `torch.func.functional_call`, `to_empty`, a change of dtype or device, a copy of both blocks) reaches both.
+    shares_A_of: another block, whose state matrix this one uses (see DecayOwner).
     partner: with True, `forward` takes a time-aligned partner sequence, whose linear image is added to what B, C and
     delta are made from (one more weight, `partner_proj`); with False the state dict is exactly the official one.
     """
@@ -65,7 +94,8 @@ class MambaBlock(nn.Module):
         self.dt_proj = nn.Linear(self.dt_rank, self.d_inner)
         self.partner_proj = nn.Linear(d_model, self.dt_rank + 2 * d_state, bias=False) if partner else None
         self._init_delta(dt_min, dt_max, dt_init, dt_scale, dt_init_floor)
-        self._init_A(shares_A_of)
+        # A = -1..-n in every channel (S4D-real), or the one that another block owns
+        self._init_A(torch.log(torch.arange(1.0, d_state + 1)).repeat(self.d_inner, 1), "(e,n)", shares_A_of)
         self.D = flagged(nn.Parameter(torch.ones(self.d_inner)), "_no_weight_decay")
         self.out_proj = nn.Linear(self.d_inner, d_model, bias=bias)
 
@@ -78,30 +108,9 @@ class MambaBlock(nn.Module):
             nn.init.uniform_(self.dt_proj.weight, -std, std)
         else:
             raise ValueError(f'dt_init must be "random" or "constant", but is {dt_init!r}')
-        dt = torch.exp(torch.rand(self.d_inner) * math.log(dt_max / dt_min) + math.log(dt_min)).clamp(min=floor)
         with torch.no_grad():
-            self.dt_proj.bias.copy_(inverse_softplus(dt))
+            self.dt_proj.bias.copy_(initial_dt_bias(self.d_inner, dt_min, dt_max, floor))
         flagged(self.dt_proj.bias, "_no_reinit")
-
-    def _init_A(self, owner: "MambaBlock | None") -> None:
-        """A = -1..-n in every channel (S4D-real), or the one that another block owns."""
-        shape = (self.d_inner, self.d_state)
-        if owner is not None and tuple(owner.A_log.shape) != shape:
-            raise ValueError(f"a shared A_log must be (e,n) = {shape}, but is {tuple(owner.A_log.shape)}")
-        # In a tuple, which hides it from nn.Module: as a submodule the owner would be saved and counted twice.
-        self._owner: tuple[MambaBlock, ...] = () if owner is None else owner._owner or (owner,)
-        if owner is None:
-            A_log = nn.Parameter(torch.log(torch.arange(1.0, self.d_state + 1)).repeat(self.d_inner, 1))
-            self._parameters["A_log"] = flagged(
-                A_log, "_no_weight_decay"
-            )  # register_parameter refuses the name of a property
-
-    @property
-    def A_log(self) -> nn.Parameter:
-        """log(-A), (e,n), wherever it lives."""
-        parameter = (self._owner[0] if self._owner else self)._parameters["A_log"]
-        assert parameter is not None  # _init_A has registered it with the owner
-        return parameter
 
     def forward(self, x: Tensor, valid: Tensor | None = None, partner: Tensor | None = None) -> Tensor:
         """x (b,l,d), valid (b,l) bool (True, then False behind a clip's end), partner (b,l,d) -> (b,l,d).
@@ -116,9 +125,6 @@ class MambaBlock(nn.Module):
         x, delta, B, C, z = (t.transpose(1, 2) for t in (x, delta, B, C, z))
         y = selective_scan(x, delta, self._A(), B, C, self.D, z, self.dt_proj.bias, True, backend=self.backend)
         return zeroed(self.out_proj(y.transpose(1, 2)), valid)
-
-    def _A(self) -> Tensor:
-        return -torch.exp(self.A_log.float() if self.A_log.dtype != torch.float64 else self.A_log)
 
     def _convolve(self, x: Tensor) -> Tensor:
         """silu of the short causal convolution over time, (b,l,e) -> (b,l,e)."""
@@ -161,15 +167,21 @@ class MambaBlock(nn.Module):
 class BiMamba(nn.Module):
     """Two Mamba blocks, one in each direction of time, averaged (MGMR-Net, "the bi-directional output for modality m").
 
-    Takes the arguments of `MambaBlock`. Only the valid part of a sequence is reversed, so padding stays behind the
-    clip's end. shares_A_of: another BiMamba, whose two state matrices this one uses.
+    Takes the arguments of `MambaBlock`, or of another block with its methods. Only the valid part of a sequence is
+    reversed, so padding stays behind the clip's end. shares_A_of: another BiMamba, whose two state matrices this one
+    uses.
     """
 
-    def __init__(self, d_model: int, *args, shares_A_of: "BiMamba | None" = None, **kwargs):
+    def __init__(
+        self, d_model: int, *args, shares_A_of: "BiMamba | None" = None, block: type[nn.Module] = MambaBlock, **kwargs
+    ):
         super().__init__()
-        owners = (None, None) if shares_A_of is None else (shares_A_of.ahead, shares_A_of.back)
-        self.ahead: MambaBlock = MambaBlock(d_model, *args, **(kwargs | {"shares_A_of": owners[0]}))
-        self.back: MambaBlock = MambaBlock(d_model, *args, **(kwargs | {"shares_A_of": owners[1]}))
+        ahead: dict[str, Any] = {}
+        back: dict[str, Any] = {}
+        if shares_A_of is not None:
+            ahead, back = {"shares_A_of": shares_A_of.ahead}, {"shares_A_of": shares_A_of.back}
+        self.ahead = block(d_model, *args, **kwargs, **ahead)
+        self.back = block(d_model, *args, **kwargs, **back)
 
     def forward(self, x: Tensor, valid: Tensor | None = None, partner: Tensor | None = None) -> Tensor:
         """x (b,l,d), valid (b,l) bool, partner (b,l,d) where built with partner=True -> (b,l,d)."""
@@ -184,6 +196,12 @@ def check_sequence(x: Tensor, d_model: int) -> None:
         raise ValueError(
             f"x must be a floating-point tensor (b,l,d) with d = {d_model}, but is {x.dtype} {tuple(x.shape)}"
         )
+
+
+def initial_dt_bias(size: int, dt_min: float, dt_max: float, floor: float) -> Tensor:
+    """(size,) with softplus(bias) log-uniform in dt_min..dt_max."""
+    dt = torch.exp(torch.rand(size) * math.log(dt_max / dt_min) + math.log(dt_min)).clamp(min=floor)
+    return inverse_softplus(dt)
 
 
 def flagged(parameter: nn.Parameter, flag: str) -> nn.Parameter:

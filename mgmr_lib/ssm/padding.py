@@ -1,5 +1,7 @@
 """Right padding: clips of one batch have different lengths, and what lies behind their end must not matter."""
 
+from typing import overload
+
 import torch
 from torch import Tensor
 
@@ -30,6 +32,10 @@ def _vmapped(info, in_dims, valid: Tensor) -> tuple[Tensor, int]:
 torch.library.register_vmap("mgmr::right_padded", _vmapped)
 
 
+@overload
+def checked_mask(valid: Tensor, x: Tensor) -> Tensor: ...
+@overload
+def checked_mask(valid: None, x: Tensor) -> None: ...
 def checked_mask(valid: Tensor | None, x: Tensor) -> Tensor | None:
     """`valid`, or ValueError unless it is a bool mask (b,l) for x (b,l,...) with the padding behind each clip's end."""
     if valid is None:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def _fingerprint(corpus: Corpus, stored: bool) -> str:
     for name, split in sorted(corpus.splits.items()):
         for part in _parts(split, spec is None, stored):
             digest.update(f"{name} {part.nbytes} ".encode())
-            digest.update(part)
+            digest.update(part.data)
     return digest.hexdigest()[:12]
 
 
@@ -75,7 +76,7 @@ def first_fingerprint(corpus: Corpus) -> str:
     return digest.hexdigest()[:12]
 
 
-def read_config(values: object, where: object) -> TrainConfig:
+def read_config(values: Any, where: object) -> TrainConfig:
     """A configuration as a file holds it; one that this release cannot read is a CourseError that names the file."""
     try:
         return TrainConfig.from_dict(values)

@@ -202,6 +202,7 @@ def load_run(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     splits = {} if corpus is None else cut_splits(text_view(corpus, encoder, said), config.max_clips)
     outside = encoder.to(device) if frozen else None
+    corpus = corpus or Corpus(about["corpus"]["name"], about["corpus"]["family"], "as in training", {})
     return Run(config, corpus, splits, model.to(device).eval(), outside, {}, folder, about, device)
 
 

@@ -11,6 +11,7 @@ from mgmr_lib.training.run import Run
 def sentence_split(run: Run, text: str) -> Split:
     """One clip with these words and blank voice and face, as long as the run's typical clip."""
     encoder = run.encoder or run.model.inputs.text_encoder
+    assert encoder is not None  # frozen, or the network's own
     longest = min(run.about["corpus"]["text_length"], encoder.max_tokens)
     ids, lengths = tokenize(load_tokenizer(encoder.name), [text], longest, encoder.special)
     blank = {}

@@ -11,7 +11,7 @@ from mgmr_lib.data.door import check_trainable, text_view
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.missing import draw_masks, train_masks
 from mgmr_lib.data.text import STORED, TextEncoder, cached_features, encode, load_encoder
-from mgmr_lib.models.inputs import Inputs
+from mgmr_lib.models.inputs import Inputs, Network
 from mgmr_lib.models.registry import entry
 from mgmr_lib.training.config import TrainConfig
 from mgmr_lib.training.finite import check_corpus, check_features
@@ -29,8 +29,8 @@ class Setup:
     config: TrainConfig
     corpus: Corpus
     splits: dict[str, Split]
-    model: torch.nn.Module
-    encoder: torch.nn.Module | None
+    model: Network
+    encoder: TextEncoder | None
     complete: dict[str, Ragged] = field(default_factory=dict)
 
     def complete_text(self, split: str) -> Ragged | None:
@@ -108,7 +108,7 @@ def feature_widths(corpus: Corpus, text_encoder: str = "") -> dict[str, int]:
     return {m: getattr(corpus.any_split, m).dim for m in names}
 
 
-def build(config: TrainConfig, widths: dict[str, int], encoder: torch.nn.Module, frozen: bool) -> torch.nn.Module:
+def build(config: TrainConfig, widths: dict[str, int], encoder: TextEncoder, frozen: bool) -> Network:
     """The untrained network. widths: {"audio": d, "vision": d} of the corpus's features, and "text" if it is stored."""
     stored = encoder.name == STORED
     dims = {"text": widths["text"] if stored else encoder.dim, "audio": widths["audio"], "vision": widths["vision"]}
@@ -116,7 +116,7 @@ def build(config: TrainConfig, widths: dict[str, int], encoder: torch.nn.Module,
     return entry(config.model).build(config.network, Inputs(dims, pool, None if frozen else encoder, stored))
 
 
-def fit_inputs(setup: Setup, encoder: torch.nn.Module) -> None:
+def fit_inputs(setup: Setup, encoder: TextEncoder) -> None:
     """Standardisation by the train split's complete features (a fine-tuned encoder's at its start)."""
     train, inputs = setup.splits["train"], setup.model.inputs
     inputs.fit("audio", train.audio.values)

@@ -6,7 +6,7 @@ killed run that resumes at the last whole epoch ends where an uninterrupted one 
 
 import math
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -73,11 +73,8 @@ class Progress:
     best: float = math.inf
     best_epoch: int = -1
     waited: int = 0
-    history: list = None
+    history: list[dict] = field(default_factory=list)
     seconds: float = 0.0
-
-    def __post_init__(self):
-        self.history = self.history or []
 
     @classmethod
     def from_checkpoint(cls, state: dict) -> "Progress":
@@ -113,8 +110,9 @@ class Trainer:
         labels = torch.as_tensor(setup.splits["train"].labels)
         self.teacher = entry(c.model).build_teacher(c.network, labels).to(self.accelerator.device)
         self.weights = LossWeights(c.alpha_text, c.alpha_audio, c.alpha_vision)
-        self.progress, self.best_weights = Progress(), {}
-        self.valid = None
+        self.progress = Progress()
+        self.best_weights: dict[str, torch.Tensor] = {}
+        self.valid: list[MaskedSplit] | None = None
         self.steps_per_epoch = math.ceil(len(setup.splits["train"]) / c.batch_size)
 
     def _plain(self) -> torch.nn.Module:
@@ -126,7 +124,8 @@ class Trainer:
         lr, model = self.config.lr, self.setup.model
         rates = {"inputs.text_encoder.": self.config.encoder_lr}
         rates |= {part: factor * lr for part, factor in getattr(model, "rates", dict)().items()}
-        groups = {"": {"params": [], "lr": lr}} | {part: {"params": [], "lr": rate} for part, rate in rates.items()}
+        rates_of = {"": lr} | rates
+        groups: dict[str, dict] = {part: {"params": [], "lr": rate} for part, rate in rates_of.items()}
         for name, p in model.named_parameters():
             groups[next(filter(name.startswith, rates), "")]["params"].append(p)
         return [group for group in groups.values() if group["params"]]
@@ -251,6 +250,7 @@ class Trainer:
             self._save()
 
     def _save(self) -> None:
+        assert self.folder is not None
         tensors = with_prefix("model", self._plain().state_dict()) | with_prefix("best", self.best_weights)
         tensors |= with_prefix("optimizer", optimizer_tensors(self.optimizer))
         tensors |= with_prefix("teacher", self.teacher.state_dict())

@@ -82,4 +82,4 @@ def test_every_note_in_the_margin_still_finds_its_line_of_the_kernel():
     ]
     notes = ast.literal_eval(ast.parse(cells[0]).body[0].value)
     lines = listing.source_lines(REPOSITORY / "mgmr_lib" / "ssm" / "engines" / "triton_scan.py", "scan_forward")
-    assert len(notes) >= 8 and listing.missing(lines, notes) == []
+    assert len(notes) >= 8 and all(any(key in line for line in lines) for key in notes)

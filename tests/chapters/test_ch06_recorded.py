@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from mgmr_lib.chapters.ch06_gpu_kernels.listing import annotated, missing, source_lines
+from mgmr_lib.chapters.ch06_gpu_kernels.listing import annotated, source_lines
 from mgmr_lib.chapters.ch06_gpu_kernels.recorded import gpu_benchmarks
 from mgmr_lib.errors import CourseError
 
@@ -53,7 +53,6 @@ def test_a_listing_has_letters_where_notes_belong(tmp_path):
     lines = source_lines(file, "f")
     assert lines == ["def f(a):", "    b = a + 1", "    return b"]
     notes = {"return": "the end", "a + 1": "one more", "nowhere": "never shown"}
-    assert missing(lines, notes) == ["nowhere"]
     assert annotated(lines, notes).split("\n") == [
         "    def f(a):",
         "(a)     b = a + 1",

@@ -7,6 +7,7 @@ import torch
 from mgmr_lib.data import text
 from mgmr_lib.data.corpus import Corpus, Ragged, Split
 from mgmr_lib.data.door import text_view
+from mgmr_lib.data.encoding_memo import SHARED_ENCODINGS
 from mgmr_lib.data.load import prepare
 from mgmr_lib.data.text import cached_features, encode, load_encoder, load_tokenizer, tokenize, vocabulary_mismatch
 from mgmr_lib.errors import CourseError
@@ -27,6 +28,29 @@ def tokenizer():
 @pytest.fixture(scope="module")
 def tiny():
     return load_encoder("tiny")
+
+
+def test_processes_of_one_test_run_share_what_an_encoder_said(tokenizer, tmp_path, monkeypatch):
+    encoder = load_encoder("tiny")
+    ids, lengths = tokenize(tokenizer, SENTENCES, 20)
+    alone = encode(encoder, ids, lengths)
+    monkeypatch.setenv(SHARED_ENCODINGS, str(tmp_path))
+    assert np.array_equal(encode(encoder, ids, lengths).values, alone.values)
+    (file,) = tmp_path.iterdir()
+    monkeypatch.setattr(encoder, "forward", None)  # a second process reads, and computes nothing
+    shared = encode(encoder, ids, lengths)
+    assert np.array_equal(shared.values, alone.values) and np.array_equal(shared.lengths, alone.lengths)
+    monkeypatch.undo()
+    monkeypatch.setenv(SHARED_ENCODINGS, str(tmp_path))
+    changed = ids.copy()
+    changed[0, 1] += 1
+    assert not np.array_equal(encode(encoder, changed, lengths).values, alone.values)
+    with torch.no_grad():
+        other = load_encoder("tiny")
+        next(other.parameters()).add_(1.0)
+    assert not np.array_equal(encode(other, ids, lengths).values, alone.values)
+    file.write_bytes(b"no features")
+    assert np.array_equal(encode(encoder, ids, lengths).values, alone.values)
 
 
 def make_split(ids, lengths, raw_text=None):

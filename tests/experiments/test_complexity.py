@@ -47,10 +47,21 @@ def test_one_record_for_each_network_length_and_pass_and_longer_input_takes_more
 
 
 def test_half_of_a_random_batch_is_missing_and_hidden():
-    batch = complexity.random_batch(400, 3, (6, 3, 4))
+    batch = complexity.random_batch((400, 30), 3, (6, 3, 4))
+    assert batch.vision.x.shape == (3, 30, 4) and complexity.random_batch(9, 3, (6, 3, 4)).vision.x.shape == (3, 9, 4)
     assert batch.audio.x.shape == (3, 400, 3) and batch.text.x.shape == (3, 50, 6)
     assert batch.audio.keep.float().mean().item() == pytest.approx(0.5, abs=0.06)
     assert not batch.audio.x[~batch.audio.keep].any()
+
+
+def test_published_sizes_are_measured_and_stand_beside_the_published_modules(rows):
+    found = recorded(rows) | {"published": complexity.published_sizes(("self_mm", "misa"), (9, 7), 2, 1)}
+    assert [r["name"] for r in found["published"]] == ["self_mm", "misa"]
+    assert found["published"][0]["parameters"] == 159_332  # that of the published module, with nothing left out
+    assert all(r["seconds"] > 0 < r["bytes"] for r in found["published"])
+    found["published"][0] |= {"seconds": 0.125, "bytes": 3e6}
+    text = cost_tables.published_markdown(found)
+    assert "| Self-MM | 159,332 | 159,332 | 0.12 | 0.25 | 2.0 | 3 |" in text and "| MISA | 1," in text
 
 
 def test_tables_and_figure_show_the_record(rows, tmp_path):

@@ -90,7 +90,7 @@ def test_the_references_are_recorded_once(toy, monkeypatch):
     assert names.keys() == {"mean", "text_ridge"} and names["mean"]["config"] is None
     expected = np.abs(toy.corpus["test"].labels - toy.corpus["train"].labels.mean()).mean()
     assert names["mean"]["records"][0]["mae"] == pytest.approx(expected, abs=1e-5)
-    monkeypatch.setattr(sweep, "given_encoder", lambda *a, **k: pytest.fail("recorded already"))
+    monkeypatch.setattr(sweep, "prepare", lambda *a, **k: pytest.fail("recorded already"))
     sweep.record_references(toy, config)
 
 

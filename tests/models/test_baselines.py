@@ -31,6 +31,7 @@ from tests.models.properties import (
     tiny,
 )
 from tests.toy import toy_corpus
+from tests.training.resuming import assert_resuming_changes_nothing
 
 ATTENTION = {"d_model": 8, "heads": 2, "depth": 1}
 HEADS = {"head_fused": 8, "head_text": 6, "head_audio": 5, "head_vision": 7, "lstm_audio": 4, "lstm_vision": 6}
@@ -445,6 +446,11 @@ def test_it_trains_by_the_same_loop_and_is_read_back_whole(name, tmp_path):
     data = run.masked("test", 0.5, 1)
     assert (load_run(tmp_path / "run", corpus).predict(data) == run.predict(data)).all()
     assert len(np.unique(run.predict(data))) == 8
+
+
+@every_baseline
+def test_resuming_after_each_epoch_changes_nothing(name, tmp_path):
+    assert_resuming_changes_nothing(small(name, epochs=3), toy_corpus(sizes=(21, 6, 6)), tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,12 @@ def test_a_typing_error_is_one_sentence(typed, says, capsys, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_question_downloads_nothing(capsys, tmp_path):
+    assert main(["test", "--help"], tmp_path) == 0
+    assert "run every test and every notebook" in capsys.readouterr().out.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+
+
 def test_help_names_every_command(capsys):
     assert main(["--help"]) == 0
     said = capsys.readouterr().out

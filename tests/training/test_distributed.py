@@ -19,16 +19,26 @@ from tests.training import taught
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.run import train_run
 
-# 49 clips in batches of 16: the last batch holds one clip, so one of two processes has none. No dropout: it is drawn by
-# process.
-common = {{"text_encoder": "tiny", "d_model": 8, "batch_size": 16, "pool_audio": 4, "pool_vision": 4}}
-if sys.argv[2] == "taught":
-    taught.register()
-    config = make_config("concat", "laptop", **common, epochs=3, lr=0.02)
-else:
-    config = make_config("mgmr", "laptop", **common, d_state=2, expand=1, epochs=2, dropout=0.0, input_dropout=0.0)
-train_run(config, sys.argv[1], toy_corpus(sizes=(49, 16, 24)), quiet=True)
+# 49 clips in batches of 16: the last batch holds one clip, so one of two processes has none.
+corpus = toy_corpus(sizes=(49, 16, 24))
+common = {{"text_encoder": "tiny", "batch_size": 16, "pool_audio": 4, "pool_vision": 4, "epochs": 3, "lr": 0.005}}
+taught.register()
+for name, settings in {networks!r}.items():
+    train_run(make_config(name, "fast", **common | settings), sys.argv[1] + "/" + name, corpus, quiet=True)
 """
+# "concat" is the network of tests/training/taught.py. No dropout: it is drawn by process. Nor any term that compares
+# clips with each other, which a process takes over its own share.
+PLAIN = {"dropout": 0.0}
+NETWORKS = {
+    "mgmr": {"dropout": 0.0, "input_dropout": 0.0},
+    "concat": {},
+    "misa": {"difference": 0.0, "similarity": 0.0, "attention_dropout": 0.0} | PLAIN,
+    "self_mm": PLAIN,
+    "mmim": {"contrast": 0.0, "bound": 0.0} | PLAIN,
+    "tetfn": PLAIN,
+}
+PARTS = {"mgmr": ("text", "audio", "vision"), "concat": ("small", "taught"), "misa": ("rebuild",),
+         "self_mm": ("audio_pseudo",), "mmim": ("estimator",), "tetfn": ("vision_pseudo",)}  # fmt: skip
 
 
 def free_port() -> int:
@@ -37,9 +47,11 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-def history(tmp_path, processes: int, network: str) -> list[dict]:
-    script, folder = tmp_path / "train.py", tmp_path / f"run{processes}"
-    script.write_text(SCRIPT.format(root=str(ROOT)))
+def histories(folder: Path, processes: int) -> dict[str, list[dict]]:
+    """{network: one entry an epoch}, all of them trained in one launch."""
+    script = folder / "train.py"
+    folder.mkdir()
+    script.write_text(SCRIPT.format(root=str(ROOT), networks=NETWORKS))
     command = [
         sys.executable,
         "-m",
@@ -59,22 +71,27 @@ def history(tmp_path, processes: int, network: str) -> list[dict]:
         str(free_port()),
         str(script),
         str(folder),
-        network,
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads((folder / "result.json").read_text())["history"]
+    return {name: json.loads((folder / name / "result.json").read_text())["history"] for name in NETWORKS}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("processes")
+    return histories(folder / "one", 1), histories(folder / "two", 2)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo under accelerate launch is tried on Linux and macOS")
-@pytest.mark.parametrize("network", ["mgmr", "taught"])
-def test_two_processes_give_the_losses_of_one(network, tmp_path):
-    one, two = history(tmp_path, 1, network), history(tmp_path, 2, network)
-    assert len(one) == len(two) == (2 if network == "mgmr" else 3)
-    parts = ("text", "audio", "vision") if network == "mgmr" else ("small", "taught")
-    assert {"valid_mae", *(f"train_{name}" for name in ("task", "total", *parts))} <= one[0].keys()
+@pytest.mark.parametrize("network", NETWORKS)
+def test_two_processes_give_the_losses_of_one(network, both):
+    one, two = both[0][network], both[1][network]
+    assert len(one) == len(two) == 3
+    assert {"valid_mae", *(f"train_{name}" for name in ("task", "total", *PARTS[network]))} <= one[0].keys()
     for a, b in zip(one, two, strict=True):
         assert a == pytest.approx(b, abs=1e-4)
-    assert abs(one[0]["train_total"] - one[1]["train_total"]) > 1e-3, (
-        "the losses do not move: the comparison would say nothing"
-    )
+    for name in ("total", *PARTS[network]):
+        assert abs(one[0][f"train_{name}"] - one[2][f"train_{name}"]) > 1e-3, (
+            f"{name} does not move: the comparison would say nothing"
+        )

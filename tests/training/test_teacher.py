@@ -1,7 +1,5 @@
 """What training offers beside labels: terms, sides, a teacher with a state, and learning rates of parts."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -13,9 +11,10 @@ from mgmr_lib.training.config import make_config
 from mgmr_lib.training.losses import LossWeights, joint_loss, loss_counts
 from mgmr_lib.training.run import load_run, train_run
 from mgmr_lib.training.setup import prepare
-from mgmr_lib.training.trainer import Trainer, predict
+from mgmr_lib.training.trainer import Trainer
 from tests.models.properties import assert_every_weight_gets_a_gradient, masked
 from tests.toy import toy_corpus
+from tests.training.resuming import assert_resuming_changes_nothing
 from tests.training.taught import ENTRY
 
 
@@ -99,30 +98,9 @@ def test_every_weight_gets_a_gradient_from_the_sides_too():
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_a_resumed_teacher_goes_on_where_it_stopped(tmp_path, ema):
-    corpus, c = toy_corpus(sizes=(49, 16, 24)), config(ema=ema)
-    whole = train_run(c, tmp_path / "whole", corpus, quiet=True)
-
-    class Killed(Exception):
-        pass
-
-    class OneEpoch(Trainer):
-        def _save(self):
-            super()._save()
-            raise Killed
-
-    folder = tmp_path / "parts"
-    folder.mkdir()
-    for _ in range(c.epochs):
-        with pytest.raises(Killed):
-            OneEpoch(prepare(c, corpus), folder, quiet=True).run()
-    setup = prepare(c, corpus)
-    progress = Trainer(setup, folder, quiet=True).run()
-    assert progress.history == json.loads((tmp_path / "whole" / "result.json").read_text())["history"]
-    data = setup.masked("test", 0.5, 1)
-    assert (predict(setup.model, data) == whole.predict(whole.masked("test", 0.5, 1))).all()
-    tensors = {w: load_tensors(tmp_path / w / "last.safetensors")[0] for w in ("whole", "parts")}
-    assert all(torch.equal(t, tensors["parts"][k]) for k, t in tensors["whole"].items())
-    state = {k: t for k, t in tensors["whole"].items() if k.startswith("teacher/")}
+    corpus = toy_corpus(sizes=(49, 16, 24))
+    tensors = assert_resuming_changes_nothing(config(ema=ema), corpus, tmp_path)
+    state = {k: t for k, t in tensors.items() if k.startswith("teacher/")}
     assert state.keys() == {"teacher/pseudo", "teacher/features"} and (state["teacher/features"] != 0).any(1).all()
     assert not np.allclose(state["teacher/pseudo"], corpus["train"].labels, atol=0.01)
 

@@ -20,6 +20,7 @@ from mgmr_lib.training.run import load_run, train_run
 from mgmr_lib.training.setup import prepare
 from mgmr_lib.training.trainer import Trainer, like_length_batches, predict
 from tests.toy import toy_corpus
+from tests.training.resuming import assert_resuming_changes_nothing
 
 TINY = {
     "text_encoder": "tiny",
@@ -77,27 +78,7 @@ def test_two_runs_of_one_configuration_are_equal_and_another_seed_is_not():
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_resuming_after_each_epoch_ends_where_an_uninterrupted_run_does(tmp_path, ema):
-    corpus, c = toy_corpus(), config(ema=ema)
-    whole = train_run(c, tmp_path / "whole", corpus, quiet=True)
-
-    class Killed(Exception):
-        pass
-
-    class OneEpoch(Trainer):
-        def _save(self):
-            super()._save()
-            raise Killed
-
-    folder = tmp_path / "parts"
-    folder.mkdir()
-    for _ in range(c.epochs):
-        with pytest.raises(Killed):
-            OneEpoch(prepare(c, corpus), folder, quiet=True).run()
-    setup = prepare(c, corpus)
-    progress = Trainer(setup, folder, quiet=True).run()
-    assert progress.history == json.loads((tmp_path / "whole" / "result.json").read_text())["history"]
-    masked = setup.masked("test", 0.5, 1)
-    assert (predict(setup.model, masked) == whole.predict(whole.masked("test", 0.5, 1))).all()
+    assert_resuming_changes_nothing(config(ema=ema), toy_corpus(), tmp_path)
 
 
 def test_early_stopping_keeps_the_best_epoch(tmp_path):

@@ -19,11 +19,6 @@ def source_lines(path: Path, function: str) -> list[str]:
     raise CourseError(f"{path.name} holds no function {function!r}: name one that it defines")
 
 
-def missing(lines: list[str], notes: dict[str, str]) -> list[str]:
-    """The keys of `notes` that no line contains."""
-    return [key for key in notes if not any(key in line for line in lines)]
-
-
 def annotated(lines: list[str], notes: dict[str, str]) -> str:
     """The lines with a letter in the margin where a note belongs, and the notes below. notes: {part of a line: note}.
 

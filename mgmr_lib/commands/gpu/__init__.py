@@ -72,8 +72,9 @@ def _install(machine, folder: Path, log: Path, only_build: bool) -> str:
 def _ready_made(machine, work: Path, log: Path) -> list[str]:
     from mgmr_lib.commands.gpu import pip, wheels
 
-    addresses = {package.name: wheels.find(package, machine) for package in wheels.PACKAGES}
-    missing = [name for name, address in addresses.items() if address is None]
+    found = {package.name: wheels.find(package, machine) for package in wheels.PACKAGES}
+    addresses = {name: address for name, address in found.items() if address is not None}
+    missing = [name for name in found if name not in addresses]
     if missing:
         raise CourseError(f"the authors of {' and '.join(missing)} have no wheel for {machine.words}")
     print("ready-made wheels fit: downloading them takes about a minute", flush=True)

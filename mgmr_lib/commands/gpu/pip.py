@@ -95,6 +95,7 @@ def run(command: tuple[str, ...], env: dict[str, str], log: Path) -> None:
         ) as process,
         open(log, "a", encoding="utf-8", newline="\n") as kept,
     ):
+        assert process.stdout is not None  # a pipe
         for line in process.stdout:
             said.append(line)
             kept.write(line)
@@ -147,6 +148,7 @@ def jobs() -> int:
 
 def build_environment(machine: Machine, toolkit: Toolkit, tools: Path, force: tuple[str, ...]) -> dict[str, str]:
     """For `build`: the toolkit, the tools in a folder of their own, one kind of GPU, no ready-made wheels."""
+    assert machine.capability is not None  # machine.why_not has seen a GPU
     major, minor = machine.capability
     stand_in = f"{shlex.quote(sys.executable)} {shlex.quote(nvcc.__file__)}"
     return {

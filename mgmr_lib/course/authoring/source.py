@@ -34,7 +34,8 @@ PARTS = (
     (8, 11, "II Data that goes missing"),
     (12, 15, "III MGMR-Net"),
     (16, 19, "IV MFMB-Net"),
-    (20, 99, "V The experiments"),
+    (20, 24, "V The experiments"),
+    (25, 99, "VI Where Mamba went, and who else fuses"),
 )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from mgmr_lib.course.authoring import build, lint, mixed, pages
 from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, read_sources
 from mgmr_lib.course.store import write_text
+from mgmr_lib.data.encoding_memo import SHARED_ENCODINGS
 from mgmr_lib.paths import REPOSITORY
 
 CELL_TIMEOUT, SAMPLE = 120, 2
@@ -32,6 +33,19 @@ def ruff() -> int:
     library = _call("ruff", "check", "--quiet", ".") or _call("ruff", "format", "--check", "--quiet", ".")
     notebook = _call("ruff", "check", "--quiet", "--ignore", "E402,E501,F401,I001,B018", *sources) if sources else 0
     return library or notebook
+
+
+def types_and_duplicates() -> int:
+    """Types of the library ([tool.mypy] of pyproject says which rooms), and no six lines that stand in two files
+    ([tool.pylint]). Each reads everything with one core, so they run side by side."""
+    commands = (("mypy", "--no-error-summary"), ("pylint", "mgmr_lib", "tests"))
+    readers = [
+        subprocess.Popen([sys.executable, "-m", *command], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+        for command in commands
+    ]
+    for reader in readers:
+        print(reader.communicate()[0], end="")
+    return max(abs(reader.returncode) for reader in readers)
 
 
 def lints() -> int:
@@ -141,6 +155,7 @@ def _tell_seconds(file: Path) -> None:
 FAST, FULL = "fast", "full"
 PARTS: tuple[tuple[str, Callable[[], int], tuple[str, ...]], ...] = (  # name, what, in which runs
     ("style (ruff)", ruff, (FAST, FULL)),
+    ("types (mypy), and nothing stands twice (pylint)", types_and_duplicates, (FAST, FULL)),
     ("notebook rules (lint)", lints, (FAST, FULL)),
     ("notebooks are built from their sources (build --check)", build.check, (FAST, FULL)),
     ("unit tests but the slow ones (pytest tests)", quick_unit_tests, (FAST,)),
@@ -153,7 +168,16 @@ PARTS: tuple[tuple[str, Callable[[], int], tuple[str, ...]], ...] = (  # name, w
 
 
 def run(fast: bool = False) -> int:
-    """Run all parts, even after a failure; 0 if all are green. `fast`: what a few minutes can tell."""
+    """Run all parts, even after a failure; 0 if all are green. `fast`: what a few minutes can tell.
+
+    Its processes share what frozen text encoders said: hundreds of short trainings read the same masked sentences.
+    """
+    with tempfile.TemporaryDirectory(prefix="mgmr-encodings-") as folder:
+        os.environ.setdefault(SHARED_ENCODINGS, folder)
+        return _run(fast)
+
+
+def _run(fast: bool) -> int:
     started, results = time.monotonic(), []
     for name, part, runs in PARTS:
         if (FAST if fast else FULL) not in runs:

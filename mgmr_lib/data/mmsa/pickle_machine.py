@@ -47,7 +47,8 @@ class PickleMachine:
     """
 
     def __init__(self, source: PickleSource, storage=None, is_nested: bool = False):
-        self.source, self.storage, self.is_nested = source, storage, is_nested
+        self.storage, self.is_nested = storage, is_nested
+        self.source: Any = source  # genops is typed for whole files, and asks for read, readline and tell alone
         self.budget = 2 * len(source.data)
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []

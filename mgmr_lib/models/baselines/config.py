@@ -32,8 +32,9 @@ def _task(default: str):
 class _Checked:
     def __post_init__(self):
         validate(self)
-        if hasattr(self, "heads") and self.d_model % self.heads:
-            raise CourseError(f"--heads must divide --d-model, and {self.heads} does not divide {self.d_model}")
+        heads, width = getattr(self, "heads", 1), getattr(self, "d_model", 1)
+        if width % heads:
+            raise CourseError(f"--heads must divide --d-model, and {heads} does not divide {width}")
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from mgmr_lib.data.batch import Batch
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.baselines.common import masked_mean
 from mgmr_lib.models.baselines.config import FeedForwardConfig
-from mgmr_lib.models.inputs import Inputs
+from mgmr_lib.models.inputs import Inputs, Network
 from mgmr_lib.models.output import Output
 
 
-class FeedForward(nn.Module):
+class FeedForward(Network):
     """Mean over time of each modality, concatenated -> fully connected layer -> sentiment.
 
     The paper: "unimodal features were encoded through the fully connected layer and then classified, while multimodal

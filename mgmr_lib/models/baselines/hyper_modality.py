@@ -79,7 +79,7 @@ class HyperLayer(nn.Module):
         """Four (b,T,d) -> hyper (b,T,d)."""
         split = lambda t: t.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # noqa: E731
         query = split(self.query(self.norms["text"](text)))
-        total = 0
+        total = torch.zeros_like(query)
         for m, x in (("audio", audio), ("vision", vision)):
             key, value = self.key_value[m](self.norms[m](x)).chunk(2, dim=-1)
             total = total + scaled_dot_product_attention(query, split(key), split(value))

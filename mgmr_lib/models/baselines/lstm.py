@@ -8,7 +8,7 @@ from mgmr_lib.data.batch import Batch
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.baselines.common import last_valid
 from mgmr_lib.models.baselines.config import LSTMConfig
-from mgmr_lib.models.inputs import Inputs, pool_to_length
+from mgmr_lib.models.inputs import Inputs, Network, pool_to_length
 from mgmr_lib.models.output import Output
 
 
@@ -27,7 +27,7 @@ def make_lstm(d_in: int, config: LSTMConfig) -> nn.LSTM:
     return nn.LSTM(d_in, config.d_model, config.depth, batch_first=True, dropout=between)
 
 
-class EarlyLSTM(nn.Module):
+class EarlyLSTM(Network):
     """Early fusion: [x_t; x_a; x_v] at every step -> one LSTM -> its last state -> sentiment.
 
     Concatenation step by step needs one time axis, and our modalities have three. We average each clip's valid audio
@@ -54,7 +54,7 @@ class EarlyLSTM(nn.Module):
         return Output(self.head(last_valid(self.lstm(x)[0], valid)).squeeze(-1))
 
 
-class LateLSTM(nn.Module):
+class LateLSTM(Network):
     """Late fusion: one LSTM a modality at its own length -> the three last states, concatenated -> sentiment."""
 
     def __init__(self, config: LSTMConfig, inputs: Inputs):

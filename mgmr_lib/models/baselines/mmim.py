@@ -20,7 +20,7 @@ RIDGE = 1e-4
 
 
 def contrastive_loss(x: Tensor, guess: Tensor) -> Tensor:
-    """CPC's loss: which of the batch's vectors x (b, d) belongs to each guess (b, d), by cosine similarity.
+    """CPC's loss: which of the batch's guesses (b, d) belongs to each vector x (b, d), by cosine similarity.
 
     mean over i of -log(exp cos(x_i, g_i) / sum over j of exp cos(x_i, g_j)), a scalar; 0 for a single clip.
     """

@@ -8,11 +8,11 @@ from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.baselines.attention import AttentionStack, positions
 from mgmr_lib.models.baselines.common import TemporalConv, last_valid
 from mgmr_lib.models.baselines.config import MulTConfig
-from mgmr_lib.models.inputs import Inputs, Sequence
+from mgmr_lib.models.inputs import Inputs, Network, Sequence
 from mgmr_lib.models.output import Output
 
 
-class MulT(nn.Module):
+class MulT(Network):
     """Conv1d and positions -> six crossmodal stacks -> three self-attention stacks -> last steps -> residual block ->
     sentiment.
 

@@ -4,6 +4,8 @@ Both summarise each modality in one vector, append a 1 and weight all products o
 the products down; LMF factorises the weights, so that the products are never formed.
 """
 
+import functools
+
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +13,7 @@ from mgmr_lib.data.batch import Batch
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.baselines.common import last_valid, masked_mean
 from mgmr_lib.models.baselines.config import LMFConfig, TFNConfig
-from mgmr_lib.models.inputs import Inputs, Sequence
+from mgmr_lib.models.inputs import Inputs, Network, Sequence
 from mgmr_lib.models.output import Output
 
 
@@ -72,7 +74,7 @@ def embeddings(config: TFNConfig | LMFConfig, inputs: Inputs, depth: int) -> nn.
     )
 
 
-class TFN(nn.Module):
+class TFN(Network):
     """Embeddings -> outer product -> two fully connected layers -> sentiment."""
 
     def __init__(self, config: TFNConfig, inputs: Inputs):
@@ -109,10 +111,8 @@ class LowRankFusion(nn.Module):
 
     def forward(self, z: dict[str, Tensor]) -> Tensor:
         """z: {modality: (b, d_m)} -> (b, d_fused)."""
-        product = 1.0
-        for m, factor in self.factors.items():
-            product = product * torch.einsum("bi,rif->brf", with_one(z[m]), factor)
-        return product.sum(1) + self.bias
+        factors = [torch.einsum("bi,rif->brf", with_one(z[m]), factor) for m, factor in self.factors.items()]
+        return functools.reduce(torch.mul, factors).sum(1) + self.bias
 
     def weight_tensor(self) -> Tensor:
         """The weights that the factors stand for: (d_fused, d_t + 1, d_a + 1, d_v + 1). For tests and notebooks: it is
@@ -120,7 +120,7 @@ class LowRankFusion(nn.Module):
         return torch.einsum("rif,rjf,rkf->fijk", *(self.factors[m] for m in MODALITIES))
 
 
-class LMF(nn.Module):
+class LMF(Network):
     """Embeddings -> low-rank fusion -> a linear layer -> sentiment."""
 
     def __init__(self, config: LMFConfig, inputs: Inputs):

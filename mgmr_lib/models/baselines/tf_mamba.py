@@ -1,6 +1,7 @@
 """TF-Mamba: a text-enhanced fusion Mamba for sentiment with missing modalities (2025)."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -87,7 +88,7 @@ class TFMamba(nn.Module):
         super().__init__()
         c, d, dims = config, config.d_model, inputs.dims
         self.config, self.inputs = c, inputs
-        sizes = {"d_state": c.d_state, "expand": c.expand, "d_conv": c.d_conv}
+        sizes: dict[str, Any] = {"d_state": c.d_state, "expand": c.expand, "d_conv": c.d_conv}
         self.project = nn.Sequential(nn.LayerNorm(dims["text"]), nn.Linear(dims["text"], d))
         self.enhance = nn.ModuleDict({m: TextEnhanced(dims[m], d, c.text_length) for m in ("audio", "vision")})
         self.rebuild = feed_forward(d, d, dims["text"], c.dropout)

@@ -8,7 +8,7 @@ from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.baselines.attention import AttentionStack, positions
 from mgmr_lib.models.baselines.common import TemporalConv, run_packed
 from mgmr_lib.models.baselines.config import TFRConfig
-from mgmr_lib.models.inputs import Inputs
+from mgmr_lib.models.inputs import Inputs, Network
 from mgmr_lib.models.mgmr.fusion import masked_max
 from mgmr_lib.models.output import Output, Reconstruction
 
@@ -71,7 +71,7 @@ class GateEncoder(nn.Module):
         return masked_max(mixed, valid), gate.squeeze(-1)
 
 
-class TFRNet(nn.Module):
+class TFRNet(Network):
     """Extract -> reconstruct (for the loss alone) and gate, fuse -> predict.
 
     Two departures. LayerNorm stands where the published head has BatchNorm: a clip's prediction must not depend on

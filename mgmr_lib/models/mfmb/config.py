@@ -41,6 +41,10 @@ class _Common:
         for heads, width, what in self._divisions() if self.encoder == "transformer" else ():
             check_division(heads, getattr(self, heads), width, what)
 
+    def _divisions(self) -> list[tuple[str, int, str]]:
+        """(heads, the width that they share out, its name) of each kind of attention."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class MFMBConfig(_Common):

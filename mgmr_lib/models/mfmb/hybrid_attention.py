@@ -56,4 +56,5 @@ class HybridAttention(nn.Module):
 
 def others(modality: str) -> tuple[str, str]:
     """The two modalities beside this one."""
-    return tuple(m for m in MODALITIES if m != modality)
+    one, other = (m for m in MODALITIES if m != modality)
+    return one, other

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mgmr_lib.data.batch import Batch
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.encoder_layer import Mixing
-from mgmr_lib.models.inputs import Inputs
+from mgmr_lib.models.inputs import Inputs, Network
 from mgmr_lib.models.mfmb.config import MFMBCodeConfig, MFMBConfig
 from mgmr_lib.models.mfmb.hybrid_attention import HybridAttention
 from mgmr_lib.models.mfmb.macro_fusion import MacroFusion
@@ -20,15 +20,15 @@ from mgmr_lib.models.mfmb.reconstruction import ReconstructionBranch
 from mgmr_lib.models.output import Output, Reconstruction, expected_value
 
 
-class MFMBNet(nn.Module):
+class MFMBNet(Network):
     """Batch -> Output. Both readings have the same four parts: align, macro, micro, and a rebuild for each modality."""
 
     def __init__(self, config: MFMBConfig | MFMBCodeConfig, inputs: Inputs):
         super().__init__()
         c = self.config = config
         self.inputs = inputs
-        parts = paper_parts if c.reading == "paper" else code_parts
-        self.align, self.macro, self.micro, rebuild, head = parts(c, inputs)
+        parts = paper_parts(c, inputs) if isinstance(c, MFMBConfig) else code_parts(c, inputs)
+        self.align, self.macro, self.micro, rebuild, head = parts
         self.rebuild = nn.ModuleDict({m: rebuild(m) for m in MODALITIES if c.use_reconstruction})
         self.head = head(sum(part.width for part in (self.macro, self.micro) if part is not None), c.classes)
 

@@ -1,5 +1,7 @@
 """MGMR-Net's stage 1: text-centric alignment by collaborative Bi-Mamba (its section 3.3.1)."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from mgmr_lib.models.mgmr.config import COLLABORATIONS
@@ -19,15 +21,16 @@ class PairStack(nn.Module):
         # The simplified layer has neither B, C and delta of its own nor a matrix A: its pairs share nothing.
         selective = layer_options.get("layer", "selective") == "selective"
         self.exchange = selective and collaboration == "exchange"
-        own = {"partner": self.exchange} if selective else {}
+        own: dict[str, Any] = {"partner": self.exchange} if selective else {}
         self.first = nn.ModuleList([MambaLayer(d_model, **own, **layer_options) for _ in range(depth)])
-        shared = [{"shares_A_of": layer.mixer} if selective else {} for layer in self.first]
+        shared: list[dict[str, Any]] = [{"shares_A_of": layer.mixer} if selective else {} for layer in self.first]
         self.second = nn.ModuleList([MambaLayer(d_model, **own, **a, **layer_options) for a in shared])
 
     def forward(self, x: Tensor, y: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """x, y: (b, l, d); valid: (b, l) -> the same shapes."""
         for first, second in zip(self.first, self.second, strict=True):
             if self.exchange:
+                assert isinstance(first, MambaLayer) and isinstance(second, MambaLayer)
                 x, y = first(x, valid, second.norm(y)), second(y, valid, first.norm(x))
             else:
                 x, y = first(x, valid), second(y, valid)
@@ -52,7 +55,8 @@ class CollaborativeBiMamba(nn.Module):
         """text, other: (b, l, d), time-aligned; valid: (b, l) -> aligned text, aligned other, both (b, l, d)."""
         ahead = self.ahead(text, other, valid)
         back = self.back(flip_valid(text, valid), flip_valid(other, valid), valid)
-        return tuple((f + flip_valid(b, valid)) / 2 for f, b in zip(ahead, back, strict=True))
+        text, other = ((f + flip_valid(b, valid)) / 2 for f, b in zip(ahead, back, strict=True))
+        return text, other
 
 
 class Alignment(nn.Module):

@@ -4,11 +4,13 @@ Paper: "MGMR-Net: Mamba-Guided Multimodal Reconstruction and Fusion Network ..."
 the paper is silent or contradicts itself, the reading is named in the docstring of the part.
 """
 
+from typing import Any
+
 from torch import nn
 
 from mgmr_lib.data.batch import Batch
 from mgmr_lib.data.corpus import MODALITIES
-from mgmr_lib.models.inputs import Inputs, pool_to_length
+from mgmr_lib.models.inputs import Inputs, Network, pool_to_length
 from mgmr_lib.models.mgmr.alignment import Alignment
 from mgmr_lib.models.mgmr.config import MGMRConfig
 from mgmr_lib.models.mgmr.encoders import UnimodalEncoder
@@ -17,7 +19,7 @@ from mgmr_lib.models.mgmr.reconstruction import ProjectionOnly, ReconstructionMo
 from mgmr_lib.models.output import Output, Reconstruction
 
 
-class MGMRNet(nn.Module):
+class MGMRNet(Network):
     """Batch -> Output. `inputs` standardises and hides what is missing; everything after it is the paper's."""
 
     def __init__(self, config: MGMRConfig, inputs: Inputs):
@@ -42,7 +44,7 @@ class MGMRNet(nn.Module):
         c = self.config
         if not c.use_reconstruction:
             return ProjectionOnly(c.d_model)
-        options = {"gate": c.gate, "bidirectional": c.bidirectional}
+        options: dict[str, Any] = {"gate": c.gate, "bidirectional": c.bidirectional}
         return ReconstructionModule(c.d_model, d_raw, c.depth_align, **options, **layer)
 
     def forward(self, batch: Batch) -> Output:

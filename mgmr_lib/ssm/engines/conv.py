@@ -69,7 +69,7 @@ def conv_backward(dout, x, weight, bias):
     """The gradients of x, weight and bias (empty without one)."""
     weight, bias = weight.contiguous(), None if bias is None else bias.contiguous()
     threads, dx = threads_for(len(x), x.numel()), channels_last(x)
-    dweight, dbias = (None if t is None else t.new_zeros(threads, *t.shape) for t in (weight, bias))
+    dweight, dbias = weight.new_zeros(threads, *weight.shape), weight.new_zeros(threads, len(weight))
     task = _Task(x.shape[1], x.shape[2], weight.shape[1]).give(x=x, dout=dout, dx=dx, weight=weight, bias=bias)
     tasks = [task.copy().give(dweight=dweight[i], dbias=None if bias is None else dbias[i]) for i in range(threads)]
     run(library().conv_backward, tasks, len(x))

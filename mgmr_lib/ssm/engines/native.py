@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 
 from mgmr_lib.errors import CourseError
-from mgmr_lib.files import write_text
+from mgmr_lib.files import put_in_place, write_text
 from mgmr_lib.paths import cache_dir
 
 FOLDER = Path(__file__).parent
@@ -122,7 +122,7 @@ def compile_into(target: Path, compiler: list[str]) -> None:
             except subprocess.TimeoutExpired:
                 raise CourseError(f"{compiler[0]} did not finish compiling in {TIMEOUT_S} seconds") from None
             if done.returncode == 0 and runs(spare):
-                os.replace(spare, target)
+                put_in_place(spare, target)
                 return
     said = next((line for line in done.stderr.splitlines() if "error" in line), "what it compiles does not run here")
     raise CourseError(f"{compiler[0]} could not compile {FOLDER} ({said.strip()})")

@@ -85,8 +85,8 @@ class _ListGradients(FirstDerivative):
     def forward(dy, dlast, u, dt, A, B, C, state):
         du, ddt, dA, dB, dC, dstate = (torch.zeros_like(t) for t in (u, dt, A, B, C, state))
         for i, j in _channels(u):
-            lists = _lists(i, j, u, dt, A, B, C, state)
-            grads = list_scan_backward(*lists, dy[i, j].tolist(), dlast[i, j].tolist())
+            given = (*_lists(i, j, u, dt, A, B, C, state), dy[i, j].tolist(), dlast[i, j].tolist())
+            grads = list_scan_backward(*given)
             du[i, j], ddt[i, j], gA, gB, gC, dstate[i, j] = (u.new_tensor(g) for g in grads)
             dA[j] += gA
             dB[i, j], dC[i, j] = gB.T, gC.T
