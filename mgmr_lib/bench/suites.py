@@ -32,9 +32,9 @@ def run(settings: Settings, device: str, offline: bool, say: Callable[[str], Non
         result["memory"] = memory_suite(contenders, settings.memory_shape)
         result["ssd"], (found, missing) = [], ssd.load(offline)
         result["missing_peers"] |= missing
-        for shape in settings.ssd_shapes:
-            say(f"SSD scan at (b, l, h, p, n) = {shape}")
-            result["ssd"] += ssd.suite(found, shape, settings)
+        for sizes in settings.ssd_shapes:
+            say(f"SSD scan at (b, l, h, p, n) = {sizes}")
+            result["ssd"] += ssd.suite(found, sizes, settings)
         say(f"layers over length {settings.lengths}")
         result["layers"] = layer_suite(settings)
     if device == "cuda":

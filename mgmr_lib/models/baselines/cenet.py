@@ -1,15 +1,17 @@
-"""CENET: Cross-modal Enhancement Network (Wang et al., IEEE Transactions on Multimedia 2022), behind the encoder."""
+"""CENET: Cross-modal Enhancement Network (Wang et al., IEEE Transactions on Multimedia 2022)."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from mgmr_lib.data.batch import Batch
+from mgmr_lib.errors import CourseError
 from mgmr_lib.models.baselines.config import CENETConfig
 from mgmr_lib.models.baselines.vectors import summarise
 from mgmr_lib.models.encoder_layer import EncoderLayer, Mixing
 from mgmr_lib.models.inputs import Inputs, Sequence
 from mgmr_lib.models.output import Output
+from mgmr_lib.ssm.padding import checked_mask
 
 
 class Asked(nn.Module):
@@ -46,35 +48,58 @@ class Enhancement(nn.Module):
 class CENET(nn.Module):
     """Text + the shift that its tokens find in voice and face -> layers that read on -> summary -> sentiment.
 
-    The paper shifts a language model's states *behind its first layer* and fine-tunes the eleven above. **Here the
-    shift comes after the encoder, which never sees voice or face, and layers of our own read on: tables should call it
-    "CENET (after)".** Kept, from the version in thuiar/MMSA (MIT): an additive shift of every token before further
-    layers, attention of each token to unaligned frames with weights of its own for voice and for face, the head with
-    tanh, absolute error. Changed: the shift's inner width is d_model (768 there); scores are divided by sqrt(d) (there
-    multiplied by 8); the transformed frames are normalised; the summary is the mean of a frozen encoder's tokens (there
-    [CLS] of a trained one: `summary`). Repaired: padded frames are no keys (there 36 to 46 % of the attention of a clip
-    with 80 % padding).
+    Two readings, to be named in every table. injection="inside", the paper's: the shift is added behind the language
+    model's first layer, whose further layers read on; the language model has to be trained with the network.
+    injection="after", of every profile, for any encoder or features: **the shift comes after an encoder that never sees
+    voice or face**, and layers of our own read on. Kept, from thuiar/MMSA's version (MIT): an additive shift of every
+    token before further layers, attention of each token to unaligned frames with weights of its own for voice and face,
+    the head with tanh, absolute error. Changed: the shift's inner width is d_model (768 there); scores are divided by
+    sqrt(d) (there multiplied by 8); the transformed frames are normalised; a frozen encoder's summary is the mean of
+    its tokens (there [CLS] of a trained one: `summary`); one learning rate for all but the encoder; its embeddings
+    learn, too. Repaired: padded frames are no keys (there 36 to 46 % of the attention of a clip with 80 % padding).
     """
 
     def __init__(self, config: CENETConfig, inputs: Inputs):
         super().__init__()
-        c, d_text = config, inputs.dims["text"]
+        c, d_text, inside = config, inputs.dims["text"], config.injection == "inside"
+        if inside and (inputs.text_encoder is None or inputs.text_encoder.frozen):
+            raise CourseError("--injection inside shifts a text encoder from within: train it, with --encoder-lr 1e-5")
         self.config, self.inputs = c, inputs
         self.enhance = Enhancement(d_text, inputs.dims, c.d_model)
-        self.project = nn.Linear(d_text, c.d_model)
-        mixing = Mixing.of(c)
-        self.layers = nn.ModuleList([EncoderLayer(c.d_model, 4 * c.d_model, mixing, c.dropout) for _ in range(c.depth)])
-        self.norm = nn.LayerNorm(c.d_model)
-        self.head = nn.Sequential(
-            nn.Dropout(c.dropout), nn.Linear(c.d_model, c.d_model), nn.Tanh(), nn.Dropout(c.dropout)
-        )
-        self.output = nn.Linear(c.d_model, 1)
+        d, mixing = d_text if inside else c.d_model, Mixing.of(c)
+        self.project = nn.Identity() if inside else nn.Linear(d_text, d)
+        depth = 0 if inside else c.depth
+        self.layers = nn.ModuleList([EncoderLayer(d, 4 * d, mixing, c.dropout) for _ in range(depth)])
+        self.norm = nn.Identity() if inside else nn.LayerNorm(d)
+        self.head = nn.Sequential(nn.Dropout(c.dropout), nn.Linear(d, d), nn.Tanh(), nn.Dropout(c.dropout))
+        self.output = nn.Linear(d, 1)
+        if inside:  # small enough, as published, for the layers above to recognise what they get
+            nn.init.normal_(self.enhance.out.weight, std=0.02)
+
+    def _shifted(self, batch: Batch) -> Tensor:
+        """(b,l,d_text): the text's states, shifted by what they find in voice and face."""
+        frames = {m: self.inputs.one(batch, m) for m in ("audio", "vision")}
+        if self.config.injection == "after":
+            return self.enhance(self.inputs.one(batch, "text").x, frames)
+        encoder = self.inputs.text_encoder
+        assert encoder is not None  # "inside" asks for one that learns
+
+        def shift(_, __, states):
+            hook.remove()  # once a pass: some families call one layer again and again
+            if isinstance(states, Tensor):
+                return self.enhance(states, frames)
+            return self.enhance(states[0], frames), *states[1:]
+
+        first = next(part for part in encoder.bert.modules() if isinstance(part, nn.ModuleList))[0]
+        hook = first.register_forward_hook(shift)
+        try:
+            return encoder(batch.text.x, checked_mask(batch.text.valid, batch.text.x))
+        finally:
+            hook.remove()
 
     def forward(self, batch: Batch) -> Output:
         """Batch -> Output with one prediction for each clip, (b)."""
-        sequences = self.inputs(batch)
-        valid = sequences["text"].valid
-        x = self.project(self.enhance(sequences["text"].x, sequences))
+        x, valid = self.project(self._shifted(batch)), batch.text.valid
         for layer in self.layers:
             x = layer(x, valid)
         summary = self.head(summarise(self.norm(x), valid, self.config.summary))

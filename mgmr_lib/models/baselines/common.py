@@ -1,18 +1,10 @@
 """What several baselines share: recurrences and summaries that never see padding."""
 
-import functools
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from mgmr_lib.models.inputs import Sequence
-
-
-def total(terms: Iterable[Tensor]) -> Tensor:
-    """The sum of some tensors of one shape, at least one."""
-    return functools.reduce(torch.add, terms)
 
 
 def masked_mean(x: Tensor, valid: Tensor) -> Tensor:

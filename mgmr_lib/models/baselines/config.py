@@ -115,11 +115,14 @@ class TFRConfig(_Checked):
 
 @dataclass(frozen=True)
 class CENETConfig(_Checked):
-    """Published width of the head; ours of the shift and of the layers behind it, since the encoder is frozen."""
+    """Published dropout; ours are the width of the shift and the layers behind it, which the paper has not."""
 
+    injection: str = setting(
+        "after", "where voice and face shift the text: after its encoder, or inside it", choices=("after", "inside")
+    )
     d_model: int = setting(128, "width of the cross-modal shift and of the layers behind it", low=1)
     heads: int = setting(4, "attention heads of the layers behind the shift; must divide --d-model", low=1)
-    depth: int = setting(2, "layers behind the shift", low=1)
+    depth: int = setting(2, "layers behind the shift, where it comes after the encoder", low=1)
     summary: str = _summary()
     dropout: float = _dropout(0.1)
     task: str = _task("mae")

@@ -7,10 +7,9 @@ from torch.func import functional_call
 from torch.nn.functional import cross_entropy, normalize
 
 from mgmr_lib.data.batch import Batch
-from mgmr_lib.models.baselines.common import total
 from mgmr_lib.models.baselines.config_self_supervised import MMIMConfig
 from mgmr_lib.models.baselines.vectors import LSTMVector, summarise
-from mgmr_lib.models.inputs import Inputs
+from mgmr_lib.models.inputs import Inputs, Network
 from mgmr_lib.models.output import Output
 from mgmr_lib.models.teacher import Teacher
 
@@ -42,12 +41,12 @@ class Likelihood(nn.Module):
         return Normal(self.mean(text), scale, validate_args=False).log_prob(x).sum(-1)
 
 
-def as_given(likelihood: nn.Module, text: Tensor, x: Tensor) -> Tensor:
-    """The same, without a gradient to its weights."""
-    return functional_call(likelihood, {n: p.detach() for n, p in likelihood.named_parameters()}, (text, x))
+def with_fixed_weights(module: nn.Module, *inputs: Tensor) -> Tensor:
+    """module(*inputs), without a gradient to its weights."""
+    return functional_call(module, {n: p.detach() for n, p in module.named_parameters()}, inputs)
 
 
-class MMIM(nn.Module):
+class MMIM(Network):
     """A vector for each modality -> concatenation -> the fused vector z -> sentiment.
 
     Two bounds on mutual information keep in the vectors what they share: of text with audio and with vision (terms
@@ -70,8 +69,8 @@ class MMIM(nn.Module):
         self.vectors = nn.ModuleDict(
             {m: LSTMVector(inputs.dims[m], getattr(c, f"lstm_{m}"), widths[m]) for m in OTHERS}
         )
-        width = sum(widths.values())
-        self.fuse = nn.Sequential(nn.Dropout(c.dropout), nn.Linear(width, d), nn.Tanh(), nn.Linear(d, d), nn.Tanh())
+        total = sum(widths.values())
+        self.fuse = nn.Sequential(nn.Dropout(c.dropout), nn.Linear(total, d), nn.Tanh(), nn.Linear(d, d), nn.Tanh())
         self.head = nn.Linear(d, 1)
         self.guess = nn.ModuleDict({m: nn.Linear(d, w) for m, w in widths.items()})
         self.likelihood = nn.ModuleDict({m: Likelihood(widths["text"], c.d_estimator, widths[m]) for m in OTHERS})
@@ -88,11 +87,15 @@ class MMIM(nn.Module):
 
     def losses(self, x: dict[str, Tensor], z: Tensor) -> dict[str, Tensor]:
         """{"contrast", "likelihood", "estimator"}, weighted."""
-        given = total(as_given(q, x["text"], x[m]).mean() for m, q in self.likelihood.items())
-        learnt = total(q(x["text"].detach(), x[m].detach()).mean() for m, q in self.likelihood.items())
-        contrast = total(contrastive_loss(x[m], guess(z)) for m, guess in self.guess.items())
-        c = self.config
-        return {"contrast": c.contrast * contrast, "likelihood": -c.bound * given, "estimator": -learnt}
+        c, text = self.config, x["text"]
+        given = [with_fixed_weights(q, text, x[m]).mean() for m, q in self.likelihood.items()]
+        learnt = [q(text.detach(), x[m].detach()).mean() for m, q in self.likelihood.items()]
+        contrast = [contrastive_loss(x[m], guess(z)) for m, guess in self.guess.items()]
+        return {
+            "contrast": c.contrast * torch.stack(contrast).sum(),
+            "likelihood": -c.bound * torch.stack(given).sum(),
+            "estimator": -torch.stack(learnt).sum(),
+        }
 
 
 def entropy_by_sign(x: Tensor, labels: Tensor) -> Tensor:
@@ -105,7 +108,7 @@ def entropy_by_sign(x: Tensor, labels: Tensor) -> Tensor:
     if min(int(rows.sum()) for rows in signs) < FEWEST:
         return 0 * x.sum()
     ridge = RIDGE * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    return 0.25 * total(torch.logdet(torch.cov(x[rows].T) + ridge) for rows in signs)
+    return 0.25 * torch.stack([torch.logdet(torch.cov(x[rows].T) + ridge) for rows in signs]).sum()
 
 
 class SignEntropy(Teacher):
@@ -144,9 +147,9 @@ class SignEntropy(Teacher):
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """{"entropy": -beta times audio's plus vision's}."""
         rows = self.remembered()
-        labels = torch.cat([self.labels[rows], batch.labels])
-        vectors = {m: torch.cat([getattr(self, f"known_{m}")[rows], self._projected(m, output)]) for m in OTHERS}
-        return {"entropy": -self.weight * total(entropy_by_sign(x, labels) for x in vectors.values())}
+        labels, known = torch.cat([self.labels[rows], batch.labels]), {m: getattr(self, f"known_{m}") for m in OTHERS}
+        entropies = [entropy_by_sign(torch.cat([known[m][rows], self._projected(m, output)]), labels) for m in OTHERS]
+        return {"entropy": -self.weight * torch.stack(entropies).sum()}
 
     def update(self, output: Output, batch: Batch) -> None:
         """Remember the batch's clips."""

@@ -102,10 +102,10 @@ class PseudoLabels(Teacher):
 
     def _moved(self, m: str, distance: dict[str, Tensor | None], batch: Batch) -> Tensor:
         own, y = getattr(self, f"label_{m}")[batch.rows], batch.labels
-        fused, side = distance["fused"], distance[m]
-        if fused is None or side is None:
+        alone, fused = distance[m], distance["fused"]
+        if alone is None or fused is None:
             return own
         fused = torch.where(fused.abs() < SMALL, SMALL, fused)
-        new = 0.5 * (y * side / fused + y + side - fused)
+        new = 0.5 * (y * alone / fused + y + alone - fused)
         e = self.epoch + 1
         return (e - 1) / (e + 1) * own + 2 / (e + 1) * new.clamp(-self.limit, self.limit)

@@ -24,10 +24,11 @@ class PairStack(nn.Module):
         selective = layer_options.get("layer", "selective") != "simplified"
         self.exchange = selective and collaboration == "exchange"
         own: dict[str, Any] = {"partner": self.exchange} if selective else {}
-        self.first = nn.ModuleList([MambaLayer(d_model, **own, **layer_options) for _ in range(depth)])
+        first = [MambaLayer(d_model, **own, **layer_options) for _ in range(depth)]
         shared: list[dict[str, Any]] = [
-            {"shares_A_of": layer.mixer} if shares_A(layer.mixer) else {} for layer in self.first
+            {"shares_A_of": layer.mixer} if shares_A(layer.mixer) else {} for layer in first
         ]
+        self.first = nn.ModuleList(first)
         self.second = nn.ModuleList([MambaLayer(d_model, **own, **a, **layer_options) for a in shared])
 
     def forward(self, x: Tensor, y: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
