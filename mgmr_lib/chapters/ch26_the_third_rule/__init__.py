@@ -1,1 +1,0 @@
-"""What notebook 26 (the third rule) needs beside the library."""
