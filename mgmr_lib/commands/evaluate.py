@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mgmr_lib.files import check_writable, write_json
 from mgmr_lib.settings import rates, whole
+from mgmr_lib.training.profiles import PATTERNS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seeds", type=whole(low=1), default=5, help="how many mask seeds, 1, 2, ... (default: 5)")
     parser.add_argument("--data", help="another corpus or file, or the run's own in its new place (default: the run's)")
+    parser.add_argument("--pattern", choices=PATTERNS, help="how steps go missing (default: as in the run's training)")
     parser.add_argument("--split", default="test", choices=("train", "valid", "test"), help="default: test")
     parser.add_argument(
         "--references",
@@ -32,7 +34,9 @@ def main(args: argparse.Namespace) -> int:
     from mgmr_lib.training.run import load_run
 
     run = load_run(args.run, data=args.data)
-    result = evaluate_run(run, args.rates, range(1, args.seeds + 1), args.split, args.references, args.quiet)
+    result = evaluate_run(
+        run, args.rates, range(1, args.seeds + 1), args.split, args.references, args.quiet, args.pattern
+    )
     write_json(out, result)
     print_table(result)
     print(f"records and aggregates in {out}")

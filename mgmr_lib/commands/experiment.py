@@ -6,11 +6,18 @@ from pathlib import Path
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY, runs_dir
 from mgmr_lib.settings import known, parse_set, whole
-from mgmr_lib.training.profiles import FAMILIES, PROFILES
+from mgmr_lib.training.profiles import FAMILIES, PATTERNS, PROFILES
 
 KINDS = ("table", "curve", "ablation", "complexity", "reproduce")
 DEFAULT = "classroom-mosi"
-OPTIONS = {"seed": "--seeds", "data": "--data", "dataset": "--dataset", "protocol": "--protocol", "rate": "--protocol"}
+OPTIONS = {
+    "seed": "--seeds",
+    "data": "--data",
+    "dataset": "--dataset",
+    "protocol": "--protocol",
+    "rate": "--protocol",
+    "pattern": "--pattern",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=whole(low=1),
         help="training seeds of each model (default: five for the two networks, three for the others)",
     )
+    parser.add_argument("--pattern", choices=PATTERNS, help="how steps go missing (default: frames); tabled apart")
     parser.add_argument("--mask-seeds", type=whole(low=1), default=3, help="mask seeds of each missing rate")
     parser.add_argument("--jobs", type=whole(low=1), default=1, help="processes that share the runs out, seed by seed")
     parser.add_argument(
@@ -127,7 +135,8 @@ def _settings(args: argparse.Namespace, names: tuple[str, ...]) -> dict:
                 f"--set does not take {name}: use {OPTIONS.get(name, '--' + name.replace('model', 'models'))}"
             )
     kinds = [entry(VARIANTS[n].model).reading(dict(VARIANTS[n].settings)) for n in names]
-    return parse_set(args.set, [TrainConfig, *kinds])
+    own = {} if args.pattern in (None, "frames") else {"pattern": args.pattern}
+    return parse_set(args.set, [TrainConfig, *kinds]) | own
 
 
 def _compute(args: argparse.Namespace, names, protocols: str, settings: dict) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import check_writable, write_text
 from mgmr_lib.settings import number, whole
+from mgmr_lib.training.profiles import PATTERNS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help="another corpus or file, or the run's own in its new place (default: the run's)")
     parser.add_argument("--split", default="test", choices=("train", "valid", "test"), help="default: test")
     parser.add_argument("--rate", type=number(low=0, high=1), default=0.0, help="missing rate, 0 to 1 (default: 0)")
+    parser.add_argument("--pattern", choices=PATTERNS, help="how steps go missing (default: as in the run's training)")
     parser.add_argument("--seed", type=whole(low=0), default=1, help="mask seed (default: 1)")
     parser.add_argument("--batch-size", type=whole(low=1), default=64, help="clips a batch (default: 64)")
     parser.add_argument("--out", type=Path, help="CSV file with the columns id, truth, prediction")
@@ -34,7 +36,7 @@ def _split(args: argparse.Namespace) -> int:
     from mgmr_lib.training.run import load_run
 
     run = load_run(args.run, data=args.data)
-    masked = run.masked(args.split, args.rate, args.seed)
+    masked = run.masked(args.split, args.rate, args.seed, pattern=args.pattern)
     split = masked.split
     found = {run.config.model: run.predict(masked, args.batch_size)}
     table = pd.DataFrame({"id": split.ids, "truth": split.labels, "prediction": found[run.config.model]})

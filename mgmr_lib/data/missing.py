@@ -7,9 +7,12 @@ literature, whose numbers must not be compared with each other:
   A  one model a rate; that rate in training, validation and test; the training masks never change (TFR-Net, MFMB-Net)
   B  one model for all rates; every clip and modality draws its own rate, half of the clips are complete; redrawn every
      epoch (LNLN, TF-Mamba)
+Losses in the world come together: beside a coin for each step ("frames", as in both papers) there are bursts, and
+modalities that are lost whole (PATTERNS).
 """
 
 import hashlib
+import math
 from numbers import Integral
 
 import numpy as np
@@ -18,6 +21,8 @@ from mgmr_lib.data.corpus import MODALITIES, Split
 
 UNK_ID = 100  # [UNK] in the vocabularies of bert-base-uncased and bert-base-chinese alike
 PROTOCOLS = ("A", "B")
+PATTERNS = ("frames", "bursts", "modality")  # a coin for each step; stretches of neighbours; a modality whole
+BURSTS = 8  # stretches that a clip is cut into, where each holds two steps or more
 
 
 def clip_seed(clip_id: str, modality: str, seed: int, space: str = "evaluation") -> int:
@@ -40,8 +45,10 @@ def protected_tokens(token_lengths, length: int | None = None) -> np.ndarray:
     return valid & ((step == 0) | (step == np.asarray(token_lengths)[:, None] - 1))
 
 
-def keep_mask(valid: np.ndarray, rate, seed, protect: np.ndarray | None = None) -> np.ndarray:
+def keep_mask(valid: np.ndarray, rate, seed, protect: np.ndarray | None = None, pattern: str = "frames") -> np.ndarray:
     """Which valid steps survive: (uniform >= rate) & valid, plus the protected valid ones.
+
+    pattern: "frames", a draw for each step; "bursts", one for each stretch of neighbours (`burst_scores`).
 
     valid, protect: (n, L) bool. rate: one number in 0..1, or (n,) of them; 0 keeps every valid step, 1 only protected
     ones.
@@ -57,13 +64,48 @@ def keep_mask(valid: np.ndarray, rate, seed, protect: np.ndarray | None = None) 
         if rates[i] <= 0:
             keep[i] = True
         elif rates[i] < 1:
-            keep[i] = np.random.default_rng(seeds[i]).random(valid.shape[1]) >= rates[i]
+            rng = np.random.default_rng(seeds[i])
+            keep[i] = (_burst_row(rng, valid[i]) if pattern == "bursts" else rng.random(valid.shape[1])) >= rates[i]
     if protect is not None:
         protect = _boolean(protect, "protect")
         if protect.shape != valid.shape:
             raise ValueError(f"protect has shape {protect.shape}, valid has {valid.shape}")
         keep |= protect
     return keep & valid
+
+
+def burst_scores(rng: np.random.Generator, steps: int) -> np.ndarray:
+    """(steps,) in 0..1, each uniform, equal within a stretch of about an eighth of the clip, two steps at least.
+
+    Where the stretches begin is drawn, and so is their order; their scores are spread evenly over 0..1, so that at
+    each rate nearly that share of every clip is gone, in a few bursts.
+    """
+    long = max(2, math.ceil(steps / BURSTS))
+    stretch = (np.arange(steps) + rng.integers(long)) // long
+    count = int(stretch[-1]) + 1 if steps else 0
+    return ((rng.permutation(count) + rng.random()) / max(count, 1))[stretch]
+
+
+def _burst_row(rng: np.random.Generator, valid: np.ndarray) -> np.ndarray:
+    scores = np.zeros(len(valid))
+    scores[valid] = burst_scores(rng, int(valid.sum()))
+    return scores
+
+
+def lost_modalities(ids, rates: dict, seed: int, space: str = "evaluation") -> dict[str, np.ndarray]:
+    """Pattern "modality": {modality: (n,) of 0.0 or 1.0}, lost whole with the probability that its rate is.
+
+    A clip's three draws are spread evenly over 0..1, in a random order: at a rate of one third every clip loses one
+    modality, at one half one or two, and never all three below two thirds.
+    """
+    rates = {m: _rates(rates[m], len(ids)) for m in MODALITIES}
+    lost = {m: np.zeros(len(ids)) for m in MODALITIES}
+    for i, clip in enumerate(ids):
+        rng = np.random.default_rng(clip_seed(clip, "modality", seed, space))
+        scores = (rng.permutation(len(MODALITIES)) + rng.random()) / len(MODALITIES)
+        for m, score in zip(MODALITIES, scores, strict=True):
+            lost[m][i] = score < rates[m][i]
+    return lost
 
 
 def _boolean(mask, name: str) -> np.ndarray:
@@ -115,12 +157,17 @@ def share_gone(split: Split, keep: dict[str, np.ndarray]) -> dict[str, float]:
     return shares
 
 
-def draw_masks(split: Split, rates, seed: int, epoch: int | None = None, space: str = "evaluation") -> dict:
+def draw_masks(
+    split: Split, rates, seed: int, epoch: int | None = None, space: str = "evaluation", pattern: str = "frames"
+) -> dict:
     """The kept steps of every clip: {modality: (n, L) bool}, L that modality's longest valid length in the split.
 
     rates: one number for all, or {modality: number or (n,)}. The masks are static unless an epoch is given.
     space: masks of "evaluation" and "train" come from seeds that have nothing to do with each other.
+    pattern: how steps go missing, one of PATTERNS.
     """
+    if pattern not in PATTERNS:
+        raise ValueError(f"pattern is one of {', '.join(PATTERNS)}, not {pattern!r}")
     if not isinstance(rates, dict):
         rates = dict.fromkeys(MODALITIES, rates)
     if set(rates) != set(MODALITIES):
@@ -128,11 +175,11 @@ def draw_masks(split: Split, rates, seed: int, epoch: int | None = None, space: 
     space = space if epoch is None else f"{space}/{int(epoch)}"
     # Stored features have no [CLS] to protect; one that a BERT made would tell the whole sentence.
     protect = {"text": protected_tokens(split.token_lengths)} if split.has_tokens else {}
+    if pattern == "modality":
+        rates = lost_modalities(split.ids, rates, seed, space)
     return {
-        modality: keep_mask(
-            valid, rates[modality], [clip_seed(i, modality, seed, space) for i in split.ids], protect.get(modality)
-        )
-        for modality, valid in valid_steps(split).items()
+        m: keep_mask(valid, rates[m], [clip_seed(i, m, seed, space) for i in split.ids], protect.get(m), pattern)
+        for m, valid in valid_steps(split).items()
     }
 
 
@@ -166,10 +213,12 @@ def _uniform(ids, what: str, seed: int, epoch: int) -> np.ndarray:
     return np.array([(clip_seed(i, what, seed, f"train/{int(epoch)}") >> 11) * 2.0**-53 for i in ids])
 
 
-def train_masks(split: Split, epoch: int, seed: int, protocol: str = "B", rate: float | None = None) -> dict:
+def train_masks(
+    split: Split, epoch: int, seed: int, protocol: str = "B", rate: float | None = None, pattern: str = "frames"
+) -> dict:
     """The masks of one training epoch, as `draw_masks` returns them: static in protocol A, redrawn in protocol B."""
     rates = train_rates(split.ids, epoch, seed, protocol, rate)
-    return draw_masks(split, rates, seed, epoch if protocol == "B" else None, space="train")
+    return draw_masks(split, rates, seed, epoch if protocol == "B" else None, "train", pattern)
 
 
 def modality_rates(ids, probability: float, seed: int) -> dict[str, np.ndarray]:

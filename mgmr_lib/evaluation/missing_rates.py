@@ -82,14 +82,15 @@ def evaluate_run(
     split: str = "test",
     references: bool = False,
     quiet: bool = False,
+    pattern: str | None = None,
 ) -> dict:
     """{"records", "aggregates", "references", ...}: what `evaluate` writes. references: also those of references_of,
-    which see the same masked text as the network does."""
+    which see the same masked text as the network does. pattern: how steps go missing (default: as in training)."""
     check_labels(run.corpus, split)
     predictors = {run.config.model: run.predict} | (references_of(run) if references else {})
     family = run.corpus.family
     found = missing_rate_records(
-        predictors, lambda rate, seed: run.masked(split, rate, seed), family, rates, seeds, quiet
+        predictors, lambda rate, seed: run.masked(split, rate, seed, pattern=pattern), family, rates, seeds, quiet
     )
     own = found.pop(run.config.model)
     return {
@@ -99,6 +100,7 @@ def evaluate_run(
         "dataset": family,
         "split": split,
         "protocol": run.config.protocol,
+        "pattern": pattern or run.config.pattern,
         "training_seed": run.config.seed,
         "config_hash": run.config.hash(),
         "provenance": provenance(),

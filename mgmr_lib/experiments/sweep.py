@@ -236,6 +236,8 @@ def record_references(sweep: Sweep, config: TrainConfig, encoder: TextEncoder | 
     that text encoder, if it is loaded already.
     """
     facts = {"text_encoder": config.text_encoder, "max_clips": config.max_clips}
+    if config.pattern != "frames":
+        facts["pattern"] = config.pattern
     ridge = "text_ridge" if sweep.corpus["train"].recorded("text").any() else "frames_ridge"
     heads = {name: _head(sweep, "B", config.profile, name, 0) for name in ("mean", ridge)}
     if all(_recorded_reference(sweep, head, facts) for head in heads.values()):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from mgmr_lib.models.registry import NETWORKS, entry
 from mgmr_lib.settings import fields_of, known, setting, unknown, validate
-from mgmr_lib.training.profiles import FAMILIES, PROFILES, profile_settings
+from mgmr_lib.training.profiles import FAMILIES, PATTERNS, PROFILES, profile_settings
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,9 @@ class TrainConfig:
         "B", "B: one model, missing rates drawn anew every epoch; A: --rate everywhere", choices=("A", "B")
     )
     rate: float = setting(0.0, "protocol A's missing rate", low=0, high=1)
+    pattern: str = setting(
+        "frames", "how steps go missing: each by itself, in bursts, or a modality whole", choices=PATTERNS
+    )
     epochs: int = setting(60, "passes over the training clips, at most", low=1)
     batch_size: int = setting(32, "clips a step", low=1)
     lr: float = setting(1e-3, "peak learning rate of all but the text encoder", above=0)

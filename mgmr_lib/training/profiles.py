@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 PROFILES = ("fast", "laptop", "full")
 FAMILIES = ("mosi", "mosei", "sims")
+PATTERNS = ("frames", "bursts", "modality")  # how steps go missing: data/missing.py
 
 
 @dataclass(frozen=True)

@@ -39,17 +39,21 @@ class Setup:
             self.complete[split] = cached_features(self.encoder, self.splits[split])
         return self.complete.get(split)
 
-    def masked(self, split: str, rate: float, seed: int, targets: bool = False) -> MaskedSplit:
-        """A split under static masks at one missing rate; CourseError where the data has no such split."""
+    def masked(
+        self, split: str, rate: float, seed: int, targets: bool = False, pattern: str | None = None
+    ) -> MaskedSplit:
+        """A split under static masks at one missing rate; CourseError where the data has no such split.
+
+        pattern: how steps go missing, as in training unless one is given."""
         if split not in self.splits:
             self.corpus[split]
-        keep = draw_masks(self.splits[split], rate, seed)
+        keep = draw_masks(self.splits[split], rate, seed, pattern=pattern or self.config.pattern)
         return mask_split(self.splits[split], keep, self.encoder, self.complete_text(split), targets)
 
     def train_epoch(self, epoch: int) -> MaskedSplit:
         """The training split under one epoch's masks: protocol A's never change, protocol B's are drawn anew."""
         c, split = self.config, self.splits["train"]
-        keep = train_masks(split, epoch, c.seed, c.protocol, c.rate)
+        keep = train_masks(split, epoch, c.seed, c.protocol, c.rate, c.pattern)
         return mask_split(split, keep, self.encoder, self.complete_text("train"))
 
     def valid_rates(self) -> tuple[float, ...]:
