@@ -27,8 +27,13 @@ COMMANDS = {
     "doctor": Command("doctor", "say what works on this machine, and what to do where something does not", ("doctor",)),
     "data": Command(
         "data.commands",
-        "prepare, verify, describe or export the corpora",
-        ("data prepare", "data describe classroom-mosi", "data describe data/mosi/unaligned_50.pkl --dataset mosi"),
+        "prepare, fetch, verify, describe or export the corpora",
+        (
+            "data prepare",
+            "data fetch pom",
+            "data describe classroom-mosi",
+            "data describe data/mosi/unaligned_50.pkl --dataset mosi",
+        ),
     ),
     "train": Command(
         "commands.train",
@@ -52,6 +57,11 @@ COMMANDS = {
         "commands.report",
         "draw the missing-rate curves of evaluations as a PNG",
         ("report --results runs/mgmr.json runs/mfmb.json --metrics mae,corr --out curves.png",),
+    ),
+    "calibrate": Command(
+        "commands.calibrate",
+        "real and simulated voices and faces side by side, by simple summaries",
+        ("calibrate pom classroom-mosi classroom-mosi@2",),
     ),
     "experiment": Command(
         "commands.experiment",

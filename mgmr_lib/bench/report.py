@@ -25,6 +25,7 @@ def text(result: dict) -> str:
         "memory of forward+backward, in (b,e,l,n) tensors: "
         + ", ".join(f"{r['name']} {r['tensors']:.2f}" for r in result["memory"])
     )
+    parts.append(ssd_table(result["ssd"]))
     parts.append(layer_table(result["layers"]))
     if "cuda" in result:
         parts.append(cuda_text(result))
@@ -59,6 +60,24 @@ def scan_table(records: list[dict], limits: dict) -> str:
         lines.append(
             f"  {name:30}{cells}{table[name, 'forward']['error']:9.0e}{table[name, 'forward+backward']['rounds']:8d}"
         )
+    return "\n".join(lines)
+
+
+def ssd_table(records: list[dict]) -> str:
+    """Times of the SSD scan over length and state size, and as how many times ours each one is; memory; error."""
+    lines = [
+        "SSD scan; median ms of processor time, forward and forward+backward; x: times ours; memory of "
+        "forward+backward in (b,l,h,p) tensors",
+        f"  {'(b, l, h, p, n)':24}{'':24}{'forward':>9}{'x':>6}{'both':>9}{'x':>6}{'memory':>8}{'error':>8}",
+    ]
+    time = {(tuple(r["shape"]), r["name"], r["pass"]): r["median_s"] for r in records}
+    for r in records:
+        if r["pass"] == "forward":
+            shape, cells = tuple(r["shape"]), ""
+            for what in ("forward", "forward+backward"):
+                seconds = time[shape, r["name"], what]
+                cells += f"{1e3 * seconds:9.1f}{seconds / time[shape, 'ours, ssd_scan', what]:6.1f}"
+            lines.append(f"  {str(shape):24}{r['name']:24}{cells}{r['tensors']:8.1f}{r['error']:8.0e}")
     return "\n".join(lines)
 
 

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """Shapes are (b, l, e, n): batch, length, inner width, state size.
+    """Shapes are (b, l, e, n): batch, length, inner width, state size; those of the SSD scan (b, l, h, p, n), with h
+    heads of p channels.
 
     patience_s: a contender that takes longer a call runs once, and not at larger sizes. room_bytes: a layer that needs
     more memory is left out.
@@ -17,6 +18,7 @@ class Settings:
     layer_batch: int
     layer_width: int
     cuda_shape: tuple[int, int, int, int]
+    ssd_shapes: tuple[tuple[int, int, int, int, int], ...]
     rounds: int
     patience_s: float
     room_bytes: float = 4e9
@@ -32,6 +34,14 @@ FULL = Settings(
     layer_batch=8,
     layer_width=64,
     cuda_shape=(32, 2048, 1024, 16),
+    ssd_shapes=(
+        (8, 1024, 8, 64, 16),
+        (8, 1024, 8, 64, 128),
+        (8, 256, 8, 64, 64),
+        (8, 512, 8, 64, 64),
+        (8, 2048, 8, 64, 64),
+        (8, 1024, 8, 64, 64),
+    ),
     rounds=7,
     patience_s=8.0,
 )
@@ -42,6 +52,7 @@ QUICK = Settings(
     layer_batch=2,
     layer_width=32,
     cuda_shape=(4, 512, 256, 16),
+    ssd_shapes=((2, 128, 2, 16, 32), (2, 128, 2, 16, 16), (2, 256, 2, 16, 16)),
     rounds=3,
     patience_s=2.0,
 )

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mgmr_lib.bench import layers, peers
+from mgmr_lib.bench import layers, peers, ssd
 from mgmr_lib.bench.measure import cuda_seconds, interleaved, limits, one_thread, peak_bytes
 from mgmr_lib.bench.settings import Settings
 from mgmr_lib.ssm import available_backends, selective_scan
@@ -30,6 +30,11 @@ def run(settings: Settings, device: str, offline: bool, say: Callable[[str], Non
             result["scan"] += scan_suite(contenders, shape, settings)
         say("memory")
         result["memory"] = memory_suite(contenders, settings.memory_shape)
+        result["ssd"], (found, missing) = [], ssd.load(offline)
+        result["missing_peers"] |= missing
+        for sizes in settings.ssd_shapes:
+            say(f"SSD scan at (b, l, h, p, n) = {sizes}")
+            result["ssd"] += ssd.suite(found, sizes, settings)
         say(f"layers over length {settings.lengths}")
         result["layers"] = layer_suite(settings)
     if device == "cuda":

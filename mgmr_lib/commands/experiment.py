@@ -155,14 +155,14 @@ def _compute(args: argparse.Namespace, names, protocols: str, settings: dict) ->
 def _stored_corpus(args: argparse.Namespace, settings: dict) -> tuple[str, str | None]:
     """The corpus's folder in the ledger (and its fingerprint, where it was read); a file that is gone goes by the name
     that it had, as long as one corpus alone had it."""
-    from mgmr_lib.data.classroom.corpora import SPECS
+    from mgmr_lib.data.classroom.corpora import SPECS, recorded_name
     from mgmr_lib.data.load import corpus_name, load_corpus
     from mgmr_lib.experiments.ledger import corpora
     from mgmr_lib.experiments.records import corpus_key, profile_key
     from mgmr_lib.training.identity import fingerprint
 
-    if args.data in SPECS:
-        return args.data, None
+    if recorded_name(args.data) in SPECS:
+        return recorded_name(args.data), None
     if Path(args.data).expanduser().exists():
         corpus = load_corpus(args.data, args.dataset)
         content = fingerprint(corpus, settings.get("text_encoder", ""))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mgmr_lib.data.corpus import MODALITIES, Ragged, Split
 from mgmr_lib.data.missing import mask_tokens
@@ -17,7 +17,7 @@ class ModalityBatch:
 
     x: what the network may see, (b, l) token ids or (b, l, d) features; missing steps hold [UNK] or zeros.
     target: the same, complete (only losses read it). valid: (b, l) bool, False in padding.
-    keep: (b, l) bool, True where a valid step was not lost.
+    keep: (b, l) bool, True where a valid step was not lost. A clip whose modality was never recorded has no valid step.
     """
 
     x: Tensor
@@ -60,8 +60,8 @@ class Batch:
 
 
 def pad(sequences: list[np.ndarray]) -> Tensor:
-    """Stack b arrays (l_i, ...) into (b, max l_i, ...) with zeros at the back."""
-    length = max(len(s) for s in sequences)
+    """Stack b arrays (l_i, ...) into (b, max l_i, ...), one step at least, with zeros at the back."""
+    length = max(1, *(len(s) for s in sequences))
     out = np.zeros((len(sequences), length, *sequences[0].shape[1:]), dtype=sequences[0].dtype)
     for row, sequence in zip(out, sequences, strict=True):
         row[: len(sequence)] = sequence
@@ -96,9 +96,10 @@ class MaskedSplit:
         return Batch(tuple(self.split.ids[i] for i in index), labels, **parts, rows=torch.tensor(index))
 
     def _masks(self, modality: str, index: list[int], lengths) -> tuple[Tensor, Tensor]:
-        longest = int(max(lengths))
+        longest = max(1, int(max(lengths)))
         valid = torch.arange(longest)[None, :] < torch.as_tensor(np.asarray(lengths))[:, None]
-        return valid, torch.from_numpy(self.keep[modality][index, :longest]) & valid
+        keep = torch.from_numpy(self.keep[modality][index, :longest])
+        return valid, nn.functional.pad(keep, (0, longest - keep.shape[1])) & valid
 
     def _frames(self, modality: str, index: list[int]) -> ModalityBatch:
         frames: Ragged = getattr(self.split, modality)

@@ -1,4 +1,4 @@
-"""`python -m mgmr_lib data prepare | verify | describe | export | convert`."""
+"""`python -m mgmr_lib data prepare | fetch | verify | describe | export | convert`."""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ import numpy as np
 from mgmr_lib.data.classroom import corpora as classroom
 from mgmr_lib.data.corpus import SPLITS, Corpus, Split
 from mgmr_lib.data.download.pinned import SOURCES
+from mgmr_lib.data.download.published import PUBLISHED, fetch_published, is_whole
 from mgmr_lib.data.download.sources import file_sha256, verify
 from mgmr_lib.data.findings import findings, repairs
 from mgmr_lib.data.load import load_corpus, prepare
@@ -25,9 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "prepare", help="download the rated sentences and the text encoder, build classroom corpora"
     )
     sub.add_argument(
-        "--corpus", choices=[*classroom.SPECS, "all"], default="classroom-mosi", help="which corpus to build"
+        "--corpus",
+        type=classroom.recorded_name,
+        choices=[*classroom.SPECS, "all"],
+        default="classroom-mosi",
+        help="which corpus to build; all: the usual edition of each",
     )
     sub.add_argument("--wait", action="store_true", help="where another `data prepare` is at work, wait for it")
+    sub = actions.add_parser("fetch", help="get a corpus that others publish, and turn it into MMSA's layout")
+    sub.add_argument("name", choices=list(PUBLISHED), metavar="NAME", help=", ".join(PUBLISHED))
+    sub.add_argument("--from", dest="url", metavar="URL", help="another place with the same files (http or file)")
+    sub.add_argument("--wait", action="store_true", help="where another `data` command is at work, wait for it")
     actions.add_parser("verify", help="check the SHA-256 of every downloaded and built file")
     sub = actions.add_parser("describe", help="sizes, lengths, labels and repairs of a corpus")
     sub.add_argument("corpus", metavar="NAME_OR_PATH", help="a classroom corpus, or the path of an MMSA pickle")
@@ -65,6 +74,11 @@ def main(args: argparse.Namespace) -> int:
     """Run one sub-command; the exit code."""
     if args.action == "prepare":
         return _prepare(args.corpus, args.wait)
+    if args.action == "fetch":
+        path = fetch_published(PUBLISHED[args.name], args.url, args.wait)
+        print(describe(load_corpus(args.name)))
+        print(f"ready: {path}")
+        return 0
     if args.action == "verify":
         return _verify()
     if args.action == "describe":
@@ -76,7 +90,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _prepare(name: str, wait: bool) -> int:
-    names = list(classroom.SPECS) if name == "all" else [name]
+    names = list(dict.fromkeys(map(classroom.recorded_name, classroom.FIRST))) if name == "all" else [name]
     prepare(names, wait)
     for source in SOURCES:
         print(f"ready: {source.path} ({source.package} {source.version})")
@@ -88,6 +102,11 @@ def _prepare(name: str, wait: bool) -> int:
 def _verify() -> int:
     bad, checked = [], 0
     files = [entry for source in SOURCES for entry in verify(source)]
+    for published in PUBLISHED.values():
+        if published.folder.exists():
+            files += [
+                (published.folder / f, is_whole(published.folder / f, *pin)) for f, pin in published.files.items()
+            ]
     for name in classroom.SPECS:
         manifest, path = classroom.read_manifest(name), classroom.corpus_path(name)
         if manifest or path.exists():
@@ -101,10 +120,14 @@ def _verify() -> int:
         raise CourseError(
             f"{bad[0]} is {'damaged' if bad[0].is_file() else 'missing'}"
             + (f" (and {len(bad) - 1} more)" if len(bad) > 1 else "")
-            + ": delete it and run `python -m mgmr_lib data prepare`"
+            + f": delete it and run `python -m mgmr_lib data {_getter(bad[0])}`"
         )
     print(f"{checked} files are what they should be")
     return 0
+
+
+def _getter(path: Path) -> str:
+    return f"fetch {path.parent.name}" if path.parent.name in PUBLISHED else "prepare"
 
 
 def _export(name: str, path: Path) -> int:
@@ -177,16 +200,20 @@ def _table(corpus: Corpus) -> list[str]:
 def _split_row(name: str, split: Split) -> tuple[str, ...]:
     speakers = len({i.split("$_$")[0] for i in split.ids})
     text = _lengths(split.token_lengths, split.token_ids.shape[1])
-    if not split.has_tokens:
+    if not split.has_tokens and split.recorded("text").any():
         text += f" x {split.stored_text.dim} (features)"
-    sounds, faces = (f"{_lengths(r.lengths, r.max_length)} x {r.dim}" for r in (split.audio, split.vision))
+    sounds, faces = (
+        _lengths(r.lengths, r.max_length) + (f" x {r.dim}" if r.lengths.any() else "")
+        for r in (split.audio, split.vision)
+    )
     known = np.isfinite(split.labels).all()
     label = f"{split.labels.mean():.2f} ({split.labels.std():.2f})" if known else "none"
     return name, str(len(split)), str(speakers), text, sounds, faces, label
 
 
 def _lengths(lengths: np.ndarray, longest: int) -> str:
-    return f"{lengths.min()}-{int(np.median(lengths))}-{lengths.max()} / {longest}"
+    lengths = lengths[lengths > 0]
+    return f"{lengths.min()}-{int(np.median(lengths))}-{lengths.max()} / {longest}" if len(lengths) else "none"
 
 
 def _histogram(labels: np.ndarray, limit: float) -> list[str]:

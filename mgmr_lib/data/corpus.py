@@ -20,8 +20,8 @@ LABEL_RANGES = {"mosi": 3.0, "mosei": 3.0, "sims": 1.0}  # labels of a family li
 class Ragged:
     """n sequences of different lengths, stored end to end.
 
-    values: (sum of lengths, d) float32; lengths: (n,) int64, each at least 1 and at most max_length;
-    max_length: the padded length of the file that they came from.
+    values: (sum of lengths, d) float32; lengths: (n,) int64, each at most max_length, 0 where a clip has no step: its
+    modality was never recorded; max_length: the padded length of the file that they came from, at least 1.
     """
 
     values: np.ndarray
@@ -102,8 +102,8 @@ class Split:
     the file holds none;
     extra: further columns of n values each (SIMS's one-modality labels, the classroom corpus's sarcasm flag);
     text: the file's own text features, if it holds any. A file with features alone has token_ids that are all zero,
-    and its token_lengths are the features'. unk_id: the token that stands for a missing one, [UNK] in BERT's
-    vocabularies.
+    and its token_lengths are the features', 0 where a clip's text was never recorded. unk_id: the token that stands
+    for a missing one, [UNK] in BERT's vocabularies.
     """
 
     ids: tuple[str, ...]
@@ -130,6 +130,10 @@ class Split:
         """The file's own text features. The door lets nobody ask for them where there are none."""
         assert self.text is not None
         return self.text
+
+    def recorded(self, modality: str) -> np.ndarray:
+        """(n,) bool: False where the clip has no step of this modality, which then is missing at every rate."""
+        return (self.token_lengths if modality == "text" else getattr(self, modality).lengths) > 0
 
     def select(self, index) -> "Split":
         """The clips of `index`, in that order."""

@@ -38,6 +38,8 @@ def text_view(corpus: Corpus, encoder, quiet: bool = False) -> Corpus:
             raise CourseError(f"{where} holds no text features ('text'): use a --text-encoder that reads its token ids")
         return replace(corpus, splits={name: s.with_stored_text() for name, s in corpus.splits.items()})
     if not split.has_tokens:
+        if not any(s.recorded("text").any() for s in corpus.splits.values()):
+            raise CourseError(f"{where} holds no text (it was never recorded): use --text-encoder {STORED}")
         width = f" ({split.text.dim} wide)" if split.text else ""
         raise CourseError(f"{where} holds text features{width} and no token ids: use --text-encoder {STORED}")
     say = (lambda line: None) if quiet else (lambda line: print(line, file=sys.stderr))

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from mgmr_lib.data.corpus import Corpus, Ragged
+from mgmr_lib.data.corpus import MODALITIES, Corpus, Ragged
 
 FLAT = 1e-6  # a channel whose values differ by less than this share of its own size does not change
 # Every kind of repair that the reader makes, by the end of its key in Corpus.repaired.
 REPAIRS = {
-    "_lengths": "lengths of 0 or beyond the array, moved to 1 and to its end",
+    "_lengths": "lengths beyond the array, moved to its end",
     "_front": "clips whose padding was in front of their frames, moved behind them",
     "text_bert": "clips without [CLS] and [SEP], given both",
     "": "values that were infinite or NaN and are 0 now",
@@ -32,16 +32,30 @@ def repairs(corpus: Corpus) -> list[str]:
 
 def findings(corpus: Corpus) -> list[str]:
     """Sentences about what is odd: how the file was read, channels and modalities that say nothing, odd labels."""
-    lines = list(corpus.notes)
+    lines = [*corpus.notes, *_never_recorded(corpus)]
     parts = {m: {name: getattr(s, m) for name, s in corpus.splits.items()} for m in ("audio", "vision")}
     first = next(iter(corpus.splits))
     for modality, splits in parts.items():
-        lines += _flat(f"{first}/{modality}", splits[first])
+        if len(splits[first].values):
+            lines += _flat(f"{first}/{modality}", splits[first])
+        else:
+            continue
         blank = {name: _blank_clips(frames) for name, frames in splits.items()}
         if any(blank.values()) and flat_channels(splits[first].values).sum() < splits[first].dim:
             counts = ", ".join(f"{name} {n} of {len(splits[name])}" for name, n in blank.items())
             lines.append(f"clips without any {modality} (all frames zero): {counts}")
     return lines + _labels(corpus)
+
+
+def _never_recorded(corpus: Corpus) -> list[str]:
+    """How many clips have no step of a modality."""
+    lines = []
+    for m in MODALITIES:
+        gone = {name: (~split.recorded(m)).sum() for name, split in corpus.splits.items()}
+        if any(gone.values()):
+            counts = ", ".join(f"{name} {n} of {len(corpus[name])}" for name, n in gone.items())
+            lines.append(f"clips whose {m} was never recorded (missing at every rate, in training too): {counts}")
+    return lines
 
 
 def _flat(place: str, frames: Ragged) -> list[str]:
@@ -55,8 +69,9 @@ def _flat(place: str, frames: Ragged) -> list[str]:
 
 
 def _blank_clips(frames: Ragged) -> int:
-    starts = np.concatenate([[0], np.cumsum(frames.lengths)[:-1]])
-    return int((~np.logical_or.reduceat(frames.values.any(axis=1), starts)).sum())
+    ends = np.cumsum(frames.lengths)
+    alive = np.concatenate([[0], np.cumsum(frames.values.any(axis=1))])
+    return int(((alive[ends] == alive[ends - frames.lengths]) & (frames.lengths > 0)).sum())
 
 
 def _labels(corpus: Corpus) -> list[str]:

@@ -6,29 +6,30 @@ from pathlib import Path
 from mgmr_lib.data.classroom import corpora as classroom
 from mgmr_lib.data.corpus import Corpus
 from mgmr_lib.data.download.pinned import SOURCES
+from mgmr_lib.data.download.published import PUBLISHED, published_path
 from mgmr_lib.data.download.sources import fetch, is_ready, prepare_lock
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import absolute
 
 
 def load_corpus(name_or_path: str | Path, family: str | None = None, partial: bool = False) -> Corpus:
-    """A corpus by name ("classroom-mosi", "classroom-mosei", "classroom-sims") or by the path of a data file.
+    """A corpus by name ("classroom-mosi", "classroom-mosi@2", one of published.PUBLISHED) or a data file's path.
 
     family: "mosi", "mosei" or "sims" where the file does not tell it. partial: a file may lack splits and labels. A
     classroom corpus that is not there yet is downloaded and built first (data/README.md). Errors: CourseError for an
     unknown name, a file that cannot be read, a failed download.
     """
-    spec = classroom.SPECS.get(str(name_or_path))
+    spec = classroom.SPECS.get(classroom.recorded_name(str(name_or_path)))
     if spec is not None:
         if family not in (None, spec.family):
             raise CourseError(f"{spec.name} has the layout and labels of {spec.family}: leave --dataset {family} out")
         if not classroom.is_built(spec):
             prepare([spec.name], wait=True, say=lambda text: print(text, file=sys.stderr))
         return classroom.read(spec)
-    path = absolute(name_or_path)
+    path = _place(name_or_path)
     if not path.exists():
         raise CourseError(
-            f"{name_or_path} is neither a file nor one of {', '.join(classroom.SPECS)}: "
+            f"{name_or_path} is neither a file nor one of {', '.join([*classroom.SPECS, *PUBLISHED])}: "
             "give one of these names, or the path of an MMSA pickle such as data/mosi/unaligned_50.pkl"
         )
     from mgmr_lib.data.mmsa.reader import load_mmsa
@@ -38,7 +39,14 @@ def load_corpus(name_or_path: str | Path, family: str | None = None, partial: bo
 
 def absolute_data(name_or_path: str | Path) -> str:
     """What a configuration keeps: a corpus's name as it is, a path absolute, so that it holds from every folder."""
-    return str(name_or_path) if str(name_or_path) in classroom.SPECS else str(absolute(name_or_path))
+    name = classroom.recorded_name(str(name_or_path))
+    return name if name in classroom.SPECS else str(_place(name_or_path))
+
+
+def _place(name_or_path: str | Path) -> Path:
+    """The file of a path, or of the name of a fetched corpus."""
+    path = absolute(name_or_path)
+    return published_path(str(name_or_path)) if str(name_or_path) in PUBLISHED and not path.exists() else path
 
 
 def corpus_name(name_or_path: str | Path) -> str:
@@ -46,8 +54,9 @@ def corpus_name(name_or_path: str | Path) -> str:
 
     A file that is called like a classroom corpus gets "-file" behind it: its records must not replace the course's.
     """
-    if str(name_or_path) in classroom.SPECS:
-        return str(name_or_path)
+    name = classroom.recorded_name(str(name_or_path))
+    if name in classroom.SPECS:
+        return name
     stem = Path(name_or_path).stem
     return f"{stem}-file" if stem in classroom.SPECS else stem
 

@@ -100,12 +100,19 @@ def reconstruction_mask(valid: np.ndarray, keep: np.ndarray) -> np.ndarray:
 
 
 def valid_steps(split: Split) -> dict[str, np.ndarray]:
-    """{modality: (n, L) bool}, L that modality's longest valid length in the split."""
-    return {
-        "text": valid_mask(split.token_lengths),
-        "audio": valid_mask(split.audio.lengths),
-        "vision": valid_mask(split.vision.lengths),
-    }
+    """{modality: (n, L) bool}, L that modality's longest valid length in the split, one at least."""
+    lengths = {"text": split.token_lengths, "audio": split.audio.lengths, "vision": split.vision.lengths}
+    return {m: valid_mask(l, max(1, int(l.max(initial=0)))) for m, l in lengths.items()}
+
+
+def share_gone(split: Split, keep: dict[str, np.ndarray]) -> dict[str, float]:
+    """{modality: share of it that nobody sees under `keep`}, the mean over clips; a clip whose modality was never
+    recorded counts as wholly gone."""
+    shares = {}
+    for m, valid in valid_steps(split).items():
+        seen = (keep[m][:, : valid.shape[1]] & valid[:, : keep[m].shape[1]]).sum(1)
+        shares[m] = float(1 - (seen / valid.sum(1).clip(min=1)).mean())
+    return shares
 
 
 def draw_masks(split: Split, rates, seed: int, epoch: int | None = None, space: str = "evaluation") -> dict:

@@ -8,9 +8,11 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from mgmr_lib.data.batch import MaskedSplit
+from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.data.door import check_labels
+from mgmr_lib.data.missing import draw_masks, share_gone
 from mgmr_lib.evaluation.metrics import aggregate, evaluate
-from mgmr_lib.evaluation.references import Predictor, mean_predictor, text_ridge
+from mgmr_lib.evaluation.references import Predictor, frames_ridge, mean_predictor, text_ridge
 from mgmr_lib.provenance import provenance
 from mgmr_lib.training.identity import fingerprint, first_fingerprint
 from mgmr_lib.training.run import Run
@@ -50,7 +52,8 @@ def missing_rate_records(
 
 
 def references_of(run: Run) -> dict[str, Predictor]:
-    """{name: predictor}: the mean of the training labels, and a ridge on the mean-pooled encodings of the text.
+    """{name: predictor}: the mean of the training labels, and a ridge on the mean-pooled encodings of the text, or on
+    those of voice and face where no text was recorded.
 
     Both know what the network was trained on, no more: on another corpus the mean is that of the run's own training
     labels, and there is no ridge. Nor is there one where the network encodes the text itself.
@@ -65,7 +68,9 @@ def references_of(run: Run) -> dict[str, Predictor]:
         return {} if mean is None else {"mean": mean_predictor(np.array([mean]))}
     references = {"mean": mean_predictor(train.labels)}
     complete = run.complete_text("train")
-    if complete is not None:
+    if not train.recorded("text").any():
+        references["voice and face ridge"] = frames_ridge(train)
+    elif complete is not None:
         references["text ridge"] = text_ridge(complete, train.labels)
     return references
 
@@ -97,10 +102,30 @@ def evaluate_run(
         "training_seed": run.config.seed,
         "config_hash": run.config.hash(),
         "provenance": provenance(),
+        "never_recorded": never_recorded(run, split, rates),
         "records": own,
         "aggregates": aggregate(own),
         "references": {name: {"records": r, "aggregates": aggregate(r)} for name, r in found.items()},
     }
+
+
+def never_recorded(run: Run, split: str, rates: Iterable[float], seed: int = 1) -> dict:
+    """{"clips": {modality: how many have no step of it}, "gone": {rate: share of all three that nobody sees}}; empty
+    where every clip has all three."""
+    part = run.splits[split]
+    clips = {m: int((~part.recorded(m)).sum()) for m in MODALITIES}
+    if not any(clips.values()):
+        return {}
+    gone = {r: np.mean(list(share_gone(part, draw_masks(part, r, seed)).values())) for r in rates}
+    return {"clips": clips, "of": len(part), "gone": {f"{r:g}": round(float(g), 4) for r, g in gone.items()}}
+
+
+def _print_never_recorded(result: dict) -> None:
+    found = result.get("never_recorded")
+    if found:
+        clips = ", ".join(f"{m} in {n}" for m, n in found["clips"].items() if n)
+        gone = ", ".join(f"{g:.0%} at rate {r}" for r, g in found["gone"].items())
+        print(f"never recorded, so missing at every rate: {clips} of {found['of']} clips; gone in all: {gone}")
 
 
 def table(result: dict) -> pd.DataFrame:
@@ -122,6 +147,7 @@ def print_table(result: dict) -> None:
         "seeds"
     )
     print(frame.round(3).to_string())
+    _print_never_recorded(result)
 
 
 def side_by_side(results: list[dict]) -> pd.DataFrame:
@@ -145,3 +171,4 @@ def print_side_by_side(results: list[dict]) -> None:
     seeds = len({r["seed"] for r in first["records"]})
     print(f"{names} on {first['data']}, {first['split']} split, protocol {first['protocol']}, {seeds} mask seeds")
     print(side_by_side(results).round(3).to_string())
+    _print_never_recorded(first)

@@ -1,24 +1,30 @@
 """What a network must beat: the mean of the training labels, and a ridge regression on the mean of the text's
-encodings."""
+encodings, or of voice and face where there are no words."""
 
 from collections.abc import Callable
 
 import numpy as np
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mgmr_lib.data.batch import MaskedSplit
-from mgmr_lib.data.corpus import Ragged
+from mgmr_lib.data.corpus import Ragged, Split
+from mgmr_lib.data.missing import draw_masks, valid_mask
 
 Predictor = Callable[[MaskedSplit], np.ndarray]  # a split under its masks -> (n,) predictions
 ALPHAS = np.logspace(-1, 5, 25)
 
 
 def mean_pool(features: Ragged) -> np.ndarray:
-    """The average of each clip's steps: (n, d) float64."""
-    starts = np.concatenate([[0], np.cumsum(features.lengths)[:-1]])
-    return np.add.reduceat(features.values.astype(np.float64), starts) / features.lengths[:, None]
+    """The average of each clip's steps: (n, d) float64; zero where a clip has none."""
+    found, some = np.zeros((len(features), features.dim)), features.lengths > 0
+    if some.any():  # reduceat knows no empty sums
+        starts = (np.cumsum(features.lengths) - features.lengths)[some]
+        sums = np.add.reduceat(features.values.astype(np.float64), starts)
+        found[some] = sums / features.lengths[some, None]
+    return found
 
 
 def mean_predictor(train_labels: np.ndarray) -> Predictor:
@@ -42,3 +48,23 @@ def text_ridge(complete_train_text: Ragged, train_labels: np.ndarray) -> Predict
         return model.predict(mean_pool(masked.masked_text))
 
     return predictor
+
+
+def seen_means(masked: MaskedSplit) -> np.ndarray:
+    """The average of each clip's kept frames of voice and face: (n, d_a + d_v), NaN where none was kept."""
+    parts = []
+    for m in ("audio", "vision"):
+        frames = getattr(masked.split, m)
+        valid = valid_mask(frames.lengths, masked.keep[m].shape[1])
+        kept = (masked.keep[m] & valid).sum(1)
+        means = mean_pool(Ragged(frames.values[masked.keep[m][valid]], kept, frames.max_length))
+        parts.append(np.where(kept[:, None] > 0, means, np.nan))
+    return np.concatenate(parts, axis=1)
+
+
+def frames_ridge(train: Split) -> Predictor:
+    """Ridge on the clip means of voice and face, complete in training. What is missing is the mean of the training
+    clips that have it."""
+    model = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), RidgeCV(ALPHAS))
+    model.fit(seen_means(MaskedSplit(train, draw_masks(train, 0.0, 0))), train.labels)
+    return lambda masked: model.predict(seen_means(masked))

@@ -81,8 +81,8 @@ def random_batch(
         valid = torch.ones(batch, length, dtype=torch.bool)
         return ModalityBatch(target * keep[..., None], target, valid, keep)
 
-    parts = {m: part(n, w) for m, n, w in zip(("text", "audio", "vision"), steps, widths, strict=True)}
-    return Batch(tuple(str(i) for i in range(batch)), torch.randn(batch, generator=g), **parts)
+    text, audio, vision = (part(n, w) for n, w in zip(steps, widths, strict=True))
+    return Batch(tuple(str(i) for i in range(batch)), torch.randn(batch, generator=g), text, audio, vision)
 
 
 def forward(model: nn.Module, batch: Batch) -> None:

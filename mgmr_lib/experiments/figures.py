@@ -10,16 +10,16 @@ import seaborn as sns
 from mgmr_lib.evaluation.plots import LABELS
 from mgmr_lib.evaluation.statistics import t_interval
 from mgmr_lib.experiments.ledger import by_name, curves, paired, summary
-from mgmr_lib.experiments.plan import ABLATIONS, BASELINES, READINGS, TWO, VARIANTS
+from mgmr_lib.experiments.plan import ABLATIONS, BASELINES, READINGS, REFERENCES, TWO, VARIANTS
 
-SHOWN_CURVES = (*TWO, "tfr", "late_lstm", "concat", "fc_t", "text_ridge", "mean")
+SHOWN_CURVES = (*TWO, "tfr", "late_lstm", "concat", "fc_t", "text_ridge", "frames_ridge", "mean")
 F1 = {"mosi": "f1_non0", "mosei": "f1_non0", "sims": "f1"}
 
 
 def colour(name: str) -> tuple:
     """A network's colour, the same in every figure; references are grey."""
     name = VARIANTS[name].model if name in VARIANTS else name
-    order = (*TWO, *BASELINES, "text_ridge", "mean")
+    order = (*TWO, *BASELINES, "text_ridge", "mean", "frames_ridge")
     bright, dark = sns.color_palette("colorblind", 10), sns.color_palette("dark", 10)
     palette = [
         *bright[:7],
@@ -28,7 +28,7 @@ def colour(name: str) -> tuple:
         dark[2],
         dark[4],
     ]  # the eighth bright one is grey, which references have
-    return (0.45, 0.45, 0.45) if name in ("mean", "text_ridge") else palette[order.index(name)]
+    return (0.45, 0.45, 0.45) if name in REFERENCES else palette[order.index(name)]
 
 
 def band(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -49,7 +49,7 @@ def curve_figure(
     for ax, metric in zip(axes, metrics, strict=True):
         for name in [n for n in names if n in set(frame["name"])]:
             part = frame[frame["name"] == name]
-            line, dashed = band(part, metric), name in ("mean", "text_ridge")
+            line, dashed = band(part, metric), name in REFERENCES
             ax.plot(
                 line.index,
                 line["mean"],
@@ -73,7 +73,7 @@ def curve_figure(
 
 def area_figure(records: Iterable[dict], title: str) -> matplotlib.figure.Figure:
     """AUILC of MAE and correlation, one line a network with its interval, best at the top."""
-    frame = summary([r for r in records if r["name"] in (*TWO, *BASELINES, "mean", "text_ridge")])
+    frame = summary([r for r in records if r["name"] in (*TWO, *BASELINES, *REFERENCES)])
     frame = frame.sort_values("auilc mae", ascending=False)
     figure = matplotlib.figure.Figure(figsize=(9, 0.32 * len(frame) + 1.4), layout="constrained", dpi=120)
     for ax, metric in zip(figure.subplots(1, 2, sharey=True), ("mae", "corr"), strict=True):

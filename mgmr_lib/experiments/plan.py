@@ -68,6 +68,11 @@ VARIANTS = {
 }
 BASELINES = ("fc_t", "fc_a", "fc_v", "concat", "early_lstm", "late_lstm", "tfn", "lmf", "mult", "tfr")
 TWO = ("mgmr", "mfmb")
+REFERENCES = {
+    "mean": "mean of the training labels",
+    "text_ridge": "text ridge",
+    "frames_ridge": "voice and face ridge",  # where no text was recorded
+}
 ABLATIONS = {
     "mgmr": ("mgmr_no_s1", "mgmr_no_s2", "mgmr_no_recon"),
     "mfmb": ("mfmb_no_f1", "mfmb_no_f2", "mfmb_no_recon"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from mgmr_lib.data.classroom.corpora import SPECS
+from mgmr_lib.data.classroom.corpora import SPECS, exact_name
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments.ledger import read_record
@@ -43,7 +43,7 @@ def repeat(record: dict, folder: Path, quiet: bool = True, data: str | None = No
     The corpus must be the one that the record saw.
     """
     config = read_config(record["config"], "the record")
-    corpus = load_corpus(data or config.data, record["dataset"] if config.data not in SPECS else None)
+    corpus = load_corpus(data or exact_name(config.data), record["dataset"] if config.data not in SPECS else None)
     if record["fingerprint"] not in (fingerprint(corpus, config.text_encoder), first_fingerprint(corpus)):
         raise CourseError(
             f"{data or config.data} is not the data of this record: its clips, labels, words or features differ"

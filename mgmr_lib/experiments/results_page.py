@@ -5,7 +5,7 @@ from pathlib import Path
 from mgmr_lib import markdown
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments.ledger import by_name, paired, provenance_line, read_ledger, summary
-from mgmr_lib.experiments.plan import TWO
+from mgmr_lib.experiments.plan import REFERENCES, TWO
 from mgmr_lib.experiments.verdicts import NOT_TOLD_APART, interval_text, verdict
 from mgmr_lib.paths import REPOSITORY
 
@@ -24,6 +24,7 @@ SHOWN = (
     "fc_a",
     "fc_v",
     "text_ridge",
+    "frames_ridge",
     "mean",
 )
 RIVALS = ("concat", "late_lstm", "fc_t")
@@ -39,7 +40,7 @@ def headline_table(records: list[dict]) -> str:
     frame = summary(records, SHOWN).sort_values("auilc mae")
     keys = ("complete mae", "complete corr", "auilc mae", "auilc corr")
     rows = [
-        (row["label"], "none" if name in ("text_ridge", "mean") else int(row["seeds"]), *(_cell(row, k) for k in keys))
+        (row["label"], "none" if name in REFERENCES else int(row["seeds"]), *(_cell(row, k) for k in keys))
         for name, row in frame.iterrows()
     ]
     return markdown.table(

@@ -15,9 +15,9 @@ from mgmr_lib.data.encoding_memo import EncodingMemo
 from mgmr_lib.data.text import TextEncoder, load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.evaluation.missing_rates import missing_rate_records
-from mgmr_lib.evaluation.references import mean_predictor, text_ridge
+from mgmr_lib.evaluation.references import frames_ridge, mean_predictor, text_ridge
 from mgmr_lib.experiments.ledger import read_in_place, write_record
-from mgmr_lib.experiments.plan import Job
+from mgmr_lib.experiments.plan import REFERENCES, Job
 from mgmr_lib.experiments.records import corpus_key, record_path
 from mgmr_lib.files import cannot_write, read_json
 from mgmr_lib.provenance import provenance
@@ -29,7 +29,6 @@ from mgmr_lib.training.run import Run, train_run
 from mgmr_lib.training.setup import prepare
 
 RATES = tuple(round(i / 10, 1) for i in range(11))
-REFERENCES = {"mean": "mean of the training labels", "text_ridge": "text ridge"}
 
 
 @dataclass(frozen=True)
@@ -230,19 +229,22 @@ def _six_digits(value: float) -> float | None:
 
 
 def record_references(sweep: Sweep, config: TrainConfig, encoder: TextEncoder | None = None) -> None:
-    """The mean predictor and the text ridge on the same clips and masks, unless they are recorded.
+    """The mean predictor and the text ridge (without words: that on voice and face) on the same clips and masks,
+    unless they are recorded.
 
     No training, one record each, seed 0. config: a run's, for its profile, its text encoder and its max_clips; encoder:
     that text encoder, if it is loaded already.
     """
     facts = {"text_encoder": config.text_encoder, "max_clips": config.max_clips}
-    heads = {name: _head(sweep, "B", config.profile, name, 0) for name in REFERENCES}
+    ridge = "text_ridge" if sweep.corpus["train"].recorded("text").any() else "frames_ridge"
+    heads = {name: _head(sweep, "B", config.profile, name, 0) for name in ("mean", ridge)}
     if all(_recorded_reference(sweep, head, facts) for head in heads.values()):
         return
     setup = prepare(replace(config, encoder_lr=0.0, shuffle_labels=False), sweep.corpus, encoder)
-    labels, complete = setup.splits["train"].labels, setup.complete_text("train")
+    train, complete = setup.splits["train"], setup.complete_text("train")
     assert complete is not None  # the encoder is frozen
-    predictors = {"mean": mean_predictor(labels), "text_ridge": text_ridge(complete, labels)}
+    fitted = frames_ridge(train) if ridge == "frames_ridge" else text_ridge(complete, train.labels)
+    predictors = {"mean": mean_predictor(train.labels), ridge: fitted}
 
     def masked(rate: float, seed: int):
         return setup.masked("test", rate, seed)

@@ -59,7 +59,7 @@ class Table:
 
 def tables_of(experiment: str, family: str) -> list[Table]:
     """The tables of an experiment for a corpus of this family."""
-    everyone = ("mean", "text_ridge", *BASELINES, *TWO)
+    everyone = ("mean", "text_ridge", "frames_ridge", *BASELINES, *TWO)
     if experiment == "curve":
         return []
     if experiment == "table":

@@ -5,13 +5,14 @@ sequence, or brings in those of another one, a pair of Mamba blocks does.
 """
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from mgmr_lib.ssm import BiMamba, MambaBlock, flip_valid
+from mgmr_lib.ssm import BiMamba, flip_valid, make_block
 from mgmr_lib.ssm.padding import checked_mask, right_padded, zeroed
 
 
@@ -67,9 +68,9 @@ class Attention(nn.Module):
 class Scan(nn.Module):
     """BiMamba in the place of self-attention: same arguments, same shapes."""
 
-    def __init__(self, d: int, **options):
+    def __init__(self, d: int, layer: str = "selective", **options):
         super().__init__()
-        self.mamba = BiMamba(d, **options)
+        self.mamba = BiMamba(d, block=functools.partial(make_block, layer), **options)
 
     def forward(self, x: Tensor, valid: Tensor, first: int | None = None) -> Tensor:
         """x (b,l,d), valid (b,l) -> (b,l,d), or (b,first,d)."""
@@ -85,10 +86,10 @@ class CrossScan(nn.Module):
     averaged.
     """
 
-    def __init__(self, d: int, **options):
+    def __init__(self, d: int, layer: str = "selective", **options):
         super().__init__()
-        self.ahead = MambaBlock(d, **options)
-        self.back = MambaBlock(d, **options)
+        self.ahead = make_block(layer, d, **options)
+        self.back = make_block(layer, d, **options)
 
     def forward(
         self, x: Tensor, valid: Tensor, memory: Tensor, memory_valid: Tensor, first: int | None = None
@@ -101,7 +102,7 @@ class CrossScan(nn.Module):
         return 0.5 * (ahead + back)[:, :first]
 
     @staticmethod
-    def _read(block: MambaBlock, x: Tensor, valid: Tensor, memory: Tensor, memory_valid: Tensor) -> Tensor:
+    def _read(block: nn.Module, x: Tensor, valid: Tensor, memory: Tensor, memory_valid: Tensor) -> Tensor:
         joined, mask, place = join(memory, memory_valid, x, valid)
         return zeroed(take(block(joined, mask), place), valid)
 
@@ -126,7 +127,8 @@ def join(first: Tensor, first_valid: Tensor, then: Tensor, then_valid: Tensor) -
 
 @dataclass(frozen=True)
 class Mixing:
-    """What mixes steps: attention with so many heads, or Mamba blocks of these sizes (see ssm/blocks.py)."""
+    """What mixes steps: attention with so many heads, or Mamba blocks of this generation and these sizes (see
+    ssm/generations.py)."""
 
     encoder: str = "transformer"
     heads: int = 4
@@ -134,6 +136,7 @@ class Mixing:
     d_state: int = 16
     expand: int = 2
     d_conv: int = 4
+    layer: str = "selective"
 
     @classmethod
     def of(cls, config) -> "Mixing":
@@ -152,7 +155,7 @@ class Mixing:
         return Attention(d, self.heads, causal, self.head_width)
 
     def _scan(self) -> dict:
-        return {"d_state": self.d_state, "expand": self.expand, "d_conv": self.d_conv}
+        return {"layer": self.layer, "d_state": self.d_state, "expand": self.expand, "d_conv": self.d_conv}
 
 
 def feed_forward(d: int, hidden: int, d_out: int | None = None, dropout: float = 0.0) -> nn.Sequential:

@@ -25,7 +25,18 @@ class Sequence(ModalityBatch):
 
     x: (b, l, d_m), standardised, zero where missing or padded (text keeps its [UNK] encodings where missing);
     target: (b, l, d_m), the complete one; valid, keep: (b, l) bool.
+    recorded: (b,) bool, False where a clip never had this modality (None: all had it). Such a clip has one step to
+    stand for it, valid, zero and never kept: networks see what they see of a modality that was lost whole, no mean,
+    maximum or softmax runs over nothing, and there is nothing to reconstruct.
     """
+
+    recorded: Tensor | None = None
+
+    @property
+    def missing(self) -> Tensor:
+        """(b, l) bool: it was there, but nothing of it was seen: what a reconstruction is to guess."""
+        lost = self.valid & ~self.keep
+        return lost if self.recorded is None else lost & self.recorded[:, None]
 
 
 def pool_frames(frames: Tensor, mask: Tensor, factor: int) -> tuple[Tensor, Tensor]:
@@ -85,9 +96,12 @@ class Inputs(nn.Module):
     def fit(self, modality: str, values) -> None:
         """Take mean and standard deviation from values (frames, d_m), whatever their unit.
 
-        A channel that never changes teaches nothing: it gets the largest scale, so that it stays zero whatever comes.
+        A channel that never changes teaches nothing: it gets the largest scale, so that it stays zero whatever comes;
+        so does every channel of a modality that no training clip has.
         """
         largest = torch.finfo(torch.float32).max
+        if len(values) == 0:
+            values = np.zeros((1, self.dims[modality]), np.float32)
         flat = torch.from_numpy(flat_channels(np.asarray(values)))
         values = torch.as_tensor(values, dtype=torch.float64)
         scale = values.std(0, unbiased=False)
@@ -107,7 +121,8 @@ class Inputs(nn.Module):
         """A single modality, for a network that looks at nothing else."""
         part = batch[modality]
         part = replace(part, valid=checked_mask(part.valid, part.x))
-        return self._text(part) if modality == "text" else self._frames(modality, part)
+        found = self._text(part) if modality == "text" else self._frames(modality, part)
+        return _with_stand_in(found)
 
     def _text(self, part: ModalityBatch) -> Sequence:
         x, target = part.x, part.target
@@ -141,3 +156,10 @@ class Network(nn.Module):
     """What the registry builds: a module Batch -> Output (models/output.py) with this door before everything else."""
 
     inputs: Inputs
+
+
+def _with_stand_in(s: Sequence) -> Sequence:
+    """The same, with a first step in clips that have none (`Sequence.recorded`)."""
+    recorded = s.valid.any(1)
+    first = torch.arange(s.valid.shape[1], device=s.valid.device) == 0
+    return replace(s, valid=s.valid | first & ~recorded[:, None], recorded=recorded)

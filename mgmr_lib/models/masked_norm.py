@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
+from mgmr_lib.ssm.padding import zeroed
+
 
 class MaskedBatchNorm(nn.Module):
     """BatchNorm over the valid rows of (..., d): padding enters no statistic and stays zero.
@@ -26,8 +28,13 @@ class MaskedBatchNorm(nn.Module):
 
     def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """x (..., d), valid (...) bool or None for all -> (..., d), zero where not valid."""
-        rows = x.reshape(-1, x.shape[-1]) if valid is None else x[valid]
+        if self.training and valid is not None:
+            return x.new_zeros(x.shape).masked_scatter(valid[..., None], self._normalised(x[valid]))
+        # In evaluation no row matters to another one, so that an exported program needs no count of the valid ones.
+        rows = zeroed(x, valid).reshape(-1, x.shape[-1])
+        return zeroed(self._normalised(rows).view_as(x), valid)
+
+    def _normalised(self, rows: Tensor) -> Tensor:
         fresh = self.training and len(rows) > 1
         args = self.running_mean, self.running_var, self.weight, self.bias, fresh, self.momentum, self.eps
-        rows = batch_norm(rows, *args)
-        return rows.view_as(x) if valid is None else x.new_zeros(x.shape).masked_scatter(valid[..., None], rows)
+        return batch_norm(rows, *args)

@@ -18,6 +18,7 @@ and where channels come in heads (Dao and Gu 2024):
 
 from mgmr_lib.ssm.blocks import BiMamba, MambaBlock
 from mgmr_lib.ssm.engines.backends import available_backends
+from mgmr_lib.ssm.generations import GENERATIONS, make_block
 from mgmr_lib.ssm.mamba2 import Mamba2Block
 from mgmr_lib.ssm.mamba3 import Mamba3Block, mamba3_scan
 from mgmr_lib.ssm.padding import flip_valid, zero_padding
@@ -26,6 +27,7 @@ from mgmr_lib.ssm.simplified import MambaLayer, SimplifiedMambaLayer
 from mgmr_lib.ssm.ssd import ssd_masked, ssd_reference, ssd_scan, ssd_step
 
 __all__ = [
+    "GENERATIONS",
     "BiMamba",
     "Mamba2Block",
     "Mamba3Block",
@@ -34,6 +36,7 @@ __all__ = [
     "SimplifiedMambaLayer",
     "available_backends",
     "flip_valid",
+    "make_block",
     "mamba3_scan",
     "selective_scan",
     "selective_scan_step",

@@ -2,6 +2,7 @@
 package."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -167,21 +168,25 @@ class MambaBlock(DecayOwner):
 class BiMamba(nn.Module):
     """Two Mamba blocks, one in each direction of time, averaged (MGMR-Net, "the bi-directional output for modality m").
 
-    Takes the arguments of `MambaBlock`, or of another block with its methods. Only the valid part of a sequence is
-    reversed, so padding stays behind the clip's end. shares_A_of: another BiMamba, whose two state matrices this one
-    uses.
+    Takes the arguments of `MambaBlock`, or of what `block` makes. Only the valid part of a sequence is reversed, so
+    padding stays behind the clip's end. shares_A_of: another BiMamba, whose two state matrices this one uses.
     """
 
     def __init__(
-        self, d_model: int, *args, shares_A_of: "BiMamba | None" = None, block: type[nn.Module] = MambaBlock, **kwargs
+        self,
+        d_model: int,
+        *args,
+        shares_A_of: "BiMamba | None" = None,
+        block: Callable[..., nn.Module] = MambaBlock,
+        **kwargs,
     ):
         super().__init__()
         ahead: dict[str, Any] = {}
         back: dict[str, Any] = {}
         if shares_A_of is not None:
             ahead, back = {"shares_A_of": shares_A_of.ahead}, {"shares_A_of": shares_A_of.back}
-        self.ahead = block(d_model, *args, **kwargs, **ahead)
-        self.back = block(d_model, *args, **kwargs, **back)
+        self.ahead: nn.Module = block(d_model, *args, **kwargs, **ahead)
+        self.back: nn.Module = block(d_model, *args, **kwargs, **back)
 
     def forward(self, x: Tensor, valid: Tensor | None = None, partner: Tensor | None = None) -> Tensor:
         """x (b,l,d), valid (b,l) bool, partner (b,l,d) where built with partner=True -> (b,l,d)."""

@@ -71,8 +71,8 @@ def mamba3_scan(
     valid, dtype = checked_mask(valid, x), x.dtype
     wide = torch.promote_types(dtype, torch.float32)
     with torch.autocast(x.device.type, enabled=False):
-        sequences = {k: None if t is None or k == "D" else zeroed(t.to(wide), valid) for k, t in given.items()}
-        x, dt, A, B, C, trapezoid, angle, _, z = sequences.values()
+        x, dt, A, B, C, trapezoid, angle = (zeroed(t.to(wide), valid) for t in (x, dt, A, B, C, trapezoid, angle))
+        z = None if z is None else zeroed(z.to(wide), valid)
         start = _start(x, B, angle) if initial_state is None else initial_state
         theta = angle_sums(angle * dt[..., None], start.angle)
         same_step = (B * C).sum(-1)

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mgmr_lib.ssm.blocks import MambaBlock, check_sequence, flagged, inverse_softplus
+from mgmr_lib.ssm.blocks import check_sequence, flagged, inverse_softplus
+from mgmr_lib.ssm.generations import GENERATIONS, make_block
 from mgmr_lib.ssm.padding import checked_mask, zero_padding, zeroed
 from mgmr_lib.ssm.scan import selective_scan, selective_scan_step
 
@@ -71,9 +72,9 @@ class SimplifiedMambaLayer(nn.Module):
 class MambaLayer(nn.Module):
     """One layer of a stack: x + dropout(mixer(norm(x))), (b,l,d) -> (b,l,d).
 
-    layer: "selective" (a MambaBlock, our default) or "simplified" (the paper's literal equations). norm: "layer" or
-    "rms". Further keyword arguments go to the mixer. With "simplified", d_state, d_conv and expand have no meaning and
-    are not used.
+    layer: "selective" (a MambaBlock, our default), "mamba2", "mamba3" or "simplified" (the paper's literal equations).
+    norm: "layer" or "rms". Further keyword arguments go to the mixer. With "simplified", d_state, d_conv and expand
+    have no meaning and are not used, and with "mamba3" d_conv.
     """
 
     def __init__(
@@ -92,13 +93,13 @@ class MambaLayer(nn.Module):
         if norm not in norms:
             raise ValueError(f'norm must be "layer" or "rms", but is {norm!r}')
         self.norm = norms[norm](d_model)
-        self.mixer: MambaBlock | SimplifiedMambaLayer
-        if layer == "selective":
-            self.mixer = MambaBlock(d_model, d_state, d_conv, expand, **mixer)
+        self.mixer: nn.Module
+        if layer in GENERATIONS:
+            self.mixer = make_block(layer, d_model, d_state, d_conv, expand, **mixer)
         elif layer == "simplified":
             self.mixer = SimplifiedMambaLayer(d_model, **mixer)
         else:
-            raise ValueError(f'layer must be "selective" or "simplified", but is {layer!r}')
+            raise ValueError(f"layer must be one of {', '.join(GENERATIONS)} or simplified, but is {layer!r}")
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, valid: Tensor | None = None, partner: Tensor | None = None) -> Tensor:

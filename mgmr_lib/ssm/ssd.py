@@ -186,15 +186,25 @@ def _checked(x, dt, A, B, C, D, z, dt_bias, dt_softplus, state, valid, dtype=tor
 
 def _in_one_dtype(named: dict, dt_softplus: bool, valid: Tensor | None, dtype: torch.dtype) -> _Arguments:
     x = named["x"]
-    t = {name: None if value is None else value.to(dtype) for name, value in named.items()}
-    dt = t["dt"] if t["dt_bias"] is None else t["dt"] + t["dt_bias"]
+    t = {name: value.to(dtype) for name, value in named.items() if value is not None}
+    dt = t["dt"] + t["dt_bias"] if "dt_bias" in t else t["dt"]
     dt = zeroed(dt, valid)  # before softplus too: its slope at NaN would reach dt_bias
     dt = zeroed(F.softplus(dt), valid) if dt_softplus else dt
-    sequences = {name: None if t[name] is None else zeroed(t[name], valid) for name in ("x", "B", "C", "z")}
-    D = t["D"] if t["D"] is None or t["D"].dim() == 2 else t["D"][:, None].expand(x.shape[2:])
     b, _, h, p = x.shape
-    state = x.new_zeros(b, h, p, named["B"].shape[3], dtype=dtype) if t["initial_state"] is None else t["initial_state"]
-    return _Arguments(dt=dt, A=t["A"], D=D, state=state.mT, valid=valid, dtype=x.dtype, **sequences)
+    state = t["initial_state"] if "initial_state" in t else x.new_zeros(b, h, p, t["B"].shape[3], dtype=dtype)
+    D = t.get("D")
+    return _Arguments(
+        x=zeroed(t["x"], valid),
+        dt=dt,
+        A=t["A"],
+        B=zeroed(t["B"], valid),
+        C=zeroed(t["C"], valid),
+        D=D if D is None or D.dim() == 2 else D[:, None].expand(x.shape[2:]),
+        z=zeroed(t["z"], valid) if "z" in t else None,
+        state=state.mT,
+        valid=valid,
+        dtype=x.dtype,
+    )
 
 
 def _check_tensors(named: dict) -> None:

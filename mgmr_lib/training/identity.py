@@ -4,7 +4,6 @@ Neither depends on a file's name or place. A setting that is added later, with a
 leaves the identity of older runs as it was.
 """
 
-import dataclasses
 import hashlib
 import json
 import weakref
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mgmr_lib.data.classroom.corpora import SPECS, VERSION
+from mgmr_lib.data.classroom.corpora import SPECS
 from mgmr_lib.data.corpus import Corpus, Split
 from mgmr_lib.data.door import STORED
 from mgmr_lib.data.missing import valid_mask
@@ -43,7 +42,7 @@ def _fingerprint(corpus: Corpus, stored: bool) -> str:
     digest = hashlib.sha256()
     spec = SPECS.get(corpus.name)
     if spec is not None:
-        digest.update(json.dumps({"version": VERSION, **dataclasses.asdict(spec)}, sort_keys=True).encode())
+        digest.update(json.dumps(spec.made_from(), sort_keys=True).encode())
     for name, split in sorted(corpus.splits.items()):
         for part in _parts(split, spec is None, stored):
             digest.update(f"{name} {part.nbytes} ".encode())

@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 
 from mgmr_lib.data.batch import MaskedSplit
-from mgmr_lib.data.classroom.corpora import SPECS
+from mgmr_lib.data.classroom.corpora import SPECS, exact_name
 from mgmr_lib.data.corpus import LABEL_RANGES, Corpus
 from mgmr_lib.data.door import check_meets, check_trainable, text_view
 from mgmr_lib.data.load import load_corpus
@@ -214,7 +214,7 @@ def corpus_of(folder: Path, about: dict, config: TrainConfig, data: str | None =
     if data is not None:
         return _in_family(load_corpus(data, partial=True), about["corpus"]["family"])
     if config.data in SPECS:
-        return load_corpus(config.data)
+        return load_corpus(exact_name(config.data))
     path = Path(about["corpus"].get("source") or config.data).expanduser()
     if not path.exists():
         raise CourseError(

@@ -11,7 +11,7 @@ from importlib import metadata
 import pytest
 import torch
 
-from mgmr_lib.bench import add_arguments, command, layers, main, measure, peers, report, settings, suites
+from mgmr_lib.bench import add_arguments, command, layers, main, measure, peers, report, settings, ssd, suites
 from mgmr_lib.cli import main as cli
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import cache_dir
@@ -25,6 +25,7 @@ TINY = settings.Settings(
     layer_batch=1,
     layer_width=8,
     cuda_shape=(1, 8, 4, 2),
+    ssd_shapes=((1, 70, 2, 4, 3),),
     rounds=2,
     patience_s=5.0,
 )
@@ -52,6 +53,10 @@ def test_files_hold_every_measurement_with_its_provenance(folder):
             assert {(shape, "forward", name), (shape, "forward+backward", name)} <= measured
     assert all(r["median_s"] >= r["min_s"] > 0 and r["rounds"] >= 1 for r in result["scan"] + result["layers"])
     assert all(r["error"] < 1e-5 for r in result["scan"])
+    for name in ("ours, ssd_scan", "ours, selective_scan", "transformers, Mamba-2"):
+        mine = [r for r in result["ssd"] if r["name"] == name]
+        assert {r["pass"] for r in mine} == {"forward", "forward+backward"}
+        assert all(r["error"] < 1e-5 and r["tensors"] > 1 and r["median_s"] > 0 for r in mine)
     assert {r["length"] for r in result["layers"]} == {4, 8}
     assert sorted(p.name for p in folder.iterdir()) == ["bench.json", "bench.png"]
     assert (folder / "bench.png").read_bytes().startswith(b"\x89PNG")
@@ -62,7 +67,7 @@ def test_the_text_names_what_was_not_measured_and_why(folder):
     result["missing_peers"] = {"a peer": "the file is not there"}
     text = report.text(result)
     assert "not measured: a peer: the file is not there" in text
-    for name in ("ours, chunked", "Bi-Mamba", "attention, written out", "GB/s"):
+    for name in ("ours, chunked", "ours, ssd_scan", "Bi-Mamba", "attention, written out", "GB/s"):
         assert name in text
 
 
@@ -160,6 +165,16 @@ def test_peers_that_need_no_download_compute_our_scan():
     for name, scan in found.items():
         for got, expected in zip(gradients(scan), truth, strict=True):
             assert worst_error(got, expected) < 1e-5, name
+
+
+def test_every_contender_computes_one_ssd_scan():
+    inputs = ssd.arguments((2, 70, 3, 4, 5))
+    found, _ = ssd.load(offline=True)
+    weights = torch.randn(2, 70, 3, 4)
+    truth = torch.autograd.grad((ssd.ours_selective(*inputs) * weights).sum(), inputs)
+    for name, scan in found.items():
+        for got, expected in zip(torch.autograd.grad((scan(*inputs) * weights).sum(), inputs), truth, strict=True):
+            assert worst_error(got, expected) < 1e-4, name
 
 
 def test_a_peer_that_is_not_there_is_said_not_fatal(monkeypatch, tmp_path):

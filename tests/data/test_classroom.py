@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mgmr_lib.data.classroom import corpora as classroom
-from mgmr_lib.data.classroom.corpora import SPECS, build, corpus_path, features, is_built, read
+from mgmr_lib.data.classroom.corpora import SECOND, SPECS, build, corpus_path, features, is_built, read
 from mgmr_lib.data.classroom.ratings import GROUPED_SETS, SETS, clean, normalised, read_lexicon, read_set, word_valence
 from mgmr_lib.data.classroom.splits import draw_splits
 from mgmr_lib.data.corpus import SPLITS
@@ -77,7 +77,7 @@ def test_splits_have_the_papers_sizes_and_share_no_text_speaker_or_source(name):
     assert len({normalised(c.sentence.text) for c in clips}) == len({(c.video, c.number) for c in clips}) == len(clips)
     for key in (lambda c: c.video, lambda c: c.sentence.group):
         seen = [{key(c) for c in splits[split]} - {None} for split in SPLITS]
-        assert all(seen) or name == "classroom-mosi"
+        assert all(seen) or name.startswith("classroom-mosi")
         assert not (seen[0] & seen[1] or seen[0] & seen[2] or seen[1] & seen[2])
     by_video = {}
     for clip in clips:
@@ -373,3 +373,38 @@ def test_prepare_builds_once_and_keeps_a_ready_corpus(own_folder, monkeypatch, c
     assert corpus_path(SMALL.name).is_file() and "simulated" in capsys.readouterr().out
     monkeypatch.setattr(classroom, "build", lambda *a, **k: pytest.fail("built twice"))
     assert run("prepare", "--corpus", SMALL.name) == 0
+
+
+def test_editions_by_name(monkeypatch):
+    assert classroom.recorded_name("classroom-mosi") == classroom.recorded_name("classroom-mosi@1") == "classroom-mosi"
+    assert (
+        classroom.recorded_name("classroom-mosi@2") == "classroom-mosi@2" != classroom.recorded_name("classroom-mosi@3")
+    )
+    monkeypatch.setattr(classroom, "EDITION", 2)
+    assert classroom.recorded_name("classroom-mosi") == "classroom-mosi@2"
+    assert classroom.recorded_name(classroom.exact_name("classroom-mosi")) == "classroom-mosi"  # what old records mean
+    assert classroom.recorded_name("classroom-sims") == "classroom-sims"  # it has one edition
+
+
+def test_the_second_edition_changes_voice_and_face_alone(own_folder):
+    second = replace(SMALL, name="classroom-small@2", **SECOND | {"faceless": 0.4})
+    one, other = (read(spec) for spec in (SMALL, second) if build(spec, progress=False))
+    for name in SPLITS:
+        a, b = one[name], other[name]
+        assert a.ids == b.ids and a.raw_text == b.raw_text and (a.labels == b.labels).all()
+        assert (a.audio.lengths == b.audio.lengths).all() and not np.allclose(a.audio.values, b.audio.values)
+        faces = b.recorded("vision")
+        assert not faces.all() and (a.vision.lengths[faces] == b.vision.lengths[faces]).all()
+
+
+def test_a_gesture_adds_no_level():
+    manner = SECOND["voice"]
+    for seconds in (1.0, 5.0, 30.0):
+        time = (np.arange(int(seconds * 12.5)) + 0.5) / 12.5
+        course = features._gestures(manner, seconds, time, np.random.default_rng(0))
+        assert abs(course.mean()) < 1e-12 and course.std() > 0.1
+
+
+def test_the_first_edition_is_named_as_it_always_was():
+    assert SPECS["classroom-mosi"].made_from().keys().isdisjoint({"voice", "face", "faceless"})
+    assert SPECS["classroom-mosi@2"].made_from()["faceless"] == SECOND["faceless"]

@@ -5,6 +5,7 @@ import os
 import pickle
 import zipfile
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -173,7 +174,6 @@ def test_folders_of_arrays_and_npz(tmp_path):
 
 
 def test_hdf5_with_a_choice_of_labels_and_no_text(tmp_path):
-    h5py = pytest.importorskip("h5py", reason="HDF5 is read where h5py is installed")
     folder, rng, truth = tmp_path / "dump", np.random.default_rng(0), {}
     folder.mkdir()
     for split, n in (("train", 12), ("valid", 6), ("test", 7)):

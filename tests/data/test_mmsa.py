@@ -162,8 +162,8 @@ def test_aligned_files_end_a_clip_at_its_last_nonzero_frame(tmp_path):
     vision[3] = 0
     vision[3, :3, 1], vision[3, 2] = 1.0, -np.inf  # a frame that is all -inf becomes zero first
     corpus = load_mmsa(write(tmp_path, data))
-    assert corpus["train"].vision.lengths[:4].tolist() == [1, 5, 11, 2]
-    assert (corpus["train"].vision[0] == 0).all() and corpus.repaired == {"train/vision": 4}
+    assert corpus["train"].vision.lengths[:4].tolist() == [0, 5, 11, 2]
+    assert corpus["train"].recorded("vision").tolist()[:2] == [False, True] and corpus.repaired == {"train/vision": 4}
 
 
 def test_stored_lengths_win_and_vision_may_be_all_zero(tmp_path):
@@ -176,7 +176,7 @@ def test_stored_lengths_win_and_vision_may_be_all_zero(tmp_path):
     for part in data.values():
         del part["vision_lengths"]
     corpus = load_mmsa(write(tmp_path, data))
-    assert all((corpus[s].vision.lengths == 1).all() for s in SPLITS)
+    assert not any(corpus[s].recorded("vision").any() for s in SPLITS)
 
 
 def test_bad_features_become_zero_and_are_counted(tmp_path):
@@ -191,11 +191,12 @@ def test_bad_features_become_zero_and_are_counted(tmp_path):
     assert all(np.isfinite(r.values).all() for s in SPLITS for r in (corpus[s].audio, corpus[s].vision))
 
 
-def test_lengths_beyond_the_array_and_of_zero_are_repaired(tmp_path):
+def test_lengths_beyond_the_array_are_repaired_and_zero_means_never_recorded(tmp_path):
     data = make_data()
     data["train"]["audio_lengths"][:3] = [500, 0, 9]
     corpus = load_mmsa(write(tmp_path, data))
-    assert corpus["train"].audio.lengths[:3].tolist() == [9, 1, 9] and corpus.repaired == {"train/audio_lengths": 2}
+    assert corpus["train"].audio.lengths[:3].tolist() == [9, 0, 9] and corpus.repaired == {"train/audio_lengths": 1}
+    np.testing.assert_array_equal(corpus["train"].audio[2], data["train"]["audio"][2])
 
 
 def test_garbage_in_the_padding_changes_nothing(tmp_path):

@@ -12,8 +12,9 @@ from mgmr_lib.errors import CourseError
 from mgmr_lib.evaluation.metrics import aggregate
 from mgmr_lib.evaluation.missing_rates import missing_rate_records, side_by_side, table
 from mgmr_lib.evaluation.plots import missing_rate_figure, tidy
-from mgmr_lib.evaluation.references import fit_ridge, mean_pool, mean_predictor, text_ridge
+from mgmr_lib.evaluation.references import fit_ridge, frames_ridge, mean_pool, mean_predictor, seen_means, text_ridge
 from mgmr_lib.settings import parse_rates
+from tests.models.properties import gappy
 from tests.toy import toy_corpus
 
 
@@ -118,3 +119,20 @@ def test_two_networks_and_the_references_of_one_stand_side_by_side():
     assert found["mean mae"].tolist() == pytest.approx([7.0, 7.5, 8.0, 7.5]) and found["mgmr corr"][
         "AUILC"
     ] == pytest.approx(0.5)
+
+
+def test_the_ridge_on_voice_and_face_reads_kept_frames_and_takes_the_missing_for_average():
+    corpus = toy_corpus(sizes=(80, 4, 30))
+    train, test = (gappy(corpus[s], seed=k, share=0.3, textless=True) for k, s in enumerate(("train", "test")))
+    masked = MaskedSplit(test, draw_masks(test, 0.5, 1))
+    means = seen_means(masked)
+    for i in range(len(test)):
+        for frames, m, columns in ((test.audio, "audio", slice(0, 5)), (test.vision, "vision", slice(5, 12))):
+            kept = frames[i][masked.keep[m][i, : frames.lengths[i]]]
+            want = kept.mean(0, dtype=np.float64) if len(kept) else np.full(frames.dim, np.nan)
+            np.testing.assert_allclose(means[i, columns], want, atol=1e-6)
+    ridge, nothing = frames_ridge(train), MaskedSplit(test, draw_masks(test, 1.0, 1))
+    np.testing.assert_allclose(ridge(nothing), train.labels.mean(), atol=1e-6)
+    complete = ridge(MaskedSplit(test, draw_masks(test, 0.0, 1)))
+    heard = test.recorded("audio")
+    assert np.corrcoef(complete[heard], test.labels[heard])[0, 1] > 0.9

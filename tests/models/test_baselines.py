@@ -15,7 +15,7 @@ from mgmr_lib.models.baselines.attention import AttentionStack, positions
 from mgmr_lib.models.baselines.common import last_valid, masked_mean, run_packed
 from mgmr_lib.models.baselines.tensor_fusion import LowRankFusion, outer_product
 from mgmr_lib.models.inputs import Inputs
-from mgmr_lib.models.registry import NETWORKS, entry
+from mgmr_lib.models.registry import NETWORKS, Entry, entry
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.losses import LossWeights, joint_loss
 from mgmr_lib.training.run import load_run, train_run
@@ -450,7 +450,8 @@ def test_it_trains_by_the_same_loop_and_is_read_back_whole(name, tmp_path):
 
 @every_baseline
 def test_resuming_after_each_epoch_changes_nothing(name, tmp_path):
-    assert_resuming_changes_nothing(small(name, epochs=3), toy_corpus(sizes=(21, 6, 6)), tmp_path)
+    epochs = 2 if entry(name).teacher == Entry.teacher else 3  # pseudo-labels move in the second, and cost in the third
+    assert_resuming_changes_nothing(small(name, epochs=epochs), toy_corpus(sizes=(21, 6, 6)), tmp_path)
 
 
 @pytest.fixture(scope="module")

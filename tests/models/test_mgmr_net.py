@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mgmr_lib.data.corpus import MODALITIES
+from mgmr_lib.errors import CourseError
 from mgmr_lib.models.inputs import Inputs, Sequence
 from mgmr_lib.models.mgmr.alignment import Alignment, CollaborativeBiMamba
 from mgmr_lib.models.mgmr.config import MGMRConfig
@@ -26,6 +27,9 @@ SMALL = MGMRConfig(d_model=8, d_state=3, expand=2)
 VARIANTS = [
     SMALL,
     dataclasses.replace(SMALL, layer="simplified"),
+    dataclasses.replace(SMALL, layer="mamba2", collaboration="shared"),
+    dataclasses.replace(SMALL, layer="mamba2", bidirectional=True),
+    dataclasses.replace(SMALL, layer="mamba3", d_state=4, bidirectional=True),
     dataclasses.replace(SMALL, collaboration="shared", depth_align=2, depth_fuse=2),
     dataclasses.replace(SMALL, bidirectional=True, gate="channel"),
     dataclasses.replace(SMALL, use_alignment=False),
@@ -157,3 +161,23 @@ def test_without_stage_two_the_order_of_tokens_no_longer_matters():
 @pytest.mark.parametrize("config", VARIANTS[:4], ids=variant)
 def test_every_weight_gets_a_gradient(config):
     assert_every_weight_gets_a_gradient(network(config).train())
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"layer": "simplified", "bidirectional": True}, "--bidirectional true needs --layer selective"),
+        ({"layer": "mamba3", "collaboration": "shared"}, "--layer mamba3 has no matrix A"),
+        ({"layer": "mamba3", "d_state": 3}, "--layer mamba3 needs --d-state of at least 4"),
+        ({"layer": "mamba4"}, "did you mean mamba"),
+    ],
+)
+def test_layers_that_do_not_fit_are_refused_in_one_sentence(settings, says):
+    with pytest.raises(CourseError, match=says):
+        MGMRConfig(**settings)
+
+
+def test_pairs_share_a_matrix_A_where_the_layer_has_one():
+    for layer, owners in (("selective", 1), ("mamba2", 1), ("mamba3", 0)):
+        pair = CollaborativeBiMamba(8, 1, d_state=4, layer=layer)
+        assert sum("A_log" in name for name, _ in pair.named_parameters()) == 2 * owners

@@ -253,7 +253,7 @@ def test_the_likelihood_is_a_gaussians_and_its_variance_bounded():
     scale = (0.5 * q.log_variance(text)).exp()
     want = Normal(q.mean(text), scale).log_prob(x).sum(-1)
     torch.testing.assert_close(q(text, x), want)
-    torch.testing.assert_close(q.as_given(text, x), want)
+    torch.testing.assert_close(mmim.with_fixed_weights(q, text, x), want)
     assert scale.max() <= math.exp(0.5) and scale.min() >= math.exp(-0.5)
 
 

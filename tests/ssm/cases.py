@@ -35,3 +35,31 @@ def outputs_and_gradients(args: dict, backend: str, softplus: bool = True) -> di
 def worst_error(got: torch.Tensor, truth: torch.Tensor) -> float:
     """The largest error relative to the largest entry of the truth."""
     return ((got.double() - truth.double()).abs().max() / truth.double().abs().max().clamp(min=1e-12)).item()
+
+
+def assert_steps_equal_the_whole(block: torch.nn.Module, partner: bool) -> None:
+    """A block of width 8, step by step, gives what it gives for the whole sequence."""
+    x, other = torch.randn(2, 3, 11, 8).unbind(0)
+    state, ys = block.allocate_state(3), []
+    for t in range(11):
+        y, state = block.step(x[:, t], state, other[:, t] if partner else None)
+        ys.append(y)
+    whole = block(x, partner=other if partner else None)
+    torch.testing.assert_close(torch.stack(ys, 1), whole, rtol=1e-5, atol=1e-5)
+
+
+def assert_padding_reaches_nothing(layer: torch.nn.Module, garbage: float) -> None:
+    """A layer of width 8: outputs and gradients are the same whatever stands in the padding, and each clip's as if it
+    were alone."""
+    lengths, clean, results = [9, 1, 6], torch.randn(3, 9, 8), []
+    valid = torch.arange(9) < torch.tensor(lengths)[:, None]
+    for filling in (0.0, garbage):
+        x = clean.masked_fill(~valid[..., None], filling).requires_grad_()
+        y = layer(x, valid)
+        assert not y[~valid].any()
+        results.append([y, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()])])
+    for got, expected in zip(*results, strict=True):
+        torch.testing.assert_close(got, expected)
+    for i, length in enumerate(lengths):
+        alone = layer(clean[i : i + 1, :length])[0]
+        torch.testing.assert_close(results[0][0][i, :length], alone, rtol=1e-5, atol=1e-5)

@@ -10,6 +10,7 @@ from transformers.models.mamba2.modeling_mamba2 import Mamba2Mixer
 from mgmr_lib.bench import peers
 from mgmr_lib.paths import cache_dir
 from mgmr_lib.ssm import BiMamba, Mamba2Block, ssd_reference
+from tests.ssm.cases import assert_padding_reaches_nothing, assert_steps_equal_the_whole
 from tests.ssm.test_blocks import lengths_to_valid, shaken
 
 NAMES = {"in_proj.weight", "conv1d.weight", "conv1d.bias", "dt_bias", "A_log", "D", "norm.weight", "out_proj.weight"}
@@ -82,32 +83,14 @@ def test_initialisation_is_the_official_one():
 @pytest.mark.parametrize("partner", [False, True])
 def test_step_by_step_equals_the_whole_sequence(options, partner):
     block = shaken(Mamba2Block(8, d_state=4, head_dim=4, partner=partner, **options))
-    x, other = torch.randn(2, 3, 11, 8).unbind(0)
-    state, ys = block.allocate_state(3), []
-    for t in range(11):
-        y, state = block.step(x[:, t], state, other[:, t] if partner else None)
-        ys.append(y)
-    whole = block(x, partner=other if partner else None)
-    torch.testing.assert_close(torch.stack(ys, 1), whole, rtol=1e-5, atol=1e-5)
+    assert_steps_equal_the_whole(block, partner)
 
 
 @pytest.mark.parametrize("garbage", [1e30, float("nan"), float("inf")])
 def test_padding_reaches_nothing(garbage):
     block, bi = shaken(Mamba2Block(8, 4, head_dim=4)), shaken(BiMamba(8, 4, head_dim=4, block=Mamba2Block))
-    valid = lengths_to_valid([9, 1, 6], 9)
-    clean = torch.randn(3, 9, 8)
     for layer in (block, bi):
-        results = []
-        for filling in (0.0, garbage):
-            x = clean.masked_fill(~valid[..., None], filling).requires_grad_()
-            y = layer(x, valid)
-            assert not y[~valid].any()
-            results.append([y, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()])])
-        for got, expected in zip(*results, strict=True):
-            torch.testing.assert_close(got, expected)
-        for i, length in enumerate([9, 1, 6]):
-            alone = layer(clean[i : i + 1, :length])[0]
-            torch.testing.assert_close(results[0][0][i, :length], alone, rtol=1e-5, atol=1e-5)
+        assert_padding_reaches_nothing(layer, garbage)
 
 
 def test_a_partner_selects_and_a_shared_decay_is_one_parameter():

@@ -11,6 +11,7 @@ from mgmr_lib.bench import peers
 from mgmr_lib.paths import cache_dir
 from mgmr_lib.ssm import BiMamba, Mamba3Block, mamba3_scan, ssd_scan
 from mgmr_lib.ssm.mamba3 import angle_sums, list_mamba3
+from tests.ssm.cases import assert_padding_reaches_nothing, assert_steps_equal_the_whole
 from tests.ssm.test_blocks import lengths_to_valid, shaken
 
 
@@ -181,30 +182,13 @@ def test_weights_of_mamba_ssm_give_the_same_outputs_and_load_both_ways(options):
 @pytest.mark.parametrize("partner", [False, True])
 def test_step_by_step_equals_the_whole_sequence(partner):
     block = shaken(Mamba3Block(8, d_state=6, head_dim=4, n_groups=2, partner=partner))
-    x, other = torch.randn(2, 3, 11, 8).unbind(0)
-    state, ys = block.allocate_state(3), []
-    for t in range(11):
-        y, state = block.step(x[:, t], state, other[:, t] if partner else None)
-        ys.append(y)
-    whole = block(x, partner=other if partner else None)
-    torch.testing.assert_close(torch.stack(ys, 1), whole, rtol=1e-5, atol=1e-5)
+    assert_steps_equal_the_whole(block, partner)
 
 
 @pytest.mark.parametrize("garbage", [1e30, float("nan"), float("inf")])
 def test_padding_reaches_nothing(garbage):
-    valid, clean = lengths_to_valid([9, 1, 6], 9), torch.randn(3, 9, 8)
     for layer in (shaken(Mamba3Block(8, 4, head_dim=4)), shaken(BiMamba(8, 4, head_dim=4, block=Mamba3Block))):
-        results = []
-        for filling in (0.0, garbage):
-            x = clean.masked_fill(~valid[..., None], filling).requires_grad_()
-            y = layer(x, valid)
-            assert not y[~valid].any()
-            results.append([y, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()])])
-        for got, expected in zip(*results, strict=True):
-            torch.testing.assert_close(got, expected)
-        for i, length in enumerate([9, 1, 6]):
-            alone = layer(clean[i : i + 1, :length])[0]
-            torch.testing.assert_close(results[0][0][i, :length], alone, rtol=1e-5, atol=1e-5)
+        assert_padding_reaches_nothing(layer, garbage)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ channel's range, and beside it NAME.json with its SHA-256. The same seed gives t
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -30,7 +31,8 @@ SARCASTIC = 0.1
 
 @dataclass(frozen=True)
 class ClassroomSpec:
-    """What one classroom corpus holds. sizes: train, valid, test; audio, vision: (longest clip in frames, width)."""
+    """What one classroom corpus holds. sizes: train, valid, test; audio, vision: (longest clip in frames, width);
+    voice, face, faceless: the second edition's manner of each, and its share of clips without a face."""
 
     name: str
     family: str
@@ -44,27 +46,37 @@ class ClassroomSpec:
     voice_strength: float = 0.47
     face_strength: float = 0.285
     voice_excitable: float = 0.8
+    voice: features.Manner | None = None
+    face: features.Manner | None = None
+    faceless: float = 0.0
 
     @property
     def label_scale(self) -> float:
         """A rating in [-4, 4] times this is a label."""
         return 0.25 if self.family == "sims" else 0.75
 
+    def made_from(self) -> dict:
+        """Everything that decides the bytes, as JSON gives it back: the settings that its edition has."""
+        settings = {k: v for k, v in asdict(self).items() if k not in ("voice", "face", "faceless") or v}
+        return json.loads(json.dumps({"version": VERSION, **settings}))
+
     def modalities(self) -> dict[str, features.Modality]:
         """How voice and face are simulated here; the mixtures are drawn from the corpus's seed."""
         rng = np.random.default_rng([self.seed, 1])
         found = {}
-        for name, (frames, dim), channels, strength, excitable, width, memory in (
-            ("audio", self.audio, features.VOICE, self.voice_strength, self.voice_excitable, 0.15, 0.25),
-            ("vision", self.vision, features.FACE, self.face_strength, 0.0, 0.30, 0.50),
+        for name, (frames, dim), channels, strength, excitable, width, memory, manner in (
+            ("audio", self.audio, features.VOICE, self.voice_strength, self.voice_excitable, 0.15, 0.25, self.voice),
+            ("vision", self.vision, features.FACE, self.face_strength, 0.0, 0.30, 0.50, self.face),
         ):
+            memory = memory if manner is None else manner.memory
             mixtures = features.Mixtures.draw(dim - len(channels), channels, rng)
             rate = frames / self.seconds
-            found[name] = features.Modality(channels, mixtures, rate, frames, strength, width, memory, 0.5, excitable)
+            sizes = (rate, frames, strength, width, memory, 0.5, excitable)
+            found[name] = features.Modality(channels, mixtures, *sizes, manner=manner)
         return found
 
 
-SPECS = {
+FIRST = {
     spec.name: spec
     for spec in (
         ClassroomSpec(
@@ -88,6 +100,29 @@ SPECS = {
 }
 
 
+SECOND: dict[str, Any] = {
+    "voice": features.Manner(level=0.5, gesture=1.9, every=1.5, lasts=0.4, speaker=0.9, uneven=0.9, memory=0.05),
+    "face": features.Manner(level=0.2, gesture=1.7, every=1.5, lasts=0.4, speaker=0.6, uneven=0.6, memory=0.4),
+    "faceless": 0.15,
+}
+# By the names that records have. The first editions keep theirs; a later one has its number behind it.
+SPECS = FIRST | {f"{n}@2": replace(FIRST[n], name=f"{n}@2", **SECOND) for n in ("classroom-mosi",)}
+EDITION = 1  # the one that a name without a number means
+
+
+def recorded_name(name: str) -> str:
+    """What records and files call a corpus that somebody names: "classroom-mosi", its edition behind an @ or not."""
+    plain, _, edition = name.partition("@")
+    if plain in FIRST and edition == "1":
+        return plain
+    return f"{plain}@{EDITION}" if f"{plain}@{EDITION}" in SPECS and not edition else name
+
+
+def exact_name(recorded: str) -> str:
+    """The inverse: the name that means this edition, whichever is the usual one."""
+    return f"{recorded}@1" if recorded in FIRST else recorded
+
+
 def corpus_path(name: str) -> Path:
     """Where a built corpus lies."""
     return corpora_dir() / f"{name}.safetensors"
@@ -103,15 +138,10 @@ def is_built(spec: ClassroomSpec) -> bool:
     manifest = read_manifest(spec.name)
     path = corpus_path(spec.name)
     return (
-        manifest.get("made_from") == _made_from(spec)
+        manifest.get("made_from") == spec.made_from()
         and path.is_file()
         and path.stat().st_size == manifest.get("bytes")
     )
-
-
-def _made_from(spec: ClassroomSpec) -> dict:
-    """Everything that decides the bytes, as JSON gives it back."""
-    return json.loads(json.dumps({"version": VERSION, **asdict(spec)}))
 
 
 def read_manifest(name: str) -> dict:
@@ -144,7 +174,7 @@ def build(spec: ClassroomSpec, say: Callable[[str], None] = print, progress: boo
             manifest = {
                 "bytes": temporary.stat().st_size,
                 "sha256": file_sha256(temporary),
-                "made_from": _made_from(spec),
+                "made_from": spec.made_from(),
             }
             put_in_place(temporary, path)
             write_json(manifest_path(spec.name), manifest)
@@ -169,6 +199,8 @@ def _build_split(spec: ClassroomSpec, clips: list[Clip], seed: list[int], bar) -
         shown = _perform(spec, clip.sentence, lexicon, rng)
         for name, modality in modalities.items():
             frames[name].append(features.simulate(modality, shown, speakers[name][clip.video], rng))
+        if spec.faceless and rng.random() < spec.faceless:
+            frames["vision"][-1] = frames["vision"][-1][:0]
         sarcastic.append(shown.sign < 0)
         seconds.append(shown.seconds)
         bar.update()

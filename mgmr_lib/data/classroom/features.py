@@ -23,6 +23,12 @@ or a face alone cannot tell it more about y than its z_m and e_mw (and the smirk
 Lengths know nothing of the label: T = 0.6 s + words / rate, the rate log-normal around 2.6 words a second and drawn
 for itself. Words share the time between a lead-in and a lead-out of 0.3 s by their number of letters.
 
+**The second edition** (`Manner`) was set by what was measured on real corpora of voice and face, by summaries alone
+(`python -m mgmr_lib calibrate`). There a clip's feeling is not only a level: z_m enters as sqrt(level) * level_k * z_m,
+and as sqrt(1 - level) * level_k * z_m * sum_j gesture * w((t - t_j) / lasts), with w(u) = -u exp(1/2 - u^2 / 2) at
+random times t_j, whose mean over the clip is taken away: who averages the clip does not see it. Speakers are further
+apart, and unlike so from channel to channel; the noise forgets sooner; and some clips have no face at all.
+
 Channels beyond the named ones (the corpora with 74 audio or 709 vision channels) are mixtures: two named channels of
 the same modality, in random proportion, with a speaker offset and noise of their own, on a random scale.
 """
@@ -91,9 +97,27 @@ SARCASM_CUE = "AU14 dimpler"  # a smirk: half a spread higher in sarcastic clips
 
 
 @dataclass(frozen=True)
+class Manner:
+    """What the second edition sets apart for each modality (see the end of this file's docstring).
+
+    level: how much of what is shown is a level that lasts for the clip, from 0 to 1 (the rest is gestures); gesture:
+    their size; every: seconds from one to the next; lasts: their width in seconds; speaker: how far speakers are apart;
+    uneven: how much channels differ in that; memory: of the AR noise, seconds.
+    """
+
+    level: float
+    gesture: float
+    every: float
+    lasts: float
+    speaker: float
+    uneven: float
+    memory: float
+
+
+@dataclass(frozen=True)
 class Modality:
     """How one modality is simulated. strength: a_m above; excitable: h_m; accent: a factor on up and
-    down; width: of a word's bump, seconds; memory: of the AR noise, seconds."""
+    down; width: of a word's bump, seconds; memory: of the AR noise, seconds; manner: the second edition's settings."""
 
     channels: tuple[Channel, ...]
     mixtures: "Mixtures"
@@ -106,6 +130,7 @@ class Modality:
     excitable: float
     noise: float = 0.8
     slope: float = 0.5
+    manner: Manner | None = None
 
     @property
     def dim(self) -> int:
@@ -129,6 +154,14 @@ class Modality:
         """The fields of the named channels: {"base": (k,) float64, ...}."""
         names = ("base", "spread", "low", "high", "level", "up", "down", "lag", "arousal")
         return {name: np.array([getattr(c, name) for c in self.channels], dtype=np.float64) for name in names}
+
+    @cached_property
+    def speaker(self) -> np.ndarray | float:
+        """How far speakers are apart in each channel, in spreads: 0.6 in the first edition, else (dim,)."""
+        if self.manner is None:
+            return 0.6
+        rank = np.random.default_rng(self.dim).permutation(self.dim)
+        return self.manner.speaker * np.exp(self.manner.uneven * (2 * (rank + 0.5) / self.dim - 1))
 
     @cached_property
     def sarcasm(self) -> np.ndarray:
@@ -194,21 +227,34 @@ def simulate(modality: Modality, clip: Performance, speaker: np.ndarray, rng: np
     shown = clip.sign * strength * clip.feeling + np.sqrt(1 - strength**2) * own
     accents = clip.sign * clip.valence + 0.7 * rng.standard_normal(len(clip.valence))
     time = (np.arange(frames) + 0.5) / modality.frame_rate
-    named = 0.6 * speaker[:k] + modality.columns["level"] * shown + modality.columns["arousal"] * clip.arousal
+    speaker = modality.speaker * speaker
+    level = 1.0 if modality.manner is None else np.sqrt(modality.manner.level)
+    named = speaker[:k] + modality.columns["level"] * (level * shown) + modality.columns["arousal"] * clip.arousal
     named = named + (time / clip.seconds - 0.5)[:, None] * (modality.slope * rng.standard_normal(k))
     named = named + _accents(modality, clip.spans.mean(axis=1), accents, time)
+    if modality.manner is not None:
+        named = named + modality.columns["level"] * (shown * _gestures(modality.manner, clip.seconds, time, rng))
     if clip.sign < 0:
         named = named + modality.sarcasm
     noise = modality.noise * _autoregressive(rng.standard_normal((frames, modality.dim)), modality)
     named = named + noise[:, :k]
     m = modality.mixtures
     mixed = m.weight * named[:, m.first] + np.sqrt(1 - m.weight**2) * named[:, m.second]
-    mixed = mixed + 0.6 * speaker[k:] + noise[:, k:]
+    mixed = mixed + speaker[k:] + noise[:, k:]
     values = np.concatenate(
         [modality.columns["base"] + modality.columns["spread"] * named, m.base + m.spread * mixed], axis=1
     )
     low, high = (bound.astype(np.float64) for bound in modality.ranges)
     return np.rint((np.clip(values, low, high) - low) * (STEPS / (high - low))).astype(np.uint8)
+
+
+def _gestures(manner: Manner, seconds: float, time: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The course of a clip's gestures, (frames, 1): each rises and falls below again, so that they add no level."""
+    count = max(1, round(seconds / manner.every))
+    starts = (np.arange(count) + rng.random(count)) * seconds / count
+    u = (time[:, None] - starts[None, :]) / manner.lasts
+    course = (-u * np.exp(0.5 - u**2 / 2)).sum(1, keepdims=True)
+    return manner.gesture * np.sqrt(1 - manner.level) * (course - course.mean())
 
 
 def _accents(modality: Modality, centres: np.ndarray, accents: np.ndarray, time: np.ndarray) -> np.ndarray:

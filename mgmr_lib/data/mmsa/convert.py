@@ -4,22 +4,20 @@ A pickle or its gzip (MulT's and MMSA's dicts of arrays, MISA's and MAG-BERT's l
 by split, a folder of HDF5 or .npy files by split and modality (MFN's), one HDF5 file or .npz. Nothing is executed.
 """
 
-import re
-import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from mgmr_lib.data.corpus import LABEL_RANGES, Corpus
-from mgmr_lib.data.mmsa.layouts import KEY_NAMES, SPLIT_NAMES, one_column, renamed
+from mgmr_lib.data.mmsa.layouts import one_column, renamed
 from mgmr_lib.data.mmsa.reader import corpus_of, family_in
-from mgmr_lib.data.mmsa.safe_pickle import load_any, shorten
+from mgmr_lib.data.mmsa.safe_pickle import shorten
+from mgmr_lib.data.mmsa.sources import grouped
 from mgmr_lib.data.wordpiece import load_tokenizer, special_tokens, tokenize
 from mgmr_lib.errors import CourseError
 
 LONGEST_TEXT = 512  # tokens: what a BERT reads
-KEYS = {*KEY_NAMES, *KEY_NAMES.values(), "text_bert", "audio_lengths", "vision_lengths"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,8 @@ class Choices:
 
 def convert(source: Path, choices: Choices) -> Corpus:
     """The corpus in a file or folder of a known layout; CourseError in one sentence for others."""
-    data = renamed(_grouped(source))
+    content, unread = grouped(source)
+    data = renamed(content)
     splits = {s: part for s, part in data.items() if s in ("train", "valid", "test")}
     if not splits:
         found = ", ".join(shorten(k, 20) for k in list(data)[:8]) or "nothing"
@@ -51,12 +50,14 @@ def convert(source: Path, choices: Choices) -> Corpus:
                 f"{shorten(source, 300)}: split '{split}' is a {type(part).__name__}: no layout that we know"
             )
         _prepare(source, split, part, choices)
-    return corpus_of(data | splits, source, choices.dataset, partial=True)
+    _fill_in(splits)
+    corpus = corpus_of(data | splits, source, choices.dataset, partial=True)
+    notes = [f"not read, since their names tell no split and modality: {', '.join(unread)}"] if unread else []
+    return replace(corpus, notes=(*corpus.notes, *notes))
 
 
 def _prepare(source: Path, split: str, part: dict, choices: Choices) -> None:
-    """Labels in one column and the family's scale; token ids where there are words alone; a blank where there is no
-    text."""
+    """Labels in one column and the family's scale; token ids where there are words alone."""
     if "regression_labels" in part:
         part["regression_labels"] = _labels(source, split, part["regression_labels"], choices)
     if "text" in part or "text_bert" in part:
@@ -67,8 +68,22 @@ def _prepare(source: Path, split: str, part: dict, choices: Choices) -> None:
         ids = ids[:, : int(lengths.max(initial=2))]
         mask = (np.arange(ids.shape[1])[None, :] < lengths[:, None]).astype(np.int64)
         part["text_bert"] = np.stack([ids, mask, np.zeros_like(ids)], axis=1)
-    elif "audio" in part:
-        part["text"] = np.zeros((len(part["audio"]), 1, 1), np.float32)
+
+
+def _fill_in(splits: dict[str, dict]) -> None:
+    """A modality that a split lacks was never recorded there: one blank step a clip, and lengths of 0.
+
+    What no split has, is one channel wide. A split with neither voice nor face is left for the reader to refuse.
+    """
+    for key in ("audio", "vision", "text"):
+        held = [part[key] for part in splits.values() if key in part]
+        width = next((np.shape(v)[-1] for v in held if isinstance(v, np.ndarray) and np.ndim(v) == 3), 1)
+        for part in splits.values():
+            has_text = key == "text" and ("text" in part or "text_bert" in part)
+            clips = next((len(part[k]) for k in ("audio", "vision") if k in part), 0)
+            if clips and key not in part and not has_text:
+                part[key] = np.zeros((clips, 1, width), np.float32)
+                part[f"{key}_lengths"] = np.zeros(clips, np.int64)
 
 
 def _labels(source: Path, split: str, labels, choices: Choices):
@@ -89,121 +104,6 @@ def _labels(source: Path, split: str, labels, choices: Choices):
         raise CourseError(f"{where} holds {array.min():g} to {array.max():g}, outside --label-range {low:g}:{high:g}")
     top = LABEL_RANGES[family_in(choices.dataset) or "mosi"]
     return (array - low) / (high - low) * 2 * top - top
-
-
-# ------------------------------------------------------------------------------------------------------ kinds of source
-
-
-def _grouped(source: Path) -> dict:
-    """{split: whatever lies there} of a file or a folder."""
-    if not source.exists():
-        raise CourseError(f"{shorten(source, 300)} does not exist: check the path")
-    if not source.is_dir():
-        content = _file(source)
-        if type(content) is not dict:
-            raise CourseError(
-                f"{shorten(source, 300)} holds a {type(content).__name__} and no splits: give the folder with the "
-                "files of all splits (train.pkl, dev.pkl, test.pkl)"
-            )
-        return _by_split(content) if all(isinstance(v, np.ndarray) for v in content.values()) else content
-    files = sorted(p for p in source.iterdir() if p.is_file() and not p.name.startswith("."))
-    found: dict = {}
-    for path in files:
-        split, key = _split_and_key(path.name.split(".")[0])
-        if split is None or path.suffix not in (
-            ".pkl",
-            ".pickle",
-            ".p",
-            ".pt",
-            ".pth",
-            ".gz",
-            ".h5",
-            ".hdf5",
-            ".npy",
-            ".npz",
-        ):
-            continue
-        content = _file(path)
-        if key is not None and type(content) is dict and len(content) == 1:
-            content = next(iter(content.values()))  # MFN's HDF5 files call their one array "d1"
-        if key is None:
-            found[split] = content
-        elif type(found.setdefault(split, {})) is dict:
-            found[split][key] = content
-    return found
-
-
-def _by_split(arrays: dict) -> dict:
-    """{"train_audio": array, "test/labels": ...} -> {split: {key: array}}."""
-    found: dict = {}
-    for name, value in arrays.items():
-        split, key = _split_and_key(str(name))
-        if split is not None and key is not None:
-            found.setdefault(split, {})[key] = value
-    return found
-
-
-def _split_and_key(name: str) -> tuple[str | None, str | None]:
-    """The split and the modality that the words of a name name: "video_train" -> ("train", "video")."""
-    low = name.lower()
-    split = key = None
-    for word in re.split(r"[^a-z0-9]+", low):
-        word_split = SPLIT_NAMES.get(word, word)
-        if word_split in ("train", "valid", "test"):
-            split = word_split
-    rest = re.sub(r"(?:^|[^a-z0-9])(train|valid|val|dev|test|validation|training|testing)(?=$|[^a-z0-9])", " ", low)
-    rest = "_".join(rest.replace("/", " ").replace("_", " ").split())
-    for candidate in (rest, rest.split("_")[0]):
-        if candidate in KEYS:
-            key = candidate
-            break
-    return split, key
-
-
-def _file(path: Path):
-    head = path.open("rb").read(8)
-    if head[:4] == b"\x89HDF":
-        return _hdf5(path)
-    if head[:6] == b"\x93NUMPY" or head[:4] == b"PK\x03\x04" and not _is_torch(path):
-        return _numpy(path)
-    return load_any(path)
-
-
-def _is_torch(path: Path) -> bool:
-    try:
-        return any(name.endswith("/data.pkl") for name in zipfile.ZipFile(path).namelist())
-    except (zipfile.BadZipFile, OSError):
-        return True
-
-
-def _hdf5(path: Path) -> dict:
-    try:
-        import h5py
-    except ImportError:
-        raise CourseError(
-            f"{shorten(path, 300)} is an HDF5 file: `python -m pip install h5py`, and run the same command again"
-        ) from None
-    arrays: dict = {}
-    try:
-        with h5py.File(path, "r") as file:
-            file.visititems(lambda name, node: arrays.update({name: node[()]}) if hasattr(node, "shape") else None)
-    except Exception as error:  # a broken file makes h5py raise almost anything
-        raise CourseError(f"{shorten(path, 300)} is a damaged HDF5 file ({shorten(error)}): get it again") from None
-    return {
-        k: [v.decode("utf-8", "replace") for v in a.ravel()] if a.dtype.kind == "O" else a for k, a in arrays.items()
-    }
-
-
-def _numpy(path: Path):
-    try:
-        content = np.load(path, allow_pickle=False)
-        return content if isinstance(content, np.ndarray) else {name: content[name] for name in content.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise CourseError(
-            f"{shorten(path, 300)} cannot be read without executing it, or is damaged ({shorten(error)}): save plain "
-            "arrays"
-            ' with numpy.savez, or see data/README.md, "Other layouts"'
-        ) from None
 
 
 def _of_clips(source: Path, split: str, clips) -> dict:

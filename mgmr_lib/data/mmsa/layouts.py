@@ -10,7 +10,8 @@ KEY_NAMES = {
     "ids": "id", "video_id": "id", "segment": "id", "raw_texts": "raw_text", "sentence": "raw_text",
     "sentences": "raw_text", "video": "vision", "visual": "vision", "face": "vision", "acoustic": "audio",
     "speech": "audio", "covarep": "audio", "label": "regression_labels", "labels": "regression_labels",
-    "y": "regression_labels", "facet": "vision", "glove": "text", "language": "text", "words": "text",
+    "y": "regression_labels", "facet": "vision", "openface": "vision", "opensmile": "audio", "voice": "audio",
+    "glove": "text", "language": "text", "words": "text",
     "video_lengths": "vision_lengths", "visual_lengths": "vision_lengths", "acoustic_lengths": "audio_lengths",
 }  # fmt: skip
 

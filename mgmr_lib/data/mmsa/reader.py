@@ -47,9 +47,10 @@ def load_mmsa(path, dataset: str | None = None, name: str | None = None, partial
 
     dataset: the metric family, "mosi", "mosei" or "sims"; None asks the file, then its name and folders, then its
     labels. partial: a file may lack splits and labels. Stored lengths win; where a file has none (aligned files), a
-    clip ends with its last non-zero frame and has at least one; padding in front of most clips is moved behind them.
-    Counted in Corpus.repaired: NaN and infinite features (set to 0), lengths of 0 or beyond the array (moved to 1 and
-    to its end, as in files whose features were cut after their lengths were noted), clips without [CLS] and [SEP]
+    clip ends with its last non-zero frame; padding in front of most clips is moved behind them.
+    A clip of length 0 has no such modality (`Split.recorded`).
+    Counted in Corpus.repaired: NaN and infinite features (set to 0), lengths beyond the array (moved to its end, as in
+    files whose features were cut after their lengths were noted), clips without [CLS] and [SEP]
     (given both). 'text' features are kept for text_encoder "stored". Clips of one id share their masks. annotations and
     classification_labels are checked, but not kept: they follow from the labels' sign. Raises CourseError in one
     sentence that names file, split and key.
@@ -259,5 +260,6 @@ def _check_range(part: _Part, corpus: Corpus):
         raise part.error(
             "regression_labels",
             f"holds {labels[bad[0]]:g} at clip {bad[0]}, outside [-{top:g}, {top:g}] of {corpus.family}"
-            f" ({corpus.family_reason}): check the file or name another --dataset",
+            f" ({corpus.family_reason}): check the file, name another --dataset, or map another scale with"
+            " `data convert --label-range LOW:HIGH`",
         )

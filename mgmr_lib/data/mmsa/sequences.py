@@ -23,10 +23,11 @@ def read_text(part) -> tuple[np.ndarray, np.ndarray, StoredText | None]:
         ids, lengths = _tokens(part)
         return ids, lengths, _beside_tokens(part, lengths, ids.shape[1]) if "text" in part.data else None
     frames = read_features(part, "text")
-    part.notes.append(
-        f"text comes as features ({frames.dim} wide) without token ids: it trains with --text-encoder stored, where "
-        "missing steps are zero"
-    )
+    if frames.lengths.any():
+        part.notes.append(
+            f"text comes as features ({frames.dim} wide) without token ids: it trains with --text-encoder stored, "
+            "where missing steps are zero"
+        )
     ids = np.zeros((part.n, frames.max_length), np.int64)
     return ids, frames.lengths, StoredText(lambda: frames, frames.dim)
 
@@ -115,18 +116,19 @@ def _valid_frames(padded: np.ndarray, lengths: np.ndarray, starts=0) -> tuple[Ra
 def _spans(part, key: str, padded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where each clip starts (n,) and how long it is (n,), told by its zero frames.
 
-    A clip ends with its last non-zero frame and has one frame at least. It starts with the first frame of the array,
-    unless the padding is clearly in front (as MulT's and MFN's files have it): many clips start with zero frames, and
-    few end with them.
+    A clip ends with its last non-zero frame; one without any was never recorded, and its length is 0. It starts with
+    the first frame of the array, unless the padding is clearly in front (as MulT's and MFN's files have it): many clips
+    start with zero frames and few end with them, or more than a tenth start with several and end with none.
     """
     found = [_edges(padded[a : a + CHUNK]) for a in range(0, len(padded), CHUNK)]
     first, last, blank = (np.concatenate(parts) for parts in zip(*found, strict=True))
     leading, trailing = ((first > 0) & ~blank).sum(), ((last < padded.shape[1] - 1) & ~blank).sum()
     if leading <= max(0.2 * (~blank).sum(), 2 * trailing):
-        first = np.zeros_like(first)
-    else:
-        part.repair(f"{key}_front", leading)
-    return first, last - first + 1
+        # Some clips may be padded in front, others behind. A single zero frame is a [CLS] without a sound.
+        front = ~blank & (first > 1) & (last == padded.shape[1] - 1)
+        first = np.where(front & (front.sum() > 0.1 * (~blank).sum()), first, 0)
+    part.repair(f"{key}_front", (first[~blank] > 0).sum())
+    return first, np.where(blank, 0, last - first + 1)
 
 
 def _edges(chunk: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -149,18 +151,26 @@ def _of_clips(part, key: str) -> Ragged:
                 frames = np.asarray(clip, dtype=np.float32)
         except (TypeError, ValueError, OverflowError):
             raise part.error(key, f"holds something other than an array of numbers at clip {i}") from None
-        if frames.ndim != 2 or 0 in frames.shape or frames.shape[1] != (values[0] if values else frames).shape[1]:
+        if frames.size and frames.ndim != 2 or frames.ndim > 2:
             raise part.error(key, f"has shape {frames.shape} at clip {i}, but each clip must be (frames, features)")
         values.append(frames)
-    lengths = np.array([len(v) for v in values])
-    stored = _stored_lengths(part, f"{key}_lengths", int(lengths.max()))
+    width = next((v.shape[1] for v in values if v.size), 0)
+    wrong = next((i for i, v in enumerate(values) if v.size and v.shape[1] != width), None)
+    if not width or wrong is not None:
+        i = wrong or 0
+        raise part.error(
+            key, f"has shape {values[i].shape} at clip {i}, but each clip must be (frames, features), all as wide"
+        )
+    values = [v if v.size else v.reshape(0, width) for v in values]
+    longest = max(len(v) for v in values)
+    stored = _stored_lengths(part, f"{key}_lengths", longest)
     if stored is not None:
         values = [v[:n] for v, n in zip(values, stored, strict=True)]
     joined = np.concatenate(values)
     bad = ~np.isfinite(joined)
     part.repair(key, bad.sum())
     joined[bad] = 0
-    return Ragged(joined, np.array([len(v) for v in values], np.int64), int(lengths.max()))
+    return Ragged(joined, np.array([len(v) for v in values], np.int64), longest)
 
 
 def _stored_lengths(part, key: str, longest: int) -> np.ndarray | None:
@@ -169,6 +179,6 @@ def _stored_lengths(part, key: str, longest: int) -> np.ndarray | None:
     stored = part.finite(key)
     if (stored < 0).any() or (stored != np.floor(stored)).any():
         raise part.error(key, "holds lengths that are negative or not whole numbers")
-    lengths = np.clip(stored, 1, longest)
+    lengths = np.clip(stored, 0, longest)
     part.repair(key, (lengths != stored).sum())
     return lengths.astype(np.int64)

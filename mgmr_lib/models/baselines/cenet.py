@@ -82,7 +82,7 @@ class CENET(nn.Module):
         if self.config.injection == "after":
             return self.enhance(self.inputs.one(batch, "text").x, frames)
         encoder = self.inputs.text_encoder
-        assert encoder is not None  # __init__ has refused networks without one
+        assert encoder is not None  # "inside" asks for one that learns
 
         def shift(_, __, states):
             hook.remove()  # once a pass: some families call one layer again and again

@@ -14,7 +14,7 @@ def masked_mean(x: Tensor, valid: Tensor) -> Tensor:
 
 def last_valid(x: Tensor, valid: Tensor) -> Tensor:
     """Each clip's last valid step: (b, l, d), (b, l) bool, True at the front -> (b, d)."""
-    return x[torch.arange(len(x), device=x.device), valid.sum(1) - 1]
+    return x[torch.arange(x.shape[0], device=x.device), valid.sum(1) - 1]
 
 
 def run_packed(rnn: nn.RNNBase, x: Tensor, valid: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from mgmr_lib.data.batch import Batch
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.baselines.common import last_valid, masked_mean
 from mgmr_lib.models.baselines.config_self_supervised import MISAConfig
-from mgmr_lib.models.inputs import Inputs, Sequence
+from mgmr_lib.models.inputs import Inputs, Network, Sequence
 from mgmr_lib.models.output import Output
 from mgmr_lib.models.recurrent import Bidirectional
 
@@ -63,7 +63,7 @@ class TwoLSTMs(nn.Module):
         return last_valid(ahead, valid), back[:, 0]
 
 
-class MISA(nn.Module):
+class MISA(Network):
     """A vector for each modality -> a private and a shared part of it -> self-attention over the six -> sentiment.
 
     Kept, from declare-lab/MISA (MIT): one shared encoder for all modalities, sigmoids, CMD over five moments, the
@@ -114,7 +114,7 @@ class MISA(nn.Module):
         alike = [central_moment_discrepancy(shared[m], shared[n]) for m, n in pairs]
         rebuilt = [mse_loss(self.rebuild[m](private[m] + shared[m]), x[m]) for m in MODALITIES]
         return {
-            "difference": c.difference * sum(apart),
-            "similarity": c.similarity * sum(alike) / len(alike),
-            "rebuild": c.rebuild * sum(rebuilt) / len(rebuilt),
+            "difference": c.difference * torch.stack(apart).sum(),
+            "similarity": c.similarity * torch.stack(alike).mean(),
+            "rebuild": c.rebuild * torch.stack(rebuilt).mean(),
         }

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy, normalize
 from mgmr_lib.data.batch import Batch
 from mgmr_lib.models.baselines.config_self_supervised import MMIMConfig
 from mgmr_lib.models.baselines.vectors import LSTMVector, summarise
-from mgmr_lib.models.inputs import Inputs
+from mgmr_lib.models.inputs import Inputs, Network
 from mgmr_lib.models.output import Output
 from mgmr_lib.models.teacher import Teacher
 
@@ -40,12 +40,13 @@ class Likelihood(nn.Module):
         scale = (0.5 * self.log_variance(text)).exp()
         return Normal(self.mean(text), scale, validate_args=False).log_prob(x).sum(-1)
 
-    def as_given(self, text: Tensor, x: Tensor) -> Tensor:
-        """The same, without a gradient to these weights."""
-        return functional_call(self, {n: p.detach() for n, p in self.named_parameters()}, (text, x))
+
+def with_fixed_weights(module: nn.Module, *inputs: Tensor) -> Tensor:
+    """module(*inputs), without a gradient to its weights."""
+    return functional_call(module, {n: p.detach() for n, p in module.named_parameters()}, inputs)
 
 
-class MMIM(nn.Module):
+class MMIM(Network):
     """A vector for each modality -> concatenation -> the fused vector z -> sentiment.
 
     Two bounds on mutual information keep in the vectors what they share: of text with audio and with vision (terms
@@ -86,11 +87,15 @@ class MMIM(nn.Module):
 
     def losses(self, x: dict[str, Tensor], z: Tensor) -> dict[str, Tensor]:
         """{"contrast", "likelihood", "estimator"}, weighted."""
-        given = sum(q.as_given(x["text"], x[m]).mean() for m, q in self.likelihood.items())
-        learnt = sum(q(x["text"].detach(), x[m].detach()).mean() for m, q in self.likelihood.items())
-        contrast = sum(contrastive_loss(x[m], guess(z)) for m, guess in self.guess.items())
-        c = self.config
-        return {"contrast": c.contrast * contrast, "likelihood": -c.bound * given, "estimator": -learnt}
+        c, text = self.config, x["text"]
+        given = [with_fixed_weights(q, text, x[m]).mean() for m, q in self.likelihood.items()]
+        learnt = [q(text.detach(), x[m].detach()).mean() for m, q in self.likelihood.items()]
+        contrast = [contrastive_loss(x[m], guess(z)) for m, guess in self.guess.items()]
+        return {
+            "contrast": c.contrast * torch.stack(contrast).sum(),
+            "likelihood": -c.bound * torch.stack(given).sum(),
+            "estimator": -torch.stack(learnt).sum(),
+        }
 
 
 def entropy_by_sign(x: Tensor, labels: Tensor) -> Tensor:
@@ -103,7 +108,7 @@ def entropy_by_sign(x: Tensor, labels: Tensor) -> Tensor:
     if min(int(rows.sum()) for rows in signs) < FEWEST:
         return 0 * x.sum()
     ridge = RIDGE * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    return 0.25 * sum(torch.logdet(torch.cov(x[rows].T) + ridge) for rows in signs)
+    return 0.25 * torch.stack([torch.logdet(torch.cov(x[rows].T) + ridge) for rows in signs]).sum()
 
 
 class SignEntropy(Teacher):
@@ -114,6 +119,9 @@ class SignEntropy(Teacher):
     the paper, counted in clips (the published code remembers one batch); it starts an epoch empty, and nothing of it is
     saved. No entropy with fewer than six clips of a sign (there: infinite, or not a number).
     """
+
+    labels: Tensor
+    seen: Tensor
 
     def __init__(self, config: MMIMConfig, labels: Tensor):
         super().__init__(config, labels)
@@ -139,11 +147,9 @@ class SignEntropy(Teacher):
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """{"entropy": -beta times audio's plus vision's}."""
         rows = self.remembered()
-        labels, entropy = torch.cat([self.labels[rows], batch.labels]), 0.0
-        for m in OTHERS:
-            known = getattr(self, f"known_{m}")[rows]
-            entropy = entropy + entropy_by_sign(torch.cat([known, self._projected(m, output)]), labels)
-        return {"entropy": -self.weight * entropy}
+        labels, known = torch.cat([self.labels[rows], batch.labels]), {m: getattr(self, f"known_{m}") for m in OTHERS}
+        entropies = [entropy_by_sign(torch.cat([known[m][rows], self._projected(m, output)]), labels) for m in OTHERS]
+        return {"entropy": -self.weight * torch.stack(entropies).sum()}
 
     def update(self, output: Output, batch: Batch) -> None:
         """Remember the batch's clips."""

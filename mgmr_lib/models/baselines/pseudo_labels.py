@@ -101,10 +101,11 @@ class PseudoLabels(Teacher):
         return (negative - positive) / (positive + SMALL)
 
     def _moved(self, m: str, distance: dict[str, Tensor | None], batch: Batch) -> Tensor:
-        own, y, fused = getattr(self, f"label_{m}")[batch.rows], batch.labels, distance["fused"]
-        if fused is None or distance[m] is None:
+        own, y = getattr(self, f"label_{m}")[batch.rows], batch.labels
+        alone, fused = distance[m], distance["fused"]
+        if alone is None or fused is None:
             return own
         fused = torch.where(fused.abs() < SMALL, SMALL, fused)
-        new = 0.5 * (y * distance[m] / fused + y + distance[m] - fused)
+        new = 0.5 * (y * alone / fused + y + alone - fused)
         e = self.epoch + 1
         return (e - 1) / (e + 1) * own + 2 / (e + 1) * new.clamp(-self.limit, self.limit)

@@ -7,11 +7,11 @@ from mgmr_lib.data.batch import Batch
 from mgmr_lib.models.baselines.config_self_supervised import SelfMMConfig
 from mgmr_lib.models.baselines.pseudo_labels import Heads
 from mgmr_lib.models.baselines.vectors import LSTMVector, summarise
-from mgmr_lib.models.inputs import Inputs
+from mgmr_lib.models.inputs import Inputs, Network
 from mgmr_lib.models.output import Output
 
 
-class SelfMM(nn.Module):
+class SelfMM(Network):
     """A vector for each modality -> concatenation -> sentiment; and from each vector alone, against pseudo-labels.
 
     Kept, from thuiar/Self-MM and thuiar/MMSA (both MIT): LSTMs over voice and face, one head a modality beside the

@@ -19,7 +19,7 @@ from mgmr_lib.models.output import Output
 
 def with_one(z: Tensor) -> Tensor:
     """[z; 1]: (b, d) -> (b, d + 1). The 1 keeps products of fewer modalities among the products of all."""
-    return torch.cat([z, z.new_ones(len(z), 1)], dim=-1)
+    return torch.cat([z, z.new_ones(z.shape[0], 1)], dim=-1)
 
 
 def outer_product(text: Tensor, audio: Tensor, vision: Tensor) -> Tensor:

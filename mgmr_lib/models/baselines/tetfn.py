@@ -11,7 +11,7 @@ from mgmr_lib.models.baselines.common import TemporalConv, last_valid
 from mgmr_lib.models.baselines.config_self_supervised import TETFNConfig
 from mgmr_lib.models.baselines.pseudo_labels import Heads
 from mgmr_lib.models.encoder_layer import Mixing
-from mgmr_lib.models.inputs import Inputs, Sequence, pool_to_length
+from mgmr_lib.models.inputs import Inputs, Network, Sequence, pool_to_length
 from mgmr_lib.models.mfmb.published_code import CodeEncoder
 from mgmr_lib.models.mgmr.fusion import masked_max
 from mgmr_lib.models.output import Output
@@ -33,7 +33,7 @@ class ThroughText(nn.Module):
         return self.upper(x, valid, self.lower(other, valid, text, valid), valid)
 
 
-class TETFN(nn.Module):
+class TETFN(Network):
     """Features at the text's steps -> six directed stacks, voice and face asking each other through the text -> three
     self-attention stacks -> last steps -> sentiment; and from each modality alone, against pseudo-labels.
 

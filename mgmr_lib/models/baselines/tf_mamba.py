@@ -102,7 +102,7 @@ class TFMamba(nn.Module):
         self.head = nn.Linear(d, 1)
 
     def _aligned(self, text: Tensor, audio: Tensor, vision: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        for pair_a, pair_v in zip(self.align["audio"], self.align["vision"], strict=True):
+        for pair_a, pair_v in zip(self.align["audio"].children(), self.align["vision"].children(), strict=True):
             audio, text_a = pair_a(audio, text, valid)
             vision, text_v = pair_v(vision, text, valid)
             text = (text_a + text_v) / 2

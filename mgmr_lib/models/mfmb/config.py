@@ -4,6 +4,7 @@ code."""
 from dataclasses import dataclass
 
 from mgmr_lib.errors import CourseError
+from mgmr_lib.models.generations import GENERATIONS, check_state
 from mgmr_lib.settings import setting, validate
 
 ENCODERS = ("transformer", "mamba")
@@ -28,7 +29,8 @@ class _Common:
     dropout: float = setting(0.1, "share dropped of what the layers give", low=0, below=1)
     d_state: int = setting(16, "mamba encoder: state size", low=1)
     expand: int = setting(2, "mamba encoder: inner width, in multiples of the layer's width", low=1)
-    d_conv: int = setting(4, "mamba encoder: kernel of the causal convolution", low=1)
+    d_conv: int = setting(4, "mamba encoder: kernel of the causal convolution (mamba3 has none)", low=1)
+    layer: str = setting("selective", "mamba encoder: the block of Mamba, Mamba-2 or Mamba-3", choices=GENERATIONS)
     text_length: int = setting(50, "the longest text in tokens, for the linear layers over time", low=1)
     hub: int = setting(4, "hub tokens of macro-fusion (k of Eqs. 4 to 7)", low=1)
 
@@ -38,6 +40,9 @@ class _Common:
             raise CourseError(
                 "--use-macro false and --use-micro false together leave nothing to predict from: keep one stream"
             )
+        if self.layer != "selective" and self.encoder != "mamba":
+            raise CourseError(f"--layer {self.layer} needs --encoder mamba: a Transformer has no Mamba layers")
+        check_state(self.layer, self.d_state)
         for heads, width, what in self._divisions() if self.encoder == "transformer" else ():
             check_division(heads, getattr(self, heads), width, what)
 

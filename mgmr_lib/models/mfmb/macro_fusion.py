@@ -29,14 +29,14 @@ class MacroFusion(nn.Module):
 
     def hubs(self, h: dict[str, Tensor], valid: dict[str, Tensor]) -> dict[str, Tensor]:
         """The hub (b,hub,d) after each modality, in the order of the waterfall."""
-        hub, found = self.hub.expand(len(h["text"]), -1, -1), {}
+        hub, found = self.hub.expand(h["text"].shape[0], -1, -1), {}
         for m in WATERFALL:
             hub = found[m] = self._pour(m, hub, self.encode[m](h[m], valid[m]), valid[m])
         return found
 
     def _pour(self, m: str, hub: Tensor, x: Tensor, valid: Tensor) -> Tensor:
         k = hub.shape[1]
-        mask = torch.cat([valid.new_ones(len(valid), k), valid], dim=1)
+        mask = torch.cat([valid.new_ones(valid.shape[0], k), valid], dim=1)
         return self.fuse[m](torch.cat([hub, x], dim=1), mask, first=k)
 
     def forward(self, h: dict[str, Tensor], valid: dict[str, Tensor]) -> Tensor:

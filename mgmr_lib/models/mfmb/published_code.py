@@ -107,7 +107,7 @@ class CodeMacro(nn.Module):
     def forward(self, h: dict[str, Tensor], valid: dict[str, Tensor]) -> Tensor:
         """h {modality: (b, l_m, w)}, valid {modality: (b, l_m)} -> (b, w)."""
         audio, vision = (self._encode_twice(m, h[m]) for m in ("audio", "vision"))
-        hub = audio.new_zeros(len(audio), self.hub, self.width)
+        hub = audio.new_zeros(audio.shape[0], self.hub, self.width)
         hub = self._read(torch.cat([audio, hub], dim=1))[:, -self.hub :]
         hub = self._read(torch.cat([hub, vision], dim=1))[:, : self.hub]
         mask = torch.cat([valid["text"].new_ones(hub.shape[:2]), valid["text"]], dim=1)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mgmr_lib.models.mgmr.config import COLLABORATIONS
 from mgmr_lib.ssm import MambaLayer, flip_valid
+from mgmr_lib.ssm.generations import shares_A
 
 
 class PairStack(nn.Module):
@@ -19,11 +20,15 @@ class PairStack(nn.Module):
     def __init__(self, d_model: int, depth: int, collaboration: str, **layer_options):
         super().__init__()
         # The simplified layer has neither B, C and delta of its own nor a matrix A: its pairs share nothing.
-        selective = layer_options.get("layer", "selective") == "selective"
+        # Mamba-3 makes its decays from the input, and so from the partner.
+        selective = layer_options.get("layer", "selective") != "simplified"
         self.exchange = selective and collaboration == "exchange"
         own: dict[str, Any] = {"partner": self.exchange} if selective else {}
-        self.first = nn.ModuleList([MambaLayer(d_model, **own, **layer_options) for _ in range(depth)])
-        shared: list[dict[str, Any]] = [{"shares_A_of": layer.mixer} if selective else {} for layer in self.first]
+        first = [MambaLayer(d_model, **own, **layer_options) for _ in range(depth)]
+        shared: list[dict[str, Any]] = [
+            {"shares_A_of": layer.mixer} if shares_A(layer.mixer) else {} for layer in first
+        ]
+        self.first = nn.ModuleList(first)
         self.second = nn.ModuleList([MambaLayer(d_model, **own, **a, **layer_options) for a in shared])
 
     def forward(self, x: Tensor, y: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from mgmr_lib.errors import CourseError
+from mgmr_lib.models.generations import GENERATIONS, check_state
 from mgmr_lib.settings import setting, validate
 
 COLLABORATIONS = ("exchange", "shared")
 GATES = ("scalar", "channel")
-LAYERS = ("selective", "simplified")
+LAYERS = ("simplified", *GENERATIONS)
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,11 @@ class MGMRConfig:
     kernel_vision: int = setting(3, "kernel of the convolution over vision", low=1, odd=True)
     dropout: float = setting(0.1, "share dropped of what the layers give", low=0, below=1)
     input_dropout: float = setting(0.0, "share dropped of the features of all three modalities", low=0, below=1)
-    layer: str = setting("selective", "Mamba's selective block, or the layer as printed in the paper", choices=LAYERS)
+    layer: str = setting(
+        "selective",
+        "Mamba's selective block, the layer as printed in the paper, or the blocks of Mamba-2 and Mamba-3",
+        choices=LAYERS,
+    )
     collaboration: str = setting(
         "exchange", "what a pair of layers shares: A and its partner's B, C, delta, or A alone", choices=COLLABORATIONS
     )
@@ -40,5 +45,11 @@ class MGMRConfig:
         validate(self)
         if self.bidirectional and self.layer == "simplified":
             raise CourseError(
-                "--bidirectional true needs --layer selective: there is no simplified layer in two directions"
+                "--bidirectional true needs --layer selective, mamba2 or mamba3: there is no simplified layer in two "
+                "directions"
             )
+        if self.layer == "mamba3" and self.collaboration == "shared":
+            raise CourseError(
+                "--layer mamba3 has no matrix A that --collaboration shared could share: use --collaboration exchange"
+            )
+        check_state(self.layer, self.d_state)

@@ -1,9 +1,11 @@
 """MGMR-Net's Mamba-enhanced reconstruction (its section 3.4): guess what was lost, and gate it with what was seen."""
 
+import functools
+
 import torch
 from torch import Tensor, nn
 
-from mgmr_lib.ssm import BiMamba, MambaLayer
+from mgmr_lib.ssm import BiMamba, MambaLayer, make_block
 
 
 class ReconstructionModule(nn.Module):
@@ -67,10 +69,10 @@ class ResidualBiMamba(nn.Module):
 
     def __init__(self, d_model: int, *, dropout: float = 0.0, layer: str = "selective", **options):
         super().__init__()
-        if layer != "selective":
-            raise ValueError("a bidirectional reconstruction is built of selective layers: use layer='selective'")
+        if layer == "simplified":
+            raise ValueError("a bidirectional reconstruction is built of Mamba blocks: use layer='selective'")
         self.norm = nn.LayerNorm(d_model)
-        self.mixer = BiMamba(d_model, **options)
+        self.mixer = BiMamba(d_model, block=functools.partial(make_block, layer), **options)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:

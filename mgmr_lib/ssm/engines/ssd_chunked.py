@@ -105,6 +105,6 @@ class Gradients:
         torch.sum(product, -1, out=self.dw[c.rows, c.span])
         w, dx = c.w.unsqueeze(-1), self.dx[c.rows, c.span]
         torch.mul(dX, w, out=dx)
-        if self.dD is not None:
+        if self.dD is not None and self.operands.D is not None:
             dx.addcmul_(dy, self.operands.D)
             self.dD += torch.mul(dy, c.x, out=product).sum((0, 1))

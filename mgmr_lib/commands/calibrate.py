@@ -1,0 +1,33 @@
+"""`calibrate`: real and simulated voices and faces side by side, by simple summaries."""
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "corpora",
+        nargs="+",
+        type=_corpus,
+        metavar="NAME_OR_PATH[:FRAMES]",
+        help="corpora to compare, each with how many frames make one step (default: 5 for classroom corpora, else 1)",
+    )
+
+
+def _corpus(word: str) -> tuple[str, int]:
+    """ "pom:2" -> ("pom", 2)."""
+    from mgmr_lib.data.classroom.corpora import SPECS, recorded_name
+
+    name, colon, frames = word.rpartition(":")
+    if colon and frames.isdigit():
+        if int(frames) < 1:
+            raise argparse.ArgumentTypeError(f"at least one frame makes a step, not {word!r}")
+        return name, int(frames)
+    return word, 5 if recorded_name(word) in SPECS else 1
+
+
+def main(args: argparse.Namespace) -> int:
+    from mgmr_lib.data.load import load_corpus
+    from mgmr_lib.evaluation.calibration import side_by_side
+
+    print(side_by_side([(load_corpus(name), frames) for name, frames in args.corpora]).to_string())
+    return 0
