@@ -55,6 +55,8 @@ class TrainConfig:
 
     def __post_init__(self):
         validate(self)
+        if hasattr(self.network, "check_run"):
+            self.network.check_run(self)
 
     def to_dict(self) -> dict:
         """Plain values, ready for JSON."""

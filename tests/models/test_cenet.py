@@ -10,6 +10,7 @@ from mgmr_lib.models.baselines.config import CENETConfig
 from mgmr_lib.models.baselines.vectors import summarise
 from mgmr_lib.models.inputs import Inputs, Sequence
 from mgmr_lib.models.registry import entry
+from mgmr_lib.training.config import make_config
 from tests.models.properties import (
     assert_a_prediction_depends_on_its_clip_alone,
     assert_every_weight_gets_a_gradient,
@@ -102,6 +103,9 @@ def test_inside_voice_and_face_learn_through_the_encoder_and_a_clip_is_alone():
 
 def test_inside_needs_an_encoder_that_learns():
     with pytest.raises(CourseError, match="--injection inside .* --encoder-lr"):
+        make_config("cenet", "laptop", injection="inside")
+    assert make_config("cenet", "laptop", injection="inside", encoder_lr=1e-5).network.injection == "inside"
+    with pytest.raises(ValueError, match="that learns"):
         entry("cenet").build(
             CENETConfig(injection="inside"), Inputs({"text": 64, "audio": 5, "vision": 7}, None, tiny())
         )

@@ -5,7 +5,6 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from mgmr_lib.data.batch import Batch
-from mgmr_lib.errors import CourseError
 from mgmr_lib.models.baselines.config import CENETConfig
 from mgmr_lib.models.baselines.vectors import summarise
 from mgmr_lib.models.encoder_layer import EncoderLayer, Mixing
@@ -63,7 +62,7 @@ class CENET(nn.Module):
         super().__init__()
         c, d_text, inside = config, inputs.dims["text"], config.injection == "inside"
         if inside and (inputs.text_encoder is None or inputs.text_encoder.frozen):
-            raise CourseError("--injection inside shifts a text encoder from within: train it, with --encoder-lr 1e-5")
+            raise ValueError("injection inside needs a text encoder in `inputs` that learns")
         self.config, self.inputs = c, inputs
         self.enhance = Enhancement(d_text, inputs.dims, c.d_model)
         d, mixing = d_text if inside else c.d_model, Mixing.of(c)

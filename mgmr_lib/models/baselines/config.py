@@ -127,6 +127,11 @@ class CENETConfig(_Checked):
     dropout: float = _dropout(0.1)
     task: str = _task("mae")
 
+    def check_run(self, run) -> None:
+        """CourseError where the run (a TrainConfig) freezes the encoder that is to be shifted from within."""
+        if self.injection == "inside" and run.encoder_lr == 0:
+            raise CourseError("--injection inside shifts a text encoder from within: train it, with --encoder-lr 1e-5")
+
 
 @dataclass(frozen=True)
 class ALMTConfig(_Checked):
