@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -99,7 +100,7 @@ FIRST = {
 }
 
 
-SECOND = {
+SECOND: dict[str, Any] = {
     "voice": features.Manner(level=0.5, gesture=1.9, every=1.5, lasts=0.4, speaker=0.9, uneven=0.9, memory=0.05),
     "face": features.Manner(level=0.2, gesture=1.7, every=1.5, lasts=0.4, speaker=0.6, uneven=0.6, memory=0.4),
     "faceless": 0.15,

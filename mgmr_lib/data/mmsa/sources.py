@@ -38,7 +38,8 @@ def grouped(source: Path) -> tuple[dict, list[str]]:
 def _folder(source: Path) -> tuple[dict, list[str]]:
     """The files of a folder and of the folders in it: {split: content} or {split: {modality: array}}."""
     found: dict = {}
-    unread, taken = [], {}
+    unread: list[str] = []
+    taken: dict[tuple[str, str | None], str] = {}
     paths = [p for p in sorted([*source.glob("*"), *source.glob("*/*")]) if p.is_file() and p.suffix in ENDINGS]
     for path in paths:
         name = path.relative_to(source).as_posix()
@@ -48,7 +49,7 @@ def _folder(source: Path) -> tuple[dict, list[str]]:
         if split is None or key is None and _words(_stem(name)) - {*SPLITS, *SPLIT_NAMES}:
             unread.append(shorten(name, 60))
             continue
-        meant = KEY_NAMES.get(key, key)
+        meant = None if key is None else KEY_NAMES.get(key, key)
         other = taken.setdefault((split, meant), name)
         if other != name:
             raise CourseError(
