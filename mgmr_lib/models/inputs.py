@@ -91,6 +91,8 @@ class Inputs(nn.Module):
         for m in MODALITIES:
             self.register_buffer(f"{m}_mean", torch.zeros(dims[m]))
             self.register_buffer(f"{m}_scale", torch.ones(dims[m]))
+        self.has_words = True  # what the statistics say; a plain value, so that no step waits for a device
+        self.register_load_state_dict_post_hook(_find_words)
 
     @torch.no_grad()
     def fit(self, modality: str, values) -> None:
@@ -108,6 +110,7 @@ class Inputs(nn.Module):
         flat |= scale < torch.finfo(torch.float32).tiny
         getattr(self, f"{modality}_mean").copy_(values.mean(0))
         getattr(self, f"{modality}_scale").copy_(torch.where(flat, largest, scale.clamp(max=largest)))
+        _find_words(self)
 
     def standardise(self, modality: str, x: Tensor) -> Tensor:
         """(…, d_m) in the file's units -> standard deviations from the train split's mean, clamped to +-5."""
@@ -121,8 +124,23 @@ class Inputs(nn.Module):
         """A single modality, for a network that looks at nothing else."""
         part = batch[modality]
         part = replace(part, valid=checked_mask(part.valid, part.x))
+        if modality == "text" and self.stored_text and not self.has_words:
+            return self._no_words(batch)
         found = self._text(part) if modality == "text" else self._frames(modality, part)
         return _with_stand_in(found)
+
+    def _no_words(self, batch: Batch) -> Sequence:
+        """The text of a corpus that has none: as many missing steps as the clip has of voice or face, whichever is
+        longer, since networks bring voice and face onto the text's steps."""
+        steps, widths = [], []
+        for m in ("audio", "vision"):
+            valid, factor = checked_mask(batch[m].valid, batch[m].x), self.pool.get(m, 1)
+            steps.append(-(-valid.sum(1) // factor))
+            widths.append(-(-valid.shape[1] // factor))
+        count, width = torch.maximum(*steps).clamp(min=1), max(widths)
+        valid = torch.arange(width, device=count.device) < count[:, None]
+        blank = batch.text.x.new_zeros(*valid.shape, self.dims["text"])
+        return Sequence(blank, blank, valid, torch.zeros_like(valid), torch.zeros_like(count, dtype=torch.bool))
 
     def _text(self, part: ModalityBatch) -> Sequence:
         x, target = part.x, part.target
@@ -156,6 +174,12 @@ class Network(nn.Module):
     """What the registry builds: a module Batch -> Output (models/output.py) with this door before everything else."""
 
     inputs: Inputs
+
+
+def _find_words(inputs: Inputs, _=None) -> None:
+    """Whether some training clip had a word: no channel of a modality that was never recorded has a scale."""
+    if not inputs.text_scale.is_meta:
+        inputs.has_words = bool((inputs.text_scale < torch.finfo(torch.float32).max).any())
 
 
 def _with_stand_in(s: Sequence) -> Sequence:

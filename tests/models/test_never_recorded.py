@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mgmr_lib.data.corpus import MODALITIES
+from mgmr_lib.data.batch import MaskedSplit
+from mgmr_lib.data.corpus import MODALITIES, Ragged
 from mgmr_lib.data.missing import share_gone
 from mgmr_lib.models.inputs import Inputs
 from mgmr_lib.models.registry import NETWORKS
@@ -68,12 +69,31 @@ def test_at_rate_one_nothing_tells_but_which_steps_there_were(name, reading):
     assert torch.equal(predictions(net, masked_gappy(split, 1.0)), predictions(net, masked_gappy(other, 1.0)))
 
 
-def test_a_modality_that_no_clip_has_is_one_blank_step():
+@pytest.mark.parametrize("pool", [None, {"audio": 4, "vision": 3}])
+def test_a_corpus_without_words_has_as_many_lost_words_as_a_clip_has_steps(pool):
     split = gappy(SPLIT, textless=True)
-    inputs = fitted(Inputs({"text": 4, "audio": 5, "vision": 7}, None, None, True), split)
-    text = inputs(masked_gappy(split, 0.0).batch(range(6)))["text"]
-    assert text.x.shape == (6, 1, 4) and not text.x.any() and text.valid.all()
-    assert not text.keep.any() and not text.missing.any()
+    inputs = fitted(Inputs({"text": 4, "audio": 5, "vision": 7}, pool, None, True), split)
+    loaded = Inputs({"text": 4, "audio": 5, "vision": 7}, pool, None, True)
+    loaded.load_state_dict(inputs.state_dict())
+    factors = pool or {"audio": 1, "vision": 1}
+    for door in (inputs, loaded):
+        text = door(masked_gappy(split, 0.0).batch(range(6)))["text"]
+        steps = [max(1, *(-(-int(getattr(split, m).lengths[i]) // k) for m, k in factors.items())) for i in range(6)]
+        assert text.valid.sum(1).tolist() == steps and steps[3] == 1 < max(steps)
+        assert not text.x.any() and not text.keep.any() and not text.missing.any()
+
+
+@pytest.mark.parametrize("name", ["mgmr", "mfmb", "concat"])
+def test_never_had_words_reads_as_all_words_lost(name):
+    split = gappy(SPLIT, textless=True)
+    net, data = network(name, "paper" if name == "mfmb" else None, split), masked_gappy(split, 0.3)
+    found = predictions(net, data, len(data))
+    steps = np.maximum(np.maximum(split.audio.lengths, split.vision.lengths), 1)
+    words = Ragged(np.full((int(steps.sum()), 4), 9, np.float32), steps, int(steps.max()))
+    keep = data.keep | {"text": np.zeros((len(data), int(steps.max())), bool)}
+    lost = MaskedSplit(dataclasses.replace(split, token_lengths=steps), keep, words, words)
+    net.inputs.has_words = True
+    torch.testing.assert_close(predictions(net, lost, len(data)), found, atol=0, rtol=0)
 
 
 def test_what_was_never_recorded_counts_as_gone():
