@@ -77,8 +77,8 @@ columns = recurrence(a, B, C, torch.eye(64, dtype=torch.float64))
 fig, ax = plt.subplots(figsize=(5.6, 4.4))
 draw.one_matrix(ax, columns)
 ax.set_title("A scan of 64 steps, asked for its 64 columns")
-show(fig, "Weight of each input (to the right) in each output (downwards). Above the diagonal, where the future would be, "
-     "nothing. Weights fade downwards, and break off at the two steps that forget nearly all.")
+show(fig, "Weight of each input (to the right) in each output (downwards). Above the diagonal, where the "
+     "future would be, nothing. Weights fade downwards, and break off at the two steps that forget nearly all.")
 
 # %% [markdown]
 # ## 1 What stands in an entry
@@ -199,8 +199,8 @@ print("quick:", [round(v, 5) for v in quick[:6].tolist()])
 print("exact:", [round(v, 5) for v in exact[:6].tolist()])
 
 # %%
-outcome("25.b", -math.log10(worst), because="A float32 near 160 has few digits left for a thousandth, so the difference "
-        "of two such numbers knows little of what lies between them.")
+outcome("25.b", -math.log10(worst), because="A float32 near 160 has few digits left for a thousandth, so the "
+        "difference of two such numbers knows little of what lies between them.")
 
 # %% [markdown]
 # There is a second trap, on the *other* side of the diagonal. There $s_t - s_j$ is positive, here up to 160, and its exponential is infinite. `tril` replaces it by
@@ -222,8 +222,8 @@ print("gradients finite:", gradient.isfinite().sum().item(), "of", len(cut))
 # %%
 kinds = ["right, as the values are", "zero everywhere", "infinite", "NaN, not a number"]
 seen = 3 if gradient.isnan().any() else 2 if gradient.isinf().any() else 1 if not gradient.any() else 0
-outcome("25.c", kinds[seen], because="Backwards the zero that came in place of the infinite number is multiplied by it, so "
-        "mask first, with minus infinity, and take exp then.")
+outcome("25.c", kinds[seen], because="Backwards the zero that came in place of the infinite number is multiplied by it, "
+        "so mask first, with minus infinity, and take exp then.")
 
 # %% [markdown]
 # ### Exercise 25.2 · segment sums that keep their digits (medium, 10 minutes)
@@ -302,8 +302,8 @@ fig, ax = plt.subplots(figsize=(5.2, 4.4))
 draw.blocks(ax, M, T, block_ranks)
 ax.set_title("Ranks: full on the diagonal, n below it")
 below = {int(block_ranks[i, k]) for i in range(4) for k in range(i)}
-show(fig, f"The matrix cut into blocks of {T} steps, each with its rank as measured: {int(block_ranks[0, 0])} on the diagonal, "
-     f"{', '.join(map(str, sorted(below)))} below it.")
+show(fig, f"The matrix cut into blocks of {T} steps, each with its rank as measured: {int(block_ranks[0, 0])} "
+     f"on the diagonal, {', '.join(map(str, sorted(below)))} below it.")
 assert max(below) == 4
 
 # %% [markdown]
@@ -426,14 +426,14 @@ counted = [multiply_adds(1024, T, 64, 64) / 1e6 for T in chunks]
 seconds = [cpu_seconds(lambda T=T: chunked_scan(log_64, B_64, C_64, X_64, T), 1) for T in chunks]
 fig = plt.figure(figsize=(9, 3.2))
 draw.counted_and_measured(fig, chunks, counted, seconds)
-show(fig, f"One head, 1024 steps, n = p = 64. Left: multiply-adds, from {counted[0]:.1f} million with chunks of one step to "
-     f"{counted[-1]:.0f} million in a single chunk. Right: the processor time of our function, measured where "
+show(fig, f"One head, 1024 steps, n = p = 64. Left: multiply-adds, from {counted[0]:.1f} million with chunks of one "
+     f"step to {counted[-1]:.0f} million in a single chunk. Right: the processor time of our function, measured where "
      "this was drawn.")
 
 # %%
 fewest = chunks[counted.index(min(counted))]
-outcome("25.e", math.log2(fewest), because="Chunks add work, and they are worth it for another reason: in pieces of one step "
-        "the few multiplications hide behind calls and memory.")
+outcome("25.e", math.log2(fewest), because="Chunks add work, and they are worth it for another reason: in pieces of one "
+        "step the few multiplications hide behind calls and memory.")
 
 # %% [markdown]
 # Two opposite lessons in one figure. By the count, the recurrence is unbeatable. By the clock, on the CPUs where we measured, it was the slowest by far: a chunk of one step is a thousand tiny calls. In between
@@ -473,7 +473,8 @@ apart = [slow / quick for quick, slow in zip(by_state["ssd_scan"], by_state["sel
 left.set_title("Both scans are linear in the length")
 right.set_title(f"selective / ssd: {apart[0]:.1f} at n = 16, {apart[-1]:.1f} at n = 128")
 show(fig, "Processor time on one core, measured where this was drawn. Left, over the length at n = 64: two "
-     "straight lines, and the masked form, which bends upwards. Right, over the state size at 1024 steps; the title holds the two factors.")
+     "straight lines, and the masked form, which bends upwards. Right, over the state size at 1024 steps; the "
+     "title holds the two factors.")
 
 # %% [markdown]
 # Read the right side with care. On the CPUs where we measured, Mamba's scan won at its usual $n = 16$, and lost at the large states that Mamba-2 takes. That is the real gain: not the same thing
@@ -511,8 +512,8 @@ print("rank of the mask's block:", found)
 assert found["one decay"] == 1
 
 # %%
-outcome("25.f", min(found["four decays"], 9), because="A sum of four masks, each weighted by its own scores, is not a mask times "
-        "their sum: what fades how fast can no longer be said without saying for which entry.")
+outcome("25.f", min(found["four decays"], 9), because="A sum of four masks, each weighted by its own scores, is not a mask "
+        "times their sum: what fades how fast can no longer be said without saying for which entry.")
 
 # %% [markdown]
 # The shortcut of taking the *mean* decay fails, and the failure is not small. What survives is the other half: $M$ still has blocks of rank $n$, so chunks with a carried state still work. Only inside
@@ -524,13 +525,13 @@ M_mean = segment_sums(-apart.mean() * log_a).exp() * scores
 error = ((M_1 - M_mean).norm() / M_1.norm()).item()
 masks = sum(segment_sums(-A_i * log_a).exp() * torch.outer(C[:, i], B[:, i]) for i, A_i in enumerate(apart))
 assert torch.allclose(masks, M_1, atol=1e-12) and rank(M_1[32:, :32]) == 4
-say(f"With the mean decay the matrix is wrong by {error:.0%} of its size. With {len(apart)} masks it is exact, at {len(apart)} "
-    "times the work.")
+say(f"With the mean decay the matrix is wrong by {error:.0%} of its size. With {len(apart)} masks it is exact, at "
+    f"{len(apart)} times the work.")
 
 # %%
 decays = {"Mamba": MambaBlock(64).A_log.numel(), "Mamba-2": Mamba2Block(64, head_dim=64).A_log.numel()}
-say(f"At width 64, a Mamba block learns {decays['Mamba']} decay rates, a Mamba-2 block {decays['Mamba-2']}, one a head. Which of "
-    "the two learns better, this notebook does not measure.")
+say(f"At width 64, a Mamba block learns {decays['Mamba']} decay rates, a Mamba-2 block {decays['Mamba-2']}, one a head. "
+    "Which of the two learns better, this notebook does not measure.")
 
 # %% [markdown]
 # ## 8 A real Mamba-2 block

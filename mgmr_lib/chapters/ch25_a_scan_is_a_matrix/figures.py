@@ -10,7 +10,7 @@ def _heatmap(ax, M: Tensor, title: str, most: float, below: bool = True):
     """A signed matrix (l,l), 0 white; above the diagonal, where nothing is, grey."""
     shown = M.masked_fill(torch.ones_like(M, dtype=torch.bool).triu(1), torch.nan) if below else M
     ax.set_facecolor("#E5E5E5")
-    image = ax.imshow(shown, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
+    image = ax.imshow(shown.numpy(), cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
     ax.set(title=title, xlabel="input step j")
     ax.grid(False)
     return image
@@ -52,7 +52,7 @@ def blocks(ax, M: Tensor, T: int, ranks: Tensor) -> None:
 def spectra(ax, values: dict[str, Tensor], floor: float = 1e-16) -> None:
     """Singular values of blocks, largest first and relative to it, on a logarithmic axis. values: {name: (T,)}."""
     for (name, s), marker in zip(values.items(), "os^D", strict=False):
-        ax.semilogy(range(1, len(s) + 1), (s / s[0]).clamp(min=floor), marker=marker, ms=4, label=name)
+        ax.semilogy(range(1, len(s) + 1), (s / s[0]).clamp(min=floor).numpy(), marker=marker, ms=4, label=name)
     ax.set(xlabel="singular value (number)", ylabel="share of the largest")
     ax.legend()
 
