@@ -303,7 +303,7 @@ draw.blocks(ax, M, T, block_ranks)
 ax.set_title("Ranks: full on the diagonal, n below it")
 below = {int(block_ranks[i, k]) for i in range(4) for k in range(i)}
 show(fig, f"The matrix cut into blocks of {T} steps, each with its rank as measured: {int(block_ranks[0, 0])} "
-     f"on the diagonal, {', '.join(map(str, sorted(below)))} below it.")
+     f"on the diagonal, {', '.join(map(str, sorted(below)))} below it, even where the picture is nearly white.")
 assert max(below) == 4
 
 # %% [markdown]
@@ -413,6 +413,17 @@ with FlopCounterMode(display=False) as counter:
     chunked_scan(log_64, B_64, C_64, X_64, 64)
 assert counter.get_total_flops() == 2 * multiply_adds(1024, 64, 64, 64)
 print("PyTorch counts a multiply-add as 2 operations, and agrees")
+
+# %% [markdown]
+# And what is left to do entry by entry? Sums, exponentials and product of the mask, reader and writer, the fading of the state. The recurrence makes its whole state so: fade, then add.
+
+# %%
+T = n = p = 64
+in_products = multiply_adds(1024, T, n, p) / 1024
+by_entry = (3 * T * T + 2 * T * n + 2 * n * p) / T
+say(f"With T = n = p = {T}, a step costs {in_products:.0f} multiply-adds in matrix products, and {by_entry:.0f} "
+    f"operations entry by entry: {by_entry / (in_products + by_entry):.0%} of all. The recurrence does {2 * n * p} "
+    "entry by entry.")
 
 # %% [markdown]
 # **Predict, then run:** $n = p = 64$ and 1024 steps. Which chunk needs the fewest multiply-adds?
