@@ -625,10 +625,10 @@ print(f"cosine between the two readings' task gradients: {cosine:.2f}")
 # ## 8 Summary
 # - Watching the tensors answers "who exchanges what" without trusting a figure.
 # - CMD compares distributions; it depends on the batch's size, and its root needs care at 0.
-# - A moving label knows a direction; the plain label is a rival.
+# - A moving label knows a direction; the plain one is a rival.
 # - Plain cosines can teach little; a likelihood without its height rewards not knowing.
 # - A reversal acts on all that lies before it: put it where only the discriminator looks.
-# - Change what must count, and look at each gradient's sign: that finds what no error reports.
+# - Change what must count, look at each gradient's sign: that finds silent bugs.
 
 # %%
 progress("27")
