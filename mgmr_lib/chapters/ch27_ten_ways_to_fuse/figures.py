@@ -15,7 +15,7 @@ def unread(ax, voice, words, clips: int = 60) -> None:
     at = np.arange(len(order))
     ax.bar(at, np.asarray(voice)[order], 1.0, color="#CCCCCC", label="never read")
     ax.bar(at, read, 1.0, color=figures.BLUE, label="read")
-    ax.set(xlabel="clips, the longest voice first (every twentieth or so)", ylabel="frames of the voice")
+    ax.set(xlabel="some of the clips, the longest voice first", ylabel="frames of the voice")
     ax.legend()
     ax.grid(axis="x", visible=False)
 

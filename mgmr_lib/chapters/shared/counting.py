@@ -36,8 +36,8 @@ class Written(TorchDispatchMode):
 
 class Products(TorchFunctionMode):
     """`with Products() as p: ...` adds up in `p.count` the multiplications of matrix products: linear layers, matmul,
-    attention, convolutions over time and LSTMs. What a scan does, and every other operation entry by entry, is left
-    out.
+    attention, convolutions over time and LSTMs. What a scan does, and every other operation entry by entry or (a short
+    convolution) channel by channel, is left out.
 
     It sees torch's functions as they are called, an LSTM as one of them: much faster than to watch what they are made
     of.
@@ -52,7 +52,7 @@ class Products(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name in ("linear", "matmul"):
             self.count += made.numel() * args[0].shape[-1]
-        elif name == "conv1d":
+        elif name == "conv1d" and (kwargs or {}).get("groups", args[6] if len(args) > 6 else 1) == 1:
             self.count += made.numel() * args[1].shape[1:].numel()
         elif name == "scaled_dot_product_attention":
             self.count += (args[0].numel() + made.numel()) * args[1].shape[-2]
