@@ -66,7 +66,7 @@ def _divided_by_all(voice, voice_lengths, text_lengths):
 
 def _moment_cases(rng):
     def spread(b, d):
-        return quarters(rng, b, d) / 4 + 0.5
+        return quarters(rng, b, d) / 4  # numbers below 0 as well
 
     made = [Case((torch.tensor([[0.25], [0.75]]).double(), torch.tensor([[0.0], [1.0]]).double(), 3), "equal means")]
     return made + [(spread(5, 2), spread(4, 2), 2), (spread(6, 3), spread(6, 3), 5), (spread(4, 1), spread(5, 1), 4)]
@@ -128,8 +128,11 @@ def _label_cases(rng):
         return rng.choice([-1, 1]) * rng.randint(low, high) / 4
 
     made = [Case((1.0, 2.0, 0.5, 0.5, 1, 3.0), "the modality lies where the fusion lies")]
-    made += [Case((2.0, 3.0, 4.0, 0.5, 2, 3.0), "far beyond the limit")]
-    made += [Case((-2.0, -3.0, 4.0, 0.5, 3, 3.0), "far below the limit")]
+    made += [Case((2.0, 2.5, 4.0, 0.5, 2, 2.5), "far beyond the limit")]
+    made += [Case((-1.0, -1.0, 4.0, 0.5, 3, 1.0), "far below the limit")]
+    made += [Case((1.0, 1.0, 2.0, 0.5, 2, 3.5), "beyond the clip's own label, and still within the limit")]
+    made += [Case((1.0, 2.0, -0.5, 0.5, 2, 3.0), "the modality lies on the negative side, the fusion does not")]
+    made += [Case((1.0, 2.0, 0.5, -1.0, 3, 3.0), "the fusion lies on the negative side, the modality does not")]
     return made + [
         (signed(2, 9), signed(2, 9), signed(1, 3), signed(4, 6), epoch, limit)
         for epoch, limit in ((1, 3.0), (2, 3.0), (4, 3.0), (rng.randint(5, 9), 1.0))
