@@ -132,7 +132,7 @@ def _label_cases(rng):
     made += [Case((-1.0, -1.0, 4.0, 0.5, 3, 1.0), "far below the limit")]
     made += [Case((1.0, 1.0, 2.0, 0.5, 2, 3.5), "beyond the clip's own label, and still within the limit")]
     made += [Case((1.0, 2.0, -0.5, 0.5, 2, 3.0), "the modality lies on the negative side, the fusion does not")]
-    made += [Case((1.0, 2.0, 0.5, -1.0, 3, 3.0), "the fusion lies on the negative side, the modality does not")]
+    made += [Case((1.0, 2.0, 0.5, -0.5, 3, 3.0), "the fusion lies on the negative side, the modality does not")]
     return made + [
         (signed(2, 9), signed(2, 9), signed(1, 3), signed(4, 6), epoch, limit)
         for epoch, limit in ((1, 3.0), (2, 3.0), (4, 3.0), (rng.randint(5, 9), 1.0))
