@@ -717,6 +717,22 @@ say(draw.against(records, BASELINES, "text_ridge"))
 # `python -m mgmr_lib train --model tfn --data classroom-mosi --profile laptop --seed 1111 --out runs/tfn`, then `python -m mgmr_lib evaluate --run runs/tfn --out tfn.json`.
 
 # %% [markdown]
+# ## 8 Who else fuses
+# Nine more networks stand in the papers' tables or beside them, and `train --model` knows them all. Here they are with three that we know, drawn from what their tensors do: who
+# asks whom, what is put together, what a loss compares. Notebook 27 takes them apart.
+
+# %%
+from mgmr_lib.chapters.shared.exchange_map import draw_map, survey
+from mgmr_lib.experiments.complexity import PUBLISHED
+
+fig = plt.figure(figsize=(8.0, 3.4))
+draw_map(fig, survey(("concat", "mult", "tfr", *PUBLISHED)), columns=6, small=True)
+fig.suptitle("Few networks let text, voice and face all ask each other", x=0.01, ha="left")
+show(fig, "Twelve networks as they compute. T, A, V: text, audio, vision; +: what is joint. Grey: put together. Arrows: "
+     "attention, from who is asked to who asks; a ring around +: it asks itself. Dotted: a loss compares the two. Green "
+     "rim: predicts by itself, too. Blue filling: rebuilt. Below: weights and multiplications a clip, at published sizes.")
+
+# %% [markdown]
 # ## Limits
 # - Voice and face are simulated: what they add here says nothing about people. The *method* is what carries over.
 # - The sketches train on a part of the clips, on complete data, with three seeds or one.

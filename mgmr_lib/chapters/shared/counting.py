@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
@@ -31,6 +32,37 @@ class Written(TorchDispatchMode):
             if fresh_or_changed and isinstance(tensor, torch.Tensor):
                 self.elements += tensor.numel()
         return out
+
+
+class Products(TorchFunctionMode):
+    """`with Products() as p: ...` adds up in `p.count` the multiplications of matrix products: linear layers, matmul,
+    attention, convolutions over time and LSTMs. What a scan does, and every other operation entry by entry or (a short
+    convolution) channel by channel, is left out.
+
+    It sees torch's functions as they are called, an LSTM as one of them: much faster than to watch what they are made
+    of.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        name = getattr(func, "__name__", "")
+        if name in ("linear", "matmul"):
+            self.count += made.numel() * args[0].shape[-1]
+        elif name == "conv1d" and (kwargs or {}).get("groups", args[6] if len(args) > 6 else 1) == 1:
+            self.count += made.numel() * args[1].shape[1:].numel()
+        elif name == "scaled_dot_product_attention":
+            self.count += (args[0].numel() + made.numel()) * args[1].shape[-2]
+        elif name == "multi_head_attention_forward":  # (l,b,d) each: four maps, then two products a pair of steps
+            (l, b, d), k = args[0].shape, len(args[1])
+            self.count += 2 * b * d * (d * (l + k) + l * k)
+        elif name == "lstm":
+            weights = next(a for a in args if isinstance(a, (list, tuple)) and len(a) > 2)
+            self.count += args[0].shape[:-1].numel() * sum(w.numel() for w in weights if w.ndim > 1)
+        return made
 
 
 def written_in_backward(output: torch.Tensor) -> int:
