@@ -254,6 +254,7 @@ def test_tensors_are_compared_in_shape_and_value():
     assert "at [1][2]" in difference(want + torch.tensor([[0, 0, 0], [0, 0, 1.0]]), want)
     assert "we expect a Tensor" in difference(want.tolist(), want)
     assert difference(want.numpy()[0, 1], 1.0) is None
+    assert difference(0.0, -float("inf")) and difference(-float("inf"), 0.0) and difference(*2 * [float("inf")]) is None
     assert difference(True, False) and difference(True, 7) and difference(1, True) is None
     assert difference({"a": 1.0}, {"a": 2.0}) == "you have 1 at ['a'], we expect 2"
 

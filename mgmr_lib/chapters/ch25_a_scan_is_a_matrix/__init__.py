@@ -1,0 +1,1 @@
+"""What notebook 25 (a scan is a matrix) needs beside the library."""
