@@ -54,11 +54,11 @@ def load(file: Path = FILE) -> dict:
 def line(made: dict) -> str:
     """Markdown: that these numbers were recorded, and where."""
     facts, runs = made["provenance"], made["runs"]
+    seeds = ", ".join(str(seed) for seed in sorted({r["seed"] for r in runs}))
     return (
-        f"**Recorded, not computed here**: {len(runs)} training runs (seeds "
-        f"{', '.join(str(s) for s in sorted({r['seed'] for r in runs}))}), {sum(r['seconds'] for r in runs):.0f} seconds "
-        f"of processor time on {facts['device']}, torch {facts['versions']['torch']}, commit {facts['commit']}, "
-        f"{facts['date']}."
+        f"**Recorded, not computed here**: {len(runs)} training runs (seeds {seeds}), "
+        f"{sum(r['seconds'] for r in runs):.0f} seconds of processor time on {facts['device']}, torch "
+        f"{facts['versions']['torch']}, commit {facts['commit']}, {facts['date']}."
     )
 
 
