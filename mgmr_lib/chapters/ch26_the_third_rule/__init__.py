@@ -1,0 +1,1 @@
+"""What notebook 26 (the third rule) needs beside the library."""
