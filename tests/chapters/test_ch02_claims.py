@@ -92,10 +92,7 @@ def test_both_ways_to_train_give_the_same_gradients_and_the_fft_leaves_a_graph_t
         Ab, Bb = linear.discretise(linear.s4d_real(8), torch.ones(8).double(), 0.01)
         wanting = [t.clone().requires_grad_() for t in (Ab, Bb, torch.ones(8).double())]
         u = torch.randn(length, dtype=torch.float64, generator=torch.Generator().manual_seed(SEED))
-        outputs = {
-            "loop": linear.recurrence(*wanting, u),
-            "fft": linear.convolve(u, linear.kernel(*wanting, length)),
-        }
+        outputs = {"loop": linear.recurrence(*wanting, u), "fft": linear.convolve(u, linear.kernel(*wanting, length))}
         gradients = [torch.autograd.grad(y.square().sum(), wanting, retain_graph=True) for y in outputs.values()]
         assert all(torch.allclose(p, q) for p, q in zip(*gradients, strict=True))
         for name, y in outputs.items():

@@ -1,4 +1,4 @@
-"""A published checkpoint's layout in our blocks: transformers' logits, its text, and one sentence for what is broken."""
+"""A published checkpoint's layout in our blocks: transformers' logits and text, one sentence for what is broken."""
 
 import json
 

@@ -225,9 +225,9 @@ def memory_traffic(fig, kernels: dict) -> None:
 def roofline(ax, devices, costs) -> None:
     """Attainable operations a second over operations a byte, one roof a device, one vertical line a computation."""
     span = sorted([2.0**k for k in range(-3, 11)] + [d.balance for d in devices])
-    for device, marker in zip(devices, "os^", strict=False):
+    for device, style in zip(devices, ("-", "--", "-."), strict=False):  # no markers: nothing here is measured
         roof = [min(device.flops, x * device.bandwidth) / 1e12 for x in span]
-        ax.plot(span, roof, marker=marker, markevery=5, label=device.name)
+        ax.plot(span, roof, style, label=device.name)
     top = 40 * max(d.flops for d in devices) / 1e12  # the names stand above every roof
     for cost in costs:
         ax.axvline(cost.intensity, color=figures.GREY, ls="--", lw=1)
