@@ -753,11 +753,13 @@ for decay, T in lives.items():
 
 # %% [markdown]
 # With mild decay it dies a little early: there the *sum* of the last large terms overflows before the largest of them does.
-#
+
+# %% [markdown]
 # The formula itself is not to blame, the division is. With $S_t = \ln P_t$, the weight of step $s$ at step $t$ is $\exp(S_t - S_s)$, which is
 # never above 1 for $s \le t$. That form is stable, but it is a table of $l^2$ weights. Inside short chunks that is a fair price: it is how
 # Mamba-2 computes.
-#
+
+# %% [markdown]
 # Does cutting into chunks save the division? Mamba starts with $A$ from $-1$ to $-16$, and $\Delta$ may grow as training likes. For the
 # strongest of these and $\Delta = 1$, the last line above says how long a chunk may be.
 #
@@ -816,8 +818,8 @@ ax.set(title="Same arithmetic, other treatment of the machine", xlabel="nanoseco
 show(fig, "Time per element of exp and exp2 for a mild and for a strongly negative number, of a product into "
      "fresh or into used "
      "memory, and of a loop's steps over a tensor whose time axis is last or first. Our chunked scan uses "
-     "exp2, used memory, and time first. (exp of -100 is *subnormal*, smaller than float32 stores at full precision, which "
-     "some implementations take a slow path for.)")
+     "exp2, used memory, and time first. (exp of -100 is *subnormal*, below what float32 stores at full precision; some "
+     "implementations take a slow path there.)")
 
 # %% tags=["nbval-ignore-output"]
 pair_of = ["exp: mild or very negative", "exp2: mild or very negative", "product: fresh or used memory",
@@ -836,7 +838,10 @@ outcome("04.k", pair_of[apart.index(max(apart))], because="No count of operation
 # ## 8 What O(l) buys, honestly
 # Attention [@vaswani2017] compares every step with every other: $l^2$ pairs. A scan does $l$ steps. So a scan wins, sooner or
 # later. The question is when, and against which rival. We take a layer of each kind at width $d = 64$, and train-step cost as
-# the measure. You need not know the layers yet: each maps $(b, l, d)$ to $(b, l, d)$. The *Mamba block* is our selective scan with a
+# the measure.
+
+# %% [markdown]
+# You need not know the layers yet: each maps $(b, l, d)$ to $(b, l, d)$. The *Mamba block* is our selective scan with a
 # few parts around it ([05](05_mamba_block.ipynb)). The *LSTM* is a recurrence with a $\tanh$ around its state. *Attention* lets every
 # step look at all others ([16](16_hybrid_attention.ipynb)).
 
@@ -893,7 +898,7 @@ outcome("04.l", grows["attention, fused"], because="To compare every step with e
 # arithmetic, fused or not. Time shows it.
 #
 # **Predict, then run:** who is fastest at 4096 steps? And is it the one who is fastest at 128? (The attention with dropout stops at
-# 1024: its table of 4096 steps would fill gigabytes.)
+# 1024: its tables of 4096 x 4096 would fill a gigabyte.)
 
 # %%
 predict("04.m", "Which layer takes the least time at 4096 steps?", ["Mamba block", "LSTM", "attention, fused"])
@@ -920,8 +925,8 @@ show(fig, "Time of one train step on a CPU against length, d = 64, batch 1. The 
 # %% tags=["nbval-ignore-output"]
 longest = {name: values[-1] for name, values in milliseconds.items() if len(values) == len(spans)}
 assert longest["attention, fused"] > longest["Mamba block"]
-outcome("04.m", min(longest, key=longest.get), because="The order of growth decides in the long run only; until then the "
-        "constants do, and they belong to the kernel and to the machine.")
+outcome("04.m", min(longest, key=longest.get), because="The order of growth decides in the long run only; until then "
+        "the constants do, and they belong to the kernel and to the machine.")
 
 # %% [markdown]
 # Three honest readings. At 4096 steps the quadratic arithmetic has caught up with the fused attention. At short lengths it beats a
