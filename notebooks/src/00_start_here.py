@@ -30,7 +30,7 @@ corpus = load_corpus("classroom-mosi")
 test = corpus["test"]
 
 # %%
-clip = test.select([test.ids.index("video0060$_$4")])
+clip = test.select([test.ids.index("video0059$_$1")])
 say(f"> {clip.raw_text[0]}")
 
 # %% [markdown]
@@ -43,8 +43,8 @@ predict("00.a", "Which label did the sentence get?", between=(-3, 3), step=0.1, 
 say(f"The mean of the people who rated it: **{clip.labels[0]:+.1f}**.")
 
 # %%
-outcome("00.a", clip.labels[0], because="People rate what a sentence says as a whole: no single harsh word is needed "
-        "for a harsh verdict.")
+outcome("00.a", clip.labels[0], because="A label is a mean over people, some milder than others, so it is seldom near an "
+        "end of the scale.")
 
 # %% [markdown]
 # That is the habit that this course lives on: every **Predict, then run** is a bet. Make it first; a lost bet teaches more than a
@@ -92,7 +92,7 @@ assert (len(train), encoder.dim) == (1284, 384)
 
 # %%
 predict("00.b", "Which single word, once lost, turns the ridge's answer to positive?",
-        ["very", "little", "offer", "laughs", "another word"])
+        ["characters", "nowhere", "near", "gripping", "another word"])
 
 # %%
 from mgmr_lib.data.batch import mask_split
@@ -109,17 +109,17 @@ fig, ax = plt.subplots(figsize=(8, 3.2))
 ax.bar(list(alone), list(alone.values()), color=["#E69F00" if v > 0 else "#0072B2" for v in alone.values()])
 ax.axhline(whole, ls="--", color="#777777", label=f"nothing lost: {whole:+.2f}")
 ax.axhline(0, color="black", lw=0.8)
-ax.set(title="One lost word turns the sentence round; the loss of any other one leaves it negative",
+ax.set(title="One lost word turns the sentence round; without any other one it stays negative",
        xlabel="piece of the text that is lost", ylabel="the ridge says")
 ax.tick_params(axis="x", rotation=35)
-ax.legend(loc="lower right")
-show(fig, f"What the ridge says if one piece alone is lost. Complete, it reads {whole:+.1f}, near the raters' mean. "
-     f"Without *{max(alone, key=alone.get)}* it reads {max(alone.values()):+.1f}; a piece with ## goes on a word.")
+ax.legend(loc="upper right")
+show(fig, f"What the ridge says if one piece alone is lost. Complete, it reads {whole:+.1f}: the right side, though "
+     f"harsher than the raters. Without *{max(alone, key=alone.get)}* it reads {max(alone.values()):+.1f}.")
 
 # %%
 turning = max(alone, key=alone.get)
 assert [piece for piece, value in alone.items() if value > 0] == [turning] and whole < -0.5
-outcome("00.b", turning if turning in ("very", "little", "offer", "laughs") else "another word",
+outcome("00.b", turning if turning in ("characters", "nowhere", "near", "gripping") else "another word",
         because="A word need not sound good or bad to decide: one that turns the others round does.")
 
 # %% [markdown]

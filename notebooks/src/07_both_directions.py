@@ -204,8 +204,8 @@ ax.set(title="Both directions help where the future knows something", xlabel="wh
        ylabel="squared error (steps²)", ylim=(0, 5.6))
 causal, both = walked.values()
 show(fig, f"Errors inside the gap. On the walk the causal block stays above the dashed line ({causal:.1f} against "
-     f"{hold:.1f}), the best that any causal model can reach; with both directions ({both:.1f}) the error comes near the "
-     f"dotted line ({line:.1f}). On independent values both stay at one.")
+     f"{hold:.1f}), the best that any causal model can reach; with both directions ({both:.1f}) the error comes near "
+     f"the dotted line ({line:.1f}). On independent values both stay at one.")
 
 # %% [markdown]
 # ## 2 Clips of different lengths

@@ -60,7 +60,7 @@ def recalls(fig, told: dict) -> None:
     """Recall over the lag, one panel for each input: told = {input: {start: R^2 (l)}}."""
     axes = fig.subplots(1, len(told), sharey=True)
     for ax, (title, starts) in zip(axes, told.items(), strict=True):
-        for (name, r), style in zip(starts.items(), ("--", ":", "-.", "-", "-"), strict=False):
+        for (name, r), style in zip(starts.items(), ("--", ":", "-.", "-", "-", (0, (6, 1))), strict=False):
             ax.plot(r, style, label=name, lw=2.6 if name == "HiPPO" else 1.8)
         ax.set(title=title, xlabel="lag k (steps ago)", ylim=(-0.03, 1.03))
     axes[0].set_ylabel("recall R² (share of variance)")
