@@ -43,8 +43,8 @@ predict("00.a", "Which label did the sentence get?", between=(-3, 3), step=0.1, 
 say(f"The mean of the people who rated it: **{clip.labels[0]:+.1f}**.")
 
 # %%
-outcome("00.a", clip.labels[0], because="A label is a mean over people, some milder than others, so it is seldom near an "
-        "end of the scale.")
+outcome("00.a", clip.labels[0], because="A label is a mean over people, some milder than others, so it is seldom near "
+        "an end of the scale.")
 
 # %% [markdown]
 # That is the habit that this course lives on: every **Predict, then run** is a bet. Make it first; a lost bet teaches more than a
