@@ -324,6 +324,18 @@ for title, rows in (("packages", doctor.packages()), ("data", doctor.data())):
 # {{course_map}}
 
 # %% [markdown]
+# Why not attention or an LSTM? Take a clip of 500 steps, and one more step that arrives.
+#
+# | reader | compares or computes | must wait for | keeps for the next step |
+# |---|---|---|---|
+# | attention | each step with each: $500^2$ = 250 000 pairs | nothing | all 500 steps |
+# | LSTM | 500 steps | 500 rounds, one after the other | one state |
+# | state-space model | 500 steps | 9 rounds at best ($2^9 > 500$) | one state |
+#
+# The price is the last column: a state that does not grow cannot hold everything. Part I measures what it holds, and Part IV puts attention
+# and Mamba side by side.
+
+# %% [markdown]
 # The parts build on each other, and the table says which notebook needs which. New words link to a glossary, claims of others
 # to a bibliography. You work on your own copies in the folder `learner`: an update of the course never touches
 # them, and `python course.py reset 00` brings a fresh one.

@@ -64,6 +64,15 @@ outcome("01.a", heard[20], because="Twenty factors just below one still leave so
 # | $a$, $b$ | how much of the old state stays, how much of the input enters | one number each |
 # | $c$, $d$ | how the state is read, and the shortcut from input to output | one number each |
 
+# %%
+from mgmr_lib.chapters.shared.growing_drawing import state_space
+
+fig, ax = plt.subplots(figsize=(7, 2.4))
+state_space(ax, "recurrence")
+ax.set_title("The state goes round, the input joins it, the output reads it")
+show(fig, "The whole system: what enters is multiplied by b, joins the state, and the state returns one step later, "
+     "multiplied by a. In capitals, because section 4 lets the state be a list. Notebooks 02 and 03 add to it.")
+
 # %% [markdown]
 # > **Two conventions.** Books on control often write $h_{t+1} = a h_t + b x_t$: there the output lags one step behind the input.
 # > We follow the papers on Mamba [@gu2023]: the input of step $t$ is in the state of step $t$, and in the output at once.

@@ -89,6 +89,14 @@ outcome("02.a", new / old, because="The factor is paid once a frame, whatever a 
 #
 # A recurrence again. Going from $A, B$ to $\bar A, \bar B$ is called [discretisation](glossary.md#discretisation).
 
+# %%
+from mgmr_lib.chapters.shared.growing_drawing import state_space
+
+fig, ax = plt.subplots(figsize=(7, 2.4))
+state_space(ax, "step")
+ax.set_title("The drawing of notebook 01, with a time step in two of its boxes")
+show(fig, "What is new is orange: the factor of the state and the weight of the input come from a rate and a step.")
+
 # %% [markdown]
 # ### Exercise 02.1 · discretise (medium, 8 minutes)
 # Return the pair $\bar A, \bar B$ of the zero-order hold. All arguments are numbers, and $A$ is below zero.

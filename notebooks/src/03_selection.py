@@ -215,6 +215,15 @@ for name, waits in {"at once": plain, "21 silent steps": Waits(letters=4, rounds
 # | $h_t$ | state | $(e, n)$ |
 # | $\delta$, $\beta$, $\gamma$, $W_\Delta$, $W_B$, $W_C$ | learned | $e$, $n$, $n$, $(e, e)$, $(n, e)$, $(n, e)$ |
 
+# %%
+from mgmr_lib.chapters.shared.growing_drawing import state_space
+
+fig, ax = plt.subplots(figsize=(7, 3))
+state_space(ax, "selection")
+ax.set_title("The input sets three of the boxes that it passes")
+show(fig, "The drawing of notebooks 01 and 02 for one channel. New, in orange: time step, write and read weights are "
+     "computed from the input of the same step, all channels together.")
+
 # %% [markdown]
 # ### Exercise 03.1 · one selective step (easy, 6 minutes)
 # Return the new state of one channel: a list of $n$ numbers.
