@@ -332,8 +332,8 @@ for title, rows in (("packages", doctor.packages()), ("data", doctor.data())):
 # | LSTM | 500 steps | 500 rounds, one after the other | one state |
 # | state-space model | 500 steps | 9 rounds at best ($2^9 > 500$) | one state |
 #
-# The price is the last column: a state that does not grow cannot hold everything. Part I measures what it holds, and Part IV puts attention
-# and Mamba side by side.
+# The price is the last column: a state that does not grow cannot hold everything. [02](02_three_views.ipynb) measures what it holds, and
+# [04](04_parallel_scan.ipynb) measures when the first column decides: later than one thinks.
 
 # %% [markdown]
 # The parts build on each other, and the table says which notebook needs which. New words link to a glossary, claims of others
