@@ -7,7 +7,7 @@
 #       - say what goes missing in this course, and how its damage is measured
 #       - work with the notebooks, with their exercises, hints and sliders
 #       - know that the set-up works, and where to go next
-#     minutes: 25
+#     minutes: 30
 #     budget_s: 45
 #     device: cpu
 #     requires: []

@@ -8,7 +8,7 @@
 #       - say how long a system remembers, and choose that length
 #       - tell from the poles whether a state fades, swings or explodes
 #       - show where a memory helps, and where it hurts
-#     minutes: 55
+#     minutes: 60
 #     budget_s: 20
 #     device: cpu
 #     requires: ["00"]

@@ -9,7 +9,7 @@
 #       - unroll a recurrence into a convolution, and compute that with an FFT
 #       - say which view is cheap for what
 #       - measure what a state of n numbers knows about the past, and what its start has to do with that
-#     minutes: 70
+#     minutes: 75
 #     budget_s: 45
 #     device: cpu
 #     requires: ["01"]
@@ -80,6 +80,15 @@ outcome("02.a", new / old, because="The factor is paid once a frame, whatever a 
 # In silence, $h' = A h$: the state fades as $h(t) = e^{A t} h(0)$. After a step of $\Delta$ seconds the factor $e^{\Delta A}$ is left, and
 # that is the $a$ of notebook 01. With an input, we need to know what $u$ does between two samples. The simplest guess is that it
 # keeps its value: the [zero-order hold](glossary.md#zero-order-hold).
+
+# %% [markdown]
+# > **Box: why $e^{A t}$?** We look for a curve whose slope is everywhere $A$ times its height. $e^{A t}$ has slope $A\,e^{A t}$, so it is
+# > one, and scaled by $h(0)$ it starts at the right height. A computer can check it with a very short step:
+
+# %%
+rate, moment, tiny_step = -2.0, 0.7, 1e-6
+slope = (math.exp(rate * (moment + tiny_step)) - math.exp(rate * moment)) / tiny_step
+print(f"slope of the curve {slope:.4f}, rate times height {rate * math.exp(rate * moment):.4f}")
 
 # %% [markdown]
 # Each moment $s$ of the step lets in $B u\,ds$, which then fades for the rest of the step. Adding up gives an integral that we can
@@ -239,6 +248,15 @@ def seen_turns(turns, dt):
 check("02.2", seen_turns)
 
 # %% [markdown]
+# > **Box: $e^{i \theta}$** is the point of the unit circle at angle $\theta$: $\cos \theta + i \sin \theta$. To multiply by it is to turn by
+# > $\theta$, and angles add: $e^{i \theta} e^{i \theta'} = e^{i (\theta + \theta')}$, as exponents do.
+
+# %%
+quarter = complex(math.cos(math.pi / 2), math.sin(math.pi / 2))
+turned = [(3 + 1j) * quarter**k for k in range(5)]
+print("turned by a quarter, four times:", [f"{z.real:.0f}{z.imag:+.0f}i" for z in turned])
+
+# %% [markdown]
 # A state swings when $A$ is complex: $A = -r + i\,2\pi f$ fades at rate $r$ and makes $f$ turns a second. Its factor is
 # $\bar A = e^{-r \Delta} e^{i\,2\pi f \Delta}$, a pole whose angle is the turn in one step.
 #
@@ -334,6 +352,16 @@ outcome("02.f", dearer, because="An output of the sum costs half of the length o
 # transform](glossary.md#fast-fourier-transform) (FFT) does the splitting in about $l \log_2 l$ operations [@cooley1965]:
 #
 # $$y = \mathrm{FFT}^{-1}\big(\mathrm{FFT}(u) \cdot \mathrm{FFT}(K)\big)$$
+
+# %% [markdown]
+# > **Box: the convolution theorem**, that last line, in one experiment: a swing goes in, the same swing comes out, changed in size and
+# > shift alone. Mathematicians say that $e^{i \theta t}$ is an *eigenvector* of every convolution.
+
+# %%
+swing = torch.exp(2j * math.pi * 5 / 100 * torch.arange(300, dtype=torch.float64))  # five turns in 100 steps
+answer = linear.convolve(swing, (0.8 ** torch.arange(300, dtype=torch.float64)).to(swing.dtype))
+ratio = (answer / swing)[200:]  # once the start has faded
+print("output / input, the same number at all later steps:", bool((ratio - ratio[0]).abs().max() < 1e-9))
 
 # %% [markdown]
 # ### Exercise 02.4 · find the bug (medium, 10 minutes)
@@ -484,7 +512,7 @@ for past in (100, 10_000):
 
 # %% [markdown]
 # The inputs of $k$ steps ago have left $\bar A^k \bar B$ in the state. Stack these columns as $M$. With $S$ the covariance of the
-# input, the best linear guess explains
+# input ($S_{jk}$: the mean product of the inputs of $j$ and of $k$ steps ago, 0 where they are unrelated), the best linear guess explains
 #
 # $$R^2_k = \frac{\big[\,S M^\top (M S M^\top)^{-1} M S\,\big]_{kk}}{S_{kk}}$$
 #

@@ -8,7 +8,7 @@
 #       - write the selective recurrence, and set a gate by hand
 #       - read a time step as time that passes or stands still, and draw what a state keeps
 #       - tell what selective delta, B and C each contribute, from an ablation
-#     minutes: 60
+#     minutes: 75
 #     budget_s: 45
 #     device: cpu
 #     requires: ["02"]
