@@ -818,8 +818,8 @@ ax.set(title="Same arithmetic, other treatment of the machine", xlabel="nanoseco
 show(fig, "Time per element of exp and exp2 for a mild and for a strongly negative number, of a product into "
      "fresh or into used "
      "memory, and of a loop's steps over a tensor whose time axis is last or first. Our chunked scan uses "
-     "exp2, used memory, and time first. (exp of -100 is *subnormal*, below what float32 stores at full precision; some "
-     "implementations take a slow path there.)")
+     "exp2, used memory, and time first. (exp of -100 is *subnormal*, below what float32 stores at full precision; "
+     "some implementations take a slow path there.)")
 
 # %% tags=["nbval-ignore-output"]
 pair_of = ["exp: mild or very negative", "exp2: mild or very negative", "product: fresh or used memory",
@@ -894,11 +894,11 @@ outcome("04.l", grows["attention, fused"], because="To compare every step with e
 # What happens inside, our count cannot see. The idea of such kernels is to make the table piece by piece, and never to store the
 # whole of it [@dao2022].
 #
-# So "attention needs quadratic memory" is true of the table, and no longer of a good kernel. What stays quadratic is the
+# So "attention needs quadratic memory" is no longer true of a good kernel. What stays quadratic is the
 # arithmetic, fused or not. Time shows it.
 #
-# **Predict, then run:** who is fastest at 4096 steps? And is it the one who is fastest at 128? (The attention with dropout stops at
-# 1024: its tables of 4096 x 4096 would fill a gigabyte.)
+# **Predict, then run:** who is fastest at 4096 steps? And is it the one who is fastest at 128? (With dropout we stop at 1024:
+# tables of 4096 x 4096 would fill a gigabyte.)
 
 # %%
 predict("04.m", "Which layer takes the least time at 4096 steps?", ["Mamba block", "LSTM", "attention, fused"])

@@ -259,7 +259,7 @@ EXERCISES = [
                 "own step fades too",
                 _own_too,
                 "its own step",
-                "Each input fades through its own step too: it has just entered, only later steps fade it.",
+                "In yours each input fades through its own step too: it has just entered, only later steps fade it.",
             ),
             Wrong(
                 "earlier deltas",
