@@ -919,8 +919,8 @@ ax.legend()
 steeper = {name: v[-1] / v[2] for name, v in milliseconds.items() if len(v) == 4}
 ax.set_title("From 1024 to 4096 steps: " + ", ".join(f"{name} x {f:.0f}" for name, f in steeper.items()), fontsize=9)
 show(fig, "Time of one train step on a CPU against length, d = 64, batch 2. The curves of Mamba and the LSTM rise with "
-     "the length, both attention curves bend upwards, the one with dropout first; at 4096 steps the fused one lies above "
-     "Mamba. The title holds the factors that were measured.")
+     "the length, both attention curves bend upwards, the one with dropout first; at 4096 steps the fused one lies "
+     "above Mamba. The title holds the factors that were measured.")
 
 # %% tags=["nbval-ignore-output"]
 longest = {name: values[-1] for name, values in milliseconds.items() if len(values) == len(spans)}
