@@ -347,7 +347,7 @@ for title, rows in (("packages", doctor.packages()), ("data", doctor.data())):
 # ## Limits
 # Real sentences, but a simulated voice and face: what we find out about *text* here is about people, what we find out about voice and face
 # is about a program. A ridge on 200 sentences is a first look, no result. And one clip with the right word lost proves nothing: we
-# picked it because it turns round, and most sentences do not turn round at any single word.
+# picked it because exactly one word turns it round. Many sentences turn at several words, many at none.
 
 # %% [markdown]
 # ## Summary

@@ -1,5 +1,5 @@
-"""What notebook 00 claims: one word turns the sentence round, most sentences are turned by none, half the words leave
-about half of the lead."""
+"""What notebook 00 claims: one word turns the sentence round, others turn at several or at none, half of the words
+leave about half of the lead."""
 
 import numpy as np
 import pytest
@@ -36,13 +36,13 @@ def test_one_word_alone_turns_the_sentence_and_no_other_does(reader):
     assert whole < -0.5 and (alone > 0).sum() == 1 and alone.max() > 0.2
 
 
-def test_most_sentences_are_turned_by_no_single_word(reader):
+def test_many_sentences_turn_at_several_words_and_many_at_none(reader):
     test, _, encoder, read = reader
-    turned = []
+    turning = []
     for i in range(0, 120, 4):
         whole, alone = without_each(test, i, encoder, read)
-        turned.append((np.sign(alone) != np.sign(whole)).any())
-    assert 0 < np.mean(turned) < 0.5
+        turning.append((np.sign(alone) != np.sign(whole)).sum())
+    assert sum(n == 0 for n in turning) >= 5 and sum(n > 1 for n in turning) >= 5, turning
 
 
 def test_half_of_the_words_leave_about_half_of_the_lead_and_not_the_same_share_in_every_draw(reader):
