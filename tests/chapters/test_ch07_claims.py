@@ -105,7 +105,7 @@ def test_two_simplified_layers_can_choose_a_little():
         model = seeded(seed, lambda two=two: ToyModel(task, two, 32))
         train(model, task, seed=seed)
         shares.append(accuracy(model, task, seed=seed).mean().item())
-    assert 1.3 * task.chance < min(shares) and max(shares) < 0.9, shares
+    assert sum(share > 1.4 * task.chance for share in shares) >= 3 and max(shares) < 0.9, shares  # not from every start
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -61,7 +61,7 @@ def recalls(fig, told: dict) -> None:
     axes = fig.subplots(1, len(told), sharey=True)
     for ax, (title, starts) in zip(axes, told.items(), strict=True):
         for (name, r), style in zip(starts.items(), ("--", ":", "-.", "-", "-", (0, (6, 1))), strict=False):
-            ax.plot(r, style, label=name, lw=2.6 if name == "HiPPO" else 1.8)
+            ax.plot(r, linestyle=style, label=name, lw=2.6 if name == "HiPPO" else 1.8)
         ax.set(title=title, xlabel="lag k (steps ago)", ylim=(-0.03, 1.03))
     axes[0].set_ylabel("recall R² (share of variance)")
     axes[-1].legend()
