@@ -67,7 +67,7 @@ outcome("06.a", 4 * DEVICES[-1].balance,
 
 # %% [markdown]
 # ## 1 Two memories
-# Think of a GPU as two memories ([slow and fast memory](glossary.md#slow-and-fast-memory)). The slow one holds all tensors:
+# Think of a GPU as two memories ([slow and fast memory](glossary.md#slow-and-fast-memory)), in papers *HBM* and *SRAM*. The slow one holds all tensors:
 # tens of gigabytes, beside the chip. The fast one lies on the chip, next to the arithmetic: registers and a small shared store,
 # some hundred kilobytes for each of the processors in it. A function that runs on the chip is a
 # [GPU kernel](glossary.md#gpu-kernel). It loads, computes and stores; when it ends, its fast memory is lost.
@@ -357,8 +357,8 @@ if has_triton:
 
 # %% [markdown]
 # There is no GPU here, so `TRITON_INTERPRET=1` (first cell) makes Triton run each program in Python, one after the other. That
-# is slow and says nothing about speed, but every line does what it will do on the GPU. Without Triton (it exists for Linux) the
-# cell says so, and the toy above stays your kernel.
+# is slow and says nothing about speed, and it hides what depends on order: two programs that write to the same place, as in section 3,
+# disturb each other on a GPU only. Without Triton (it exists for Linux) the cell says so, and the toy above stays your kernel.
 
 # %% tags=["nbval-ignore-output"]
 memory = scan_memory(2, 6, 8, 4)
@@ -506,7 +506,8 @@ check("06.5", attainable)
 
 # %% [markdown]
 # **A model, not a measurement.** We take the data sheets' peaks, count a scan's bytes as above and seven operations for each
-# state. Real kernels reach a part of these bounds.
+# state. Real kernels reach a part of these bounds. The peak is that of ordinary float32 units; a matrix product in bfloat16 may also use
+# the *tensor cores*, whose roof lies more than ten times higher. A scan has no matrix product to give them.
 #
 # **Predict, then run:** on which side of the corner does each computation lie?
 
@@ -598,8 +599,32 @@ outcome("06.i", sum(modelled_seconds(fused, d) / modelled_seconds(half, d) > 1.9
 # ## 7 mamba_ssm's kernel, and the ladder
 # The official package [@gu2023] has a kernel in CUDA C++ with the same plan: load $u, \Delta, A, B, C$, keep the states on the
 # chip, store $y$ and the states at chunk borders, recompute in the backward. It differs inside a chunk. There, the threads of
-# one block share out the *time steps* and join them by a parallel scan, notebook 04's tree. Ours walks through time and shares
-# out channels.
+# one block share out the *time steps* of one channel.
+
+# %% [markdown]
+# Each thread folds the few steps that it holds one after the other, which is
+# notebook 04's chunk. Then the 32 threads of a *warp* join their folded steps in five rounds, by passing registers to one another:
+# notebook 04's doubling. Then the warps' totals are joined. No up-and-down tree is walked.
+
+# %% [markdown]
+# Ours walks through time, and shares out channels. Why did we learn to fold in other groupings, then? Because it depends on how many
+# hands have something to do. Walking needs no extra work at all, and it fills a chip as soon as $b \cdot e / \text{tile}$ programs
+# are many. With a small batch they are few, and most of the chip waits.
+
+# %%
+for b, e in ((1, 256), (1, 1536), (32, 1536)):
+    programs = b * e // 32
+    print(f"batch {b:2}, {e:4} channels, tiles of 32: {programs:5} programs for the 132 processors of an H100")
+
+# %% [markdown]
+# Where programs are few, sharing out the time as well is worth its extra joins; the official kernel does so with every row. Its choice
+# of doubling is the machine's: the 32 threads of a warp take part in every instruction anyhow, so that the tree's fewer joins would save
+# nothing, while doubling's rounds are half as many. The tree pays where each join is a cost, as on few hands or with wide steps.
+
+# %% [markdown]
+# Mamba-2 goes further: it lets all states of a head share one decay, cuts time into chunks, and turns the work inside a chunk into
+# matrix products, so that tensor cores can do it. The library has it too (`mgmr_lib/ssm/mamba2.py`), and Mamba-3, with a better
+# rule for the step and a state that turns (`mamba3.py`).
 
 # %% [markdown]
 # Which of them works on a given machine is not a matter of belief. `available_backends()` tries a call of each rung and says

@@ -51,21 +51,53 @@ def test_euler_leaves_stability_where_the_step_is_twice_the_memory_and_the_other
             assert all(f < 1 for f in factors.values())
 
 
-@pytest.mark.parametrize("width", [8, 10, 15])
-def test_structured_starts_remember_a_smooth_past_better_than_any_random_one(width):
-    n, length = 16, 400
+def told(system, smooth) -> float:
+    return memory.recall(memory.traces(*system, len(smooth)), smooth).sum().item()
+
+
+@pytest.mark.parametrize("width", [5, 10, 20])
+def test_slow_swings_and_structure_remember_a_smooth_past_and_a_random_matrix_hardly_does(width):
+    n, length = 16, 600
     smooth = memory.smooth_covariance(length, width)
-    rivals = [
-        memory.recall(memory.traces(*memory.random_system(n, r, SEED + s), length), smooth).sum()
-        for r in (0.9, 0.95, 0.99, 0.999)
-        for s in range(5)
+    matrices = [
+        told(memory.random_system(n, r, SEED + s), smooth) for r in (0.9, 0.95, 0.99, 0.995, 0.999) for s in range(3)
     ]
-    hippo = memory.recall(memory.traces(*linear.discretise(*linear.hippo_legs(n), 0.01, "bilinear"), length), smooth)
-    real = memory.recall(
-        memory.traces(*linear.discretise(linear.s4d_real(n), torch.ones(n).double(), 0.01), length), smooth
-    )
-    assert hippo.sum() > 2 * max(rivals), f"seed {SEED}"
-    assert real.sum() > max(rivals), f"seed {SEED}"
+    slow = [told(memory.random_swings(n, 0.995, 0.1, SEED + s), smooth) for s in range(4)]
+    quick = [told(memory.random_swings(n, 0.995, math.pi, SEED + s), smooth) for s in range(4)]
+    ones = torch.ones(n).double()
+    hippo = told(linear.discretise(*linear.hippo_legs(n), 0.01, "bilinear"), smooth)
+    lin = told(linear.discretise(linear.s4d_lin(n // 2), ones[: n // 2], 0.01), smooth)
+    real = told(linear.discretise(linear.s4d_real(n), ones, 0.01), smooth)
+    assert min(hippo, lin, *slow) > max(*matrices, *quick), f"seed {SEED}"
+    assert real < min(hippo, lin, *slow) and real > sorted(matrices)[len(matrices) // 2], f"seed {SEED}"
+    assert sum(slow) / 4 > 0.8 * hippo, f"seed {SEED}: HiPPO is not ahead of a start that nobody designed"
+
+
+def test_recall_falls_with_the_lag_and_the_window_is_long_enough():
+    smooth, longer = (memory.smooth_covariance(length, 10) for length in (800, 1200))
+    for system in (
+        linear.discretise(*linear.hippo_legs(16), 0.01, "bilinear"),
+        memory.random_swings(16, 0.995, 0.1, SEED),
+    ):
+        assert told(system, longer) / told(system, smooth) < 1.02, f"seed {SEED}"
+    r = memory.recall(memory.traces(*linear.discretise(*linear.hippo_legs(16), 0.01, "bilinear"), 800), smooth)
+    assert r[0] > 0.95 and r[100] > r[200] > r[400] and r[400] < 0.4
+
+
+def test_both_ways_to_train_give_the_same_gradients_and_the_fft_leaves_a_graph_that_does_not_grow():
+    from mgmr_lib.chapters.shared.counting import graph_nodes
+
+    nodes = {"loop": [], "fft": []}
+    for length in (64, 256):
+        Ab, Bb = linear.discretise(linear.s4d_real(8), torch.ones(8).double(), 0.01)
+        wanting = [t.clone().requires_grad_() for t in (Ab, Bb, torch.ones(8).double())]
+        u = torch.randn(length, dtype=torch.float64, generator=torch.Generator().manual_seed(SEED))
+        outputs = {"loop": linear.recurrence(*wanting, u), "fft": linear.convolve(u, linear.kernel(*wanting, length))}
+        gradients = [torch.autograd.grad(y.square().sum(), wanting, retain_graph=True) for y in outputs.values()]
+        assert all(torch.allclose(p, q) for p, q in zip(*gradients, strict=True))
+        for name, y in outputs.items():
+            nodes[name].append(graph_nodes(y).total())
+    assert nodes["loop"][1] > 3 * nodes["loop"][0] and nodes["fft"][1] < 2 * nodes["fft"][0] < nodes["loop"][0]
 
 
 def test_no_start_tells_more_than_n_steps_of_noise():

@@ -2,10 +2,11 @@
 
 import random
 
+import pytest
 import torch
 
 from mgmr_lib.chapters.ch03_selection.exercises import gate_weights, kept, softplus
-from mgmr_lib.chapters.ch03_selection.toys import CopyTask, accuracy, tiny_model, train
+from mgmr_lib.chapters.ch03_selection.toys import CopyTask, InductionTask, accuracy, tiny_model, train
 
 SEED = random.SystemRandom().randrange(10**6)
 TASK = CopyTask()
@@ -29,19 +30,47 @@ def test_the_best_sum_over_steps_is_a_guess():
     assert right > 2 * TASK.chance, f"seed {SEED}: products of letter and bell do help a sum"
 
 
-class Silenced(torch.nn.Module):
-    def __init__(self, seed):
-        super().__init__()
-        self.model = tiny_model(TASK, (), seed)
+def best_table(task, change, seed=SEED) -> torch.Tensor:
+    """Accuracy of each place of the best table of weights on changed inputs: no fixed system is better."""
+    g = torch.Generator().manual_seed(seed)
+    (inputs, targets), (fresh, answers) = task.draw(20_000, g), task.draw(5000, g)
+    x, z = (torch.cat([change(i).flatten(1), torch.ones(len(i), 1)], dim=1).double() for i in (inputs, fresh))
+    wanted = torch.nn.functional.one_hot(targets, 4).flatten(1).double()
+    table = torch.linalg.lstsq(x, wanted, driver="gelsd").solution
+    return ((z @ table).unflatten(1, (3, 4)).argmax(-1) == answers).float().mean(0)
 
-    def forward(self, inputs):
-        return self.model(inputs * inputs[..., 4:])
+
+@pytest.mark.parametrize("waits", [0, 7, 21])
+def test_fixed_weights_carry_three_letters_over_a_silence_of_any_length(waits):
+    plain = CopyTask(only_marked=True)
+    assert best_table(plain, lambda i: torch.nn.functional.pad(i, (0, 0, 0, waits))).min() > 0.99
 
 
-def test_silence_in_front_of_fixed_weights_helps_and_is_not_enough():
-    model = Silenced(SEED)
-    train(model, TASK, seed=SEED)
-    assert 1.5 * TASK.chance < accuracy(model, TASK, seed=SEED).mean() < 0.95, f"seed {SEED}"
+@pytest.mark.parametrize("rounds", [5, 6, 8])
+def test_where_unmarked_calls_are_silenced_fixed_weights_miss_the_middle_letter(rounds):
+    first, middle, last = best_table(CopyTask(rounds=rounds), lambda i: i * i[..., 4:])
+    assert min(first, last) > 0.95 and middle < 0.85, f"seed {SEED}"
+
+
+@pytest.mark.slow
+def test_trained_longer_only_B_still_mixes_up_the_middle_letter_and_only_C_gains_nothing():
+    right = {}
+    for name in "BC":
+        model = tiny_model(TASK, (name,), SEED)
+        train(model, TASK, steps=1000, seed=SEED)
+        right[name] = accuracy(model, TASK, seed=SEED)
+    assert right["B"][1] < 0.9 < min(right["B"][0], right["B"][2]), f"seed {SEED}"
+    assert right["C"].mean() < 1.5 * TASK.chance, f"seed {SEED}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("selective", [(), ("C",), ("B",), ("delta",)])
+def test_on_induction_B_or_delta_suffices_and_C_or_nothing_does_not(selective):
+    task = InductionTask()
+    model = tiny_model(task, selective, SEED, taps=2)
+    train(model, task, batch=32, seed=SEED)
+    right = accuracy(model, task, seed=SEED).mean()
+    assert right > 0.95 if selective in (("B",), ("delta",)) else right < 1.5 * task.chance, f"seed {SEED}"
 
 
 def test_gates_appear_by_training():

@@ -90,3 +90,24 @@ def test_the_closed_form_breaks_where_it_is_predicted_to_and_folding_does_not(de
     assert states[: T - 1].isfinite().all() and not states[T:].isfinite().any()
     folded = NB["doubling_torch"](torch.full((T + 20,), math.exp(-decay)), x)
     assert torch.allclose(folded, NB["linear_loop"](torch.full((T + 20,), math.exp(-decay)), x))
+
+
+@pytest.mark.parametrize("decay", [0.1, 1.0, 16.0, 250.0])
+def test_differences_of_logarithms_are_stable_where_the_division_is_not(decay):
+    log_a, x = torch.full((100,), -decay), torch.randn(100, generator=torch.Generator().manual_seed(3))
+    S = log_a.cumsum(0)
+    weights = torch.exp((S[:, None] - S[None]).masked_fill(torch.ones(100, 100).triu(1) > 0, float("-inf")))
+    assert weights.max() <= 1
+    exact = NB["linear_loop"](log_a.double().exp(), x.double())
+    assert torch.allclose((weights @ x).double(), exact, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_at_4096_steps_fused_attention_takes_longer_than_a_mamba_block():
+    from mgmr_lib.chapters.shared.counting import cpu_seconds
+    from mgmr_lib.ssm import MambaBlock
+
+    x = torch.randn(1, 4096, 64)
+    layers = MambaBlock(64), torch.nn.TransformerEncoderLayer(64, 4, 256, dropout=0.0, batch_first=True)
+    mamba, attention = (cpu_seconds(lambda layer=layer: layer(x).sum().backward(), 1) for layer in layers)
+    assert attention > 1.5 * mamba

@@ -5,6 +5,7 @@ import os
 import pytest
 import torch
 
+from mgmr_lib.chapters.ch05_mamba_block.counting_rivals import witten_bell_bits
 from mgmr_lib.chapters.ch05_mamba_block.exercises import bigram_bits
 from mgmr_lib.chapters.ch05_mamba_block.language import CharModel, bits_per_character, train_characters
 from mgmr_lib.chapters.ch05_mamba_block.tiny_text import TEXT, split
@@ -29,13 +30,13 @@ def errors(task, left_out: dict, seed: int, train: dict, **both) -> tuple[float,
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_only_the_convolution_sees_the_neighbour(seed):
+def test_the_neighbour_is_learned_sooner_with_the_convolution(seed):
     whole, without = errors(AfterMark(), {"conv": False}, seed, {"steps": 120, "batch": 64, "lr": 5e-3}, d_model=32)
     assert whole < 0.2 and without > 0.6
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_only_the_gate_asks_each_channel(seed):
+def test_the_questions_are_learned_sooner_with_the_gate(seed):
     whole, without = errors(AskedChannels(), {"gate": False, "expand": 3}, seed, {"steps": 150, "lr": 2e-2})
     assert whole < 0.05 and without > 0.35
 
@@ -60,12 +61,34 @@ def test_the_echo_is_learned_faster_with_the_skip(seed):
     assert without > 1.1 * whole
 
 
-def test_the_start_of_the_time_steps_decides_a_long_memory():
+def test_a_long_memory_is_learned_sooner_from_log_uniform_time_steps():
     pairs = [
         errors(SlowAverage(), {"time_scales": False}, seed, {"steps": 45, "batch": 16})
         for seed in (*SEEDS, SEEDS[1] + 1)
     ]
     assert sum(without for _, without in pairs) > 1.25 * sum(whole for whole, _ in pairs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_trained_longer_only_the_convolution_keeps_its_lead(seed):
+    whole, without = errors(AfterMark(), {"conv": False}, seed, {"steps": 480, "batch": 64, "lr": 5e-3}, d_model=32)
+    assert whole < 0.02 and 0.3 < without < 0.7
+    for task, left_out, train, most in (
+        (AskedChannels(), {"gate": False, "expand": 3}, {"steps": 600, "lr": 2e-2}, 0.03),
+        (Echo(), {"skip": False}, {"steps": 200, "batch": 16}, 0.15),
+        (SlowAverage(), {"time_scales": False}, {"steps": 180, "batch": 16}, 0.03),
+    ):
+        whole, without = errors(task, left_out, seed, train)
+        assert max(whole, without) < most, f"{task}: {whole:.3f} with it, {without:.3f} without"
+
+
+def test_the_scan_has_a_quarter_of_the_weights_and_two_matrices_have_most():
+    for width in (64, 256):
+        sizes = {name: w.numel() for name, w in MambaBlock(width).state_dict().items()}
+        ends = sizes["in_proj.weight"] + sizes["out_proj.weight"]
+        scan = sum(sizes[k] for k in ("A_log", "x_proj.weight", "dt_proj.weight", "dt_proj.bias"))
+        assert ends > 0.7 * sum(sizes.values()) and scan < 0.26 * sum(sizes.values())
 
 
 def test_with_all_parts_it_is_the_library_block():
@@ -95,9 +118,34 @@ def test_the_language_model_beats_bigrams_only_where_there_is_an_order():
     assert bits_per_character(model, test) < bigram_bits(train, test, v) / 2
     mixed = [t[torch.randperm(len(t), generator=generator)] for t in (train, test)]
     control = CharModel(v, d_model=32, seed=SEEDS[1])
-    train_characters(control, mixed[0], steps=50, seed=SEEDS[1])
+    train_characters(control, mixed[0], steps=110, seed=SEEDS[1])
     share = (torch.bincount(mixed[0], minlength=v) + 1) / (len(train) + v)
     assert bits_per_character(control, mixed[1]) > -torch.log2(share[mixed[1][1:]]).mean().item() - 0.05
+
+
+def encoded() -> tuple[torch.Tensor, torch.Tensor, int]:
+    characters = sorted(set(TEXT))
+    return *(torch.tensor([characters.index(c) for c in part]) for part in split()), len(characters)
+
+
+def test_the_best_table_of_counts_is_ahead_of_the_tiny_model():
+    train, test, v = encoded()
+    counted = [witten_bell_bits(train.tolist(), test.tolist(), order, v) for order in range(1, 8)]
+    assert min(counted) == counted[4] and abs(counted[1] - bigram_bits(train, test, v)) < 0.3
+    model = CharModel(v, d_model=32, seed=SEEDS[1])
+    train_characters(model, train, steps=110, seed=SEEDS[1])
+    assert counted[4] < bits_per_character(model, test) < counted[2]
+
+
+@pytest.mark.slow
+def test_longer_training_makes_the_held_out_text_dearer():
+    train, test, v = encoded()
+    bits = []
+    for steps in (110, 220, 440):
+        model = CharModel(v, d_model=32, seed=SEEDS[0])
+        train_characters(model, train, steps=steps, seed=SEEDS[0])
+        bits.append(bits_per_character(model, test))
+    assert bits[0] < min(bits[1:])
 
 
 def test_held_out_text_is_not_in_the_training_text():

@@ -95,16 +95,17 @@ def test_the_simplified_layer_cannot_choose(seed):
     assert scores["selective", "simple"] < 1.5 * CopyTask().chance
 
 
+@pytest.mark.slow
 def test_two_simplified_layers_can_choose_a_little():
     task, shares = CopyTask(), []
-    for seed in (0, 11):
+    for seed in (0, 1, 2, 3, 11):
         two = seeded(
             seed, lambda: nn.Sequential(*(SimplifiedMambaLayer(32, time_scales=task.length) for _ in range(2)))
         )
         model = seeded(seed, lambda two=two: ToyModel(task, two, 32))
         train(model, task, seed=seed)
         shares.append(accuracy(model, task, seed=seed).mean().item())
-    assert 1.5 * task.chance < max(shares) < 0.97  # not from every start
+    assert sum(share > 1.4 * task.chance for share in shares) >= 3 and max(shares) < 0.9, shares  # not from every start
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -310,7 +310,7 @@ EXERCISES = [
             "smaller than 1 in abs.",
             "A is a list of two rows of two numbers; two complex poles come from it; the answer is one True or False.",
         ),
-        after="The poles decide, not the entries: a large entry beside the diagonal is harmless for stability.",
+        after="The poles decide, not the entries: a large one on one side of the diagonal alone does no harm.",
         wrong=(
             Wrong(
                 "entries",

@@ -49,3 +49,13 @@ def random_system(n: int, radius: float, seed: int) -> tuple[Tensor, Tensor]:
 def buffer_system(n: int) -> tuple[Tensor, Tensor]:
     """Ab (n,n), Bb (n) of a state that holds the last n inputs as they are: each step shifts them by one place."""
     return torch.diag(torch.ones(n - 1, dtype=torch.float64), -1), torch.eye(n, dtype=torch.float64)[0]
+
+
+def random_swings(n: int, radius: float, fastest: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Ab (n/2, complex) with this radius and random angles between 0 and `fastest` (radians a step), and Bb of ones.
+
+    A complex entry is two numbers, so half of n of them make a state of n numbers.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    angles = fastest * torch.rand(n // 2, dtype=torch.float64, generator=generator)
+    return torch.polar(torch.full_like(angles, radius), angles), torch.ones(n // 2, dtype=torch.complex128)

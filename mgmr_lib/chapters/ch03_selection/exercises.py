@@ -196,7 +196,7 @@ EXERCISES = [
         cases=_time_cases,
         hints=(
             "Which quantity of the colleague's code depends on steps that have not happened yet?",
-            "x is a list of l lists of d numbers, w has d numbers, bias is one; each step gives one number, from its "
+            "x is a list of l lists of e numbers, w has e numbers, bias is one; each step gives one number, from its "
             "own row alone.",
         ),
         after="Each step decides alone, so that the same layer runs on a live signal.",
@@ -259,7 +259,7 @@ EXERCISES = [
                 "own step fades too",
                 _own_too,
                 "its own step",
-                "Each input fades through its own step too: it has just entered, only later steps fade it.",
+                "In yours each input fades through its own step too: it has just entered, only later steps fade it.",
             ),
             Wrong(
                 "earlier deltas",

@@ -12,17 +12,18 @@ from mgmr_lib.ssm.blocks import MambaBlock
 class CharModel(nn.Module):
     """Embedding, residual Mamba blocks with a norm before each, a last norm, logits: (b,l) indices -> (b,l,v).
 
-    v: number of characters. The readout shares the embedding's weights. The start depends on the seed alone.
+    v: number of characters. The readout shares the embedding's weights. The start depends on the seed alone. block:
+    further options of MambaBlock.
     """
 
-    def __init__(self, characters: int, d_model: int = 48, layers: int = 2, d_state: int = 8, seed: int = 0):
+    def __init__(self, characters: int, d_model: int = 48, layers: int = 2, d_state: int = 8, seed: int = 0, **block):
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.embed = nn.Embedding(characters, d_model)
             nn.init.normal_(self.embed.weight, std=d_model**-0.5)
             self.norms = nn.ModuleList(nn.RMSNorm(d_model) for _ in range(layers + 1))
-            self.blocks = nn.ModuleList(MambaBlock(d_model, d_state) for _ in range(layers))
+            self.blocks = nn.ModuleList(MambaBlock(d_model, d_state, **block) for _ in range(layers))
 
     def _read(self, x: Tensor) -> Tensor:
         return F.linear(self.norms[-1](x), self.embed.weight)

@@ -21,10 +21,10 @@ def flip_valid(x, lengths):
     return library_flip(x, torch.arange(x.shape[1]) < lengths[:, None])
 
 
-def simplified_layer(x, delta, gamma, W, bias):
-    """The paper's layer, by the library: x (b,l,d), delta, gamma, bias (d), W (d,d) -> (b,l,d)."""
+def simplified_layer(x, decay, gamma, W, bias):
+    """The paper's layer, by the library: x (b,l,d), decay, gamma, bias (d), W (d,d) -> (b,l,d)."""
     layer = SimplifiedMambaLayer(x.shape[2]).to(x.dtype)
-    layer.load_state_dict({"decay": delta, "gamma": gamma, "proj.weight": W, "proj.bias": bias})
+    layer.load_state_dict({"decay": decay, "gamma": gamma, "proj.weight": W, "proj.bias": bias})
     with torch.no_grad():
         return layer(x)
 
@@ -133,8 +133,8 @@ def _layer_cases(rng):
     return made
 
 
-def _layer(x, delta, gamma, W, bias, lam=None, late=False, phi=F.relu, inside=False):
-    lam = torch.exp(-F.softplus(delta)) if lam is None else lam(delta)
+def _layer(x, decay, gamma, W, bias, lam=None, late=False, phi=F.relu, inside=False):
+    lam = torch.exp(-F.softplus(decay)) if lam is None else lam(decay)
     h, ys = torch.zeros_like(x[:, 0]), []
     for x_t in x.unbind(1):
         old, h = h, lam * h + gamma * x_t
@@ -277,20 +277,20 @@ EXERCISES = [
                 "printed decay",
                 lambda *a: _layer(*a, lam=torch.exp),
                 "grows where",
-                "This is exp(delta), as the text prints it: it grows where delta is above 0. Our reading: "
-                "exp(-softplus(delta)).",
+                "This is exp(decay), as the text prints it: it grows where decay is above 0. Our reading: "
+                "exp(-softplus(decay)).",
             ),
             Wrong(
                 "softplus missing",
                 lambda *a: _layer(*a, lam=lambda t: torch.exp(-t)),
                 "softplus is missing",
-                "The softplus is missing: exp(-delta) exceeds 1 where delta is negative.",
+                "The softplus is missing: exp(-decay) exceeds 1 where decay is negative.",
             ),
             Wrong(
                 "sigmoid",
                 lambda *a: _layer(*a, lam=torch.sigmoid),
                 "wrong sign",
-                "This is 1 / (1 + exp(-delta)); exp(-softplus(delta)) is 1 / (1 + exp(delta)): the wrong sign.",
+                "This is 1 / (1 + exp(-decay)); exp(-softplus(decay)) is 1 / (1 + exp(decay)): the wrong sign.",
             ),
             Wrong(
                 "one step late",
@@ -312,13 +312,13 @@ EXERCISES = [
             ),
             Wrong(
                 "W transposed",
-                lambda x, delta, gamma, W, bias: _layer(x, delta, gamma, W.T, bias),
+                lambda x, decay, gamma, W, bias: _layer(x, decay, gamma, W.T, bias),
                 "transposed",
                 "W is transposed: in rows of a batch, W h is h @ W.T.",
             ),
             Wrong(
                 "gamma left out",
-                lambda x, delta, gamma, W, bias: _layer(x, delta, torch.ones_like(gamma), W, bias),
+                lambda x, decay, gamma, W, bias: _layer(x, decay, torch.ones_like(gamma), W, bias),
                 "gamma is left out",
                 "gamma is left out: the input enters each channel with its own weight.",
             ),

@@ -60,8 +60,8 @@ def recalls(fig, told: dict) -> None:
     """Recall over the lag, one panel for each input: told = {input: {start: R^2 (l)}}."""
     axes = fig.subplots(1, len(told), sharey=True)
     for ax, (title, starts) in zip(axes, told.items(), strict=True):
-        for (name, r), style in zip(starts.items(), ("--", ":", "-.", "-", "-"), strict=False):
-            ax.plot(r, style, label=name, lw=2.6 if name == "HiPPO" else 1.8)
+        for (name, r), style in zip(starts.items(), ("--", ":", "-.", "-", "-", (0, (6, 1))), strict=False):
+            ax.plot(r, linestyle=style, label=name, lw=2.6 if name == "HiPPO" else 1.8)
         ax.set(title=title, xlabel="lag k (steps ago)", ylim=(-0.03, 1.03))
     axes[0].set_ylabel("recall R² (share of variance)")
     axes[-1].legend()
@@ -225,9 +225,9 @@ def memory_traffic(fig, kernels: dict) -> None:
 def roofline(ax, devices, costs) -> None:
     """Attainable operations a second over operations a byte, one roof a device, one vertical line a computation."""
     span = sorted([2.0**k for k in range(-3, 11)] + [d.balance for d in devices])
-    for device, marker in zip(devices, "os^", strict=False):
+    for device, style in zip(devices, ("-", "--", "-."), strict=False):  # no markers: nothing here is measured
         roof = [min(device.flops, x * device.bandwidth) / 1e12 for x in span]
-        ax.plot(span, roof, marker=marker, markevery=5, label=device.name)
+        ax.plot(span, roof, style, label=device.name)
     top = 40 * max(d.flops for d in devices) / 1e12  # the names stand above every roof
     for cost in costs:
         ax.axvline(cost.intensity, color=figures.GREY, ls="--", lw=1)

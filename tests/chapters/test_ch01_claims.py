@@ -1,0 +1,73 @@
+"""What notebook 01 claims about its memory and its rival, on levels, seeds and matrices that it does not show."""
+
+import math
+import random
+
+import pytest
+
+from mgmr_lib.chapters.ch01_recurrence.exercises import is_stable
+
+SEED = random.SystemRandom().randrange(10**6)
+POLES = [i / 20 for i in range(20)]
+WINDOWS = (1, 2, 3, 4, 5, 6, 8, 12, 16)
+
+
+def fading(frames: list[float], a: float) -> list[float]:
+    h, out = 0.0, []
+    for x in frames:
+        h = a * h + (1 - a) * x
+        out.append(h)
+    return out
+
+
+def moving(frames: list[float], m: int) -> list[float]:
+    return [sum(frames[max(0, t - m + 1) : t + 1]) / min(m, t + 1) for t in range(len(frames))]
+
+
+def rms(method, setting, clips) -> float:
+    squares = [
+        (y - true) ** 2 for levels, frames in clips for y, true in zip(method(frames, setting), levels, strict=True)
+    ]
+    return math.sqrt(sum(squares) / len(squares))
+
+
+def best_errors(shape, seed: int) -> tuple[float, float]:
+    """(fading average, moving average), each with the setting that is best on ten clips, on ten fresh ones."""
+    rng = random.Random(seed)
+
+    def clip(length=300):
+        levels, level = [], 0.0
+        for t in range(length):
+            level = level + rng.gauss(0, 0.3) if shape is None else shape(t)
+            levels.append(level)
+        return levels, [true + rng.gauss(0, 1) for true in levels]
+
+    chosen, fresh = [clip() for _ in range(10)], [clip() for _ in range(10)]
+    return tuple(
+        rms(method, min(settings, key=lambda s, method=method: rms(method, s, chosen)), fresh)
+        for method, settings in ((fading, POLES), (moving, WINDOWS))
+    )
+
+
+@pytest.mark.parametrize("seed", [SEED, SEED + 1])
+def test_one_number_is_ahead_on_a_random_walk_and_not_everywhere(seed):
+    one, window = best_errors(None, seed)
+    assert one < window, f"seed {seed}"
+    one, window = best_errors(lambda t: 3 * math.sin(2 * math.pi * t / 100), seed)
+    assert abs(one - window) < 0.06, f"seed {seed}"
+    one, window = best_errors(lambda t: abs(t % 100 - 50) / 8, seed)
+    assert one > window - 0.02, f"seed {seed}"
+
+
+def test_a_large_entry_does_harm_only_with_another_across_the_diagonal():
+    assert is_stable([[0.5, 100.0], [0.0, 0.5]]) and not is_stable([[0.5, 100.0], [1.0, 0.5]])
+    for factor, stable in ((-0.9, True), (-1.05, False), (1.05, False)):
+        assert is_stable([[factor, 0.0], [0.0, 0.1]]) == stable
+
+
+@pytest.mark.parametrize("a", [0.9, -0.9, 0.5])
+def test_the_bound_of_a_stable_state_takes_the_size_of_the_pole(a):
+    h = 0.0
+    for t in range(400):
+        h = a * h + math.copysign(1, a) ** t  # the worst input of size one
+    assert abs(h) == pytest.approx(1 / (1 - abs(a)), rel=1e-6)
