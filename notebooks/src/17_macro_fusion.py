@@ -116,8 +116,8 @@ outcome("17.b", min(k for k, share in carried.items() if share > carried[8] - 0.
 
 # %%
 half, most = most_explained(1, 8, cargo.numbers), 0.8
-say(f"One token could hold {half:.0%} of the variance, yet this training fills only part of it. Is it that a token asks "
-    "with two heads, so that an answer spread over two frames mixes them? Or is the training short? We have not "
+say(f"One token could hold {half:.0%} of the variance, yet this training fills only part of it. Is it that a token "
+    "asks with two heads, so that an answer spread over two frames mixes them? Or is the training short? We have not "
     f"separated the two. With four tokens more than {most:.0%} arrive.")
 
 # %% [markdown]
@@ -418,7 +418,8 @@ def after_the_voice(macro, skip_zeros):
 code.eval()
 apart = {skip: after_the_voice(code.macro, skip) for skip in (True, False)}
 assert apart[True] < 1e-4 and apart[False] > 0.1
-say("As published the four tokens come back from the voice equal, but for rounding; with codes on every step they differ.")
+say("As published the four tokens come back from the voice equal, but for rounding; with codes on every step they "
+    "differ.")
 
 # %% [markdown]
 # > **Card: paper and code differ.** So in the published code the voice is asked one question, four times; only from the face on, when the hub is no longer zero, do codes tell the tokens apart [@mfmb2025]. Our

@@ -74,7 +74,8 @@ def best_sum(n):
 
 
 at_best = sum(best_sum(n) for n in (3, 5, 7)) / 3
-say(f"The best sum of words and voice has the right sign in **{at_best:.1%}**. Whoever is beyond that has joined the two.")
+say(f"The best sum of words and voice has the right sign in **{at_best:.1%}**. Whoever is beyond that has joined the "
+    "two.")
 
 # %% [markdown]
 # The macro stream
@@ -534,8 +535,8 @@ headed = stress_model("code", task, seed=0)
 headed.out = seeded(1, lambda: CodeHead(headed.stream.width, 32, 1))
 with_head = fit_stress(headed, task, seed=0)
 assert with_head > max(right["code"], at_best)
-say(f"With the published head the code's stream is right in more than {at_best:.0%}, beyond every sum. The maximum over time of a "
-    "step with its position code still holds *something* of the moment, and the hidden layer joins it.")
+say(f"With the published head the code's stream is right in more than {at_best:.0%}, beyond every sum. "
+    "The maximum over time of a step with its position code still holds *something* of the moment, and the hidden layer joins it.")
 
 # %% [markdown]
 # So the failure of the code's stream above belongs to the *reader*. And the hub is slower to learn, which is no proof that it cannot: four times the training may bring it there. What is left of micro fusion's lead: it needs no more than a linear reader and few steps, because the product of
