@@ -534,12 +534,13 @@ from mgmr_lib.models.mfmb.published_code import CodeHead
 headed = stress_model("code", task, seed=0)
 headed.out = seeded(1, lambda: CodeHead(headed.stream.width, 32, 1))
 with_head = fit_stress(headed, task, seed=0)
-assert with_head > max(right["code"], at_best)
-say(f"With the published head the code's stream is right in more than {at_best:.0%}, beyond every sum. "
-    "The maximum over time of a step with its position code still holds *something* of the moment, and the hidden layer joins it.")
+assert with_head > right["code"] + 0.04
+say(f"With the published head the same stream is right in **{with_head:.0%}** after the same training, where the best "
+    f"sum has {at_best:.0%}. The maximum over time of steps with position codes can still hold something of the "
+    "moment, and a hidden layer can join it.")
 
 # %% [markdown]
-# So the failure of the code's stream above belongs to the *reader*. And the hub is slower to learn, which is no proof that it cannot: four times the training may bring it there. What is left of micro fusion's lead: it needs no more than a linear reader and few steps, because the product of
+# One seed and a short training: another seed, tried for this notebook, stopped just below the best sum, though far above the linear reader. So the failure of the code's stream above belongs to the *reader*. And the hub is slower to learn, which is no proof that it cannot: four times the training may bring it there. What is left of micro fusion's lead: it needs no more than a linear reader and few steps, because the product of
 # word and loudness is made in the stream. In the paper's network (Eq. 16) the reader is linear.
 
 # %% [markdown]
