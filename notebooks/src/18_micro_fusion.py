@@ -540,7 +540,7 @@ say(f"With the published head the same stream is right in **{with_head:.0%}** af
     "moment, and a hidden layer can join it.")
 
 # %% [markdown]
-# One seed and a short training: another seed, tried for this notebook, stopped just below the best sum, though far above the linear reader. So the failure of the code's stream above belongs to the *reader*. And the hub is slower to learn, which is no proof that it cannot: four times the training may bring it there. What is left of micro fusion's lead: it needs no more than a linear reader and few steps, because the product of
+# One seed and a short training: another seed, tried for this notebook, stopped just below the best sum, at 77 %. So the failure of the code's stream above belongs to the *reader*. And the hub is slower to learn, which is no proof that it cannot: four times the training may bring it there. What is left of micro fusion's lead: it needs no more than a linear reader and few steps, because the product of
 # word and loudness is made in the stream. In the paper's network (Eq. 16) the reader is linear.
 
 # %% [markdown]
