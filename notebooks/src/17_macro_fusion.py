@@ -570,7 +570,7 @@ else:
 # - A hub is a list of questions, the same for all clips; only what it brings goes on.
 # - A linear head behind $k$ tokens of width $d$ explains at most $kd$ of $m$ independent numbers.
 # - The waterfall is not symmetrical: on our task, who points had better come before who is pointed at.
-# - The code's hub is zeros that nobody trains; position codes could make its tokens differ, and as published they do not reach it before the voice.
+# - The code's hub is zeros that nobody trains; as published, no position codes reach it before the voice.
 # - Lost steps get their share of an untrained hub's attention.
 
 # %%

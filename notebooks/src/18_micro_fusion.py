@@ -540,7 +540,7 @@ say(f"With the published head the same stream is right in **{with_head:.0%}** af
     "moment, and a hidden layer can join it.")
 
 # %% [markdown]
-# One seed and a short training: another seed, tried for this notebook, stopped just below the best sum, at 77 %. So the failure of the code's stream above belongs to the *reader*. And the hub is slower to learn, which is no proof that it cannot: four times the training may bring it there. What is left of micro fusion's lead: it needs no more than a linear reader and few steps, because the product of
+# One seed and a short training; another seed stopped just below the best sum. So the failure of the code's stream above belongs to the *reader*. And the hub is slower to learn, which is no proof that it cannot: longer training may bring it there. What is left of micro fusion's lead: a linear reader and few steps are enough, because the product of
 # word and loudness is made in the stream. In the paper's network (Eq. 16) the reader is linear.
 
 # %% [markdown]
@@ -623,9 +623,9 @@ for called in (True, False):
 # %% [markdown]
 # ## 8 Summary
 # - A two-way LSTM reads padding first, unless we reverse the valid part only.
-# - The memory gate multiplies each step by what stands around it; printed and with a sigmoid it learned the same toy.
+# - The memory gate multiplies each step by what stands around it; both forms learned the same toy.
 # - Statistics belong to valid steps; else a clip's scale depends on its neighbours' lengths.
-# - Eq. 13 reads time by place. With it a linear reader finds the stressed word; behind summaries over time a reader with a hidden layer is needed.
+# - Eq. 13 reads time by place. With it a linear reader finds the stressed word; behind summaries it needs a hidden layer.
 # - The published code takes the maximum over time, and never calls Eq. 13.
 
 # %%

@@ -9,7 +9,7 @@
 #       - compare the paper's reading, the code's and a Mamba twin in error, size, time and memory
 #       - show on stand-ins what three faults of a training script can do
 #     minutes: 70
-#     budget_s: 90
+#     budget_s: 75
 #     device: cpu
 #     requires: ["10", "15", "18"]
 #     introduces: [twin, stale gradient]
@@ -427,8 +427,11 @@ say("\n".join(figures_ch19.comparisons(recorded, [
 
 # %% [markdown]
 # > **Card: our choice.** These lines compare *networks with their objectives, sizes and trials*, not architectures. The published code trains regression on L1; our recorded MFMB-Net, its twin and the code's reading train seven
-# > *two-hot* classes, which are not Eq. 17's one-hot ones; all others regress. Neither MFMB-Net on L1 nor a rival on two-hot classes is recorded, so no part of a difference can be given to the fusion. Settings of MFMB-Net
-# > were tried more often than its rivals', it has up to 64 times their weights, and its last epoch is its best: the budget ended its training. Each line is a comparison of its own; notebook 22 corrects for their number.
+# > *two-hot* classes, which are not Eq. 17's one-hot ones; all others regress. Neither MFMB-Net on L1 nor a rival on two-hot classes is recorded, so no part of a difference can be given to the fusion.
+
+# %% [markdown]
+# Settings of MFMB-Net
+# were tried more often than its rivals', it has up to 64 times their weights, and its last epoch is its best: the budget ended its training. Each line is a comparison of its own; notebook 22 corrects for their number.
 
 # %% [markdown]
 # The paper's own ablations switch parts off: w/o F-1, macro fusion leaves the head; w/o F-2, micro fusion does; w/o Recon, there is no generative loss and no branch for it. Notebook 22 compares
@@ -543,7 +546,10 @@ say(figures_ch19.twin_verdict(ledger.read_ledger(), found))
 
 # %% [markdown]
 # **The verdict.** At the lengths of these corpora (voices of up to 375 frames, faces of up to 500) the twin loses on every count: it errs more, has more weights, is slower, and keeps more. It breaks even in time
-# only where clips are at least four times as long as the longest here, and in memory nowhere that we measured. "Linear" was true, and the constant decided. Two reservations: all settings were chosen for the original, none
+# only where clips are at least four times as long as the longest here, and in memory nowhere that we measured. "Linear" was true, and the constant decided.
+
+# %% [markdown]
+# Two reservations: all settings were chosen for the original, none
 # for the twin; and the recorded errors are those of short sequences, pooled, where linear growth has nothing to offer.
 
 # %% [markdown]
@@ -555,7 +561,7 @@ say(", ".join(f"{name} {t:.2f} s" for name, t in times.items()) + ": processor s
 
 # %% [markdown]
 # ## 6 Faults of a training script
-# Our reading of the code keeps its architecture and not its faults. What can such faults do? We look at stand-ins, a regression and a single layer: how much they moved MFMB-Net's own results, nobody has measured.
+# Our reading of the code keeps its architecture and not its faults. What can such faults do? We look at stand-ins, a regression and a single layer, not at MFMB-Net's own results.
 #
 # **An optimiser that steps after every batch, but clears the gradients after every fourth.** Gradients add up until cleared. So the second step uses those of batches 1 and 2, the fourth those of all four: a
 # [stale gradient](glossary.md#stale-gradient) was taken at weights that no longer exist.
@@ -686,10 +692,10 @@ with torch.no_grad():
 # %% [markdown]
 # ## 8 Summary
 # - MFMB-Net is hybrid attention, two streams, a reconstruction that feeds the loss alone, and one linear layer.
-# - Its generative loss is a mean over what was lost; a target that can move must be detached.
+# - A target that can move must be detached.
 # - The twin errs more, costs more and keeps more at these lengths; in time it breaks even far beyond them.
 # - A recorded difference belongs to a network *with* its objective, sizes and trials.
-# - On stand-ins: a loader that drops a batch moves the third decimal, uncleared gradients change the learning rate, time in the place of the batch mixes clips.
+# - On stand-ins: a dropped batch moves the third decimal, uncleared gradients change the learning rate, a swapped axis mixes clips.
 
 # %%
 progress("19")
