@@ -419,7 +419,8 @@ outcome("16.h", growths[[(2, 2), (4, 2), (4, 4), (8, 2)].index(ratios)],
         because="Attention counts pairs, and in a pair both partners come from twice as many steps.")
 
 # %% [markdown]
-# Four times against twice. (A step of a scan is dearer than a score, so on short clips attention is the quicker one.) Hence the library's *twin*, `encoder="mamba"`:
+# Four times against twice, *between* steps. Linear layers, feed-forward layers among them, grow twice in both, and a step of a scan is dearer than a score: whole networks cross later than this count says, and
+# notebook 19 measures where. Hence the library's *twin*, `encoder="mamba"`:
 # a Bi-Mamba replaces self-attention. For cross-attention it scans `[memory; x]`, in both directions, so that each step of $x$ comes after the whole
 # memory.
 
@@ -443,7 +444,7 @@ rows[16]["attention"] = found["attention"]
 # %%
 fig, ax = plt.subplots()
 figures_ch16.strengths(ax, in_order, rows)
-ax.set(title="Attention finds, a scan follows: each lacks what the other has by nature", ylabel="right answers (share)")
+ax.set(title="One layer each: attention needs codes for order, this scan finds no tags", ylabel="right answers (share)")
 show(fig, "Share of right answers. Which came first: attention without codes at one half, with codes and "
      "scan near one. Lookup by tag: the scan is as good as the mean tone, for short voices and long ones; "
      "attention is near one.")
@@ -470,9 +471,12 @@ outcome("16.i", which[3 - 2 * short - long] if short != long else which[0 if sho
 # | $h_m$, $H_m$ | projected; aligned | $(b, l_m, d)$ |
 
 # %% [markdown]
-# > **Card: the paper is unclear.** HPA has no equation; its text says "first uses self-attention ... and then uses cross-attention" [@mfmb2025]. Our reading, one
-# > layer, each step with a layer norm before it and a residual around it: self-attention in each modality; then each asks what the other two *have become*, and takes
-# > the mean of both answers; then a feed-forward layer.
+# > **Card: the paper is unclear.** HPA has no equation of its own. The sentence says "first uses self-attention ... and then uses cross-attention"; the name says "hybrid *parallel*
+# > attention" [@mfmb2025]. We follow the sentence: self-attention in each modality; then each asks what the other two *have become*. The name fits the published code better (section 7).
+
+# %% [markdown]
+# > **Card: our choice.** Neither equation 2 nor the text around it names what we put into the layer: the position codes added to $h_m$, the layer norm before each step and the residual around it, the *mean* of
+# > both answers, the feed-forward layer at the end, one layer. The codes are sines and cosines, as in the published code, which adds them anew in each of its encoders.
 
 # %% [markdown]
 # ### Exercise 16.4 · first itself, then the others (medium, 8 minutes)
@@ -588,13 +592,17 @@ outcome("16.j", obeys[(linear < 1e-5) + 2 * (whole < 1e-5)],
 # > with a padding mask.
 
 # %% [markdown]
-# We measure on our clip: which words move which aligned words? And what would happen without the padding mask, in the file's full rectangle?
-#
-# **Predict, then run:** "sometimes exceptional": may `sometimes` hear `exceptional`, in the paper's reading and in the code's?
+# We measure on our clip: which words move which aligned words? And what would happen without the padding mask, in the file's full rectangle? This is its sentence:
+
+# %%
+say(f"> {some.raw_text[0]}")
+
+# %% [markdown]
+# **Predict, then run:** may a word hear the word that *follows* it, in the paper's reading and in the code's?
 
 # %%
 readings = ["in neither", "in the paper's only", "in the code's only", "in both"]
-predict("16.k", "In which reading may 'sometimes' hear 'exceptional'?", readings)
+predict("16.k", "In which reading may a word hear the word behind it?", readings)
 
 # %%
 torch.manual_seed(0)
@@ -678,7 +686,7 @@ print("weights of the alignment at full size:", {c: sum(p.numel() for p in a.par
 
 # %% [markdown]
 # ## 8 Missing is not padded
-# Last: what does attention do with *missing* steps? They are part of the clip, so they stay valid, as zeros with a position code.
+# Last: what does attention do with *missing* steps? They are part of the clip, so they stay valid: voice and face as zeros, a lost word as the encoder's answer to [UNK], then projected and coded.
 #
 # **Predict, then run:** 70 % of the voice is lost. Which share of the words' attention goes to lost frames?
 
@@ -707,7 +715,7 @@ assert all(abs(v - rate) < 0.15 for rate, v in lost.items())
 outcome("16.m", lost[0.7], because="Lost is not hidden: to untrained attention a step of zeros is like any other.")
 
 # %% [markdown]
-# About its rate. Training can teach it to look away, since zeros look like nothing else. Whether to hide
+# About its rate. Training could teach it to look away, since zeros hardly occur otherwise; we have not measured whether it does. Whether to hide
 # missing steps too, as if they were padding, is a choice; the paper does not hide them, and at rate 1 nothing would be left to ask.
 
 # %% [markdown]
@@ -721,7 +729,7 @@ outcome("16.m", lost[0.7], because="Lost is not hidden: to untrained attention a
 # - A score of zero is not a no: without a mask, padding is asked too.
 # - Order is invisible to it without position codes; a scan has it for free.
 # - Cross-attention works at unequal lengths; it costs $l_q\,l_k$.
-# - MFMB-Net: first within, then across, as we read it; in the code side by side, with a causal mask.
+# - MFMB-Net: first within, then across, as we read it, with codes, norms and residuals of our own; in the code side by side, with a causal mask.
 
 # %%
 progress("16")

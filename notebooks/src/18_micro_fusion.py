@@ -2,7 +2,7 @@
 # jupyter:
 #   mgmr:
 #     title: "Micro fusion: what is said, and when"
-#     claim: "A sum over time knows what was said, not when. The micro stream keeps every step on the text's clock, and so it finds the one word that the voice stresses."
+#     claim: "A sum over time knows what was said, not when. The micro stream keeps every step on the text's clock, so that even a linear reader finds the one word that the voice stresses."
 #     goals:
 #       - write an LSTM step and say what padding does to a backward pass
 #       - build a gate that looks at a step's neighbours, as printed and with a sigmoid
@@ -30,6 +30,7 @@ from torch import nn
 
 from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.chapters.ch18_micro_fusion import figures as figures_ch18
+from mgmr_lib.chapters.shared.fit import seeded
 from mgmr_lib.chapters.ch18_micro_fusion.toys import (
     GateReader,
     NegationTask,
@@ -58,13 +59,32 @@ outcome("18.a", 100 * majority.item(), because="The stressed word has a vote, to
         "but the others outvote it often.")
 
 # %% [markdown]
-# No model of the form $f(\text{words}) + g(\text{voice})$ does better than the majority: the label needs one word *at* one moment. The macro stream
+# The label needs one word *at* one moment. A sum $f(\text{words}) + g(\text{voice})$, fitted by least squares, is no better than the majority. Read by its sign alone it can do a little more: $g$ puts the moments in
+# an order, and $f$ sets a threshold in that order for each sentence. How much is that at best?
+
+# %%
+from itertools import product
+
+
+def best_sum(n):
+    """Share of right signs of the best f(words) + g(voice) for clips of n words, every threshold tried."""
+    def right(w, k):
+        return sum(x > 0 for x in w[:k]) + sum(x < 0 for x in w[k:])
+    return sum(max(right(w, k) for k in range(n + 1)) for w in product((1, -1), repeat=n)) / (n * 2**n)
+
+
+at_best = sum(best_sum(n) for n in (3, 5, 7)) / 3
+say(f"The best sum of words and voice has the right sign in **{at_best:.1%}**. Whoever is beyond that has joined the "
+    "two.")
+
+# %% [markdown]
+# The macro stream
 # condenses whole sequences into a few vectors. MFMB-Net's second stream, [micro fusion](glossary.md#micro-fusion), is for "local" information
 # [@mfmb2025]. We build it, and then ask it for the stressed word.
 
 # %% [markdown]
 # ## 1 Context: an LSTM each way
-# The paper's first step is $H'_m = \tanh(\mathrm{BiLSTM}(H_m))$. An [LSTM](glossary.md#lstm) is a recurrence with a *cell* $c_t$ and an output $h_t$:
+# The paper's first step is $H'_m = \tanh(\mathrm{BiLSTM}(H_m))$ (another $H'_m$ than notebook 17's). An [LSTM](glossary.md#lstm) is a recurrence with a *cell* $c_t$ and an output $h_t$:
 #
 # $$c_t = \sigma(f_t) \odot c_{t-1} + \sigma(i_t) \odot \tanh(g_t) \qquad h_t = \sigma(o_t) \odot \tanh(c_t)$$
 # $$(i_t, f_t, g_t, o_t) = W x_t + U h_{t-1} + b$$
@@ -245,7 +265,8 @@ predict("18.d", "Which of the three can learn it?", list(learners.values()))
 explained = {}
 for kind in ("negation", "plain"):
     for name in ("printed", "sigmoid", "open"):
-        explained[kind, name] = [fit_gate(GateReader(name, s), NegationTask(kind), s) for s in (0, 1)]
+        seeds = (0, 1) if kind == "negation" else (0,)
+        explained[kind, name] = [fit_gate(GateReader(name, s), NegationTask(kind), s) for s in seeds]
 fig, ax = plt.subplots()
 figures_ch18.shares(ax, explained)
 ax.set(title="Both gates learn to hear a \"not\"; without a gate nobody can", ylabel="explained share (1: all)")
@@ -469,8 +490,8 @@ print("micro fusion by hand = the library's MicroFusion, to 1e-6:", tuple(librar
 # | micro | ours |
 
 # %% [markdown]
-# All get position codes, as in the network. The code's stream and the pooled one are additive: the words and the voice never meet before the answer. The hub could
-# do it in principle: carry the moment of the loud frame from the voice over to the words.
+# All get position codes, as in the network. In the code's stream and in the pooled one words and voice do not meet before the reader, and a linear reader only adds: no training brings these two beyond the best sum. The hub can
+# carry the moment of the loud frame from the voice over to the words.
 #
 # **Predict, then run:** order the four by their share of right answers.
 
@@ -482,7 +503,6 @@ predict("18.g", "Who is clearly ahead of the majority of the words?", list(finde
 # %% tags=["signature"]
 nets = {name: stress_model(name, task, seed=0) for name in ("pooled", "code", "hub", "micro")}
 right = {name: fit_stress(net, task, seed=0) for name, net in nets.items()}
-best_sum = majority.item() + 0.06
 
 # %% [markdown]
 # Is it the moment that helps, or does micro fusion just have the better network? As a control the voice now comes from another clip.
@@ -490,28 +510,38 @@ best_sum = majority.item() + 0.06
 # %% tags=["control"]
 strangers = StressTask("strangers")
 right["micro, strangers"] = fit_stress(stress_model("micro", strangers, seed=0), strangers, seed=0, steps=80)
-assert right["micro, strangers"] < best_sum
+assert right["micro, strangers"] < at_best
 fig, ax = plt.subplots()
 figures_ch18.who_is_right(ax, right, majority.item())
-ax.set(title="Only the stream that keeps the moment finds the stressed word")
-show(fig, "Share of right answers of four streams on the stressed word, and of micro fusion with the "
-     "voice of another clip. "
-     "The pooled stream, the code's and the control lie at the dashed line, the majority of the words; "
-     "the hub stays far "
-     "below micro fusion, which is near one.")
+ax.set(title="Read by one linear layer, after 150 steps: the micro stream is ahead")
+show(fig, "Share of right answers of four streams on the stressed word, each read by one linear layer, and of micro "
+     "fusion with the voice of another clip. The pooled stream, the code's and the control lie at the dashed line, the "
+     "majority of the words; the hub stays below micro fusion, which is near one.")
 
 # %%
-assert max(right["pooled"], right["code"]) < best_sum and right["micro"] > 0.9
-outcome("18.g", finders[tuple(name for name in ("pooled", "code", "hub", "micro") if right[name] > best_sum)],
-        because="Words and voice have to meet while both still know their moment: a sum has lost it, and the hub, "
-        "which could carry it along, did not learn to.")
-
-# %%
+assert max(right["pooled"], right["code"]) < at_best and right["micro"] > 0.9
 assert right["hub"] < right["micro"] - 0.08
-say("The additive streams stay at the majority, as they must. Micro fusion is right in more than "
-    f"{0.9:.0%}. The hub, with the same training, stays clearly behind. That is no proof that it cannot "
-    f"learn it: "
-    "longer training or more layers may help.")
+outcome("18.g", finders[tuple(name for name in ("pooled", "code", "hub", "micro") if right[name] > at_best)],
+        because="A linear reader adds, so words and voice have to meet in the stream, while both still know their "
+        "moment; the hub can do that, too, but did not learn to in this training.")
+
+# %% [markdown]
+# But the published stream is not read by one linear layer. Its head has batch norm, a hidden layer and a ReLU. With that head, is the code's stream still at the majority?
+
+# %%
+from mgmr_lib.models.mfmb.published_code import CodeHead
+
+headed = stress_model("code", task, seed=0)
+headed.out = seeded(1, lambda: CodeHead(headed.stream.width, 32, 1))
+with_head = fit_stress(headed, task, seed=0)
+assert with_head > right["code"] + 0.04
+say(f"With the published head the same stream is right in **{with_head:.0%}** after the same training, where the best "
+    f"sum has {at_best:.0%}. The maximum over time of steps with position codes can still hold something of the "
+    "moment, and a hidden layer can join it.")
+
+# %% [markdown]
+# One seed and a short training; another seed stopped just below the best sum. So the failure of the code's stream above belongs to the *reader*. And the hub is slower to learn, which is no proof that it cannot: longer training may bring it there. What is left of micro fusion's lead: a linear reader and few steps are enough, because the product of
+# word and loudness is made in the stream. In the paper's network (Eq. 16) the reader is linear.
 
 # %% [markdown]
 # Which word moves the answer? For clips of seven words we take the size of the derivative of the answer with respect to each word, by the word that is
@@ -534,8 +564,8 @@ say("The stressed word has an even share of the influence in the pooled stream, 
 
 # %% [markdown]
 # > **Card: paper and code differ.** The published micro stream: a GRU of three layers each way instead of the LSTM, 36, 20 and 48 wide; a sigmoid gate; $\tanh$ of a linear
-# > layer on input and gated output; then the *maximum over time*; both vectors of a pair brought to 64, stacked and normalised [@mfmb2025]. When text and voice
-# > meet, time is gone. In that network, only hybrid attention before it can bring a moment in.
+# > layer on input and gated output; then the *maximum over time*; both vectors of a pair brought to 64, stacked and normalised [@mfmb2025]. Text and voice meet in the head, as summaries; what these keep
+# > of the moment comes from position codes and hybrid attention before them.
 
 # %% [markdown]
 # ## 6 The mixer that nobody calls
@@ -593,9 +623,9 @@ for called in (True, False):
 # %% [markdown]
 # ## 8 Summary
 # - A two-way LSTM reads padding first, unless we reverse the valid part only.
-# - The memory gate multiplies each step by what stands around it; printed and with a sigmoid it learned the same.
+# - The memory gate multiplies each step by what stands around it; both forms learned the same toy.
 # - Statistics belong to valid steps; else a clip's scale depends on its neighbours' lengths.
-# - Eq. 13 reads time by place. It finds the stressed word, which no sum over time can.
+# - Eq. 13 reads time by place. With it a linear reader finds the stressed word; behind summaries it needs a hidden layer.
 # - The published code takes the maximum over time, and never calls Eq. 13.
 
 # %%

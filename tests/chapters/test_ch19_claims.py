@@ -114,6 +114,18 @@ def test_recorded_costs_are_tabled():
     assert "| MFMB | 1.00 s, 100 MiB | 3.00 s, 200 MiB |" in text and "2026-01-01" in text
 
 
+def test_the_twins_verdict_names_the_lengths_between_which_it_breaks_even():
+    times = {("mfmb", 100): 1.0, ("mfmb_mamba", 100): 2.0, ("mfmb", 200): 4.0, ("mfmb_mamba", 200): 3.0}
+    rows = [
+        {"name": n, "frames": f, "pass": "train step", "seconds": t, "bytes": 3 if "mamba" in n else 2}
+        for (n, f), t in times.items()
+    ]
+    text = figures_ch19.twin_verdict(ledger.read_ledger(), {"over_length": rows})
+    assert "2.00 times at 100, 0.75 times at 200" in text and "1.5 to 1.5 times" in text
+    assert "in time between 100 and 200 frames" in text and "in memory nowhere" in text
+    assert "Not recorded yet" in figures_ch19.twin_verdict([], None)
+
+
 def test_bytes_for_backward_counts_each_storage_once():
     w = torch.randn(10, 10, requires_grad=True)
     one, two = (bytes_for_backward(lambda k=k: [w @ w for _ in range(k)]) for k in (1, 2))

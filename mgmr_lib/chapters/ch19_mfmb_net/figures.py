@@ -12,7 +12,10 @@ from mgmr_lib.course import figures
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments import ledger, verdicts
 from mgmr_lib.experiments.complexity import network, random_batch, train_step
+from mgmr_lib.models.inputs import Inputs
+from mgmr_lib.models.mfmb.network import MFMBNet
 from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.training.config import make_config
 
 EQUATIONS = REPOSITORY / "mgmr_lib" / "models" / "mfmb" / "EQUATIONS.md"
 COLOURS = {
@@ -43,11 +46,20 @@ def curves(ax, rates: list[float], mae: dict) -> None:
 
 
 def recorded_table(records: list[dict], names: Iterable[str]) -> str:
-    """Markdown: means over training seeds; names without a record are listed below."""
-    names, frame = list(names), ledger.summary(records, names)
-    head = ("network", "seeds", "AUILC of MAE", "AUILC of Corr", "MAE, complete", "Corr, complete")
+    """Markdown: means over training seeds, weights, and the epoch that was kept of those trained, a number a seed;
+    names without a record are listed below."""
+    names, frame, runs = list(names), ledger.summary(records, names), ledger.by_name(records)
+    head = ("network", "seeds", "weights", "epoch kept", "AUILC of MAE", "AUILC of Corr", "MAE, complete",
+            "Corr, complete")  # fmt: skip
     keys = ("auilc mae", "auilc corr", "complete mae", "complete corr")
-    rows = [(r["label"], r["seeds"], *(f"{r[k]:.3f}" for k in keys)) for _, r in frame.iterrows()]
+
+    def kept(name: str) -> str:
+        return ", ".join(str(r["best_epoch"] + 1) for r in runs[name]) + f" of {runs[name][0]['epochs']}"
+
+    rows = [
+        (r["label"], r["seeds"], f"{runs[name][0]['parameters']:,}", kept(name), *(f"{r[k]:.3f}" for k in keys))
+        for name, r in frame.iterrows()
+    ]
     absent = [n for n in names if n not in frame.index]
     note = f"\n\n{NOT_YET} No run in the ledger of: {', '.join(absent)}." if absent else ""
     return (markdown.table(head, rows) if rows else "") + note
@@ -78,6 +90,46 @@ def comparisons(records: list[dict], pairs: Iterable[tuple[str, str]]) -> list[s
         )
         said.append(f"- {labels[first]} against {labels[second]}, error over all rates: {ends}: {word}.")
     return said
+
+
+def twin_verdict(records: list[dict], found: dict | None) -> str:
+    """Markdown bullets: the twin beside the original in error, weights, time and memory, and the recorded lengths
+    between which it breaks even; or that something is not recorded."""
+    runs = ledger.by_name(r for r in records if r["name"] in NAMES)
+    if found is None or len(runs) < len(NAMES):
+        return f"{NOT_YET} The verdict needs runs of both and the costs over length."
+    gap = ledger.paired(records, "mfmb_mamba", "mfmb")
+    cost = {(r["name"], r["frames"]): r for r in found["over_length"] if r["pass"] == "train step"}
+    lengths = sorted({n for name, n in cost if name == "mfmb_mamba"})
+    times = {n: cost["mfmb_mamba", n]["seconds"] / cost["mfmb", n]["seconds"] for n in lengths}
+    memory = [cost["mfmb_mamba", n]["bytes"] / cost["mfmb", n]["bytes"] for n in lengths]
+    slower = [n for n in lengths if times[n] > 1]
+    quicker = [n for n in lengths if times[n] <= 1]
+    even = f"between {slower[-1]} and {quicker[0]} frames" if slower and quicker else "nowhere in the record"
+    size = runs["mfmb_mamba"][0]["parameters"] / runs["mfmb"][0]["parameters"]
+    return "\n".join(
+        (
+            f"- **error**, area over all rates: twin minus original {gap['mean']:+.3f} points (95 % interval "
+            f"{gap['low']:+.3f} to {gap['high']:+.3f}, {len(gap['seeds'])} seeds)",
+            f"- **weights**: {size:.1f} times as many",
+            "- **time** of a train step: " + ", ".join(f"{times[n]:.2f} times at {n}" for n in lengths) + " frames",
+            f"- **memory** for the backward pass: {min(memory):.1f} to {max(memory):.1f} times as much",
+            f"- **it breaks even** in time {even}; in memory "
+            f"{'nowhere' if min(memory) > 1 else 'somewhere'} in the record",
+        )
+    )
+
+
+def generation_costs(profile: str, frames: int, batch: int = 2, widths: tuple[int, int, int] = (384, 5, 20)) -> dict:
+    """{"original" or the twin's layer: processor seconds of one train step}, fresh weights, measured in turn."""
+    data, calls = random_batch(frames, batch, widths), {}
+    for layer in ("original", "selective", "mamba2", "mamba3"):
+        what = {} if layer == "original" else {"encoder": "mamba", "layer": layer}
+        config = make_config("mfmb", profile, **what)
+        model = MFMBNet(config.network, Inputs(dict(zip(("text", "audio", "vision"), widths, strict=True)), {}, None))
+        calls[layer] = functools.partial(train_step, model, data)
+    with one_thread():
+        return {name: t["min_s"] for name, t in interleaved(calls, 1, patience_s=20.0).items()}
 
 
 def step_costs(
@@ -122,6 +174,9 @@ def cost_curves(fig, costs: list[dict]) -> None:
         ticks = [x for x, _ in found]
         ax.set_xticks(ticks, [str(t) for t in ticks])
         ax.minorticks_off()
+        low, high = ax.get_ylim()
+        steps = [a * 10.0**k for k in range(-4, 6) for a in (1, 2, 5)]
+        ax.set_yticks([y for y in steps if low <= y <= high], [f"{y:g}" for y in steps if low <= y <= high])
     ax.legend()
     fig.suptitle("What one training step costs as clips get longer", x=0.01, ha="left")
 
