@@ -728,10 +728,10 @@ from mgmr_lib.experiments.complexity import PUBLISHED
 fig = plt.figure(figsize=(8.0, 3.4))
 draw_map(fig, survey(("concat", "mult", "tfr", *PUBLISHED)), columns=6, small=True)
 fig.suptitle("Few networks let text, voice and face all ask each other", x=0.01, ha="left")
-show(fig, "Twelve networks as they compute. T, A, V: text, audio, vision; +: what is joint. Grey: put together. Arrows: "
-     "attention, from who is asked to who asks; a ring around +: it asks itself. Dotted: a loss compares the two. Green "
-     "rim: predicts by itself, too. Blue filling: rebuilt. Below: weights and multiplications a clip, at published "
-     "sizes.")
+show(fig, "Twelve networks as they compute. T, A, V: text, audio, vision; +: what is joint. Grey: put together. "
+     "Arrows: attention, from who is asked to who asks; a ring around +: it asks itself. Dotted: a loss compares the "
+     "two. Green rim: predicts by itself, too. Blue filling: rebuilt. Below: weights and multiplications a clip, at "
+     "published sizes.")
 
 # %% [markdown]
 # ## Limits
