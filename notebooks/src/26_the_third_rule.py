@@ -488,7 +488,7 @@ counts = (stops.round() % 3)[1].flatten().ne(0) & (off < 0.1)
 assert counts.any()
 fig, ax = plt.subplots(figsize=(6, 3.8))
 draw.learned_turns(ax, turns)
-ax.set_title("Nobody said so: a 1 turns some pairs by a third, a 2 by two")
+ax.set_title("Some pairs turn by a third for a 1, by two for a 2")
 show(fig, "How far each of the four pairs turns at a 0, 1 and 2, as points beside the circle, with the three exact "
      "stops dotted. For some pairs the three numbers lie on three different stops; others are of no use for counting.")
 
@@ -539,11 +539,11 @@ took = {name: [1000 * cpu_seconds(training_step(made_block, torch.randn(4, l, 64
 fig, ax = plt.subplots()
 for (name, ms), marker in zip(took.items(), "os^", strict=True):
     ax.plot(lengths, ms, marker=marker, label=name)
-ax.set(title="All three grow with the length alone; the newer rule costs more than Mamba-2's",
+ax.set(title="The third rule and the turns cost no other growth: all three are linear",
        xlabel="length (steps)", ylabel="processor time (ms)", ylim=(0, None))
 ax.legend()
-show(fig, "Processor time of this machine for one training step of three blocks, batch 4, state 16. All are straight "
-     "lines through the length.")
+show(fig, "Processor time of this machine for one training step of three blocks, batch 4, state 16. All grow in "
+     "proportion to the length; which is lowest depends on the machine, and on how busy it is.")
 
 # %%
 print("weights:", {name: sum(w.numel() for w in made_block.parameters()) for name, made_block in blocks.items()})

@@ -49,10 +49,8 @@ def step_cost(n, p, r):
 def _weight_cases(rng):
     made = [Case((-1.0, 1.0, 0.5, 1.0), "lambda = 1, the rule of Mamba-2"), Case((-1.0, 1.0, 0.5, 0.5), "lambda = 1/2")]
     rates, inputs = rng.sample(range(1, 9), 4), rng.sample([-2.5, -1.5, 0.5, 3.0], 4)
-    shares = rng.sample([0.125, 0.25, 0.75, 0.875], 4)
-    return made + [
-        (-a / 4, B, rng.choice([0.25, 0.5, 0.75]), lam) for a, B, lam in zip(rates, inputs, shares, strict=True)
-    ]
+    steps, shares = rng.sample([0.125, 0.25, 0.75, 1.0], 4), rng.sample([0.125, 0.25, 0.75, 0.875], 4)
+    return made + [(-a / 4, *rest) for a, *rest in zip(rates, inputs, steps, shares, strict=True)]
 
 
 def _turn_cases(rng):

@@ -38,10 +38,9 @@ def rows_of_ones(fig, counts, fading: dict[float, list[float]], turning: list[fl
     left.set_title("What fades climbs to a ceiling")
     right.set_title("What turns comes back")
     left.set_ylabel("state (no unit)")
-    for ax in (left, right):
-        ax.set_ylim(-0.4, None)
-        ax.margins(y=0.3)
-        ax.legend(ncols=2, loc="upper left" if ax is right else "best", fontsize=8)
+    for ax, tops in ((left, list(fading.values())), (right, [turning])):
+        ax.set_ylim(-0.4, 1.45 * max(map(max, tops)))  # room for the legend
+        ax.legend(ncols=2, loc="upper left", fontsize=8)
 
 
 def _presses(ax, counts, states, colour, name: str) -> None:
