@@ -426,7 +426,7 @@ outcome("09.c", worst, because="A zero is not nothing: it is a value in the unit
 # > we infer B.
 
 # %% [markdown]
-# > **Card: our choice.** The course *trains* by B, one model for all rates. It *tests* at 0.0, 0.1, ..., 1.0 and reports two numbers of one curve, always by name: AUILC over 0 to 1, as
+# > **Card: our choice.** The course *trains* by B, one model for all rates. It *tests* at 0.0, 0.1, ..., 1.0 and reports two numbers of one curve, always by name: [AUILC](glossary.md#auilc) over 0 to 1, as
 # > in A's papers, and the plain mean over 0 to 0.9, as in B's (notebook 10 shows how they differ). So "protocol B" in our tables names the training masks, and the summary stands beside it.
 
 # %% [markdown]

@@ -556,10 +556,10 @@ outcome("13.f", readings[(alone[0] > 0.9) + 2 * (alone[1] > 0.9)],
 # %% [markdown]
 # ## 8 Summary
 # - Interleaved, the tokens of one moment are neighbours, and one causal layer finds what happens together.
-# - Concatenated, they stand a modality apart, and the same short training finds nothing.
+# - Concatenated, they stand apart, and the same short training finds nothing.
 # - Both orders within a step that we tried let the maximum find the moment.
 # - The maximum is where padding can get in: mask it with minus infinity, not with zeros.
-# - At 50 steps the Mamba block of the paper's sizes costs about what a whole Transformer layer costs; with expansion 2 it costs less at any length.
+# - At 50 steps the Mamba block of the paper's sizes costs about what a whole Transformer layer costs; with expansion 2, less.
 
 # %%
 progress("13")

@@ -666,7 +666,7 @@ show(fig, "Recorded error curves of MGMR-Net with and without its reconstruction
 # ## Summary
 # - The module guesses, mixes by a gate, projects for the fusion and decodes for the loss. Its gate scales a correction.
 # - The loss counts lost steps only. Over all positions it praises a copier.
-# - After a short training, interpolation wins on the smooth face, the module where a period is to be learned, nobody on noise.
+# - After a short training, a line wins on the smooth face, the module on the swing, nobody on noise.
 # - As printed the module is causal, up to the convolution's look ahead.
 # - Filling adds no information; it can repair what zeros broke, and give a network more to learn.
 
