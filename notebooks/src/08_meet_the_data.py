@@ -595,6 +595,9 @@ for name, parts in (("label", labels), ("smile", peak)):
           f"p {'below 0.01' if p < 0.01 else 'above 0.01'}")
 
 # %% [markdown]
+# For the smile, "above 0.01" is no proof that nothing changed: with so few negated clips a difference of half the smile's rise could hide. What we may say is that the smile still rises behind a *not*, and that the labels turn round.
+
+# %% [markdown]
 # ### The second fingerprint: two doors
 # All that the simulated voice and face know of a sentence came in through the rating and the word list (and the number of words). Behind these doors there is nothing. So: fit each
 # feature on these *known causes*, keep what they leave, and let the text predict the rest.

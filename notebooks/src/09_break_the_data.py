@@ -321,8 +321,12 @@ outcome("09.b", "all alike" if max(levels) - min(levels) < 0.1 else shapes[int(n
 
 # %% [markdown]
 # The right-hand panel is arithmetic: a clip is read completely or not at all, so the lead is on average $(1 - r)$ times the complete one, for *every*
-# reader of a single modality that says about the mean when blind. The left-hand panel depends on how much steps repeat each other: frames of a voice
+# reader of a single modality that says about the mean when blind. The left-hand panel depends on how much steps repeat each other *for this reader*: frames of a simulated voice
 # nearly all, words hardly at all.
+
+# %% [markdown]
+# How sure is such a share? Draw the masks anew with other seeds, and look at the spread. A *95 % interval* comes from a recipe that, used again and again, covers the true mean 95 times of a hundred; for a few
+# seeds its half-width is the spread over $\sqrt{k}$, times Student's factor, which is near two for many seeds and above four for three. Notebook 10 builds intervals.
 
 # %%
 many = [missing.draw_masks(some, 0.9, seed)["audio"] for seed in range(1, 6)]
@@ -333,6 +337,8 @@ say(f"Five mask seeds at rate 0.9: the voice keeps {spread['mean']:.0%} of its l
     f"from {spread['low']:.0%} to {spread['high']:.0%}.")
 
 # %% [markdown]
+# Mind what this interval is about: other *masks*, on these clips. The lead is a small difference of two errors, and over other *clips* its share would move far more, by about a third.
+#
 # So "rate 0.5" names two experiments, and within one of them it is hard for words and easy for a slow voice. Real losses come in both kinds, and in
 # bursts between them. Our voice and face are simulated: how slowly *real* features move has to be measured on real features.
 
@@ -417,7 +423,11 @@ outcome("09.c", worst, because="A zero is not nothing: it is a value in the unit
 # %% [markdown]
 # > **Card: who uses which.** A: TFR-Net [@yuan2021], EMT-DLFR [@sun2023] and MFMB-Net [@mfmb2025]. B: LNLN [@zhang2024] and TF-Mamba, by their code.
 # > MGMR-Net [@mgmr2025] reports a plain mean over the rates up to 0.9 in five runs; it does not say how training masks are drawn, and
-# > we infer B. The course uses B for both networks, and names it in every result.
+# > we infer B.
+
+# %% [markdown]
+# > **Card: our choice.** The course *trains* by B, one model for all rates. It *tests* at 0.0, 0.1, ..., 1.0 and reports two numbers of one curve, always by name: [AUILC](glossary.md#auilc) over 0 to 1, as
+# > in A's papers, and the plain mean over 0 to 0.9, as in B's (notebook 10 shows how they differ). So "protocol B" in our tables names the training masks, and the summary stands beside it.
 
 # %% [markdown]
 # One small reader is enough to see why their numbers cannot be compared: the voice ridge that averages over all valid frames and is not told
@@ -469,6 +479,8 @@ outcome("09.d", names[int(np.argmin(table[0.8]))],
         because="More variety in training is no gain where the rate is known: one model for all rates must compromise.")
 
 # %% [markdown]
+# (At rate 0, B even lies a little below the training on complete clips. By so little, for one reader and one draw of masks, that we read nothing into it.)
+#
 # A's model knows the rate, and undoes the shrinking with larger weights. B's model must serve every rate with one set of weights. Neither is wrong: A
 # asks what could be learned for a known rate, B what one model can do. A table that mixes them compares questions, not models.
 
@@ -771,7 +783,7 @@ outcome("09.h", repairs[round(2 * min(max((costs[0] - costs[1]) / (costs[0] - co
 # ## 6 Limits
 # - Readers of a few weights show that a leak *can* pay, not what it paid in any paper.
 # - Independent coins are the field's custom. Real losses have causes, and causes may know the label: who is angry covers the face.
-# - Our voice and face are simulated, and slow. On features that change from frame to frame, frame-level loss hurts more.
+# - Our voice and face are simulated, and slow: that lost frames hardly matter was put in. On features that change from frame to frame they may matter more; we did not measure it.
 
 # %% [markdown]
 # ## 7 Summary

@@ -2,12 +2,12 @@
 # jupyter:
 #   mgmr:
 #     title: Metrics and their traps
-#     claim: "A score is computed by a few lines with choices in them, and the choices move it by more than most papers' gains."
+#     claim: "A score is computed by a few lines with choices in them, and the choices can move it by more than the steps between the rows of a printed table."
 #     goals:
 #       - write every metric of the field from its definition, with its conventions
 #       - recognise, from two printed numbers, an F1 that no predictions can have
 #       - say what choosing a checkpoint on the test clips gains when there is nothing to gain
-#       - turn a curve over missing rates into one number, in two ways that never agree
+#       - turn a curve over missing rates into one number, in two ways that agree only where a curve ends as high as it begins
 #       - decide when half a point is real
 #     minutes: 70
 #     budget_s: 60
@@ -589,7 +589,7 @@ def gains(many, skill=0.55, draws=100):
 # %% [markdown]
 # Our negative control are checkpoints with skill 0, pure noise: they know nothing, and an honest procedure must not find anything in them.
 #
-# **Predict, then run:** with 30 checkpoints to choose from, how many points of Acc-2 do the three rules gain: valid, test, test on noise?
+# **Predict, then run:** with 30 checkpoints to choose from, how many points of Acc-2 are gained in three cases: picked on valid, picked on test, picked on test from pure noise?
 
 # %%
 predict("10.j", "How many points of Acc-2 does pure noise gain by picking on test?",
@@ -838,13 +838,22 @@ outcome("10.n", next(k for k, p in zip(tried, found_it, strict=True) if p > 0.8)
         "carries the luck of two networks.")
 
 # %% [markdown]
-# One run of `paired_difference` gives it all: mean, t-interval, p and bootstrap interval. Here for five pairs of seeds, whose true gain we know to be 0.
+# One run of `paired_difference` gives it all: mean, t-interval, p and bootstrap interval. Here for five pairs of seeds, whose true gain we know to be 0. The t-interval's half-width is the standard error times
+# *Student's factor*: above four for three values, nearly three for five, near two only for many, because so few values hardly know their own spread.
 
 # %%
 a, b = np.random.default_rng(7).normal(80, 1, size=(2, 5)).round(1)
 result = paired_difference(a, b)
 print("scores", a, "and", b)
 print({k: round(float(result[k]), 2) for k in ("mean", "low", "high", "p")})
+
+# %% [markdown]
+# **Pairing by seed is another matter than pairing by clip.** On one clip two networks meet the same difficulty, so pairing takes it out. One seed starts two *different* networks at unrelated weights: their scores need not rise and fall
+# together, and then pairing gains nothing, drops every seed that only one of them has, and pays Student's larger factor. It must be chosen before looking, not for the narrower interval.
+
+# %% [markdown]
+# **Many comparisons.** Twenty comparisons without any true difference still give one with $p < 0.05$ on average. Holm's rule [@holm1979] pays for the number $m$: sort the $p$, compare the smallest with $0.05/m$, the next with
+# $0.05/(m-1)$, and so on, and stop at the first that fails. Notebook 22 builds it; until then read a table with ten verdicts as ten looks.
 
 # %% [markdown]
 # So when is half a point real? Not on 686 clips with five seeds, unless both networks agree on nearly every clip. What we may say there is that two networks are *not told

@@ -237,6 +237,14 @@ assert torch.allclose(pool_batch(x, valid, lengths), pool_to_length(x, valid, le
 # > [@mgmr2025]. Our layers are Mamba blocks, which have a decay below 1 and keep $D$.
 
 # %% [markdown]
+# > **Card: ours, not the paper's.** It prints $X^{(n)} = \mathrm{MambaLayer}^{(n)}(X^{(n-1)})$, without a residual and without a norm [@mgmr2025]. Ours is
+# > $x + \mathrm{block}(\mathrm{LN}(x))$, as in published Mamba stacks: a deep stack trains, and a layer can begin by doing little. It also lets every input pass unchanged, which no equation of the paper says.
+
+# %% [markdown]
+# > **Card: the paper is unclear.** $\mathrm{MambaLayer}^{(n)}$ carries the number of the layer and nothing else: no index for the modality, the branch or the direction [@mgmr2025]. Read by
+# > the letter, one layer serves text, voice and face, ahead and back. Its prose has "modality-specific" parts and no equation for them. We give every sequence and direction its own weights.
+
+# %% [markdown]
 # ### Exercise 12.3 · ahead, back, mean (medium, 8 minutes)
 # `ahead` and `back` are the stacks: each takes `(text, other)` and returns both, one step a step, reading forward. `flip_valid(x, valid)` from
 # notebook 07 is imported. Return the aligned pair.
@@ -257,8 +265,8 @@ def branch(ahead, back, text, other, valid):
 check("12.3", branch)
 
 # %% [markdown]
-# The equations name no term in which one modality meets the other: each sequence passes layers of its own. What is left for "collaborative"? In
-# related networks the two layers of a pair share their decay matrix $A$. The library calls this reading `"shared"`.
+# The equations name no term in which one modality meets the other: each sequence passes its layers alone. What is left for "collaborative"? The published code of related networks (TF-Mamba,
+# DepMamba) lets the two layers of a pair share their decay matrix $A$. That is a loan from there, not a line of this paper. The library calls this reading `"shared"`.
 
 # %%
 from mgmr_lib.models.mgmr.alignment import CollaborativeBiMamba
@@ -317,12 +325,12 @@ outcome("12.d", paths[2] if found is None else paths[0] if found.norm() > usual 
         because="Standing in one branch and sharing a weight is not hearing: each sequence passes its own layers.")
 
 # %% [markdown]
-# `None`: not a small derivative, no path. Sharing $A$ ties two layers' *weights*, and no value ever crosses. Read linearly, such a stage is an
+# `None`: not a small derivative, no path. Sharing $A$ ties two layers' *weights*, and no value ever crosses; sharing whole layers would change nothing in this. Read linearly, such a stage is an
 # additive model by construction.
 
 # %% [markdown]
-# > **Card: the paper is unclear.** Its words claim cross-modal interaction, its equations have none [@mgmr2025]. We build both readings.
-# > `"shared"` follows the letter. `"exchange"`, our default, follows the words at the smallest price: in a Mamba block, $B_t$, $C_t$ and $\Delta_t$
+# > **Card: ours, not the paper's.** Its words claim cross-modal interaction, its equations have none, and its Figure 2, of this stage, is explained by none either [@mgmr2025]. `"shared"` follows
+# > the equations (but for residual, norm and $A$). `"exchange"`, our default and our invention, follows the words at a small price: in a Mamba block, $B_t$, $C_t$ and $\Delta_t$
 # > decide what enters the state, what is read from it and how long it lasts, and we let the time-aligned *partner* have a say in them.
 
 # %% [markdown]
@@ -535,7 +543,7 @@ outcome("12.f", " and ".join(only) or "none of them", because="More weights and 
         "needs the two multiplied.")
 
 # %% [markdown]
-# Is `"shared"` then a bad network? Stage 1 is not the end: stage 2, of the next notebook, lets the three modalities pass one
+# On these toys, that is. ("By the letter", in the code above, leaves residual and norm aside.) Is `"shared"` then a bad network? Stage 1 is not the end: stage 2, of the next notebook, lets the three modalities pass one
 # common scan.
 #
 # **Predict, then run:** a `"shared"` branch with the library's stage 2 behind it. Still nothing?
@@ -557,21 +565,22 @@ outcome("12.g", "more than a half", because="A stage is not the network: somewhe
         "need not be in stage 1.")
 
 # %% [markdown]
-# That is what the two readings differ in: *where* words and voice first meet. It matters for the paper's own ablation, too. Without stage 2, those of
+# So on this task stage 2 makes up for much of what a `"shared"` stage 1 cannot do (one training, one seed). That is what the two readings differ in: *where* words and voice first meet. It matters for the paper's own ablation, too. Without stage 2, those of
 # a `"shared"` network first meet in one maximum over the whole clip, which has forgotten the moments. With `"exchange"` they have met before.
 
 # %% [markdown]
 # ## 6 Limits
-# The irony task was made to need a product at one moment. How much of that real speech holds, and whether exchange helps the whole network on our
-# corpus, a toy cannot say; that takes full trainings with several seeds, and is a matter for the ablations of Part V.
-#
-# Our pooling assumes an even pace. Speech with long pauses would need real word times.
+# The irony task was made to need a product at one moment, so that exchange wins here is what we put in. How much of that real speech holds a toy cannot say. Our corpus cannot either: its voice and face are *simulated*
+# from the rating and a word list, one clip in ten is sarcastic as a whole, and no single word is turned round by its tone. Whether exchange helps there takes full trainings with several seeds, and says nothing yet about people.
+
+# %% [markdown]
+# Our pooling assumes an even pace, and was checked against *simulated* speaking times, which are fairly even by construction. Speech with long pauses would need real word times.
 
 # %% [markdown]
 # ## 7 Summary
 # - Voice and face are averaged onto each clip's own tokens: never onto the batch's.
 # - Stage 1 is a pair of stacks ahead and one back, averaged; only valid parts are flipped.
-# - By the letter of the equations no value crosses between modalities: the derivative does not exist.
+# - In the paper's equations no value crosses between modalities. Residual, norm and exchange are ours.
 # - With exchange, the partner has a say in $B$, $C$ and $\Delta$: a product of the two, and irony needs one.
 # - On plain clips, the control, both readings do equally well.
 

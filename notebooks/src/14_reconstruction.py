@@ -186,8 +186,12 @@ check("14.2", gated_mix)
 # > $W_{proj}$ for the fusion, and a linear decoder to the raw width for the loss.
 
 # %% [markdown]
-# Now the whole module, from matrices. The Mamba layers come from notebook 07; they are pre-norm and residual, $x + \mathrm{block}(\mathrm{LN}(x))$.
-# Padding leaves as zero.
+# > **Card: the paper is unclear.** Section 3.4 defines $X$ as the *encoded* sequence, and its loss compares with $X$ where the mask is [@mgmr2025]. So the target may be the encoding of the complete clip instead of raw features: then one width
+# > would do. But encodings learn, and a loss between them is least where all of them are alike. We take raw features for voice and face, and for text the frozen encoder's output.
+
+# %% [markdown]
+# Now the whole module, from matrices. The Mamba layers come from notebook 07; they are pre-norm and residual, $x + \mathrm{block}(\mathrm{LN}(x))$, which is *ours*: the paper prints neither a residual nor a norm
+# inside its layers (card in notebook 12). Padding leaves as zero.
 
 # %%
 def norm(x, layer):
@@ -225,8 +229,8 @@ print("by hand = the library's ReconstructionModule, with one layer and two, wit
 #
 # $$X' = \Gamma X + (1-\Gamma)\,(X + M(X)) = X + (1-\Gamma)\,M(X)$$
 #
-# So $X$ always comes through whole, and the gate only scales the *correction*. Where $\Gamma$ is 1 nothing is corrected. (Since $M$ can scale itself too,
-# look at how a gate *changes*, and not at its level.)
+# So in *our* module $X$ always comes through whole, and the gate only scales the *correction*. Where $\Gamma$ is 1 nothing is corrected. In the paper's, without the residual, the same gate can shut $X$ out: there it chooses between input and
+# guess. (Since $M$ can scale itself too, look at how a gate *changes*, and not at its level.)
 
 # %% [markdown]
 # What may the module look at? Not at lost frames, nor at padding. We shout into both and listen.
@@ -450,8 +454,8 @@ outcome("14.f", next(words for words, names in beaten.items() if names == better
         because="Learning is no advantage in itself: it pays where what the line takes for granted is false.")
 
 # %% [markdown]
-# Say it plainly: for smooth features at ordinary rates, a reconstruction network must first learn what interpolation knows for free. With ten times
-# the training the module comes nearer to the line; it still has to read both sides of a gap to reach it. That is the next question.
+# Say it plainly: for smooth features, this module after a short training does not yet do what a line does for free. A fairer rival is missing from the picture: *repeating the last step* (section 0) knows the past alone, as the module does.
+# Add it to `fills` and see: on the face it too beats the module. So that the line looks ahead is not the whole reason. How far longer training brings the module we did not measure; that it looks back only is the next question.
 
 # %% [markdown]
 # ### What the printed module cannot see
@@ -544,8 +548,7 @@ outcome("14.h", moves[1], because="Nobody tells the gate what is lost: it learne
         "loss, and only there.")
 
 # %% [markdown]
-# So the gate finds gaps by itself: the encoding of zeros looks different from that of frames. It finds them slowly, over several steps, for $X$
-# comes from an LSTM that remembers. A mask as an input would tell it at once; neither the paper's equations nor our module hand it one.
+# So the gate finds gaps by itself: in $X$, zeros must look different from frames. It finds them slowly, over several steps; that $X$ comes from an LSTM, which remembers, may be why, and was not tested apart. A mask as an input would tell it at once; neither the paper's equations nor our module hand it one.
 
 # %% [markdown]
 # ## 5 Does it help the prediction?
@@ -610,7 +613,7 @@ outcome("14.i", ranks[0], because="A filled gap repeats its neighbours: an avera
         "says what filling could say.")
 
 # %% [markdown]
-# A network can learn by itself to look past zeros. There is a second reason for caution: our `laptop` profile averages frames before the network
+# A network could learn by itself to look past zeros. There is a second reason for caution: our `laptop` profile averages frames before the network
 # sees them. A pooled step counts as lost only if *all* its frames are.
 
 # %%
@@ -654,7 +657,7 @@ show(fig, "Recorded error curves of MGMR-Net with and without its reconstruction
 
 # %% [markdown]
 # ## Limits
-# - Two channels, forty steps, a short training: a larger module trained for longer comes nearer to the line on the face.
+# - Two channels, forty steps, a short training of one seed each: what a larger module does after a longer training was not measured.
 # - Steps get lost by independent coins, so most gaps are short, which flatters the line. Bursts are harder for everyone.
 # - Face and voice are simulated, smoother than a real tracker's output; on real features, draw the rivals first.
 # - A whole step is lost at once. Where channels fail one by one, the others tell much, and a network can use it.
@@ -663,7 +666,7 @@ show(fig, "Recorded error curves of MGMR-Net with and without its reconstruction
 # ## Summary
 # - The module guesses, mixes by a gate, projects for the fusion and decodes for the loss. Its gate scales a correction.
 # - The loss counts lost steps only. Over all positions it praises a copier.
-# - Interpolation wins on smooth signals, the module where there is a pattern to learn, nobody on noise.
+# - After a short training, a line wins on the smooth face, the module on the swing, nobody on noise.
 # - As printed the module is causal, up to the convolution's look ahead.
 # - Filling adds no information; it can repair what zeros broke, and give a network more to learn.
 

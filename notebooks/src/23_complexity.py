@@ -193,7 +193,10 @@ outcome("23.c", cross, because="The exponent decides only in the end: before, wh
 
 # %% [markdown]
 # MGMR-Net pools voice and face onto the text's steps before its two stages, which then run on at most 50 and three times 50 steps [@mgmr2025]. There the exponent decides nothing. Counts are not seconds, either: a scan gives less to
-# fast matrix units.
+# fast matrix units, and MFMB-Net and its Mamba twin cross in *time* (recorded in notebook 19) at far more frames than these layers do in counts.
+
+# %% [markdown]
+# Notebook 13 counts in the same way and asks for *one* block of expansion 4 against a layer with a feed-forward part four times as wide, at width 128: there they cross near the paper's 50 steps. Where two costs cross depends on what stands on either side.
 
 # %% [markdown]
 # ## 2 Whole networks
@@ -534,9 +537,9 @@ say(draw.recorded_inference(recorded))
 
 # %% [markdown]
 # ## Summary
-# - Attention is $4\,l\,d^2 + 2\,l^2 d$: quadratic only where $l$ is well above $d$.
+# - Attention is $4\,l\,d^2 + 2\,l^2 d$, its feed-forward part $2 f\,l\,d^2$ more: quadratic only where $l$ is well above $d$.
 # - The fused kernel makes memory linear, and leaves the arithmetic quadratic; PyTorch's counter may not see it.
-# - Sentences are on the cheap side of the crossing.
+# - At a sentence's length, attention with its feed-forward part costs less than a Bi-Mamba.
 # - Warm up, wait, repeat, take turns, and use the same batches.
 # - Nothing in these networks' cost depends on what is missing.
 # - A time without its share of common work, spread and setting is no result.

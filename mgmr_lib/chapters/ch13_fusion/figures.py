@@ -43,7 +43,7 @@ def scores(ax, moments: dict, controls: dict) -> None:
 
 def costs(ax, lengths, counts: dict, mark: int) -> None:
     """Counts against lengths, a line a name, both axes logarithmic; a dashed line at `mark` steps."""
-    for (name, values), marker in zip(counts.items(), "os^", strict=False):
+    for (name, values), marker in zip(counts.items(), "os^v", strict=False):
         ax.plot(lengths, values, marker + "-", label=name)
     ax.axvline(mark, ls="--", lw=1, color=figures.GREY)
     ax.set(xscale="log", yscale="log", xlabel="steps of the clip (three tokens each)", ylabel="multiplications")

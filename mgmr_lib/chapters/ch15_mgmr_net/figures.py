@@ -84,9 +84,9 @@ def paired_clips(first, second, labels, resamples: int = 500) -> dict:
     return {"mean": found["mean"], "low": found["bootstrap_low"], "high": found["bootstrap_high"]}
 
 
-def weights_sweep(fig, alphas, guess: dict, error: list) -> None:
+def weights_sweep(fig, alphas, guess: dict, error: dict, blind: float) -> None:
     """Left: reconstruction loss as a share of what the mean would cost, {modality: [share at each weight]}; right: the
-    error, [{"value", "low", "high"}]."""
+    error, {name: [{"value", "low", "high"} at each weight]}, and the blind rival's."""
     left, right = fig.subplots(1, 2)
     at = range(len(alphas))
     for (name, shares), marker in zip(guess.items(), MARKERS, strict=False):
@@ -95,9 +95,14 @@ def weights_sweep(fig, alphas, guess: dict, error: list) -> None:
     left.text(len(alphas) - 1, 1.0, "say the mean", va="bottom", ha="right", fontsize=9)
     left.set(title="how well it guesses", ylabel="loss (share of the mean's)", xlabel="weight α of all three terms")
     left.legend(loc="lower left")
-    for i, e in enumerate(error):
-        right.plot([i, i], [e["low"], e["high"]], color=figures.BLUE, lw=2)
-        right.plot(i, e["value"], "o", color=figures.BLUE, ms=7)
+    for (name, points), marker, colour in zip(error.items(), MARKERS, (figures.BLUE, figures.ORANGE), strict=False):
+        places = [i + (0.08 if colour == figures.ORANGE else -0.08) for i in at]
+        for place, e in zip(places, points, strict=True):
+            right.plot([place, place], [e["low"], e["high"]], color=colour, lw=2)
+        right.plot(places, [e["value"] for e in points], marker, color=colour, ms=7, label=name)
+    right.axhline(blind, ls="--", color=figures.GREY, lw=1)
+    right.text(len(alphas) - 0.55, blind, "blind", va="bottom", ha="right", fontsize=9)
+    right.legend(loc="lower left")
     right.set(
         title="how well it predicts",
         ylabel="error (points)",
@@ -109,9 +114,10 @@ def weights_sweep(fig, alphas, guess: dict, error: list) -> None:
 
 
 def differences(ax, found: dict, unit: str = "change of the error (points)") -> None:
-    """Differences with intervals, one line each, {name: {"mean", "low", "high"}}; another seed's in grey."""
+    """Differences with intervals, one line each, {name: {"mean", "low", "high"}}; another seed's and the blind
+    rival's in grey."""
     for i, (name, d) in enumerate(found.items()):
-        colour = figures.GREY if "seed" in name else figures.BLUE
+        colour = figures.GREY if "seed" in name or "blind" in name else figures.BLUE
         ax.plot([d["low"], d["high"]], [i, i], color=colour, lw=2)
         ax.plot(d["mean"], i, "o", color=colour, ms=7)
     ax.axvline(0, ls="--", color="black", lw=1)
