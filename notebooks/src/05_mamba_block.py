@@ -66,7 +66,7 @@ show(fig, "The block as a drawing. in_proj splits the input in two: one half pas
      "width of the input.")
 
 # %% [markdown]
-# What do the two big matrices do? The scan and the short convolution treat each channel for itself; channels meet only in what makes
+# What do the two big matrices do? The scan and the convolution treat each channel for itself; channels meet only in what makes
 # $\Delta$, $B$ and $C$. `in_proj` mixes all $d$ channels into $2e$ new ones, so that each may hold whatever combination is worth
 # remembering, and `out_proj` mixes what was remembered back into $d$. They are to the scan what the two layers of an MLP are to its
 # nonlinearity, which is why a Mamba network has no MLP beside its blocks.
@@ -676,7 +676,7 @@ say(f"Same logits to 1e-4, and the same 30 tokens written, ours one step at a ti
     f"carries **{carried} numbers**, after 10 tokens or after a million.")
 
 # %% [markdown]
-# Where the hub can be reached, these lines write English with your block:
+# Where the model hub on the internet can be reached, these lines write English with your block:
 #
 # ```python
 # name = "state-spaces/mamba-130m-hf"

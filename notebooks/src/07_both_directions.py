@@ -581,8 +581,8 @@ outcome("07.i", "above chance, below one selective layer",
         " to do with it has to be learned.")
 
 # %% [markdown]
-# One start is an anecdote. From five other starts, the course's tests find 0.69, 0.59, 0.57, 0.38 and, once, 0.25, which is chance: with this
-# training it may fail altogether, and it never gets as many as one selective layer.
+# One start is an anecdote. From five other starts (`tests/chapters/test_ch07_claims.py`) it finds more than chance four times and nothing
+# once: with this training it may fail altogether, and it never gets as many as one selective layer.
 
 # %% [markdown]
 # So the card is not a verdict on the paper's results: its network stacks layers, and the authors may well have run a selective block. Our

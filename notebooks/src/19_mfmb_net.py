@@ -517,13 +517,9 @@ outcome("19.e", kept[256] / kept[128], because="Pairs of steps cost computing, a
         "keeps something for each step, and none of its scores.")
 
 # %% [markdown]
-<<<<<<< HEAD
-# Each is only as steep as its largest part, and LSTMs, convolutions, linear and feed-forward layers take their time in both. What attention and scans do *between* steps we can count.
-=======
 # Counted with its feed-forward part, a layer of attention is dearer than a Bi-Mamba from a few hundred steps on (notebook 23). In seconds the twin needs far more frames to draw level, as the recorded table below shows, and it keeps more in memory at every length there.
 #
-# Each is only as steep as its largest part, and LSTMs, convolutions and linear layers take their time in both. What attention and scans do *between* steps we can count.
->>>>>>> o1
+# Each is only as steep as its largest part, and LSTMs, convolutions, linear and feed-forward layers take their time in both. What attention and scans do *between* steps we can count.
 
 # %%
 def between(n, words=50):
