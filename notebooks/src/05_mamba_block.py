@@ -676,7 +676,7 @@ say(f"Same logits to 1e-4, and the same 30 tokens written, ours one step at a ti
     f"carries **{carried} numbers**, after 10 tokens or after a million.")
 
 # %% [markdown]
-# Where the model hub on the internet can be reached, these lines write English with your block:
+# Where the published weights can be downloaded, these lines write English with your block:
 #
 # ```python
 # name = "state-spaces/mamba-130m-hf"

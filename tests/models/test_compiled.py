@@ -79,7 +79,7 @@ def test_the_compilers_front_end_changes_nothing():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [n if n.endswith("-Net") else pytest.param(n, marks=long) for n in NETWORKS])
 def test_a_compiled_network_trains_like_an_eager_one(name):
     encoder = load_encoder("tiny")
     check_training(made(name, encoder), batches(encoder), "aot_eager", first_eagerly=False)

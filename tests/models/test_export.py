@@ -1,5 +1,7 @@
 """Whole networks as torch.export writes them down: text features given, evaluation, any number of clips."""
 
+import os
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -36,8 +38,11 @@ def noise(clips: int) -> dict[str, tuple[Tensor, ...]]:
     return parts
 
 
+long = pytest.mark.skipif("MGMR_TEST_COMPILE" not in os.environ, reason="a minute of export: set MGMR_TEST_COMPILE=1")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["mgmr", "mfmb", "mfmb_code"])
+@pytest.mark.parametrize("name", ["mgmr", "mfmb", pytest.param("mfmb_code", marks=long)])
 def test_an_exported_network_predicts_the_same_for_any_number_of_clips(name):
     net = Prediction(network(name, "fast", tuple(WIDTHS.values()), pool=True)).eval()
     clips = torch.export.Dim("clips", min=2)
