@@ -559,7 +559,11 @@ say(figures_ch19.twin_verdict(ledger.read_ledger(), found))
 
 # %% tags=["nbval-ignore-output"]
 times = figures_ch19.generation_costs(profile, 128)
-say(", ".join(f"{name} {t:.2f} s" for name, t in times.items()) + ": processor seconds of one step at 128 frames.")
+fig, ax = plt.subplots(figsize=(6.4, 2.2))
+ax.barh(list(times), list(times.values()))
+ax.set(xlabel="processor seconds of one step, 128 frames", ylabel="layer")
+ax.set_title("Later layers are no cheaper at this length, on this machine")
+show(fig, "Bars: processor time of one train step of the original, of the twin, and of the twin on later layers.")
 
 # %% [markdown]
 # ## 6 Faults of a training script
