@@ -178,8 +178,9 @@ class Network(nn.Module):
 
 def _find_words(inputs: Inputs, _=None) -> None:
     """Whether some training clip had a word: no channel of a modality that was never recorded has a scale."""
-    if not inputs.text_scale.is_meta:
-        inputs.has_words = bool((inputs.text_scale < torch.finfo(torch.float32).max).any())
+    scale = inputs.get_buffer("text_scale")
+    if not scale.is_meta:
+        inputs.has_words = bool((scale < torch.finfo(torch.float32).max).any())
 
 
 def _with_stand_in(s: Sequence) -> Sequence:

@@ -75,11 +75,12 @@ class CENET(nn.Module):
         if inside:  # small enough, as published, for the layers above to recognise what they get
             nn.init.normal_(self.enhance.out.weight, std=0.02)
 
-    def _shifted(self, batch: Batch) -> Tensor:
-        """(b,l,d_text): the text's states, shifted by what they find in voice and face."""
+    def _shifted(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(b,l,d_text), (b,l): the text's states, shifted by what they find in voice and face, and which are valid."""
         frames = {m: self.inputs.one(batch, m) for m in ("audio", "vision")}
         if self.config.injection == "after":
-            return self.enhance(self.inputs.one(batch, "text").x, frames)
+            text = self.inputs.one(batch, "text")
+            return self.enhance(text.x, frames), text.valid
         encoder = self.inputs.text_encoder
         assert encoder is not None  # "inside" asks for one that learns
 
@@ -91,14 +92,16 @@ class CENET(nn.Module):
 
         first = next(part for part in encoder.bert.modules() if isinstance(part, nn.ModuleList))[0]
         hook = first.register_forward_hook(shift)
+        valid = checked_mask(batch.text.valid, batch.text.x)
         try:
-            return encoder(batch.text.x, checked_mask(batch.text.valid, batch.text.x))
+            return encoder(batch.text.x, valid), valid
         finally:
             hook.remove()
 
     def forward(self, batch: Batch) -> Output:
         """Batch -> Output with one prediction for each clip, (b)."""
-        x, valid = self.project(self._shifted(batch)), batch.text.valid
+        states, valid = self._shifted(batch)
+        x = self.project(states)
         for layer in self.layers:
             x = layer(x, valid)
         summary = self.head(summarise(self.norm(x), valid, self.config.summary))
