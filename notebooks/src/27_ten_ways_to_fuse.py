@@ -570,7 +570,6 @@ check("27.6", corrected)
 # %%
 def signs(mix):
     """Which way each reader's gradient reaches each part: +1 as it is, -1 reversed."""
-    parts = torch.ones(3, 1, 1, 1).unbind()
     inputs = [torch.ones(1, 1, 1, requires_grad=True) for _ in range(2)]
     read = mix(*inputs, torch.full((1, 1), 0.5))
     return [[int(g.sign()) for g in torch.autograd.grad(one.sum(), inputs, retain_graph=True)] for one in read]
