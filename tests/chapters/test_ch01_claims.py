@@ -49,8 +49,9 @@ def best_errors(shape, seed: int) -> tuple[float, float]:
     )
 
 
-@pytest.mark.parametrize("seed", [SEED, SEED + 1])
-def test_one_number_is_ahead_on_a_random_walk_and_not_everywhere(seed):
+@pytest.mark.parametrize("draw", [0, 1])  # the seed itself differs from process to process
+def test_one_number_is_ahead_on_a_random_walk_and_not_everywhere(draw):
+    seed = SEED + draw
     one, window = best_errors(None, seed)
     assert one < window, f"seed {seed}"
     one, window = best_errors(lambda t: 3 * math.sin(2 * math.pi * t / 100), seed)
