@@ -75,11 +75,10 @@ def test_slow_swings_and_structure_remember_a_smooth_past_and_a_random_matrix_ha
 
 def test_recall_falls_with_the_lag_and_the_window_is_long_enough():
     smooth, longer = (memory.smooth_covariance(length, 10) for length in (800, 1200))
-    for system in (
-        linear.discretise(*linear.hippo_legs(16), 0.01, "bilinear"),
-        memory.random_swings(16, 0.995, 0.1, SEED),
-    ):
-        assert told(system, longer) / told(system, smooth) < 1.02, f"seed {SEED}"
+    hippo = linear.discretise(*linear.hippo_legs(16), 0.01, "bilinear")
+    swings = memory.random_swings(16, 0.995, 0.1, SEED)
+    assert told(hippo, longer) / told(hippo, smooth) < 1.01
+    assert told(swings, longer) / told(swings, smooth) < 1.2, f"seed {SEED}"  # of 60 draws the most was 1.10
     r = memory.recall(memory.traces(*linear.discretise(*linear.hippo_legs(16), 0.01, "bilinear"), 800), smooth)
     assert r[0] > 0.95 and r[100] > r[200] > r[400] and r[400] < 0.4
 

@@ -113,8 +113,9 @@ def test_the_drawings_show_what_they_are_given():
     figures_ch15.differences(axes[3], {"w/o a": point, "another seed": point})
     assert [t.get_text() for t in axes[3].get_yticklabels()] == ["w/o a", "another seed"]
     fig = plt.figure()
-    figures_ch15.weights_sweep(fig, [0, 1], {"text": [1.1, 1.0], "audio": [1.0, 0.8]}, [point, point])
+    figures_ch15.weights_sweep(fig, [0, 1], {"text": [1.1, 1.0], "audio": [1.0, 0.8]}, {"rate 0": [point, point]}, 1.2)
     assert [list(line.get_ydata()) for line in fig.axes[0].lines[:2]] == [[1.1, 1.0], [1.0, 0.8]]
+    assert [list(line.get_ydata()) for line in fig.axes[1].lines] == [[0.8, 1.3], [0.8, 1.3], [1.0, 1.0], [1.2, 1.2]]
     plt.close("all")
 
 
