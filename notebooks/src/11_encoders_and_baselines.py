@@ -10,7 +10,7 @@
 #       - build tensor fusion, its low-rank twin and attention across modalities, and say what each can do that a plain layer cannot
 #       - read a table of ten baselines with intervals
 #     minutes: 75
-#     budget_s: 60
+#     budget_s: 90
 #     device: cpu
 #     requires: ["07", "08", "09", "10"]
 #     introduces: [encoder, fine-tuning, early and late fusion, tensor fusion, low-rank fusion, crossmodal attention]

@@ -9,7 +9,7 @@
 #       - pool over valid steps only, and prove that nothing else reaches a prediction
 #       - compare the scan with a whole Transformer layer in weights, multiplications and what it learns
 #     minutes: 60
-#     budget_s: 45
+#     budget_s: 60
 #     device: cpu
 #     requires: ["12"]
 #     introduces: [stage 2, interleaving, masked maximum]

@@ -9,7 +9,7 @@
 #       - compare the paper's reading, the code's and a Mamba twin in error, size, time and memory
 #       - show on stand-ins what three faults of a training script can do
 #     minutes: 70
-#     budget_s: 75
+#     budget_s: 90
 #     device: cpu
 #     requires: ["10", "15", "18"]
 #     introduces: [twin, stale gradient]

@@ -10,7 +10,7 @@
 #       - say what a recorded number depends on, and notice one that was edited
 #       - compare two networks by paired differences, and know how many seeds a difference needs
 #     minutes: 60
-#     budget_s: 75
+#     budget_s: 90
 #     device: cpu
 #     requires: ["10", "15", "19"]
 #     introduces: [ledger, provenance, paired difference]

@@ -9,7 +9,7 @@
 #       - put a band on a curve that says what it claims
 #       - compare two networks seed by seed, in one number and rate by rate
 #     minutes: 55
-#     budget_s: 75
+#     budget_s: 90
 #     device: cpu
 #     requires: ["00", "01", "08", "09", "10"]
 #     introduces: []

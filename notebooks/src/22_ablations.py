@@ -10,7 +10,7 @@
 #       - judge many comparisons at once
 #       - read two published ablation tables, and say what they cannot show
 #     minutes: 60
-#     budget_s: 75
+#     budget_s: 90
 #     device: cpu
 #     requires: ["10", "12", "14", "16", "20", "21"]
 #     introduces: [ablation, multiple comparisons]

@@ -10,7 +10,7 @@
 #       - say from what is computed how a missing half changes the time
 #       - read a table of inference times, and list what it leaves out
 #     minutes: 55
-#     budget_s: 75
+#     budget_s: 90
 #     device: cpu
 #     requires: ["04", "05", "11", "12", "16", "20", "21"]
 #     introduces: [complexity]

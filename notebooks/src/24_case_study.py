@@ -9,7 +9,7 @@
 #       - measure a chosen gain again, and see it shrink
 #       - ask what one word did to a prediction, with a fair control
 #     minutes: 60
-#     budget_s: 75
+#     budget_s: 90
 #     device: cpu
 #     requires: ["20"]
 #     introduces: [case study, cherry-picking, regression to the mean, counterfactual]
