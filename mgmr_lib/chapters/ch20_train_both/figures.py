@@ -11,7 +11,7 @@ from mgmr_lib.evaluation.statistics import t_interval
 from mgmr_lib.experiments import verdicts
 from mgmr_lib.experiments.ledger import areas as areas_of
 from mgmr_lib.experiments.ledger import by_name, paired, provenance_line, summary
-from mgmr_lib.experiments.plan import TWO
+from mgmr_lib.experiments.plan import REFERENCES, TWO
 from mgmr_lib.experiments.results_page import RIVALS, SHOWN, headline_table
 
 NOT_RECORDED = "not recorded yet"
@@ -48,7 +48,7 @@ def table(records: list[dict]) -> str:
     if not found:
         return f"**All of it is {NOT_RECORDED}.**"
     names = {r["name"] for r in found}
-    lacking = [n for n in SHOWN if n not in names]
+    lacking = [n for n in SHOWN if n not in names and n not in REFERENCES]
     note = "\n\nBrackets: 95 % intervals over seeds. No brackets: one run."
     return headline_table(found) + note + (f" {NOT_RECORDED.capitalize()}: {', '.join(lacking)}." if lacking else "")
 
