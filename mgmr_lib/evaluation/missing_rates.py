@@ -104,21 +104,21 @@ def evaluate_run(
         "training_seed": run.config.seed,
         "config_hash": run.config.hash(),
         "provenance": provenance(),
-        "never_recorded": never_recorded(run, split, rates),
+        "never_recorded": never_recorded(run, split, rates, pattern or run.config.pattern),
         "records": own,
         "aggregates": aggregate(own),
         "references": {name: {"records": r, "aggregates": aggregate(r)} for name, r in found.items()},
     }
 
 
-def never_recorded(run: Run, split: str, rates: Iterable[float], seed: int = 1) -> dict:
+def never_recorded(run: Run, split: str, rates: Iterable[float], pattern: str = "frames", seed: int = 1) -> dict:
     """{"clips": {modality: how many have no step of it}, "gone": {rate: share of all three that nobody sees}}; empty
     where every clip has all three."""
     part = run.splits[split]
     clips = {m: int((~part.recorded(m)).sum()) for m in MODALITIES}
     if not any(clips.values()):
         return {}
-    gone = {r: np.mean(list(share_gone(part, draw_masks(part, r, seed)).values())) for r in rates}
+    gone = {r: np.mean(list(share_gone(part, draw_masks(part, r, seed, pattern=pattern)).values())) for r in rates}
     return {"clips": clips, "of": len(part), "gone": {f"{r:g}": round(float(g), 4) for r, g in gone.items()}}
 
 

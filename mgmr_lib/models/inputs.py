@@ -25,9 +25,10 @@ class Sequence(ModalityBatch):
 
     x: (b, l, d_m), standardised, zero where missing or padded (text keeps its [UNK] encodings where missing);
     target: (b, l, d_m), the complete one; valid, keep: (b, l) bool.
-    recorded: (b,) bool, False where a clip never had this modality (None: all had it). Such a clip has one step to
-    stand for it, valid, zero and never kept: networks see what they see of a modality that was lost whole, no mean,
-    maximum or softmax runs over nothing, and there is nothing to reconstruct.
+    recorded: (b,) bool, False where a clip never had this modality (None: all had it). Such a clip has one step (the
+    text of a corpus without words: as many as the clip has of voice or face) to stand for it, valid, zero and never
+    kept: networks see what they see of a modality that was lost whole, no mean, maximum or softmax runs over nothing,
+    and there is nothing to reconstruct.
     """
 
     recorded: Tensor | None = None

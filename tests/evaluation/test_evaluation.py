@@ -1,16 +1,18 @@
 """Measuring over missing rates: which masks, which records, and the references that a network must beat."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
 from mgmr_lib.data.batch import MaskedSplit, mask_split
-from mgmr_lib.data.corpus import Ragged
-from mgmr_lib.data.missing import draw_masks
+from mgmr_lib.data.corpus import MODALITIES, Ragged
+from mgmr_lib.data.missing import PATTERNS, draw_masks, share_gone
 from mgmr_lib.data.text import encode, load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.evaluation.metrics import aggregate
-from mgmr_lib.evaluation.missing_rates import missing_rate_records, side_by_side, table
+from mgmr_lib.evaluation.missing_rates import missing_rate_records, never_recorded, side_by_side, table
 from mgmr_lib.evaluation.plots import missing_rate_figure, tidy
 from mgmr_lib.evaluation.references import fit_ridge, frames_ridge, mean_pool, mean_predictor, seen_means, text_ridge
 from mgmr_lib.settings import parse_rates
@@ -136,3 +138,14 @@ def test_the_ridge_on_voice_and_face_reads_kept_frames_and_takes_the_missing_for
     complete = ridge(MaskedSplit(test, draw_masks(test, 0.0, 1)))
     heard = test.recorded("audio")
     assert np.corrcoef(complete[heard], test.labels[heard])[0, 1] > 0.9
+
+
+def test_what_was_gone_is_told_of_the_pattern_that_was_evaluated():
+    split = gappy(toy_corpus(sizes=(4, 4, 30))["test"], share=0.3)
+    run = SimpleNamespace(splits={"test": split})
+    told = {p: never_recorded(run, "test", [0.4], p) for p in PATTERNS}
+    for pattern, found in told.items():
+        assert found["clips"] == {m: int((~split.recorded(m)).sum()) for m in MODALITIES} and found["of"] == 30
+        masks = draw_masks(split, 0.4, 1, pattern=pattern)
+        assert found["gone"] == {"0.4": round(float(np.mean(list(share_gone(split, masks).values()))), 4)}
+    assert told["frames"]["gone"] != told["modality"]["gone"]

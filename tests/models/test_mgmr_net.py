@@ -5,8 +5,10 @@ import dataclasses
 import pytest
 import torch
 
+from mgmr_lib import ssm
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.errors import CourseError
+from mgmr_lib.models import generations
 from mgmr_lib.models.inputs import Inputs, Sequence
 from mgmr_lib.models.mgmr.alignment import Alignment, CollaborativeBiMamba
 from mgmr_lib.models.mgmr.config import MGMRConfig
@@ -175,6 +177,10 @@ def test_every_weight_gets_a_gradient(config):
 def test_layers_that_do_not_fit_are_refused_in_one_sentence(settings, says):
     with pytest.raises(CourseError, match=says):
         MGMRConfig(**settings)
+
+
+def test_the_configurations_offer_the_layers_that_there_are():
+    assert generations.GENERATIONS == ssm.GENERATIONS
 
 
 def test_pairs_share_a_matrix_A_where_the_layer_has_one():
