@@ -34,7 +34,7 @@ def middle(choices):
     return choices[len(choices) // 2]
 
 
-def _spread(choices, most: int = 3) -> list:
+def spread(choices, most: int = 3) -> list:
     """At most `most` choices, first and last among them."""
     n = len(choices)
     if n <= most:
@@ -46,7 +46,7 @@ def _grid(values: dict) -> list[dict]:
     """The choices that are drawn statically, row by row."""
     names = list(values)
     rest = {n: middle(values[n]) for n in names[2:]}
-    drawn = [_spread(values[n], most) for n, most in zip(names, (3, 2), strict=False)]
+    drawn = [spread(values[n], most) for n, most in zip(names, (3, 2), strict=False)]
     return [dict(zip(names, c, strict=False)) | rest for c in product(*drawn)]
 
 
@@ -65,12 +65,12 @@ def _small_multiples(draw, title: str, size, values: dict):
     return fig
 
 
-def _one(draw, size, choice: dict) -> bytes:
+def one(draw, size, *frame, **choice) -> bytes:
     """One drawing as PNG."""
     import matplotlib.pyplot as plt
 
     fig = plt.figure(figsize=size)
-    draw(fig, **choice)
+    draw(fig, *frame, **choice)
     plt.close(fig)
     return figures.png(fig)
 
@@ -103,7 +103,7 @@ def make_sliders(draw, size, values: dict):
     def redraw(_=None):
         choice = {n: s.value for n, s in sliders.items()}
         words = in_words(choice)
-        picture.value = figures.img(_one(draw, size, choice), f"The drawing for {words}", "course-explore-figure")
+        picture.value = figures.img(one(draw, size, **choice), f"The drawing for {words}", "course-explore-figure")
         said.value = f'<span role="status">{words}</span>'
 
     redraw()

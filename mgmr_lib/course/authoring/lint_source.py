@@ -151,9 +151,9 @@ def _suspicious(text: str, given: set[float]):
 
 
 def _spoken(cell: Cell):
-    """The constant parts of the texts that a code cell shows with say, show, explore and outcome."""
+    """The constant parts of the texts that a code cell shows with say, show, explore, animate and outcome."""
     for node in ast.walk(ast.parse(cell.source)):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("say", "show", "explore", "outcome"):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("say", "show", "explore", "animate", "outcome"):
             for part in ast.walk(node):
                 if isinstance(part, ast.Constant) and isinstance(part.value, str):
                     yield part.value
