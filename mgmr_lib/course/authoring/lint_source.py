@@ -9,6 +9,7 @@ from mgmr_lib.errors import CourseError
 
 MOST_CODE_LINES, MEDIAN_CODE_LINES, MOST_COLUMNS, MOST_WORDS = 25, 8, 120, 90
 TAGS = {"baseline", "control", "signature", "raises-exception", "nbval-ignore-output"}
+SHOWING = ("say", "show", "explore", "animate", "outcome")  # what shows its texts to the reader
 NUMBER = re.compile(r"(?<![\w.@#/-])(\d{1,3}(?:[ ,]\d{3})+|\d+(?:\.\d+)?)(\s?%)?(?![\w@/-])(?!\.\d)")
 
 
@@ -153,7 +154,7 @@ def _suspicious(text: str, given: set[float]):
 def _spoken(cell: Cell):
     """The constant parts of the texts that a code cell shows with say, show, explore, animate and outcome."""
     for node in ast.walk(ast.parse(cell.source)):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("say", "show", "explore", "animate", "outcome"):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in SHOWING:
             for part in ast.walk(node):
                 if isinstance(part, ast.Constant) and isinstance(part.value, str):
                     yield part.value
