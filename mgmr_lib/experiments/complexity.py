@@ -21,7 +21,7 @@ from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.data.text import TextEncoder, cached_features, load_encoder
 from mgmr_lib.errors import CourseError
-from mgmr_lib.experiments.plan import VARIANTS
+from mgmr_lib.experiments.plan import LAYERS, SYSTEMS, VARIANTS
 from mgmr_lib.experiments.records import corpus_key
 from mgmr_lib.experiments.sweep import environment
 from mgmr_lib.files import make_folder, read_json, write_json
@@ -35,11 +35,10 @@ from mgmr_lib.training.losses import LossWeights, joint_loss
 LENGTHS = (125, 250, 500, 1000, 2000, 4000)
 BATCH = 4
 WORDS = 50
-OVER_LENGTH = ("mgmr", "mfmb", "mfmb_mamba", "mult")
+OVER_LENGTH = ("mgmr", "mfmb", "mult", *LAYERS)
 INFERENCE = ("fc_t", "concat", "late_lstm", "tfn", "lmf", "mult", "tfr", "mfmb", "mfmb_mamba", "mgmr")
 
 
-PUBLISHED = ("misa", "self_mm", "mmim", "cenet", "tetfn", "almt", "lnln", "emt", "tf_mamba")
 MOSI_FRAMES = (375, 500)  # MOSI's longest voice and face, as MMSA stores them; its longest text has WORDS tokens
 MOSI_WIDTHS = (768, 5, 20)
 
@@ -125,10 +124,10 @@ def over_length(profile: str, costs: Costs = Costs(), names: tuple[str, ...] = O
 
 
 def published_sizes(
-    names: tuple[str, ...] = PUBLISHED, frames: tuple[int, int] = MOSI_FRAMES, batch: int = 24, rounds: int = 3
+    names: tuple[str, ...] = SYSTEMS, frames: tuple[int, int] = MOSI_FRAMES, batch: int = 24, rounds: int = 3
 ) -> list[dict]:
     """Records {"name", "label", "parameters", "seconds", "bytes"} of a train step at a network's published sizes, text
-    features given: what the published modules were measured at (cost_tables.PUBLISHED_MODULES)."""
+    features given: what the published modules were measured at (cost_tables.SYSTEMS_MODULES)."""
     models = {n: network(n, "full", MOSI_WIDTHS) for n in names if VARIANTS[n].model in NETWORKS}
     clips = random_batch(frames, batch, MOSI_WIDTHS)
     calls = {n: functools.partial(train_step, m, clips) for n, m in models.items()}

@@ -10,7 +10,7 @@ import seaborn as sns
 from mgmr_lib.evaluation.plots import LABELS
 from mgmr_lib.evaluation.statistics import t_interval
 from mgmr_lib.experiments.ledger import by_name, curves, paired, summary
-from mgmr_lib.experiments.plan import ABLATIONS, BASELINES, READINGS, REFERENCES, TWO, VARIANTS
+from mgmr_lib.experiments.plan import ABLATIONS, BASELINES, READINGS, REFERENCES, SYSTEMS, TWO, VARIANTS
 
 SHOWN_CURVES = (*TWO, "tfr", "late_lstm", "concat", "fc_t", "text_ridge", "frames_ridge", "mean")
 F1 = {"mosi": "f1_non0", "mosei": "f1_non0", "sims": "f1"}
@@ -28,6 +28,8 @@ def colour(name: str) -> tuple:
         dark[2],
         dark[4],
     ]  # the eighth bright one is grey, which references have
+    if name in SYSTEMS:
+        return sns.husl_palette(len(SYSTEMS), l=0.5)[SYSTEMS.index(name)]
     return (0.45, 0.45, 0.45) if name in REFERENCES else palette[order.index(name)]
 
 
@@ -73,7 +75,7 @@ def curve_figure(
 
 def area_figure(records: Iterable[dict], title: str) -> matplotlib.figure.Figure:
     """AUILC of MAE and correlation, one line a network with its interval, best at the top."""
-    frame = summary([r for r in records if r["name"] in (*TWO, *BASELINES, *REFERENCES)])
+    frame = summary(records)
     frame = frame.sort_values("auilc mae", ascending=False)
     figure = matplotlib.figure.Figure(figsize=(9, 0.32 * len(frame) + 1.4), layout="constrained", dpi=120)
     for ax, metric in zip(figure.subplots(1, 2, sharey=True), ("mae", "corr"), strict=True):

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from mgmr_lib.errors import CourseError
 from mgmr_lib.models.registry import NETWORKS
 from mgmr_lib.settings import fields_of, known
 from mgmr_lib.training.config import TrainConfig, make_config
@@ -63,10 +62,15 @@ VARIANTS = {
         _variant("mgmr_simplified", "MGMR-Net, layer as printed (simplified)", "mgmr", layer="simplified"),
         _variant("mfmb_code", "MFMB-Net, published code's architecture", "mfmb", reading="code"),
         _variant("mfmb_mamba", "MFMB-Net, Mamba twin", "mfmb", encoder="mamba"),
+        _variant("mgmr_mamba2", "MGMR-Net, Mamba-2 layers", "mgmr", layer="mamba2"),
+        _variant("mgmr_mamba3", "MGMR-Net, Mamba-3 layers", "mgmr", layer="mamba3"),
+        _variant("mfmb_mamba2", "MFMB-Net, Mamba-2 twin", "mfmb", encoder="mamba", layer="mamba2"),
+        _variant("mfmb_mamba3", "MFMB-Net, Mamba-3 twin", "mfmb", encoder="mamba", layer="mamba3"),
         _variant("mgmr_shuffled", "MGMR-Net, labels shuffled (control)", "mgmr", shuffle_labels=True),
     )
 }
 BASELINES = ("fc_t", "fc_a", "fc_v", "concat", "early_lstm", "late_lstm", "tfn", "lmf", "mult", "tfr")
+SYSTEMS = ("misa", "self_mm", "mmim", "cenet", "tetfn", "almt", "lnln", "emt", "tf_mamba")  # notebook 27's
 TWO = ("mgmr", "mfmb")
 REFERENCES = {
     "mean": "mean of the training labels",
@@ -78,6 +82,14 @@ ABLATIONS = {
     "mfmb": ("mfmb_no_f1", "mfmb_no_f2", "mfmb_no_recon"),
 }
 READINGS = ("mgmr_shared", "mgmr_simplified", "mfmb_code", "mfmb_mamba")
+LAYERS = ("mgmr_mamba2", "mgmr_mamba3", "mfmb_mamba", "mfmb_mamba2", "mfmb_mamba3")
+EXPERIMENTS = {  # the variants that each shows beside the two networks
+    "table": BASELINES,
+    "curve": BASELINES,  # the same runs
+    "ablation": (*ABLATIONS["mgmr"], *ABLATIONS["mfmb"], *READINGS),
+    "systems": ("concat", *SYSTEMS),
+    "layers": LAYERS,
+}
 
 
 @dataclass(frozen=True)
@@ -115,12 +127,8 @@ def seeds_of(name: str, protocol: str = "B", count: int | None = None) -> tuple[
 
 
 def names_of(experiment: str) -> tuple[str, ...]:
-    """The variants of `table`, `curve` (the same runs) or `ablation`."""
-    if experiment in ("table", "curve"):
-        return (*TWO, *BASELINES)
-    if experiment == "ablation":
-        return (*TWO, *ABLATIONS["mgmr"], *ABLATIONS["mfmb"], *READINGS)
-    raise CourseError(f"there is no experiment {experiment!r} with runs: use table, curve or ablation")
+    """The variants of an experiment that trains networks."""
+    return (*TWO, *EXPERIMENTS[known("experiment with runs", experiment, EXPERIMENTS)])
 
 
 def planned(names: Iterable[str], protocols: str, count: int | None = None) -> dict[str, dict[str, tuple[int, ...]]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from mgmr_lib.experiments.ledger import curves, provenance_line, read_ledger, summary
-from mgmr_lib.experiments.plan import ABLATIONS, BASELINES, READINGS, TWO
+from mgmr_lib.experiments.plan import ABLATIONS, BASELINES, LAYERS, READINGS, REFERENCES, TWO, names_of
 from mgmr_lib.files import make_folder, write_text
 from mgmr_lib.markdown import table as tabulated
 from mgmr_lib.paths import REPOSITORY
@@ -80,6 +80,11 @@ def tables_of(experiment: str, family: str) -> list[Table]:
                 unimodal,
             ),
         ]
+    if experiment == "systems":
+        names = ("mean", "text_ridge", "frames_ridge", *names_of("systems"))
+        return [Table("systems", "Nine later networks beside the two", "B", "auilc", names)]
+    if experiment == "layers":
+        return [Table("layers", "Both networks with the layers of Mamba-2 and Mamba-3", "B", "auilc", (*TWO, *LAYERS))]
     papers = {"mgmr": ("MGMR-Net", 6), "mfmb": ("MFMB-Net", 5)} if family == "mosi" else {}
     return [
         Table(
@@ -228,8 +233,9 @@ def report(
     for file, text in texts.items():
         write_text(folder / file, text)
     files = [folder / file for file in texts]
-    draw = {"table": area_figure, "curve": curve_figure, "ablation": ablation_figure}[experiment]
-    if by_protocol["B"]:
+    draw = {"curve": curve_figure, "ablation": ablation_figure}.get(experiment, area_figure)
+    drawn = [r for r in by_protocol["B"] if r["name"] in (*names_of(experiment), *REFERENCES)]
+    if drawn:
         files.append(folder / f"{experiment}.png")
-        save_figure(draw(by_protocol["B"], f"{name}, {profile} profile"), files[-1])
+        save_figure(draw(drawn, f"{name}, {profile} profile"), files[-1])
     return files

@@ -5,7 +5,7 @@ import pytest
 
 from mgmr_lib.course.authoring.pages import RESULTS_BEGIN, RESULTS_END
 from mgmr_lib.experiments import ledger, results_page, tables
-from mgmr_lib.experiments.plan import VARIANTS
+from mgmr_lib.experiments.plan import EXPERIMENTS, VARIANTS
 from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.training.config import TrainConfig
 
@@ -44,11 +44,7 @@ def test_the_runs_of_a_name_differ_in_their_seed_alone():
 
 @pytest.mark.parametrize("corpus, profile", SHOWN)
 def test_every_table_shown_is_recomputed_from_the_records(corpus, profile, tmp_path):
-    made = [
-        p
-        for kind in ("table", "curve", "ablation")
-        for p in tables.report(kind, ledger.RUNS, corpus, profile, tmp_path)
-    ]
+    made = [p for kind in EXPERIMENTS for p in tables.report(kind, ledger.RUNS, corpus, profile, tmp_path)]
     fresh = {p.name: p.read_text() for p in made if p.suffix != ".png"}
     shown = {p.name: p.read_text() for p in (TABLES / corpus / profile).iterdir() if p.suffix in (".md", ".csv")}
     costs = {"inference.md", "inference.csv", "over_length.csv"}
