@@ -9,7 +9,7 @@
 #       - tell a finding from chance, with a permutation test and a negative control
 #       - find the fingerprints of a simulation, and say what such a test can prove
 #       - open your own MOSI file, and look at it beside ours
-#     minutes: 70
+#     minutes: 90
 #     budget_s: 60
 #     device: cpu
 #     requires: ["00"]
@@ -705,6 +705,55 @@ voices, faces = data["test"]["audio"], data["test"]["vision"]
 assert read_back["test"].vision.lengths.tolist() == [clip_length(x) for x in faces], "exercise 08.4 is not solved yet"
 assert np.array_equal(read_back["test"].audio.padded()[0], repair(voices[0])), "exercise 08.3 is not solved yet"
 print("repaired:", read_back.repaired)
+
+# %% [markdown]
+# ### Exercise 08.6 · build it yourself: a loader (hard, 25 minutes)
+# Now all of it in one function, the longest of this notebook. It gets one split, such as `data["test"]`, and returns a list with a dict for each clip: its `"id"`, its `"label"` as a plain
+# number, and the frames of its `"audio"` and `"vision"`. The rules:
+#
+# 1. Where `part` has `"audio_lengths"` (or `"vision_lengths"`), a clip has as many frames as it says; each stream is asked for itself.
+# 2. Where it has none, a clip ends with its last frame that is not all zero. Zeros inside are lost frames, and stay. A clip of zeros alone was never recorded: it has no frame, shape $(0, d)$.
+# 3. A value that is no finite number counts as zero, also in the padding. The file's own arrays stay as they are.
+# 4. If `audio`, `vision` or `regression_labels` has not one row for each id, raise a `ValueError` that names the key.
+#
+# The check goes through these in stages and says how far your loader holds; run it as often as you like.
+
+
+# %%
+@exercise("08.6")
+def load_split(part):
+    """part: dict with id [n], audio (n, L, d), vision (n, M, e), regression_labels (n) -> a list of n dicts."""
+    # SOLUTION
+    clips, n = [], len(part["id"])
+    for key in ("audio", "vision", "regression_labels"):
+        if len(part[key]) != n:
+            raise ValueError(f"{key} has {len(part[key])} rows for {n} ids")
+    for i, name in enumerate(part["id"]):
+        clip = {"id": name, "label": float(part["regression_labels"][i])}
+        for key in ("audio", "vision"):
+            rows = np.where(np.isfinite(part[key][i]), part[key][i], 0.0)
+            if f"{key}_lengths" in part:
+                end = int(part[f"{key}_lengths"][i])
+            else:
+                alive = np.flatnonzero(rows.any(axis=1))
+                end = alive[-1] + 1 if len(alive) else 0
+            clip[key] = rows[:end]
+        clips.append(clip)
+    return clips
+    # END SOLUTION
+
+
+# %%
+check("08.6", load_split)
+
+# %%
+for split in SPLITS:
+    theirs = read_back[split]
+    for i, clip_of_mine in enumerate(load_split(data[split])):
+        assert clip_of_mine["id"] == theirs.ids[i] and clip_of_mine["label"] == theirs.labels[i]
+        assert np.array_equal(clip_of_mine["audio"].astype(np.float32), theirs.audio[i]), "exercise 08.6 is not solved yet"
+        assert np.array_equal(clip_of_mine["vision"].astype(np.float32), theirs.vision[i]), "exercise 08.6 is not solved yet"
+print("clip for clip, the loader gives what the library's reader gives")
 
 # %% [markdown]
 # A pickle is a program, and one from the internet may do anything.

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mgmr_lib.chapters.ch08_meet_the_data import loader
 from mgmr_lib.chapters.shared.drawing import separating
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
@@ -304,7 +305,8 @@ EXERCISES = [
             "frames is (L, d); frames.any(axis=1) is (L): True where a frame is not all zero. The result is one whole "
             "number, at least 1.",
         ),
-        after="This is the rule of the library's reader.",
+        after="This is the rule of the library's reader, but for one thing: there a clip of nothing but zeros has the length "
+        "0, since nobody recorded it.",
         wrong=(
             Wrong(
                 "first zero frame",
@@ -399,4 +401,5 @@ EXERCISES = [
             ),
         ),
     ),
+    loader.EXERCISE,
 ]
