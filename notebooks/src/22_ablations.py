@@ -520,6 +520,58 @@ else:
     say(draw.NOT_RECORDED)
 
 # %% [markdown]
+# Next, all of it in one function, for another sitting if you like (it is not in this notebook's minutes): an experiment from its runs to its words. `train(name, seed)` stands for a training and gives an error, such as the
+# AUILC of the MAE, or `None` where the training failed. The check goes through the rules in stages.
+
+# %% [markdown]
+# ### Exercise 22.5 · build it yourself: an experiment with a verdict (hard, 30 minutes)
+# 1. Every network meets every seed once.
+# 2. A variant's changes are variant minus whole, at seeds where neither failed; with mean and 95 % interval of Student's t.
+# 3. Two-sided t-tests, judged by Holm's procedure at 5 %: "worse" (the error rises), "better", or "not told apart".
+# 4. Fewer than two changes: `("not enough seeds", nan, nan, nan)`, outside of Holm's family.
+
+
+# %%
+@exercise("22.5")
+def run_experiment(train, whole, variants, seeds):
+    """train(name, seed) -> error or None; whole: a name; variants, seeds: lists -> {variant: (verdict, mean, low, high)}."""
+    # SOLUTION
+    errors = {name: [train(name, seed) for seed in seeds] for name in (whole, *variants)}
+    found, p = {}, {}
+    for name in variants:
+        pairs = zip(errors[whole], errors[name], strict=True)
+        changes = [b - a for a, b in pairs if a is not None and b is not None]
+        found[name] = ("not enough seeds", np.nan, np.nan, np.nan)
+        if len(changes) > 1:
+            test = stats.ttest_1samp(changes, 0)
+            low, high = test.confidence_interval(0.95)
+            found[name] = ("not told apart", float(np.mean(changes)), float(low), float(high))
+            p[name] = test.pvalue
+    for name, told in zip(p, holm(list(p.values())), strict=True):
+        if told:
+            found[name] = ("worse" if found[name][1] > 0 else "better", *found[name][1:])
+    return found
+    # END SOLUTION
+
+
+# %%
+check("22.5", run_experiment)
+
+# %% [markdown]
+# In the place of `train` we put the ledger: it looks a recorded run up. Whole network and its recorded changes then get their words from your function.
+
+# %%
+recorded = {name: draw.scores(trained_runs, name, "mae") for name in ("mgmr", *ABLATIONS["mgmr"])}
+mine = run_experiment(lambda name, seed: recorded[name].get(seed), "mgmr", list(ABLATIONS["mgmr"]), [1111, 1112, 1113])
+for name, (word, mean, low, high) in mine.items():
+    print(f"{name:15} {mean:+.3f} [{low:+.3f}, {high:+.3f}]  {word}")
+    if len(verdicts) and name in verdicts.index:
+        assert abs(mean - verdicts.loc[name, "mean"]) < 1e-9, "exercise 22.5 is not solved yet"
+
+# %% [markdown]
+# Three comparisons are a smaller family than ten, so a word here may differ from the table above. Which comparisons belong together is decided before the numbers are there.
+
+# %% [markdown]
 # *Not told apart* is no proof of nothing. Notebook 10's [power](glossary.md#power) says what three seeds can see, and the width of an interval says what size of effect is still possible.
 
 # %% [markdown]

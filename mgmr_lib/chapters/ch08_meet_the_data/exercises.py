@@ -305,8 +305,8 @@ EXERCISES = [
             "frames is (L, d); frames.any(axis=1) is (L): True where a frame is not all zero. The result is one whole "
             "number, at least 1.",
         ),
-        after="This is the rule of the library's reader, but for one thing: there a clip of nothing but zeros has the length "
-        "0, since nobody recorded it.",
+        after="The library's reader has this rule, but for one thing: there a clip of nothing but zeros has the "
+        "length 0, since nobody recorded it.",
         wrong=(
             Wrong(
                 "first zero frame",

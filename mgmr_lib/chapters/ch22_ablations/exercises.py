@@ -3,6 +3,7 @@
 import math
 import statistics
 
+from mgmr_lib.chapters.ch22_ablations import verdict
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -373,4 +374,5 @@ EXERCISES = [
             ),
         ),
     ),
+    verdict.EXERCISE,
 ]

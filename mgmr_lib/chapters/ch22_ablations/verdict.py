@@ -1,0 +1,256 @@
+"""Exercise 22.5, build it yourself: an experiment from its runs to its verdicts, checked in stages."""
+
+import itertools
+import math
+
+from mgmr_lib.course.registry import Exercise, Wrong
+from mgmr_lib.course.stages import in_stages
+
+SEEDS = (11, 12, 13, 14)
+FEW = ("not enough seeds", float("nan"), float("nan"), float("nan"))
+
+
+def run_experiment(train, whole, variants, seeds):
+    """Every run once, changes within a seed, Student's intervals, and Holm's procedure over all variants.
+
+    train(name, seed): an error, or None where the training failed. Returns {variant: (verdict, mean, low, high)}.
+    """
+    from scipy import stats
+
+    errors = {name: [train(name, seed) for seed in seeds] for name in (whole, *variants)}
+    results, p = {}, {}
+    for name in variants:
+        pairs = zip(errors[whole], errors[name], strict=True)
+        changes = [b - a for a, b in pairs if a is not None and b is not None]
+        if len(changes) < 2:
+            results[name] = FEW
+            continue
+        test = stats.ttest_1samp(changes, 0.0)
+        low, high = test.confidence_interval(0.95)
+        p[name], mean = float(test.pvalue), sum(changes) / len(changes)
+        results[name] = (mean, float(low), float(high))
+    for rank, name in enumerate(sorted(p, key=p.__getitem__)):
+        if p[name] > 0.05 / (len(p) - rank):
+            break
+        results[name] = ("worse" if results[name][0] > 0 else "better", *results[name])
+    return {n: r if len(r) == 4 else ("not told apart", *r) for n, r in results.items()}
+
+
+# --- experiments whose outcome is known
+
+
+def made_up(rng, p_values: dict[str, float], failed: tuple[tuple[str, int], ...] = ()):
+    """(scores, signs): {(name, seed): error} of "whole" and variants whose paired t-tests give these p values.
+
+    The whole network's errors differ far more from seed to seed than any change does; signs: which way each goes.
+    """
+    from scipy import stats
+
+    n = len(SEEDS)
+    whole = rng.sample([0.6, 0.8, 1.0, 1.2, 1.4], n)
+    scores = {("whole", s): e for s, e in zip(SEEDS, whole, strict=True)}
+    signs = {}
+    for name, p in p_values.items():
+        noise = rng.sample([-0.03, -0.01, 0.01, 0.03], n)
+        spread = math.sqrt(sum(x * x for x in noise) / (n - 1))
+        signs[name] = rng.choice([-1, 1])
+        mean = signs[name] * float(stats.t.isf(p / 2, n - 1)) * spread / math.sqrt(n)
+        scores |= {(name, s): e + mean + x for s, e, x in zip(SEEDS, whole, noise, strict=True)}
+    return scores | dict.fromkeys(failed), signs
+
+
+def _asked(fn, scores, variants):
+    """(what fn returns, the runs that it asked for, in order)."""
+    runs = []
+
+    def train(name, seed):
+        runs.append((name, seed))
+        return scores[name, seed]
+
+    return fn(train, "whole", list(variants), list(SEEDS)), runs
+
+
+def _expected(scores, variants):
+    return run_experiment(lambda name, seed: scores[name, seed], "whole", variants, SEEDS)
+
+
+def _shape(found, variants) -> str | None:
+    if not isinstance(found, dict) or set(found) != set(variants):
+        return f"return a dict with one entry for each of {', '.join(variants)}, and none for the whole network."
+    for name, entry in found.items():
+        if not isinstance(entry, tuple) or len(entry) != 4:
+            return f"the entry of {name} must be a tuple (verdict, mean, low, high), yours is {entry!r}."
+    return None
+
+
+def _runs(fn, rng):
+    variants = ["narrow", "deaf", "blind"]
+    scores, _ = made_up(rng, dict.fromkeys(variants, 0.2))
+    found, runs = _asked(fn, scores, variants)
+    wanted = set(itertools.product(("whole", *variants), SEEDS))
+    if set(runs) != wanted or len(runs) != len(wanted):
+        return (
+            f"4 networks with 4 seeds: 16 trainings, each done once; yours did {len(runs)}, {len(set(runs))} different."
+        )
+    return _shape(found, variants)
+
+
+def _numbers(fn, rng, which: slice, what: str):
+    variants = ["narrow", "deaf"]
+    scores, _ = made_up(rng, {"narrow": 0.3, "deaf": 0.01})
+    found, wanted = _asked(fn, scores, variants)[0], _expected(scores, variants)
+    for name in variants:
+        mine = found[name][which]
+        if not all(
+            isinstance(v, (int, float)) and abs(v - w) < 1e-9 for v, w in zip(mine, wanted[name][which], strict=True)
+        ):
+            shown = ", ".join(f"{v:+.4f}" if isinstance(v, (int, float)) else repr(v) for v in mine)
+            return f"{what} of {name} is {', '.join(f'{w:+.4f}' for w in wanted[name][which])}, yours {shown}."
+    return None
+
+
+def _means(fn, rng):
+    return _numbers(fn, rng, slice(1, 2), "the mean change (variant minus whole)")
+
+
+def _intervals(fn, rng):
+    return _numbers(fn, rng, slice(2, 4), "the 95 % interval of the changes (Student's t, 3 degrees of freedom)")
+
+
+def _wording(fn, rng, p_values, why: str):
+    names = list(p_values)
+    rng.shuffle(names)
+    scores, signs = made_up(rng, {n: p_values[n] for n in names})
+    found, wanted = _asked(fn, scores, names)[0], _expected(scores, names)
+    for name in names:
+        if found[name][0] != wanted[name][0]:
+            way = "up" if signs[name] > 0 else "down"
+            return (
+                f"the error of {name} goes {way} with p = {p_values[name]:g}; the verdict is {wanted[name][0]!r}, "
+                f"yours {found[name][0]!r}. {why}"
+            )
+    return None
+
+
+def _one(fn, rng):
+    why = "The words are 'worse', 'better' and 'not told apart'; an error that goes up is worse."
+    for p in (0.001, 0.04, 0.06, 0.5):
+        wrong = _wording(fn, rng, {"deaf": p}, why)
+        if wrong:
+            return wrong
+    return None
+
+
+def _many(fn, rng):
+    for p_values in (
+        {"narrow": 0.001, "deaf": 0.03, "blind": 0.04},
+        {"narrow": 0.001, "deaf": 0.02, "blind": 0.045},
+        {"narrow": 0.02, "deaf": 0.022, "blind": 0.03},
+        {"narrow": 0.001, "deaf": 0.03, "blind": 0.6},
+    ):
+        why = f"All p values: {', '.join(f'{v:g}' for v in p_values.values())}; judge them by Holm's procedure at 5 %."
+        wrong = _wording(fn, rng, p_values, why)
+        if wrong:
+            return wrong
+    return None
+
+
+def _failures(fn, rng):
+    """Two failed runs leave two and three pairs; then three fail, and the one pair that is left has no test."""
+    variants = ["narrow", "deaf", "blind"]
+    a, b = rng.sample(SEEDS, 2)
+    for failed in ((("narrow", a), ("whole", b)), (*(("deaf", s) for s in SEEDS if s != a), ("narrow", b))):
+        scores, _ = made_up(rng, {"narrow": 1e-6, "deaf": 1e-6, "blind": 0.024}, failed)
+        found, wanted = _asked(fn, scores, variants)[0], _expected(scores, variants)
+        which = ", ".join(f"{name} with seed {seed}" for name, seed in failed)
+        for name in variants:
+            same = found[name][0] == wanted[name][0] and all(
+                v == w or abs(v - w) < 1e-9 or (v != v and w != w)
+                for v, w in zip(found[name][1:], wanted[name][1:], strict=True)
+            )
+            if not same:
+                return (
+                    f"train gave None for {which}: the entry of {name} is {wanted[name]}, yours {found[name]}. Only "
+                    "seeds that both networks have count; fewer than two make no test, and no place in Holm's family."
+                )
+    return None
+
+
+# --- plausible mistakes
+
+
+def _changed(p_adjust=None, unpaired=False, normal=False, turned=False, twice=False, zeros=False):
+    """The experiment with one thing done otherwise."""
+    import numpy as np
+    from scipy import stats
+
+    def experiment(train, whole, variants, seeds):
+        errors = {name: [train(name, seed) for seed in seeds] for name in (whole, *variants)}
+        results, p = {}, {}
+        for name in variants:
+            base = [train(whole, seed) for seed in seeds] if twice else errors[whole]
+            pairs = [
+                (0.0 if a is None else a, 0.0 if b is None else b)
+                for a, b in zip(base, errors[name], strict=True)
+                if zeros or (a is not None and b is not None)
+            ]
+            if len(pairs) < 2:
+                results[name] = FEW
+                continue
+            changes = np.array([(a - b) if turned else (b - a) for a, b in pairs])
+            mean, n = changes.mean(), len(changes)
+            error = changes.std(ddof=1) / np.sqrt(n)
+            if unpaired:
+                error = np.sqrt(sum(np.var(side, ddof=1) for side in zip(*pairs, strict=True)) / n)
+            factor = 1.96 if normal else stats.t.ppf(0.975, n - 1)
+            p[name] = 2 * stats.t.sf(abs(mean) / error, n - 1)
+            results[name] = (float(mean), float(mean - factor * error), float(mean + factor * error))
+        told = (p_adjust or _holm)(p)
+        return {
+            n: r if len(r) == 4 else (("worse" if r[0] > 0 else "better") if told[n] else "not told apart", *r)
+            for n, r in results.items()
+        }
+
+    return experiment
+
+
+def _holm(p):
+    told, order = dict.fromkeys(p, False), sorted(p, key=p.__getitem__)
+    for rank, name in enumerate(order):
+        if p[name] > 0.05 / (len(p) - rank):
+            break
+        told[name] = True
+    return told
+
+
+EXERCISE = Exercise(
+    id="22.5",
+    title="build it yourself: an experiment with a verdict",
+    difficulty=3,
+    minutes=30,
+    reference=run_experiment,
+    test=in_stages(
+        ("every run once", _runs),
+        ("changes within a seed", _means),
+        ("intervals", _intervals),
+        ("one verdict", _one),
+        ("several verdicts", _many),
+        ("runs that failed", _failures),
+    ),
+    hints=(
+        "First all runs into a dictionary, then the changes of each variant, then mean, interval and p of each; only "
+        "when all p values are there can Holm's procedure say which are told apart.",
+        "changes: a list of as many numbers as seeds at which neither run is None. "
+        "stats.ttest_1samp(changes, 0).pvalue is its p, .confidence_interval(0.95) its interval (low, high).",
+    ),
+    after="This is `differences` of mgmr_lib.experiments.figures and exercise 22.4 in one: the way from runs to words.",
+    wrong=(
+        Wrong("whole network trained anew", _changed(twice=True), "each done once"),
+        Wrong("whole minus variant", _changed(turned=True), "variant minus whole"),
+        Wrong("not within seeds", _changed(unpaired=True), "Student's t"),
+        Wrong("the normal distribution", _changed(normal=True), "Student's t"),
+        Wrong("each for itself", _changed(lambda p: {n: v <= 0.05 for n, v in p.items()}), "Holm"),
+        Wrong("Bonferroni", _changed(lambda p: {n: v <= 0.05 / len(p) for n, v in p.items()}), "Holm"),
+        Wrong("failed runs count as zero", _changed(zeros=True), "seeds that both networks have"),
+    ),
+)
