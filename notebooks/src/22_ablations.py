@@ -534,7 +534,7 @@ else:
 # %%
 @exercise("22.5")
 def run_experiment(train, whole, variants, seeds):
-    """train(name, seed) -> error or None; whole: a name; variants, seeds: lists -> {variant: (verdict, mean, low, high)}."""
+    """train(name, seed) -> error or None; whole: name; variants, seeds: lists -> {variant: (word, mean, low, high)}"""
     # SOLUTION
     errors = {name: [train(name, seed) for seed in seeds] for name in (whole, *variants)}
     found, p = {}, {}
