@@ -52,6 +52,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     _remove_parts_of_the_dead(path)
     try:
         yield part
+        _as_others_may_read(part)
         _to_disk(part)
         put_in_place(part, path)
     except OSError as error:
@@ -168,6 +169,14 @@ def only_one(folder: Path | str, what: str) -> Iterator[None]:
 def is_litter(path: Path) -> bool:
     """Whether this is a lock or a part of a file: nothing that somebody would miss."""
     return path.name == LOCK or (path.name.startswith(".") and path.name.endswith(".part"))
+
+
+def _as_others_may_read(path: Path) -> None:
+    """The permissions that a new file gets here: some writers (safetensors) let only their own user read."""
+    umask = os.umask(0o022)
+    os.umask(umask)
+    with contextlib.suppress(OSError):  # a disk that knows no permissions
+        path.chmod(0o666 & ~umask)
 
 
 def _to_disk(path: Path) -> None:

@@ -125,3 +125,17 @@ def test_a_file_that_stays_open_is_one_sentence_and_stays_as_it_was(as_on_window
 def test_text_has_unix_newlines(tmp_path):
     files.write_text(tmp_path / "x", "a\nü\n")
     assert (tmp_path / "x").read_bytes() == "a\nü\n".encode()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_weights_can_be_read_by_whom_the_umask_lets_read(tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    before = os.umask(0o027)
+    try:
+        with files.replacing(tmp_path / "w.safetensors") as part:
+            save_file({"w": torch.ones(1)}, part)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "w.safetensors").stat().st_mode & 0o777 == 0o640

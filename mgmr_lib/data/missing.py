@@ -45,17 +45,24 @@ def protected_tokens(token_lengths, length: int | None = None) -> np.ndarray:
     return valid & ((step == 0) | (step == np.asarray(token_lengths)[:, None] - 1))
 
 
+def _known_pattern(pattern: str) -> None:
+    if pattern not in PATTERNS:
+        raise ValueError(f"pattern is one of {', '.join(PATTERNS)}, not {pattern!r}")
+
+
 def keep_mask(valid: np.ndarray, rate, seed, protect: np.ndarray | None = None, pattern: str = "frames") -> np.ndarray:
     """Which valid steps survive: (uniform >= rate) & valid, plus the protected valid ones.
 
-    pattern: "frames", a draw for each step; "bursts", one for each stretch of neighbours (`burst_scores`).
+    pattern: "frames", a draw for each step; "bursts", one for each stretch of neighbours (`burst_scores`); "modality"
+    wants rates of 0 and 1 alone (`lost_modalities`).
 
     valid, protect: (n, L) bool. rate: one number in 0..1, or (n,) of them; 0 keeps every valid step, 1 only protected
     ones.
     seed: one integer, or (n,) of them, a generator a row; the first L draws of a row are the same whatever the padding.
-    Returns (n, L) bool. Raises ValueError for a rate outside 0..1, arrays that are not boolean, or shapes that
-    disagree.
+    Returns (n, L) bool. Raises ValueError for a rate outside 0..1, arrays that are not boolean, shapes that disagree,
+    or another pattern.
     """
+    _known_pattern(pattern)
     valid = _boolean(valid, "valid")
     rates = _rates(rate, len(valid))
     seeds = _seeds(seed, len(valid))
@@ -166,8 +173,7 @@ def draw_masks(
     space: masks of "evaluation" and "train" come from seeds that have nothing to do with each other.
     pattern: how steps go missing, one of PATTERNS.
     """
-    if pattern not in PATTERNS:
-        raise ValueError(f"pattern is one of {', '.join(PATTERNS)}, not {pattern!r}")
+    _known_pattern(pattern)
     if not isinstance(rates, dict):
         rates = dict.fromkeys(MODALITIES, rates)
     if set(rates) != set(MODALITIES):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mgmr_lib.data.corpus import MODALITIES, Ragged, Split
-from mgmr_lib.data.missing import PATTERNS, draw_masks, lost_modalities, share_gone, train_masks, valid_steps
+from mgmr_lib.data.missing import PATTERNS, draw_masks, keep_mask, lost_modalities, share_gone, train_masks, valid_steps
 from mgmr_lib.training import profiles
 
 RATES = (0.1, 0.3, 0.5, 0.9)
@@ -90,3 +90,8 @@ def test_training_draws_the_pattern_anew_every_epoch(clips, pattern):
         if pattern == "modality":
             kept = (first[m] & valid).sum(1)
             assert ((kept == 0) | (kept == valid.sum(1))).all()
+
+
+def test_an_unknown_pattern_is_refused():
+    with pytest.raises(ValueError, match="pattern is one of frames, bursts, modality, not 'burst'"):
+        keep_mask(np.ones((1, 4), bool), 0.5, 0, pattern="burst")
