@@ -127,37 +127,40 @@ def write(result: dict, folder: Path) -> list[Path]:
 
 def figure(result: dict):
     """Left: the scans at the last shape. Right: layers over length."""
-    import seaborn
     from matplotlib.figure import Figure
 
     canvas = Figure(figsize=(11, 4.2), layout="constrained")
     left, right = canvas.subplots(1, 2, width_ratios=(1, 1.15))
-    colours = seaborn.color_palette("colorblind")
-    shape = result["scan"][-1]["shape"]
-    bars = [r for r in result["scan"] if r["shape"] == shape and r["pass"] == "forward+backward"]
-    bars.sort(key=lambda r: r["median_s"], reverse=True)
-    best = min(r["median_s"] for r in bars if r["name"].startswith("ours"))
-    times = [1e3 * r["median_s"] for r in bars]
-    left.barh(
-        [r["name"] for r in bars], times, color=[colours[0] if r["name"].startswith("ours") else "0.7" for r in bars]
-    )
-    left.set_xscale("log")
-    left.set_xlim(right=6 * max(times))
-    for i, r in enumerate(bars):
-        left.annotate(f" {times[i]:.0f} ms ({r['median_s'] / best:.1f}x)", (times[i], i), va="center", fontsize=8)
-    left.set(
-        xlabel="processor time, forward + backward (ms, log scale)",
-        title=f"One selective scan, (b, l, e, n) = {tuple(shape)}",
-    )
-    for colour, name in zip(colours, unique(r["name"] for r in result["layers"]), strict=False):
-        mine = [r for r in result["layers"] if r["name"] == name]
-        right.plot([r["length"] for r in mine], [1e3 * r["median_s"] for r in mine], "o-", color=colour, label=name)
-    right.set(
-        xscale="log",
-        yscale="log",
-        xlabel="length l (time steps)",
-        ylabel="train step (ms of processor time)",
-        title="Mamba's time grows with l, attention's with its square",
-    )
-    right.legend(fontsize=8)
+    shape = tuple(result["scan"][-1]["shape"])
+    bars(left, [r for r in result["scan"] if tuple(r["shape"]) == shape])
+    left.set(title=f"One selective scan, (b, l, e, n) = {shape}")
+    layer_curves(right, result["layers"])
+    right.set(title="Mamba's time grows with l, attention's with its square")
     return canvas
+
+
+def bars(ax, records: list[dict], what: str = "forward+backward") -> None:
+    """A bar for each contender at one shape, the fastest at the bottom, ours in colour; how many times our best one."""
+    import seaborn
+
+    records = sorted((r for r in records if r["pass"] == what), key=lambda r: r["median_s"], reverse=True)
+    best = min(r["median_s"] for r in records if r["name"].startswith("ours"))
+    times = [1e3 * r["median_s"] for r in records]
+    blue = seaborn.color_palette("colorblind")[0]
+    ax.barh([r["name"] for r in records], times, color=[blue if r["name"][:4] == "ours" else "0.7" for r in records])
+    ax.set(xscale="log", xlabel=f"processor time, {what.replace('+', ' + ')} (ms, log scale)")
+    ax.set_xlim(right=6 * max(times))
+    for i, r in enumerate(records):
+        ax.annotate(f" {times[i]:.0f} ms ({r['median_s'] / best:.1f}x)", (times[i], i), va="center", fontsize=8)
+
+
+def layer_curves(ax, records: list[dict]) -> None:
+    """A line for each layer: milliseconds of a train step over the length, both in logarithms."""
+    import seaborn
+
+    colours = seaborn.color_palette("colorblind")
+    for colour, name in zip(colours, unique(r["name"] for r in records), strict=False):
+        mine = [r for r in records if r["name"] == name]
+        ax.plot([r["length"] for r in mine], [1e3 * r["median_s"] for r in mine], "o-", color=colour, label=name)
+    ax.set(xscale="log", yscale="log", xlabel="length l (time steps)", ylabel="train step (ms of processor time)")
+    ax.legend(fontsize=8)
