@@ -67,6 +67,39 @@ def paired_difference(
     return out | {"bootstrap_low": boot["low"], "bootstrap_high": boot["high"]}
 
 
+def welch(first: Numbers, second: Numbers, confidence: float = 0.95) -> dict[str, float]:
+    """mean(first) - mean(second) of runs that are not paired, by Welch's t: {"mean", "low", "high", "p"}.
+
+    A single value in `second` is taken as known (a predictor that is not trained has no seeds): a one-sample t. Where
+    nothing varies, or `first` holds one run, there is no interval (nan), and p is nan.
+    """
+    from scipy import stats
+
+    a, b = _numbers(first, "first"), _numbers(second, "second")
+    mean = float(a.mean() - b.mean())
+    if len(a) < 2 or (np.ptp(a) == 0 and np.ptp(b) == 0):
+        return {"mean": mean, "low": float("nan"), "high": float("nan"), "p": float("nan")}
+    known = len(b) == 1
+    test = stats.ttest_1samp(a, b[0]) if known else stats.ttest_ind(a, b, equal_var=False)
+    low, high = test.confidence_interval(_level(confidence))
+    shift = b[0] if known else 0.0  # a one-sample interval is that of the mean itself
+    return {"mean": mean, "low": float(low - shift), "high": float(high - shift), "p": float(test.pvalue)}
+
+
+def holm(p: Sequence[float], level: float = 0.05) -> list[bool]:
+    """Which of a family of p values are significant, such that a false alarm anywhere has at most probability `level`.
+
+    Holm's step-down procedure (1979): the smallest p meets level / m, the next level / (m - 1), ..., until one fails. A
+    nan is not significant, and counts in the family.
+    """
+    found = [False] * len(p)
+    for rank, i in enumerate(sorted(range(len(p)), key=lambda i: (np.isnan(p[i]), p[i]))):
+        if not p[i] <= level / (len(p) - rank):
+            break
+        found[i] = True
+    return found
+
+
 def _numbers(values, name: str) -> np.ndarray:
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():

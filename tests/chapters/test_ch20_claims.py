@@ -102,7 +102,9 @@ def test_verdicts_follow_the_interval():
 def test_what_is_not_recorded_is_said_to_be_missing():
     for records in ([], ledger([0.8], [0.9]), [record("mgmr", 1, 0.8), record("mfmb", 2, 0.8)]):
         assert "ot recorded yet" in draw.verdict(records, "mgmr", "mfmb")
-        assert "ot recorded yet" in draw.against_rivals(records) and "ot recorded yet" in draw.table(records)
+        assert "ot recorded yet" in draw.against_rivals(draw.rivals(records)) and "ot recorded yet" in draw.table(
+            records
+        )
         for panel in (lambda f, r=records: draw.areas(f, r), lambda f, r=records: draw.pairs(f, r, "mgmr", "mfmb")):
             fig = plt.figure()
             panel(fig)

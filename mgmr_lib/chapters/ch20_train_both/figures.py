@@ -6,13 +6,12 @@ Records are missing as long as nobody has run them: every function says so in th
 import numpy as np
 
 from mgmr_lib.course import figures
-from mgmr_lib.errors import CourseError
 from mgmr_lib.evaluation.statistics import t_interval
 from mgmr_lib.experiments import verdicts
 from mgmr_lib.experiments.ledger import areas as areas_of
 from mgmr_lib.experiments.ledger import by_name, paired, provenance_line, summary
-from mgmr_lib.experiments.plan import REFERENCES, TWO
-from mgmr_lib.experiments.results_page import RIVALS, SHOWN, headline_table
+from mgmr_lib.experiments.plan import BASELINES, REFERENCES, TWO
+from mgmr_lib.experiments.results_page import SHOWN, headline_table
 
 NOT_RECORDED = "not recorded yet"
 KEY = ("auilc", "mae")
@@ -133,21 +132,17 @@ def verdict(records: list[dict], first: str, second: str) -> str:
     )
 
 
-def against_rivals(records: list[dict]) -> str:
-    """Markdown: each network against the simple rivals, one line each, by paired intervals of MAE's area."""
-    lines, names = [], by_name(records)
-    for network in [n for n in TWO if n in names]:
-        for rival in [r for r in (*RIVALS, "text_ridge") if r in names]:
-            try:
-                found = paired(records, network, rival)
-            except CourseError:
-                continue
-            if len(found["seeds"]) < 2:
-                continue
-            words = {verdicts.BETTER: "beats", verdicts.WORSE: "loses to"}
-            word = words.get(verdicts.verdict(found), f"is {verdicts.NOT_TOLD_APART} from")
-            lines.append(
-                f"- {names[network][0]['label']} {word} {names[rival][0]['label']}: "
-                f"{verdicts.interval_text(found)}, {len(found['seeds'])} seeds"
-            )
+def rivals(records: list[dict]):
+    """verdicts.family of both networks against every recorded rival and the text ridge, in the area of MAE."""
+    return verdicts.family(records, [(network, rival) for network in TWO for rival in (*BASELINES, "text_ridge")])
+
+
+def against_rivals(found) -> str:
+    """Markdown of rivals(): one line each."""
+    words = {verdicts.BETTER: "beats", verdicts.WORSE: "loses to"}
+    lines = [
+        f"- {r['first']} {words.get(r['word'], f'is {verdicts.NOT_TOLD_APART} from')} {r['second']}: "
+        f"{verdicts.interval_text(r)}, p = {r['p']:.2g}"
+        for _, r in found.iterrows()
+    ]
     return "\n".join(lines) or f"**{NOT_RECORDED.capitalize()}.**"
