@@ -303,6 +303,29 @@ outcome("21.d", "while little is lost", because="A lead on complete data need no
         "into the bands, while MFMB-Net's still stands out.")
 
 # %% [markdown]
+# Why do all curves bend so late? In `laptop` a network averages the frames of voice and face in windows, and a window is empty only when *all* of its frames are gone. We count that, for frames that go missing one by one,
+# as recorded, and for the same share in bursts (notebook 09).
+
+# %%
+from mgmr_lib.training.config import make_config
+
+laptop = make_config("mgmr", "laptop")
+pools = {"audio": laptop.pool_audio, "vision": laptop.pool_vision}
+some = corpus["test"].select(range(200))
+lost = {pattern: draw21.steps_lost(some, pools, [0.1, 0.3, 0.5, 0.7, 0.9], pattern) for pattern in ("frames", "bursts")}
+fig = plt.figure(figsize=(8.0, 3.0))
+draw21.pooled_losses(fig, lost)
+fig.suptitle("What a window of frames still holds", x=0.01, ha="left")
+show(fig, "Share of pooled steps that hold no frame any more, against the share of frames lost, on 200 test clips. "
+     "Left frames go missing one by one, right in bursts; the dotted line is a network without pooling.")
+say(f"With windows of {pools['audio']} and {pools['vision']} frames and nine frames in ten lost, "
+    f"**{lost['frames']['audio'][-1][1]:.0%}** of the voice's steps are empty where frames go one by one, and "
+    f"**{lost['bursts']['audio'][-1][1]:.0%}** where they go in bursts.")
+
+# %% [markdown]
+# So the recorded curves are about noisy averages of voice and face, and about missing words. They say little about voices and faces that fall silent, before the very end.
+
+# %% [markdown]
 # ### Exercise 21.3 · find the bug (medium, 8 minutes)
 # Each training is evaluated under several mask seeds. A colleague puts all numbers of one rate into one list and takes the interval of
 # exercise 21.2 over it. Her bands are wonderfully narrow. What does she count as new evidence that is none? `table[i][j]` is training $i$

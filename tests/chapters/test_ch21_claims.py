@@ -5,8 +5,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from mgmr_lib.chapters.ch21_missing_rates import figures as draw
+from mgmr_lib.data.missing import draw_masks, valid_steps
 from mgmr_lib.experiments.ledger import write_record
 from tests.experiments.test_ledger import RATES, made
+from tests.toy import toy_corpus
 
 
 def records():
@@ -43,8 +45,9 @@ def test_pooling_masks_makes_a_narrower_interval_than_trainings_do():
     assert "3 trainings under 2 masks" in said and "0.994" in said and "2.5 times" in said
 
 
-def test_the_verdict_is_the_paired_one():
-    assert "AUILC of MAE -0.100" in draw.verdicts(records())
+def test_the_verdict_is_that_of_the_family():
+    said = draw.verdicts(records())
+    assert "| MGMR | CONCAT | 3 / 3 | -0.100" in said and "| not told apart |" in said and "better" not in said
     assert (
         "Not recorded" in draw.verdicts([])
         and "Not recorded" in draw.area_table([])
@@ -61,3 +64,16 @@ def test_a_learners_own_corpus_is_found(tmp_path):
     assert draw.own_corpora((tmp_path,)) == {}
     write_record(tmp_path, made() | {"corpus": "mosi"})
     assert draw.own_corpora((tmp_path,)) == {"f-mosi": "mosi"}
+
+
+def test_steps_lost_counts_windows_that_hold_no_frame():
+    split = toy_corpus()["test"]
+    valid, keep = valid_steps(split)["audio"], draw_masks(split, 0.7, seed=1)["audio"]
+    steps = empty = 0
+    for there, left in zip(valid, keep & valid, strict=True):
+        for start in range(0, int(there.sum()), 3):
+            steps += 1
+            empty += not left[start : start + 3].any()
+    found = draw.steps_lost(split, {"audio": 3}, [0.0, 0.7], "frames")["audio"]
+    assert found[0] == (0, 0) and found[1] == pytest.approx((1 - (keep & valid).sum() / valid.sum(), empty / steps))
+    assert 0.05 < empty / steps < found[1][0]

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from mgmr_lib.data.classroom.corpora import SPECS
+from mgmr_lib.data.missing import draw_masks, valid_steps
 from mgmr_lib.evaluation.plots import LABELS
 from mgmr_lib.evaluation.statistics import t_interval
 from mgmr_lib.experiments import ledger
 from mgmr_lib.experiments.figures import band, colour
 from mgmr_lib.experiments.results_page import SHOWN, headline_table
-from mgmr_lib.experiments.results_page import verdicts as sentences
+from mgmr_lib.experiments.results_page import verdicts as family_table
 
 EMPTY = "**Not recorded yet.** The ledger in `data/results/ledger` holds no such run, so none is shown."
 
@@ -93,9 +94,38 @@ def area_table(records: Iterable[dict]) -> str:
 
 
 def verdicts(records: Iterable[dict]) -> str:
-    """Markdown: what paired differences say of the two networks and simple rivals."""
-    found = sentences([r for r in records if r["name"] in SHOWN])
-    return "\n".join(["Paired by training seed, recorded:", "", *found]) if found else EMPTY
+    """Markdown: the two networks against each other and every recorded rival, judged as one family."""
+    found = family_table([r for r in records if r["name"] in SHOWN])
+    return f"Recorded; Welch's test on all seeds, Holm's procedure over all rows:\n\n{found}" if found else EMPTY
+
+
+def steps_lost(split, pools: dict[str, int], rates: Iterable[float], pattern: str) -> dict[str, list[tuple]]:
+    """{modality: [(share of frames lost, share of pooled steps with no frame left) for each rate]} of a split's masks.
+
+    pools: {modality: frames that are averaged into one step}.
+    """
+    valid, found = valid_steps(split), {m: [] for m in pools}
+    for rate in rates:
+        keep = draw_masks(split, rate, seed=1, pattern=pattern)
+        for m, frames in pools.items():
+            spare = ((0, 0), (0, -valid[m].shape[1] % frames))
+            there, left = (np.pad(x, spare).reshape(len(x), -1, frames) for x in (valid[m], keep[m] & valid[m]))
+            lost = 1 - left.sum() / there.sum(), 1 - left.any(axis=2).sum() / there.any(axis=2).sum()
+            found[m].append(tuple(map(float, lost)))
+    return found
+
+
+def pooled_losses(fig, found: dict[str, dict[str, list[tuple]]]) -> None:
+    """A panel a pattern of loss: pooled steps that are empty against frames that are lost. found: {pattern:
+    steps_lost()}."""
+    for ax, (pattern, by_modality) in zip(fig.subplots(1, len(found), sharey=True), found.items(), strict=True):
+        for (m, pairs), marker in zip(by_modality.items(), "os", strict=False):
+            frames, steps = zip(*pairs, strict=True)
+            ax.plot([100 * f for f in frames], [100 * s for s in steps], marker=marker, label=m)
+        ax.plot([0, 100], [0, 100], ls=":", color="black", lw=1, label="no pooling")
+        ax.set(title=pattern, xlabel="frames that are lost (%)")
+    fig.axes[0].set_ylabel("steps with nothing left (%)")
+    fig.axes[0].legend(loc="upper left")
 
 
 def own_corpora(folders: Iterable[Path] | None = None) -> dict[str, str]:
