@@ -1,0 +1,1 @@
+"""28 What the papers claim."""

@@ -1,0 +1,207 @@
+"""Every claim of both papers that a measurement could meet: what the paper's own tables show of it, and ours.
+
+Each claim is stated in our words. Nothing here is typed that can be computed: the papers' numbers come from papers.csv,
+ours from the ledger and the record of costs, and a claim that nothing recorded can speak to is unknown.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from mgmr_lib import markdown
+from mgmr_lib.evaluation.statistics import holm
+from mgmr_lib.experiments import verdicts
+from mgmr_lib.experiments.figures import differences
+from mgmr_lib.experiments.plan import BASELINES, VARIANTS
+from mgmr_lib.experiments.tables import paper_rows
+
+HOLDS, PART, NOT, APART, UNKNOWN = (
+    "holds here",
+    "in part",
+    "does not hold here",
+    "not told apart here",
+    "unknown here",
+)
+WORDS = (HOLDS, PART, NOT, APART, UNKNOWN)
+LOWER = ("mae",)
+Finding = tuple[str, str]  # (one of the five words, why)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was recorded: runs under protocol B and A (complete data), and the costs (None where there are none)."""
+
+    runs: list[dict]
+    complete: list[dict]
+    costs: dict | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """says: the claim in our words; place: where the paper makes it; printed: what its own tables show; here: what
+    ours do."""
+
+    paper: str
+    place: str
+    says: str
+    printed: Callable[[], str]
+    here: Callable[[Evidence], Finding]
+
+
+# --- what the papers' own tables show
+
+
+def best_columns(paper: str, table: int, family: str, network: str) -> tuple[int, int]:
+    """(columns in which the network's printed value is strictly the best, columns)."""
+    rows = paper_rows((paper, table), family)
+    best = 0
+    for metric in rows.columns:
+        sign = -1 if metric in LOWER else 1
+        mine, others = sign * rows.loc[network, metric], sign * rows.drop(network)[metric]
+        best += bool(mine > others.max())
+    return best, len(rows.columns)
+
+
+def consistently(paper: str, tables: tuple[tuple[int, str], ...], network: str) -> str:
+    """ "best in 8 of 8 columns of Table 3 (MOSI), ..."."""
+    found = [(table, family, *best_columns(paper, table, family, network)) for table, family in tables]
+    return "best in " + ", ".join(f"{b} of {n} columns of Table {t} ({f.upper()})" for t, f, b, n in found)
+
+
+def printed_loss(paper: str, table: int, whole: str, part: str) -> str:
+    """What the row without a part prints beside the whole network's: in how many columns it is worse, and by what."""
+    rows = paper_rows((paper, table), "mosi")
+    a, b = rows.loc[whole], rows.loc[f"{whole} w/o {part}"]
+    worse = sum((b[m] > a[m]) if m in LOWER else (b[m] < a[m]) for m in rows.columns)
+    told = [f"{m} {b[m] - a[m]:+.3f}" if m in ("mae", "corr") else f"{m} {b[m] - a[m]:+.1f}" for m in rows.columns]
+    return f"Table {table}: worse in {worse} of {len(rows.columns)} columns ({', '.join(told)}), one number a cell"
+
+
+# --- what ours show
+
+
+def against_all(network: str, rivals: Iterable[str], area: str = "auilc", complete: bool = False):
+    """A finding: from how many recorded rivals the network is told apart, in the area of MAE, judged as one family."""
+
+    def here(evidence: Evidence) -> Finding:
+        records = evidence.complete if complete else evidence.runs
+        found = verdicts.family(records, [(network, rival) for rival in rivals], area=area)
+        if not len(found):
+            return UNKNOWN, "no run is recorded."
+        words = found["word"].tolist()
+        better, worse = words.count(verdicts.BETTER), words.count(verdicts.WORSE)
+        open_ = found["second"][found["word"] == verdicts.NOT_TOLD_APART].tolist()
+        why = f"better than {better} of {len(found)} networks, worse than {worse}, not told apart from "
+        why += (", ".join(open_) or "none") + "."
+        return (HOLDS if better == len(found) else NOT if better == 0 else PART), why
+
+    return here
+
+
+def changed(variant: str):
+    """A finding on a changed network against the whole one: notebook 22's test, by pairs of seeds, in one family of all
+    recorded changes."""
+
+    def here(evidence: Evidence) -> Finding:
+        found = differences(evidence.runs)
+        if variant not in found.index:
+            return UNKNOWN, "no run is recorded."
+        row = found.loc[variant]
+        told = dict(zip(found.index, holm(found["p"].tolist()), strict=True))[variant]
+        word = APART if not told else HOLDS if row["mean"] > 0 else NOT
+        return word, f"the AUILC of MAE changes by {verdicts.interval_text(row)}, p = {row['p']:.2g}."
+
+    return here
+
+
+def linear_cost(evidence: Evidence) -> Finding:
+    """The last doubling of the frames, in seconds of a recorded train step, beside MulT's attention."""
+    if evidence.costs is None:
+        return UNKNOWN, "no cost is recorded."
+    factors = {}
+    for name in ("mgmr", "mult"):
+        rows = [r for r in evidence.costs["over_length"] if r["name"] == name and r["pass"] != "forward"]
+        at = {r["frames"]: r["seconds"] for r in rows}
+        lengths = sorted(at)
+        factors[name] = at[lengths[-1]] / at[lengths[-2]]
+    why = f"from {lengths[-2]} to {lengths[-1]} frames a train step takes {factors['mgmr']:.2f} times as long, "
+    return (HOLDS if factors["mgmr"] < 2.3 else NOT), why + f"MulT's {factors['mult']:.2f} times."
+
+
+def fast_inference(evidence: Evidence) -> Finding:
+    """Recorded seconds over the test split beside the other networks'."""
+    if evidence.costs is None:
+        return UNKNOWN, "no cost is recorded."
+    at = {r["name"]: r["seconds"] for r in evidence.costs["inference"] if r["rate"] == 0.0}
+    faster = sorted(VARIANTS[n].label for n, s in at.items() if s < at["mgmr"])
+    why = f"{at['mgmr']:.2f} s for the test split; faster: {', '.join(faster) or 'none'} (of {len(at) - 1} others)."
+    return (HOLDS if not faster else NOT if len(faster) == len(at) - 1 else PART), why
+
+
+def text_first(evidence: Evidence) -> Finding:
+    """One modality alone on complete data: is text ahead of both others, and the three together ahead of text?"""
+    pairs = [("fc_t", "fc_a"), ("fc_t", "fc_v"), ("concat", "fc_t")]
+    found = verdicts.family(evidence.complete, pairs, area="complete")
+    if len(found) < len(pairs):
+        return UNKNOWN, "no run is recorded."
+    words = found["word"].tolist()
+    told = "; ".join(f"{r['first']} against {r['second']} {verdicts.interval_text(r)}" for _, r in found.iterrows())
+    return (HOLDS if words == [verdicts.BETTER] * 3 else PART if verdicts.BETTER in words else NOT), f"MAE: {told}."
+
+
+def unknown(why: str):
+    """A claim that nothing recorded speaks to."""
+    return lambda evidence: (UNKNOWN, why)
+
+
+MGMR, MFMB = "MGMR-Net", "MFMB-Net"
+CLAIMS = (
+    Claim(MGMR, "abstract; 4.4", "It is ahead of all others on three corpora while modalities go missing.",
+          lambda: consistently(MGMR, ((3, "mosi"), (4, "mosei"), (5, "sims")), MGMR),
+          against_all("mgmr", ("mfmb", *BASELINES))),
+    Claim(MGMR, "4.5", "Without the first stage, alignment, it is worse.",
+          lambda: printed_loss(MGMR, 6, MGMR, "S-1"), changed("mgmr_no_s1")),
+    Claim(MGMR, "4.5", "Without the second stage, fusion, it is worse.",
+          lambda: printed_loss(MGMR, 6, MGMR, "S-2"), changed("mgmr_no_s2")),
+    Claim(MGMR, "4.5", "Without the reconstruction it is worse.",
+          lambda: printed_loss(MGMR, 6, MGMR, "Recon"), changed("mgmr_no_recon")),
+    Claim(MGMR, "3.3", "Its time grows linearly with the length.",
+          lambda: "no table over lengths", linear_cost),
+    Claim(MGMR, "4.6", "It is fast at inference.",
+          lambda: "Table 7: seconds, one number a cell, not said of what", fast_inference),
+    Claim(MGMR, "3.3", "Its modalities help each other inside of a layer.",
+          lambda: "the layer's equations have no term from one modality to another", changed("mgmr_shared")),
+    Claim(MGMR, "4.4", "It carries over from one culture to another.",
+          lambda: "three corpora, each trained and tested by itself; no test across",
+          unknown("our corpora share their sentences: nothing to carry over to.")),
+    Claim(MGMR, "2.2, 2.3", "It reconstructs in a cycle, and in continuous time.",
+          lambda: "promised in the overview, absent from section 3", unknown("there is no equation to build.")),
+    Claim(MGMR, "4.7", "Its cases show where others fail (Figure 4).",
+          lambda: "three clips, said to be representative",
+          unknown("our clips have other words; notebook 24 shows how such cases are chosen.")),
+    Claim(MFMB, "introduction; 4.4", "It is ahead of all others while modalities go missing.",
+          lambda: consistently(MFMB, ((4, "mosi"), (4, "mosei")), MFMB), against_all("mfmb", ("mgmr", *BASELINES))),
+    Claim(MFMB, "4.3", "On complete data it is ahead of all others.",
+          lambda: consistently(MFMB, ((3, "mosi"), (3, "mosei")), MFMB),
+          against_all("mfmb", ("mgmr", *BASELINES), area="complete", complete=True)),
+    Claim(MFMB, "4.3", "Text tells most, and three modalities tell more.",
+          lambda: "Table 2: the text's rows are ahead, one number a cell", text_first),
+    Claim(MFMB, "4.5", "Without the macro stream it is worse.",
+          lambda: printed_loss(MFMB, 5, MFMB, "F-1"), changed("mfmb_no_f1")),
+    Claim(MFMB, "4.5", "Without the micro stream it is worse.",
+          lambda: printed_loss(MFMB, 5, MFMB, "F-2"), changed("mfmb_no_f2")),
+    Claim(MFMB, "4.5", "Without the reconstruction it is worse, most of all.",
+          lambda: printed_loss(MFMB, 5, MFMB, "Recon"), changed("mfmb_no_recon")),
+)  # fmt: skip
+
+
+def judged(evidence: Evidence) -> list[tuple[Claim, Finding]]:
+    """Every claim with what was recorded of it."""
+    return [(claim, claim.here(evidence)) for claim in CLAIMS]
+
+
+def page(found: Iterable[tuple[Claim, Finding]], paper: str) -> str:
+    """A Markdown table of one paper's claims."""
+    rows = [
+        (f"{c.says} ({c.place})", c.printed(), f"**{word}**: {why}") for c, (word, why) in found if c.paper == paper
+    ]
+    return markdown.table((f"{paper} says", "its own tables", "our records"), rows)

@@ -1,0 +1,72 @@
+"""Notebook 28's page: what the papers print is counted rightly, and the verdicts follow the records, both ways."""
+
+import copy
+
+import pytest
+
+from mgmr_lib.chapters.ch28_what_the_papers_claim import claims, exercises
+from mgmr_lib.experiments.complexity import costs_path, read_costs
+from mgmr_lib.experiments.ledger import read_ledger
+from mgmr_lib.experiments.tables import paper_rows
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    runs, complete = (read_ledger(corpus="classroom-mosi", profile="laptop", protocol=p) for p in ("B", "A-0.0"))
+    return claims.Evidence(runs, complete, read_costs(costs_path("classroom-mosi", "laptop")))
+
+
+def shifted(evidence, name, by):
+    made = copy.deepcopy(evidence.runs)
+    for record in made:
+        for row in record["records"] if record["name"] == name else []:
+            row["mae"] += by
+    return claims.Evidence(made, evidence.complete, evidence.costs)
+
+
+def word(evidence, says):
+    return {c.says: w for c, (w, _) in claims.judged(evidence) if says in c.says}.popitem()[1]
+
+
+@pytest.mark.parametrize("table, family", [(3, "mosi"), (4, "mosei"), (5, "sims")])
+def test_columns_are_counted_as_the_exercise_counts_them(table, family):
+    rows = paper_rows(("MGMR-Net", table), family).to_dict("index")
+    mine = rows.pop("MGMR-Net")
+    best = exercises.best_columns(mine, list(rows.values()), ["mae"])
+    assert claims.best_columns("MGMR-Net", table, family, "MGMR-Net") == (len(best), len(mine))
+
+
+def test_printed_counts_known_by_hand():
+    assert claims.best_columns("MGMR-Net", 3, "mosi", "MGMR-Net") == (8, 8)
+    assert claims.best_columns("MGMR-Net", 5, "sims", "MGMR-Net") == (2, 6)  # Acc-5 and Acc-2
+    said = claims.printed_loss("MFMB-Net", 5, "MFMB-Net", "Recon")
+    assert "acc7 -1.4" in said and "acc5 -1.3" in said  # the text says .7
+
+
+def test_verdicts_turn_with_the_records(evidence):
+    for by, wanted in ((0.3, claims.HOLDS), (-0.3, claims.NOT)):
+        assert word(shifted(evidence, "mgmr_no_recon", by), "Without the reconstruction it is worse.") == wanted
+    ahead, behind = shifted(evidence, "mgmr", -0.5), shifted(evidence, "mgmr", 0.5)
+    assert word(ahead, "on three corpora") == claims.HOLDS and word(behind, "on three corpora") == claims.NOT
+    assert word(shifted(evidence, "mgmr_shared", 0.3), "inside of a layer") == claims.HOLDS
+
+
+def test_costs_decide_on_the_claims_about_time(evidence):
+    costs = copy.deepcopy(evidence.costs)
+    for row in costs["over_length"]:
+        row["seconds"] = row["frames"] ** 2
+    for row in costs["inference"]:
+        row["seconds"] = 1.0 if row["name"] == "mgmr" else 2.0
+    turned = claims.Evidence(evidence.runs, evidence.complete, costs)
+    assert word(turned, "linearly") == claims.NOT and word(turned, "fast at inference") == claims.HOLDS
+
+
+def test_without_records_everything_is_unknown():
+    assert {w for _, (w, _) in claims.judged(claims.Evidence([], [], None))} == {claims.UNKNOWN}
+
+
+def test_every_claim_is_on_its_papers_page(evidence):
+    found = claims.judged(evidence)
+    pages = {paper: claims.page(found, paper) for paper in (claims.MGMR, claims.MFMB)}
+    assert all(f"| {c.says} ({c.place}) |" in pages[c.paper] for c in claims.CLAIMS)
+    assert sum(page.count("\n") - 1 for page in pages.values()) == len(claims.CLAIMS)
