@@ -13,7 +13,7 @@ def memory_of_bias(fig, bias: float = -3.0, steps: int = 1000) -> None:
     for n, colour, style in zip(ENTRIES, (figures.BLUE, figures.ORANGE, figures.GREEN), ("-", "--", ":"), strict=True):
         left = [math.exp(-delta * n * t) for t in range(1, steps + 1)]
         ax.plot(range(1, steps + 1), left, style, color=colour, label=f"entry {n}")
-    half = f"{math.log(2) / delta:.3g} steps" if delta < math.log(2) else "less than one step"
+    half = f"{math.log(2) / delta:.3g} steps" if delta < math.log(2) else "under 1 step"
     ax.set(title=f"bias {bias:g}: Δ = {delta:.2g},\nhalf-life of entry 1: {half}", xscale="log")
     ax.set(xlabel="steps later", ylabel="share left", ylim=(-0.03, 1.03))
     ax.legend(fontsize=7, loc="upper right" if bias > -5 else "lower left")
