@@ -27,9 +27,10 @@ import math
 import torch
 from matplotlib import pyplot as plt
 
+from mgmr_lib.chapters.ch03_selection.drawings import clocks, gate
 from mgmr_lib.chapters.ch03_selection.toys import SWITCHES, CopyTask, InductionTask, accuracy, tiny_model, train
 from mgmr_lib.chapters.shared import part_one_figures as figures_partI
-from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
+from mgmr_lib.course import animate, check, exercise, explore, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.ssm import selective_scan
 
 use_style()
@@ -376,6 +377,28 @@ for delta in (equal, by_hand):
 places = ["in neither", "with the fixed step only", "set by the bell only", "in both"]
 outcome("03.e", places[told_apart[0] + 2 * told_apart[1]],
         because="With a fixed step only the age of a call counts: the three would have to be the last three.")
+
+# %% [markdown]
+# Now call by call. On the left the clock runs at every call, and the state changes at every call. On the right it nearly stands still
+# until a bell rings.
+
+# %%
+steps_of_both = {"fixed": equal, "set by the bell": by_hand}
+animate(clocks(spell(one[0]), steps_of_both, kept), "What each call has left in the state, after four of the "
+        "calls; the dashed line is now. Fixed: every call enters, and all older ones shrink. Set by the bell: "
+        "between bells the bars stay nearly as they are and the clock hardly moves; at a bell a dark bar enters, "
+        "and the older ones shrink together.", "Between bells, time stands still",
+        range(1, task.length + 1), name="call", size=(9.0, 1.9), shown=4)
+
+# %% [markdown]
+# How good must the gate be? Two numbers can go wrong: the time step without a bell, and the one with it.
+
+# %%
+explore(gate(spell(one[0]), time_steps, gate_weights, kept), "Share of the state that each call holds at the "
+        "end, for six gates. With a time step of 0.3 without a bell and 0.4 with one, unmarked calls hold most "
+        "of the state. Where a bell opens the gate by 3, the newest marked call has pushed out the two before "
+        "it.", "A gate must shut well, and must not open too far", size=(4.6, 2.3),
+        shut=[0.001, 0.005, 0.02, 0.1, 0.3], opened=[0.4, 0.8, 1.5, 3.0])
 
 # %% [markdown]
 # Why does that solve the order too? Time stands still between the bells. What the state sees is a sequence of three letters, one

@@ -7,10 +7,10 @@
 #       - fold the steps of a recurrence in rounds, and count work and depth
 #       - cut a scan into chunks and carry the state from one to the next
 #       - say why a loop over indices has a quadratic backward, and write one that is linear
-#       - derive the backward of a scan by hand
+#       - derive the backward of a scan by hand, and give a scan of your own that backward
 #       - recognise a closed form that breaks in float32
 #       - say where a scan beats attention, and where it does not
-#     minutes: 75
+#     minutes: 90
 #     budget_s: 60
 #     device: cpu
 #     requires: ["03"]
@@ -24,6 +24,10 @@
 # **Predict:** we have eight steps of $h \leftarrow a h + x$, from $h = 0$, and as many helpers as we like. Whatever can be done at
 # the same time counts as one round. The loop takes eight rounds. How few can it be?
 
+# %% [markdown]
+# The minutes above are for sections 1 to 6 with their exercises. Sections 7 and 8 are optional, and section 9 is a longer piece of
+# work for another sitting.
+
 # %%
 import math
 from itertools import accumulate
@@ -33,9 +37,11 @@ import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from torch import nn
 
-from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
+from mgmr_lib.course import animate, check, exercise, explore, hint, outcome, predict, progress, say, show, use_style
+from mgmr_lib.chapters.ch04_parallel_scan.drawings import division, tree_fold
 from mgmr_lib.chapters.shared import part_one_figures as figures_partI
 from mgmr_lib.chapters.shared.counting import Written, cpu_seconds, graph_nodes, kept_for_backward, written_in_backward
+from mgmr_lib.chapters.shared.growing_drawing import all_steps
 from mgmr_lib.ssm import MambaBlock, selective_scan
 
 use_style()
@@ -240,6 +246,25 @@ outcome("04.c", f"joins: {min(joins, key=joins.get)}, rounds: {min(rounds, key=r
         "join a step.")
 
 # %% [markdown]
+# The tree once more, level by level. On the way *up* (the *up-sweep*), neighbours of equal length are joined: pairs, pairs of pairs, all
+# eight. That finds only the states at places whose number is a power of two. On the way *down* (the *down-sweep*), what is known from
+# the first step on is joined with the part behind it, long parts first, until every place has its state.
+
+# %%
+tree_joins = [join for join, _ in trace(tree, 8)]
+draw_tree, levels = tree_fold(tree_joins, loop_states)
+animate(draw_tree, "Each box holds the steps that its place knows; orange ones begin at step 1, so "
+        "their place knows its state, printed in the bottom row. Up: boxes double in length, and the orange "
+        "ones stand at places 1, 2, 4 and 8. Down: the range 1 to 4 completes place 6, and then ranges 1 to "
+        "2, 1 to 4 and 1 to 6 complete places 3, 5 and 7.",
+        "Up, ranges double; down, the places between get their states", levels, name="level",
+        size=(4.8, 2.6), shown=len(levels), columns=2, milliseconds=900)
+
+# %%
+say(f"Here are {len(levels) - 1} levels, and the figure before counted {rounds['tree']} rounds: the join of level "
+    "*down 1* needs nothing from *up 3*, so both can be made at the same time.")
+
+# %% [markdown]
 # Two numbers describe such a program ([work and depth](glossary.md#work-and-depth)): its *work*, all joins together, and its
 # *depth*, the rounds that follow one another. A [parallel scan](glossary.md#parallel-scan) buys less depth with more work.
 
@@ -302,7 +327,7 @@ outcome("04.d", next(w for w in helpers if turns("tree", 512, w) < turns("loop",
         "is a gain.")
 
 # %% [markdown]
-# In PyTorch one operation on a whole tensor is a round. Doubling takes six lines, and the library's float64 reference is the judge.
+# In PyTorch one operation on a whole tensor is a round. Doubling takes six lines; we compare it with the library's float64 reference.
 # We make a small selective scan: batch $b$, channels $e$, state size $n$, length $l$.
 
 
@@ -394,8 +419,7 @@ outcome("04.e", best, because="Long chunks wait inside, short ones wait for the 
 
 # %%
 def chunked_torch(a, x, T):
-    """h_t = a_t h_{t-1} + x_t over the last axis, (..., l) -> (..., l), in chunks of T steps that run side "
-    "by side."""
+    """h_t = a_t h_{t-1} + x_t over the last axis, (..., l) -> (..., l), in chunks of T steps, side by side."""
     length = x.shape[-1]
     a, x = (F.pad(v, (0, -length % T)).unflatten(-1, (-1, T)) for v in (a, x))  # (..., chunks, T)
     local = [x[..., 0]]
@@ -412,14 +436,22 @@ a, x = factors(u, delta, A, B)
 assert all(torch.allclose(chunked_torch(a, x, T), doubling_torch(a, x), atol=1e-12) for T in (1, 7, 16, 50))
 
 # %% [markdown]
-# The library's CPU rung, `chunked`, goes one step further from the textbook. A CPU core has few hands but a fast, small cache.
+# The library's CPU backend, `chunked`, goes one step further from the textbook. A CPU core has few hands but a fast, small cache.
 # So it takes one chunk after the other, starting each from the true state: no correction, no extra work. Its chunks are cut so
 # that everything it touches stays in the cache. Chunks serve the memory there, not the helpers.
 
 # %%
 y = {backend: selective_scan(*arguments, backend=backend) for backend in ("chunked", "reference")}
 assert torch.allclose(y["chunked"], y["reference"], atol=1e-12)
-print("library's chunked rung equals the reference: True")
+print("library's chunked backend equals the reference: True")
+
+# %%
+fig, ax = plt.subplots(figsize=(8.8, 3.2))
+all_steps(ax)
+ax.set_title("The state's loop has become a fold of all steps")
+show(fig, "The drawing of 01 to 03 when all inputs are known. Time steps, B, C and the factors a are "
+     "computed for all steps at once, and so are the outputs. Between them stands what was a loop from h to "
+     "itself: the fold of the steps (a, x), by a tree or in chunks, which is new here.")
 
 # %% [markdown]
 # ## 4 One word makes the backward quadratic
@@ -601,7 +633,7 @@ def adjoint(a, x, dy):
 check("04.5", adjoint)
 
 # %% [markdown]
-# Autograd is the judge, on the three steps of the table.
+# We compare with autograd, on the three steps of the table.
 
 # %%
 a3, x3, dy3 = [0.5, 0.25, 2.0], [1.0, 3.0, 1.0], [1.0, -2.0, 4.0]
@@ -621,8 +653,13 @@ assert [g for _, g in doubling(backwards)][::-1] == adjoint(a3, x3, dy3)[1]
 print("g from the doubling scan, run on the reversed list:", [g for _, g in doubling(backwards)][::-1])
 
 # %% [markdown]
-# Now the whole selective scan. Only the chain rule through $a_t = \exp(\Delta_t A)$, $x_t = \Delta_t B_t u_t$ and
-# $y_t = \sum_n C_t h_t$ is left, and sums over what was shared: $A$ over batch and time, $B$ and $C$ over channels.
+# Now the whole selective scan. Only the chain rule is left, and sums over what was shared:
+#
+# | from | one entry's share | summed over |
+# |---|---|---|
+# | $y_t = \sum_n C_t h_t$ | $dh_t = C_t\,dy_t$ (the scan's $dy$), $\;dC_t = h_t\,dy_t$ | $dC$: channels |
+# | $x_t = \Delta_t B_t u_t$ | $du_t = g_t \Delta_t B_t$, $\;dB_t = g_t \Delta_t u_t$, $\;d\Delta_t = g_t B_t u_t$ | $du, d\Delta$: entries; $dB$: channels |
+# | $a_t = \exp(\Delta_t A)$ | $g_t h_{t-1}$ times $a_t A$ for $d\Delta_t$, times $a_t \Delta_t$ for $dA$ | $d\Delta$: entries; $dA$: batch, time |
 
 
 # %%
@@ -650,7 +687,7 @@ for backend in ("reference", "chunked"):
     print(f"{backend:9} u, delta, A, B, C: gradients equal those by hand")
 
 # %% [markdown]
-# The library's `chunked` rung does exactly this, chunk by chunk, last chunk first. It keeps only the state at the start of each
+# The library's `chunked` backend does exactly this, chunk by chunk, last chunk first. It keeps only the state at the start of each
 # chunk and computes the others again when the backward arrives: a little more arithmetic, far less memory.
 #
 # **Predict, then run:** how many tensors of the size of $h$ does each of them keep between forward and backward?
@@ -782,7 +819,19 @@ outcome("04.j", hopeless, because="The shortest chunk still divides by one facto
         "Δ does.")
 
 # %% [markdown]
-# ## 7 The same arithmetic at another speed
+# Decay and chunk length together: 100 steps with input 1, by the closed form, started anew in each chunk. Within a chunk $1 / P$ climbs
+# by the decay at every step. Shorter chunks start it from the bottom more often; a strong decay reaches the end of float32 in the first
+# step.
+
+# %%
+explore(division, "The power of ten of 1/P for six pairs of decay and chunk length, and crosses at wrong "
+        "states. At a decay of 0.1 all states are right. At 4 they are right in chunks of 4, and in a chunk "
+        "of 100 wrong from the step on at which 1/P leaves float32. At 128 every state is wrong, whatever "
+        "the chunk.", "Short chunks save the division at a mild decay, none does at a strong one",
+        size=(4.6, 2.5), decay=[0.1, 1.0, 4.0, 16.0, 128.0], chunk=[4, 16, 100])
+
+# %% [markdown]
+# ## 7 The same arithmetic at another speed (optional)
 # Counting joins is not the whole story. The pairs of programs below do the same arithmetic and treat the machine differently:
 # `exp` of a mild or of a very negative number, and `exp2` of the same; a product into fresh memory or into memory that was used
 # before; a loop's steps over a tensor whose time axis comes last or first.
@@ -830,12 +879,12 @@ outcome("04.k", pair_of[apart.index(max(apart))], because="No count of operation
         "another processor may order them otherwise: here only measuring helps.")
 
 # %% [markdown]
-# These are the chunked rung's other decisions: `exp2` with the factor $\log_2 e$ folded into $A$, a few small buffers used
+# These are the `chunked` backend's other decisions: `exp2` with the factor $\log_2 e$ folded into $A$, a few small buffers used
 # again and again, time as the first axis. None changes what is computed, and on a CPU together they count for as much as the
 # algorithm. Notebook 06 shows the GPU's version of the same story.
 
 # %% [markdown]
-# ## 8 What O(l) buys, honestly
+# ## 8 What O(l) buys, honestly (optional)
 # Attention [@vaswani2017] compares every step with every other: $l^2$ pairs. A scan does $l$ steps. So a scan wins, sooner or
 # later. The question is when, and against which rival. We take a layer of each kind at width $d = 64$, and train-step cost as
 # the measure.
@@ -935,13 +984,89 @@ outcome("04.m", min(longest, key=longest.get), because="The order of growth deci
 # case rests on long sequences, on hardware with many hands, and on what 03 showed: selection.
 
 # %% [markdown]
-# ## 9 Limits
+# ## 9 Build it yourself: a scan with its own backward
+# A longer piece of work: make `scan(a, x)` one operation of PyTorch. You write the states' loop and the backward of section 5 once, and autograd
+# calls them; it follows no step of yours. `torch.autograd.Function` is the tool. Here it gives the square a backward:
+
+
+# %%
+class Square(torch.autograd.Function):
+    """v^2, with its own backward."""
+
+    @staticmethod
+    def forward(ctx, v):
+        ctx.save_for_backward(v)  # what the backward will need
+        return v * v
+
+    @staticmethod
+    def backward(ctx, dout):  # dL/d(v^2) comes in, dL/dv goes out: one gradient for each input of forward
+        (v,) = ctx.saved_tensors
+        return 2 * v * dout
+
+
+v = torch.tensor([1.0, -3.0], requires_grad=True)
+Square.apply(v).sum().backward()
+print(v.grad.tolist())
+
+# %% [markdown]
+# ### Exercise 04.7 · build a scan with its own backward (hard, 30 minutes)
+# - `a` and `x` have one shape $(\dots, l)$, $l \ge 1$; return all states, in the same shape and type, from $h_0 = 0$.
+# - Factors may be negative, tiny or 0: never divide by their products.
+# - The backward gets $dh$ of every state, does not change it, and returns $da$ and $dx$.
+# - The graph has as many nodes for any $l$; the cost of a step does not grow with $l$. Keep $a$ and the states, inside `ctx`.
+
+# %% [markdown]
+# The check goes in stages and says how many hold: shapes; values in float64; strong decay and few steps; gradients; use beside others (two
+# calls at once, `torch.autograd.gradcheck`); cost. So begin with a forward alone, check, and go on. The class may stand inside the function.
+
+
+# %%
+@exercise("04.7")
+def scan(a, x):
+    """Tensors a, x (..., l) -> states (..., l): h_t = a_t h_{t-1} + x_t, as one node of the graph."""
+    # SOLUTION
+
+    class Scan(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, x):
+            h = unbound_loop(a, x)
+            ctx.save_for_backward(a, h)
+            return h
+
+        @staticmethod
+        def backward(ctx, dh):
+            a, h = ctx.saved_tensors
+            later = F.pad(a[..., 1:], (0, 1))  # step t receives through the factor of step t + 1
+            dx = unbound_loop(later.flip(-1), dh.flip(-1)).flip(-1)
+            return dx * F.pad(h[..., :-1], (1, 0)), dx
+
+    return Scan.apply(a, x)
+    # END SOLUTION
+
+
+# %%
+check("04.7", scan)
+
+# %%
+size = {name: [graph_nodes(f(*leaves(m))).total() for m in lengths]
+        for name, f in {"loop over unbind": unbound_loop, "own backward": scan}.items()}
+print("nodes of the graph at", lengths, "steps:", size)
+(da, dx), (da_loop, dx_loop) = (
+    torch.autograd.grad(f(*inputs).square().sum(), inputs) for inputs in [leaves(200)] for f in (scan, unbound_loop))
+assert torch.allclose(da, da_loop, atol=1e-4) and torch.allclose(dx, dx_loop, atol=1e-4)
+
+# %% [markdown]
+# This is how the library's `chunked` backend and `mamba_ssm`'s kernel enter PyTorch: a forward, a backward, one node. They go one step further
+# and do not even keep the states.
+
+# %% [markdown]
+# ## 10 Limits
 # The fold needs steps that are *linear* in $h$: an LSTM puts $\tanh$ around its state, and two such steps are no step of the
 # same kind, so no tree will help it. Regrouping also rounds differently: results agree to a tolerance, not to the bit. And
 # counts of joins say nothing about memory, which decides on a GPU: notebook 06.
 
 # %% [markdown]
-# ## 10 Summary
+# ## 11 Summary
 # - A step is a pair $(a, x)$; two steps fold into $(a_2 a_1,\; a_2 x_1 + x_2)$, in any grouping.
 # - Doubling: depth $\log_2 l$, work $l \log_2 l$. Tree: depth $2 \log_2 l$, work $2 l$. With one pair of hands the loop wins.
 # - Indexing inside a loop makes the backward quadratic; one `unbind` repairs it.

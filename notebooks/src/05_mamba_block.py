@@ -9,7 +9,8 @@
 #       - run it one step at a time with a memory that does not grow
 #       - train a small language model, and measure it against rivals that count and on shuffled text
 #       - load a published checkpoint into your block, and write with it
-#     minutes: 70
+#       - write the whole block alone, from its nine tensors, so that it can go on from a state
+#     minutes: 90
 #     budget_s: 45
 #     device: cpu
 #     requires: ["03", "04"]
@@ -23,6 +24,10 @@
 # **Predict, then run:** which share of its weights belongs to the scan ($A$, and what makes $\Delta$, $B$, $C$): a quarter, a half, nearly
 # all?
 
+# %% [markdown]
+# The minutes above are for sections 1 to 5, 7 and 8 with their exercises. Sections 6 and 9 are optional, and section 10 is a longer
+# piece of work for another sitting.
+
 # %%
 import math
 
@@ -31,9 +36,11 @@ import torch.nn.functional as F
 from matplotlib import pyplot as plt
 
 from mgmr_lib.chapters.ch05_mamba_block import toys
+from mgmr_lib.chapters.ch05_mamba_block.drawings import memory_of_bias
 from mgmr_lib.chapters.ch05_mamba_block.toys import AskedChannels, Echo, SlowAverage, parts_model, train_parts
 from mgmr_lib.chapters.shared import part_one_figures as figures_partI
-from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
+from mgmr_lib.chapters.shared.growing_drawing import mamba_block as draw_block
+from mgmr_lib.course import check, exercise, explore, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.ssm import MambaBlock, selective_scan
 
 use_style()
@@ -59,11 +66,12 @@ outcome("05.a", scan / total, because="The weights lie in the two matrices that 
         "both sides; those of the scan are narrow on one.")
 
 # %%
-fig = plt.figure(figsize=(8.0, 3.4))
-figures_partI.mamba_block(fig)
-show(fig, "The block as a drawing. in_proj splits the input in two: one half passes the short convolution, silu "
-     "and the scan, the other half becomes the gate that multiplies the scan's output; out_proj returns to the "
-     "width of the input.")
+fig, ax = plt.subplots(figsize=(8.0, 3.4))
+draw_block(ax)
+ax.set_title("A Mamba block: a scan with a convolution before it and a gate behind it")
+show(fig, "The drawing of 01 to 04, folded into the blue boxes; orange is what is new here. in_proj splits "
+     "the input in two: one half passes the short convolution, silu and the scan, the other half becomes the "
+     "gate that multiplies the scan's output; out_proj returns to the width of the input.")
 
 # %% [markdown]
 # What do the two big matrices do? The scan and the convolution treat each channel for itself; channels meet only in what makes
@@ -287,7 +295,7 @@ for name, chosen in starts.items():
     bias = parts_model(SlowAverage(), d_model=64, time_scales=chosen)[1].dt_proj.bias.detach()
     half_lives[name] = (math.log(2) / F.softplus(bias)).sort().values
 for name, steps in half_lives.items():
-    print(f"{name:20} half-lives from {steps.min():.1f} to {steps.max():.0f} steps")
+    print(f"{name:20} half-lives from {steps.min():.1f} to {steps.max():.1f} steps")
 
 # %%
 fig, ax = plt.subplots()
@@ -299,6 +307,17 @@ ax.legend()
 ours, other = half_lives.values()
 show(fig, "Half-life of the slowest entry of each channel's state at the start. Mamba's reach from "
      f"{ours.min():.0f} to {ours.max():.0f} steps; with an ordinary bias none is above {other.max():.1f}.")
+
+# %% [markdown]
+# One bias, seen from close by. Below zero, softplus is nearly the exponential: each unit down makes the memory about $e$ times as long.
+# Entry $n$ of a channel forgets $n$ times as fast as its first.
+
+# %%
+explore(memory_of_bias, "Share of an input that is left in entries 1, 4 and 16 of a channel, for three biases "
+        "of the time step. At -7 the first entry holds half of it for hundreds of steps. At -3 all curves "
+        "have moved to the left, to tens of steps and fewer. At 1 nearly nothing is left after a few steps.",
+        "A lower bias is a longer memory", size=(3.2, 2.8),
+        bias=[-7.0, -6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0])
 
 # %% [markdown]
 # A channel that forgets in two steps gets no gradient from a hundred steps ago: what never arrives cannot be rewarded. The task: report
@@ -407,7 +426,7 @@ with torch.no_grad():
 print("built by hand = the library's block, with the library's weights")
 
 # %% [markdown]
-# ## 6 The same weights elsewhere
+# ## 6 The same weights elsewhere (optional)
 # Names matter: the official package and Hugging Face's `transformers` call the nine tensors as we do. So a block that was trained there
 # must load here, and the other way round. We try both directions with Hugging Face's `MambaMixer`, with random weights.
 
@@ -644,7 +663,7 @@ with torch.no_grad():
 print(text)
 
 # %% [markdown]
-# ## 9 A published model in our block
+# ## 9 A published model in our block (optional)
 # What people download is our `CharModel` with more of everything. `state-spaces/mamba-130m-hf` has 24 blocks of width 768, each with a
 # norm before it and a residual connection around it, and a readout that shares the embedding's weights. Its file holds the same nine
 # tensors a block under other prefixes. So loading it is renaming, and every name must fit.
@@ -686,7 +705,64 @@ say(f"Same logits to 1e-4, and the same 30 tokens written, ours one step at a ti
 # ```
 
 # %% [markdown]
-# ## 10 Limits
+# ## 10 Build it yourself: the whole block
+# In section 5 you repaired a block, with `selective_scan` at hand. Now a longer piece of work: write one alone, from its nine tensors to
+# its output, and let it go on where an earlier call stopped.
+
+# %% [markdown]
+# ### Exercise 05.6 · build a whole Mamba block that can go on (hard, 30 minutes)
+# `whole_block(x, w, state=None)` returns two things: the output $(b, l, d)$, and a state from which the next call goes on.
+#
+# - `w` holds the nine tensors under the names that the first cell prints; read all sizes from their shapes.
+# - `state=None`: nothing came before. What a state looks like is up to you; it stays small, and no call changes the one it gets.
+# - Pieces of any length, in a row, give the output of one pass.
+
+# %% [markdown]
+# The check goes in stages and silences what comes later: with $C = 0$ only the halves, the skip, the gate and the way out are heard, then the
+# convolution; with $A = 0$ the state only adds up; then all of it, to 1e-10 in float64 and 1e-5 in float32; then the state. So begin
+# with what the first stage needs, check, and go on. The cells above may lend you their functions.
+
+
+# %%
+@exercise("05.6")
+def whole_block(x, w, state=None):
+    """x (b,l,d), w the nine tensors by name, an earlier call's state -> output (b,l,d), state."""
+    # SOLUTION
+    e, n = w["A_log"].shape
+    k, rank, length = w["conv1d.weight"].shape[2], w["dt_proj.weight"].shape[1], x.shape[1]
+    window, h = (x.new_zeros(len(x), k - 1, e), x.new_zeros(len(x), e, n)) if state is None else state
+    u, z = (x @ w["in_proj.weight"].T).chunk(2, dim=-1)
+    seen = torch.cat([window, u], dim=1)
+    u = sum(w["conv1d.weight"][:, 0, j] * seen[:, j : j + length] for j in range(k))
+    u = F.silu(u + w["conv1d.bias"])
+    r, B, C = (u @ w["x_proj.weight"].T).split([rank, n, n], dim=-1)
+    delta = F.softplus(r @ w["dt_proj.weight"].T + w["dt_proj.bias"])
+    A, outputs = -torch.exp(w["A_log"]), []
+    for t in range(length):
+        h = torch.exp(delta[:, t, :, None] * A) * h + (delta * u)[:, t, :, None] * B[:, t, None]
+        outputs.append((h * C[:, t, None]).sum(-1))
+    y = (torch.stack(outputs, dim=1) + w["D"] * u) * F.silu(z)
+    return y @ w["out_proj.weight"].T, (seen[:, length:], h)
+    # END SOLUTION
+
+
+# %%
+check("05.6", whole_block)
+
+# %% [markdown]
+# The model of section 9 has four such blocks, made by other people's code. Its first one, from its own tensors and in two pieces, is
+# what you have written:
+
+# %%
+published = theirs.backbone.layers[0].mixer
+with torch.no_grad():
+    first, memory = whole_block(x[:, :12], published.state_dict())
+    second, _ = whole_block(x[:, 12:], published.state_dict(), memory)
+    assert torch.allclose(torch.cat([first, second], dim=1), published(x), atol=1e-5)
+print("built alone, in two pieces = transformers' block")
+
+# %% [markdown]
+# ## 11 Limits
 # Each of our four tasks was made for its part, and the blocks were alone. In a deep network other parts can stand in: a second block for the
 # convolution, the residual connection for the skip. What a part is worth in a large model, such tasks do not say.
 #
@@ -694,7 +770,7 @@ say(f"Same logits to 1e-4, and the same 30 tokens written, ours one step at a ti
 # language model.
 
 # %% [markdown]
-# ## 11 Summary
+# ## 12 Summary
 # - The short convolution shows each step its neighbours, so that $\Delta$, $B$, $C$ may depend on them.
 # - Gate, skip and log-uniform time steps are a head start: with longer training the block does without.
 # - Our tiny model beats bigrams and loses to a good table of counts; a published one loads by renaming.

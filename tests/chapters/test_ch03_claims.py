@@ -83,6 +83,19 @@ def test_gates_appear_by_training():
     assert (opens > 4).sum() >= 4, f"seed {SEED}"
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_gate_that_shuts_badly_drowns_the_marked_calls_and_one_that_opens_far_keeps_the_newest_alone(seed):
+    inputs, _ = TASK.draw(1, torch.Generator().manual_seed(seed))
+    bells = inputs[0, :, 4] > 0
+
+    def left(shut, opened):
+        return torch.tensor(kept(torch.where(bells, opened, shut).tolist(), -1.0))
+
+    leaky, good, wide = left(0.3, 0.4), left(0.005, 0.8), left(0.001, 3.0)
+    assert leaky[bells].sum() < 0.5 * leaky.sum() and good[bells].sum() > 0.85 * good.sum()
+    assert wide[bells][-1] > 0.9 * wide.sum() and good[bells][-1] < 0.7 * good.sum()
+
+
 def test_what_is_kept_is_what_the_scan_keeps():
     from mgmr_lib.ssm import selective_scan
 

@@ -7,6 +7,7 @@ from itertools import accumulate
 import pytest
 import torch
 
+from mgmr_lib.chapters.ch04_parallel_scan.drawings import divided_in_chunks, levels
 from mgmr_lib.chapters.shared.counting import kept_for_backward, written_in_backward
 from mgmr_lib.ssm import selective_scan
 from tests.chapters.notebook_code import definitions
@@ -35,6 +36,35 @@ def test_work_and_depth(length):
     assert cost(doubling) == (sum(length - 2**k for k in range(rounds)), rounds)
     work, depth = cost(tree)
     assert work < 2 * length and depth <= 2 * rounds
+
+
+@pytest.mark.parametrize("power", [1, 2, 4, 6])
+def test_the_tree_goes_up_in_doubling_ranges_and_down_to_the_places_between(power):
+    length = 2**power
+    named = levels([join for join, _ in NB["trace"](tree, length)])
+    assert [name for name, _ in named] == [f"up {i + 1}" for i in range(power)] + [
+        f"down {i + 1}" for i in range(power - 1)
+    ]
+    ranges = {(t, t) for t in range(1, length + 1)}
+    for name, made in named:
+        assert all((first, m) in ranges and (m + 1, last) in ranges for first, m, last in made)
+        way, level = name.split()
+        assert way == "down" or {last - first + 1 for first, _, last in made} == {2 ** int(level)}
+        ranges |= {(first, last) for first, _, last in made}
+        if name == f"up {power}":  # only places whose number is a power of two know their state
+            assert {last for first, last in ranges if first == 1} == {2**k for k in range(power + 1)}
+    assert {last for first, last in ranges if first == 1} == set(range(1, length + 1))
+
+
+@pytest.mark.parametrize(
+    ("decay", "chunk", "right"),
+    [(0.1, 100, True), (4.0, 4, True), (4.0, 16, True), (16.0, 4, True)]
+    + [(4.0, 100, False), (16.0, 16, False), (128.0, 1, False)],
+)
+def test_short_chunks_save_the_division_until_one_step_is_too_much(decay, chunk, right):
+    log_a, x = torch.full((100,), -decay), torch.randn(100, generator=torch.Generator().manual_seed(4))
+    exact = NB["linear_loop"](log_a.double().exp(), x.double())
+    assert torch.allclose(divided_in_chunks(log_a, x, chunk).double(), exact, atol=1e-3) == right
 
 
 @pytest.mark.parametrize("T", [1, 3, 8, 64])

@@ -1,5 +1,6 @@
 """What notebook 05 claims holds for seeds that it does not show; its streaming model equals its full pass."""
 
+import math
 import os
 
 import pytest
@@ -89,6 +90,12 @@ def test_the_scan_has_a_quarter_of_the_weights_and_two_matrices_have_most():
         ends = sizes["in_proj.weight"] + sizes["out_proj.weight"]
         scan = sum(sizes[k] for k in ("A_log", "x_proj.weight", "dt_proj.weight", "dt_proj.bias"))
         assert ends > 0.7 * sum(sizes.values()) and scan < 0.26 * sum(sizes.values())
+
+
+@pytest.mark.parametrize("bias", [-7.0, -4.0, -2.0])
+def test_a_bias_of_one_less_makes_the_memory_about_e_times_as_long(bias):
+    lower, upper = torch.nn.functional.softplus(torch.tensor([bias - 1, bias])).tolist()
+    assert upper / lower == pytest.approx(math.e, rel=0.05)
 
 
 def test_with_all_parts_it_is_the_library_block():

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from mgmr_lib.course import exercises, registry
+from mgmr_lib.ssm import MambaBlock
 
 WITH_CASES = [e for e in registry.all_exercises() if e.cases and not e.test]
 
@@ -150,13 +151,54 @@ def lstm_by_torch(x, h, c, W, U, bias):
     return torch._VF.lstm_cell(x, (h, c), W, U, bias, torch.zeros_like(bias))
 
 
+def scan_by_doubling(a, x):
+    """04.7 in rounds, forward and backward."""
+
+    def rounds(a, x):
+        reach = 1
+        while reach < x.shape[-1]:
+            x = x + a * F.pad(x[..., :-reach], (reach, 0))
+            a, reach = a * F.pad(a[..., :-reach], (reach, 0), value=1.0), 2 * reach
+        return x
+
+    class Rounds(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, x):
+            ctx.save_for_backward(a, x)
+            return rounds(a, x)
+
+        @staticmethod
+        def backward(ctx, dh):
+            a, x = ctx.saved_tensors
+            g = rounds(F.pad(a.flip(-1)[..., :-1], (1, 0)), dh.flip(-1)).flip(-1)
+            return g * F.pad(rounds(a, x)[..., :-1], (1, 0)), g
+
+    return Rounds.apply(a, x)
+
+
+@torch.no_grad()
+def block_by_steps(x, w, state=None):
+    """05.6 by the library's single steps, with a dict for its state."""
+    (e, n), k = w["A_log"].shape, w["conv1d.weight"].shape[2]
+    block = MambaBlock(x.shape[2], n, k, expand=e // x.shape[2], dt_rank=w["dt_proj.weight"].shape[1]).to(x.dtype)
+    block.load_state_dict(w)
+    carried = tuple(s.to(x.dtype) for s in block.allocate_state(len(x))) if state is None else state["carried"]
+    steps = []
+    for x_t in x.unbind(1):
+        y_t, carried = block.step(x_t, carried)
+        steps.append(y_t)
+    return torch.stack(steps, dim=1), {"carried": carried}
+
+
 ALTERNATIVES = {
     "01.2": run_by_powers,
     "01.5": poles_by_numpy,
     "02.3": kernel_by_loop,
     "02.4": convolution_by_definition,
     "04.2": doubling_by_slices,
+    "04.7": scan_by_doubling,
     "05.1": convolution_by_conv1d,
+    "05.6": block_by_steps,
     "07.2": flip_by_loop,
     "09.3": loss_by_loop,
     "10.1": acc2_by_loop,

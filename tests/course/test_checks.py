@@ -80,7 +80,8 @@ def test_an_unsolved_exercise_is_not_attempted_and_falls_through(spec):
 
 @pytest.mark.parametrize("spec", ALL, ids=lambda e: e.id)
 def test_an_exercise_says_what_a_learner_needs(spec):
-    assert 1 <= spec.difficulty <= 3 and 1 <= spec.minutes <= 20
+    most = 45 if spec.title.startswith("build") else 20  # longer work is checked in stages
+    assert 1 <= spec.difficulty <= 3 and 1 <= spec.minutes <= most
     assert len(spec.hints) == 2 and all(len(h.split()) >= 5 for h in spec.hints)
     assert spec.hints[0] != spec.hints[1]
 

@@ -6,6 +6,7 @@ from itertools import accumulate
 
 import torch
 
+from mgmr_lib.chapters.ch04_parallel_scan.own_backward import BUILD_A_SCAN, linear_loop
 from mgmr_lib.chapters.shared.counting import graph_nodes, written_in_backward
 from mgmr_lib.chapters.shared.drawing import columns, signed
 from mgmr_lib.course.compare import difference
@@ -30,15 +31,6 @@ def doubling(steps, join=compose):
 def with_carry(local, a, carry):
     """The states of a chunk that starts from `carry`, from those of the same chunk started from zero."""
     return [h + p * carry for h, p in zip(local, accumulate(a, lambda p, q: p * q), strict=True)]
-
-
-def linear_loop(a, x):
-    """h_t = a_t h_{t-1} + x_t over the last axis, (..., l) -> (..., l), with a backward of O(l)."""
-    h, out = torch.zeros_like(x[..., 0]), []
-    for a_t, x_t in zip(a.unbind(-1), x.unbind(-1), strict=True):
-        h = a_t * h + x_t
-        out.append(h)
-    return torch.stack(out, dim=-1)
 
 
 def adjoint(a, x, dy):
@@ -534,4 +526,5 @@ EXERCISES = [
             ),
         ),
     ),
+    BUILD_A_SCAN,
 ]

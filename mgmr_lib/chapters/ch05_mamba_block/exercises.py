@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from mgmr_lib.chapters.ch05_mamba_block.whole_block import BUILD_A_BLOCK, mamba_block
 from mgmr_lib.chapters.shared.drawing import quarters
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 from mgmr_lib.ssm import MambaBlock, selective_scan
@@ -14,17 +15,6 @@ def short_convolution(u, w, bias):
     k, length = w.shape[1], u.shape[1]
     padded = F.pad(u, (0, 0, k - 1, 0))
     return sum(w[:, j] * padded[:, j : j + length] for j in range(k)) + bias
-
-
-def mamba_block(x, w):
-    """x (b,l,d), w a block's state dict -> (b,l,d), by the library."""
-    e, n = w["A_log"].shape
-    block = MambaBlock(
-        x.shape[2], n, w["conv1d.weight"].shape[2], expand=e // x.shape[2], dt_rank=w["dt_proj.weight"].shape[1]
-    )
-    block.to(x.dtype).load_state_dict(w)
-    with torch.no_grad():
-        return block(x)
 
 
 def push(window, u, w, bias):
@@ -443,4 +433,5 @@ EXERCISES = [
             ),
         ),
     ),
+    BUILD_A_BLOCK,
 ]

@@ -246,50 +246,6 @@ def roofline(ax, devices, costs) -> None:
 # --------------------------------------------------------------------------------------------------------
 
 
-def mamba_block(fig) -> None:
-    """The flow of data through a Mamba block, from left to right, with shapes on the arrows."""
-    ax = fig.subplots()
-    ax.axis("off")
-    ax.set(
-        xlim=(0, 10.4), ylim=(0, 2.9), title="A Mamba block: a scan with a convolution before it and a gate behind it"
-    )
-    boxes = {
-        "in_proj": (0.9, 1.4),
-        "conv1d\nsilu": (2.9, 2.3),
-        "scan\n$A$, $D$": (6.2, 2.3),
-        "x_proj\ndt_proj": (4.5, 1.2),
-        "silu": (6.2, 0.3),
-        "×": (7.9, 1.4),
-        "out_proj": (9.2, 1.4),
-    }
-    for name, (x, y) in boxes.items():
-        colour = figures.ORANGE if name[:4] in ("scan", "x_pr") else figures.SKY
-        ax.text(
-            x,
-            y,
-            name,
-            ha="center",
-            va="center",
-            zorder=3,
-            bbox={"boxstyle": "round,pad=0.45", "fc": colour, "ec": "black", "alpha": 0.95},
-        )
-    arrows = [
-        ((0.0, 1.4), (0.4, 1.4), "$x$ $(b,l,d)$", (0.1, 1.85)),
-        ((1.3, 1.65), (2.35, 2.25), "$u$ $(b,l,e)$", (1.35, 2.3)),
-        ((3.45, 2.3), (5.6, 2.3), "$u'$", (4.4, 2.45)),
-        ((3.6, 2.2), (4.05, 1.55), "", (0, 0)),
-        ((5.05, 1.45), (5.7, 1.95), r"$\Delta$, $B$, $C$", (5.5, 1.45)),
-        ((1.3, 1.15), (5.8, 0.25), "$z$ $(b,l,e)$", (2.4, 0.35)),
-        ((6.85, 2.25), (7.7, 1.65), "$y$", (7.35, 2.1)),
-        ((6.6, 0.35), (7.7, 1.15), "gate", (7.3, 0.55)),
-        ((8.1, 1.4), (8.65, 1.4), "", (0, 0)),
-        ((9.75, 1.4), (10.3, 1.4), "$(b,l,d)$", (9.75, 1.85)),
-    ]
-    for start, end, label, place in arrows:
-        ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "lw": 1.4})
-        ax.text(*place, label, fontsize=9)
-
-
 def with_and_without(ax, pairs: dict, labels: tuple[str, str] = ("all parts", "without this part")) -> None:
     """Two bars for each name: (with, without), each with its value."""
     for i, (label, colour) in enumerate(zip(labels, (figures.BLUE, figures.ORANGE), strict=True)):
