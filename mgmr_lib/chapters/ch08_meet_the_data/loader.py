@@ -49,7 +49,7 @@ def small_file(rng, stored: bool):
         padded = np.zeros((4, longest, d))
         for i, n in enumerate(lengths):
             padded[i, :n] = [[rng.choice([-1, 1]) * rng.randint(1, 9) / 4 for _ in range(d)] for _ in range(n)]
-            padded[i, n - 1] = 0.0 if stored and i else [1.5, *[-0.5] * (d - 1)]
+            padded[i, n - 1] = 0.0 if stored and i else [1.5, -1.5, 0.0][:d]  # not zero, but its sum is
             padded[i, 1] = 0.0
         part[key] = padded
         if stored:
@@ -69,6 +69,8 @@ def _differs(made, truth) -> str | None:
             return f"clip {i} must be a dict with the keys {', '.join(wanted)}."
         if mine["id"] != wanted["id"] or mine["label"] != wanted["label"]:
             return f"clip {i} is {wanted['id']}, label {wanted['label']}; yours says {mine['id']}, {mine['label']}."
+        if type(mine["label"]) is not float:
+            return f"the label of clip {i} must be a plain float, yours is a {type(mine['label']).__name__}."
         for key in STREAMS:
             found = np.asarray(mine[key])
             if found.shape != wanted[key].shape:
