@@ -17,7 +17,8 @@ BUILDS = ("cpu", "cuda")
 @dataclass(frozen=True)
 class Command:
     """help: one line; module: what `.venv/bin/python -m` then runs; needs: "open" (a learner's packages), "test" (and
-    those that test and change the course) or "site" (and those that make web pages of it); data: whether the corpus is prepared first."""
+    those that test and change the course) or "site" (and those that make web pages of it); data: whether the corpus is
+    prepared first."""
 
     help: str
     module: tuple[str, ...]

@@ -32,9 +32,10 @@ SETTINGS = {
     "html_math_renderer": "mathml",
     "html_static_path": [str(Path(__file__).with_name("static"))],
     "html_css_files": ["course.css"],
-    "html_js_files": ["bets.js"],
+    "html_js_files": ["bets.js", "reach.js"],
     "html_copy_source": False,
     "html_show_sphinx": False,
+    "html_show_search_summary": False,  # it would fetch pages, which browsers refuse without a server
     "html_extra_path": ["extra"],
     "exclude_patterns": ["extra"],
     "nb_execution_mode": "off",

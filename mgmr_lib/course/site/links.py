@@ -45,7 +45,8 @@ class Links:
         kind = ENTRIES.get(posixpath.basename(path))
         if kind and anchor and path in self.pages:
             name = f"{kind}-{anchor}"
-            return f'[{text}](#{name} "{self.explained[name]}")'
+            says = f' "{self.explained[name]}"' if name in self.explained else ""
+            return f"[{text}](#{name}{says})"  # where there is no such entry, Sphinx says so
         if m["image"] or path in self.pages:
             return f"{m['image']}[{text}]({self.pages.get(path, path)}{hash_}{anchor})"
         return f"[{text}]({self.repository}/blob/main/{path}{hash_}{anchor})" if self.repository else text

@@ -16,18 +16,18 @@ from mgmr_lib.course.site.links import Links
 
 LEFT_OUT = re.compile(r"^(check|progress|hint)\([^\n]*\)$")
 EXERCISE = re.compile(r"^@exercise\(\"([\d.]+)\"\)", re.MULTILINE)
-BET = re.compile(r"^(predict|outcome)\(", re.MULTILINE)
+BET = re.compile(r"^ *(predict|outcome)\(", re.MULTILINE)
 
 
 @dataclass
 class Page:
-    """A notebook being made: its cells, the files of its figures, the bet whose outcome has not come yet."""
+    """A notebook being made: its cells, the files of its figures, the bets whose outcome has not come yet."""
 
     number: str
     links: Links
     cells: list = field(default_factory=list)
     pictures: dict[str, bytes] = field(default_factory=dict)
-    open_bet: str | None = None
+    open_bets: list[str] = field(default_factory=list)
 
 
 def site_notebook(learner, solution, links: Links, below_title: str = ""):
@@ -59,17 +59,19 @@ def _code(page: Page, cell, solved) -> None:
     bet = BET.search(cell.source)
     if bet and bet[1] == "predict":
         asked = bets.asked(cell.outputs[0]["data"]["text/plain"])
-        page.open_bet = asked.id
+        page.open_bets.append(asked.id)
         page.cells.append(_markdown(bets.form(asked)))
         return
-    tags = [f"bet-{page.open_bet.replace('.', '-')}"] if page.open_bet else []
+    tags = [f"bet-{name.replace('.', '-')}" for name in page.open_bets]
     if bet:
-        tags.append("remove-input")
-        page.open_bet = None
+        settled = bets.outcome(cell.outputs[-1]["data"]["text/plain"])[0]
+        page.open_bets.remove(settled)
+        tags = [f"bet-{settled.replace('.', '-')}", "remove-input"]
     outputs = [o for output in _without_captions(cell.outputs) if (o := _output(page, output, bool(bet)))]
     page.cells.append(nbformat.v4.new_code_cell(cell.source, outputs=outputs, metadata={"tags": tags}))
     for number in EXERCISE.findall(cell.source):
-        folded = {"tags": ["hide-input"], "mystnb": {"code_prompt_show": f"A solution of {number}"}}
+        prompts = {"code_prompt_show": f"A solution of {number}", "code_prompt_hide": f"Fold the solution of {number}"}
+        folded = {"tags": ["hide-input"], "mystnb": prompts}
         page.cells.append(nbformat.v4.new_code_cell(solved.source, metadata=folded))
 
 
@@ -108,7 +110,7 @@ def _figure(page: Page, data) -> str:
     caption = html.escape(data["text/plain"].removeprefix("Figure: "))
     name = f"{page.number}-{len(page.pictures) + 1}.png"
     page.pictures[name] = picture
-    size = "{width}\" height=\"{height}".format(**natural_size(picture))
+    size = '{width}" height="{height}'.format(**natural_size(picture))
     return (
         f'<figure class="course-figure"><img src="figures/{name}" alt="{caption}" width="{size}" loading="lazy">'
         f"<figcaption>{caption}</figcaption></figure>"

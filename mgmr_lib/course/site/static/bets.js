@@ -25,8 +25,13 @@
     return bet + (unit ? (unit === "%" ? "" : " ") + unit : "");
   }
 
+  function wait(part, more) { // an output may lie between several bets and their outcomes
+    part.dataset.waits = (parseInt(part.dataset.waits, 10) || 0) + more;
+    part.hidden = part.dataset.waits > 0;
+  }
+
   function settle(form, bet, outcome, hidden, waiting) {
-    hidden.forEach(function (part) { part.hidden = false; });
+    hidden.forEach(function (part) { wait(part, -1); });
     waiting.remove();
     form.querySelectorAll("input, button").forEach(function (input) { input.disabled = true; });
     if (bet === null) return;
@@ -46,7 +51,7 @@
     waiting.className = "course-waiting";
     waiting.innerHTML = "<p>What these cells print waits for your bet.</p><button type=button></button>";
     waiting.querySelector("button").textContent = "Show it without a bet";
-    hidden.forEach(function (part) { part.hidden = true; });
+    hidden.forEach(function (part) { wait(part, 1); });
     form.after(waiting);
     waiting.querySelector("button").addEventListener("click", function () {
       settle(form, null, outcome, hidden, waiting);
