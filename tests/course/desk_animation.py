@@ -17,8 +17,8 @@ FILE = REPOSITORY / ".github" / "desk.gif"
 NOTEBOOK = "01_recurrence.ipynb"
 SIZE, SHOWN = (1000, 620), (800, 496)  # of the browser's window, and of the animation
 COLOURS, AGAIN = 64, 1  # it plays twice and then rests
-DRAWN = """() => document.querySelector('.course-explore-values').innerText.includes(
-    `radius = ${document.querySelector('.course-explore .noUi-handle').ariaValueText},`)"""
+DRAWN = """() => parseFloat(document.querySelector('.course-explore-values').innerText.slice('radius = '.length)) ===
+    parseFloat(document.querySelector('.course-explore .noUi-handle').ariaValueText)"""
 
 
 class Film:

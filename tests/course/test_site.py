@@ -80,6 +80,15 @@ def test_a_changed_text_of_a_bet_is_said():
         bets.outcome("01.a  It is so.")
 
 
+def test_a_notebook_without_outputs_is_said():
+    cleared = stored(LEARNER, "01")
+    for cell in cleared.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    with pytest.raises(CourseError, match="nothing in notebook 01.*build the notebook"):
+        site_notebook(cleared, stored(SOLUTION, "01"), LINKS)
+
+
 def test_nothing_of_a_bet_becomes_markup():
     form = bets.form(bets.asked(_asked_in_words(Question("01.a", "<i>?", ('"a" <b>', "c")))))
     assert "<i>" not in form and "<b>" not in form and 'value="&quot;a&quot; &lt;b&gt;"' in form
@@ -131,6 +140,7 @@ def test_outputs_between_a_bet_and_its_outcome_carry_its_name(first):
     end = next(i for i, c in enumerate(cells) if 'outcome("01.a"' in c.source)
     tagged = [i for i, c in enumerate(cells) if "bet-01-a" in c.metadata.get("tags", [])]
     assert tagged == [i for i in range(form, end + 1) if cells[i].cell_type == "code"] and len(tagged) == 2
+    assert "course-outcome" in str(cells[end].outputs)
     assert any("12%" in str(o) for o in cells[tagged[0]].outputs) and "remove-input" in cells[end].metadata.tags
 
 

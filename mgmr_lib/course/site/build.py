@@ -12,8 +12,8 @@ from mgmr_lib.course.authoring.source import LEARNER, PARTS, SOLUTION, Source, r
 from mgmr_lib.course.site.links import Links, as_hover, repository_address
 from mgmr_lib.course.site.notebooks import site_notebook
 from mgmr_lib.errors import CourseError
-from mgmr_lib.files import make_folder, write_text
-from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.files import cannot_write, make_folder, write_text
+from mgmr_lib.paths import REPOSITORY, absolute
 
 TOOLS = ("sphinx", "myst_nb", "furo", "latex2mathml")  # the optional packages [site]
 TEXTS = {  # file of the repository -> document of the site
@@ -58,15 +58,28 @@ def build(out: Path, numbers: list[str] | None = None, root: Path = REPOSITORY) 
     sources = read_sources(root)
     if unknown := sorted(set(numbers or ()) - set(sources)):
         raise CourseError(f"there is no notebook {', '.join(unknown)}: there are {', '.join(sources)}")
-    make_folder(out)
+    out = make_folder(absolute(out))
     if any(out.iterdir()) and not (out / "searchindex.js").exists():
         raise CourseError(f"{out} holds something else than a site: choose an empty folder with --out")
     with tempfile.TemporaryDirectory(prefix="mgmr-site-") as made:
         gather(Path(made) / "pages", {n: s for n, s in sources.items() if n in (numbers or sources)}, root)
         _sphinx(Path(made), Path(made) / "html")
-        shutil.rmtree(out)
-        shutil.copytree(Path(made) / "html", out)
+        _replace(out, Path(made) / "html")
     return out / "index.html"
+
+
+def _replace(out: Path, made: Path) -> None:
+    """Put the new site in the old one's place; until it is copied whole, the old one stays."""
+    part = out.with_name(f".{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        shutil.copytree(made, part)
+        shutil.rmtree(out)
+        part.rename(out)
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def gather(folder: Path, sources: dict[str, Source], root: Path) -> None:

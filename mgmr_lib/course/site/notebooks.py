@@ -58,21 +58,29 @@ def _code(page: Page, cell, solved) -> None:
 
     bet = BET.search(cell.source)
     if bet and bet[1] == "predict":
-        asked = bets.asked(cell.outputs[0]["data"]["text/plain"])
+        asked = bets.asked(_stored(cell, bets.ASKED) or f"nothing in notebook {page.number}")
         page.open_bets.append(asked.id)
         page.cells.append(_markdown(bets.form(asked)))
         return
     tags = [f"bet-{name.replace('.', '-')}" for name in page.open_bets]
     if bet:
-        settled = bets.outcome(cell.outputs[-1]["data"]["text/plain"])[0]
-        page.open_bets.remove(settled)
-        tags = [f"bet-{settled.replace('.', '-')}", "remove-input"]
-    outputs = [o for output in _without_captions(cell.outputs) if (o := _output(page, output, bool(bet)))]
+        tags.append("remove-input")
+        if plain := _stored(cell, bets.SETTLED):
+            settled = bets.outcome(plain)[0]
+            page.open_bets.remove(settled)
+            tags = [f"bet-{settled.replace('.', '-')}", "remove-input"]  # its own bet alone hides it
+    outputs = [_output(page, output) for output in _without_captions(cell.outputs)]
     page.cells.append(nbformat.v4.new_code_cell(cell.source, outputs=outputs, metadata={"tags": tags}))
     for number in EXERCISE.findall(cell.source):
         prompts = {"code_prompt_show": f"A solution of {number}", "code_prompt_hide": f"Fold the solution of {number}"}
         folded = {"tags": ["hide-input"], "mystnb": prompts}
         page.cells.append(nbformat.v4.new_code_cell(solved.source, metadata=folded))
+
+
+def _stored(cell, kind: re.Pattern) -> str:
+    """The text of the cell's output that is of this kind, or ""."""
+    texts = (o.get("data", {}).get("text/plain", "") for o in cell.outputs)
+    return next(filter(kind.match, texts), "")
 
 
 def _without_captions(outputs) -> list:
@@ -85,11 +93,11 @@ def _without_captions(outputs) -> list:
     return kept
 
 
-def _output(page: Page, output, settles: bool):
+def _output(page: Page, output):
     import nbformat
 
     data = output.get("data", {})
-    if settles:
+    if bets.SETTLED.match(data.get("text/plain", "")):
         return _html(bets.outcome(data["text/plain"])[1])
     if "image/png" in data:
         return _html(_figure(page, data))
