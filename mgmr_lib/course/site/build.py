@@ -29,7 +29,6 @@ SETTINGS = {
     "html_title": "Mamba and robust multimodal learning",
     "extensions": ["myst_nb", "mgmr_lib.course.site.extension"],
     "html_theme": "furo",
-    "pygments_dark_style": "a11y-high-contrast-dark",
     "html_math_renderer": "mathml",
     "html_static_path": [str(Path(__file__).with_name("static"))],
     "html_css_files": ["course.css"],
