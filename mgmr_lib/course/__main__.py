@@ -1,7 +1,8 @@
-"""`python -m mgmr_lib.course build|lint|test|mutants|open|reset`."""
+"""`python -m mgmr_lib.course build|lint|test|mutants|site|open|reset`."""
 
 import argparse
 import sys
+from pathlib import Path
 
 from mgmr_lib.errors import CourseError
 
@@ -26,6 +27,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     mutants.add_argument("numbers", nargs="*", metavar="NN", help="only these notebooks, or exercises (NN.M)")
     mutants.add_argument("--full", action="store_true", help="200 draws of each instead of 20")
+    site = commands.add_parser("site", help="make static pages of the notebooks, from their stored outputs")
+    site.add_argument("numbers", nargs="*", metavar="NN", help="only these notebooks")
+    site.add_argument("--out", default="site", metavar="FOLDER", help="where the pages go (site)")
     start = commands.add_parser("open", help="open your own copies in JupyterLab; further options go to JupyterLab")
     start.add_argument("--prepare-only", action="store_true", help="make the copies, do not start JupyterLab")
     reset = commands.add_parser("reset", help="a fresh copy of a notebook (yours is kept beside it)")
@@ -69,6 +73,11 @@ def _run(args) -> int:
         from mgmr_lib.course.authoring import mutation_test
 
         return mutation_test.run(args.numbers, mutation_test.ALL_DRAWS if args.full else mutation_test.DRAWS)
+    if args.command == "site":
+        from mgmr_lib.course.site import build as site
+
+        print(f"the site is made: open {site.build(Path(args.out), [n.zfill(2) for n in args.numbers])}")
+        return 0
     from mgmr_lib.course import working_copies
 
     if args.command == "reset":

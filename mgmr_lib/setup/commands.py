@@ -16,8 +16,9 @@ BUILDS = ("cpu", "cuda")
 
 @dataclass(frozen=True)
 class Command:
-    """help: one line; module: what `.venv/bin/python -m` then runs; needs: "open" (a learner's packages) or "test" (and
-    those that test and change the course); data: whether the corpus is prepared first."""
+    """help: one line; module: what `.venv/bin/python -m` then runs; needs: "open" (a learner's packages), "test" (and
+    those that test and change the course) or "site" (and those that make web pages of it); data: whether the corpus is
+    prepared first."""
 
     help: str
     module: tuple[str, ...]
@@ -29,6 +30,7 @@ COMMANDS = {
     "open": Command("open the course in JupyterLab, on your own copies of the notebooks", ("mgmr_lib.course", "open")),
     "test": Command("run every test and every notebook (--fast: a few minutes)", ("mgmr_lib.course", "test"), "test"),
     "run": Command("train on the default corpus, print and plot the missing-rate table", ("mgmr_lib", "run")),
+    "site": Command("the course as web pages, in the folder site", ("mgmr_lib.course", "site"), "site", data=False),
     "reset": Command("a fresh copy of a notebook, by its number", ("mgmr_lib.course", "reset"), data=False),
     "gpu": Command("mamba_ssm's CUDA kernels, tried before they are installed", ("mgmr_lib", "gpu"), data=False),
     "doctor": Command("what works on this machine, and what to do where not", ("mgmr_lib", "doctor"), data=False),

@@ -20,8 +20,8 @@ from mgmr_lib.errors import CourseError
 from mgmr_lib.setup import faults, machine, sizes, torch_choice
 from mgmr_lib.setup.installer import Installer
 
-NEEDS = ("open", "test")  # a learner's packages; those and what tests and changes the course need ([dev])
-EXTRAS = {"open": ".", "test": ".[dev]"}
+NEEDS = ("open", "test", "site")  # a learner's packages; those and [dev], to test and change the course; and [site]
+EXTRAS = {"open": ".", "test": ".[dev]", "site": ".[dev,site]"}
 WITNESSES = ("pip", "torch", "numpy", "jupyterlab")  # folders without which no stamp is believed
 
 

@@ -1,5 +1,6 @@
 """What a learner does, in a real JupyterLab in a real browser: bet, solve, ask for help, read the solution, explore."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -45,10 +46,9 @@ def free_port():
         return s.getsockname()[1]
 
 
-@pytest.fixture
-def lab(tmp_path):
-    """A JupyterLab on fresh working copies; gives its address and the learner's folder."""
-    root = tmp_path
+@contextlib.contextmanager
+def running_lab(root):
+    """A JupyterLab on fresh working copies in the folder `root`; gives its address and the learner's folder."""
     learner = root / "learner"
     working_copies.prepare(REPOSITORY, learner)
     env = working_copies.lab_environment(learner) | {
@@ -82,6 +82,12 @@ def lab(tmp_path):
         server.terminate()
         server.wait(timeout=20)
         log.close()
+
+
+@pytest.fixture
+def lab(tmp_path):
+    with running_lab(tmp_path) as made:
+        yield made
 
 
 def wait_for_server(server, port, log, seconds=120):

@@ -68,7 +68,7 @@ def requirements() -> dict[str, list[str]]:
         for name, (version, requires) in asked.items()
         if name in pins and Version(version).public == str(pins[name])
     }
-    course = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
+    course = PROJECT["dependencies"] + sum(PROJECT["optional-dependencies"].values(), [])
     return same | {"torch": TORCH["requires"], "mgmr-course": course}
 
 

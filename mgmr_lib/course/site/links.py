@@ -1,0 +1,60 @@
+"""Where a link of the repository leads on the site: a page, a file of the repository on the web, or nowhere."""
+
+import os
+import posixpath
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+LINK = re.compile(r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^()\s]+)\)")
+CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+ENTRIES = {"glossary.md": "term", "bibliography.md": "ref"}  # pages whose entries are targets with an explanation
+ADDRESS = "MGMR_REPOSITORY"  # in the environment: the repository's address on the web, for forks and CI
+
+
+def repository_address(root: Path) -> str | None:
+    """The repository's address on the web: MGMR_REPOSITORY, or `repository` in pyproject.toml's [project.urls]; None
+    where neither is set."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    found = os.environ.get(ADDRESS) or project.get("urls", {}).get("repository")
+    return found.rstrip("/") if found else None
+
+
+@dataclass(frozen=True)
+class Links:
+    """pages: file of the repository -> document of the site; explained: "term-state" -> what a hover says;
+    repository: its address on the web, or None."""
+
+    pages: dict[str, str]
+    explained: dict[str, str]
+    repository: str | None = None
+
+    def rewrite(self, text: str, folder: str) -> str:
+        """Markdown of a file in `folder` ("" or "notebooks"), with its links as the site has them."""
+        parts = CODE.split(text)
+        parts[::2] = [LINK.sub(lambda m: self._link(m, folder), part) for part in parts[::2]]
+        return "".join(parts)
+
+    def _link(self, m: re.Match, folder: str) -> str:
+        target, hash_, anchor = m["target"].partition("#")
+        text = self.rewrite(m["text"], folder)
+        if "://" in target or not target:
+            return f"{m['image']}[{text}]({m['target']})"
+        path = posixpath.normpath(posixpath.join(folder, target))
+        kind = ENTRIES.get(posixpath.basename(path))
+        if kind and anchor and path in self.pages:
+            name = f"{kind}-{anchor}"
+            says = f' "{self.explained[name]}"' if name in self.explained else ""
+            return f"[{text}](#{name}{says})"  # where there is no such entry, Sphinx says so
+        if m["image"] or path in self.pages:
+            return f"{m['image']}[{text}]({self.pages.get(path, path)}{hash_}{anchor})"
+        return f"[{text}]({self.repository}/blob/main/{path}{hash_}{anchor})" if self.repository else text
+
+
+def as_hover(markdown: str) -> str:
+    """Plain text of some Markdown, to stand in a link's title."""
+    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", markdown)
+    plain = re.sub(r"\\(?:mathrm|bar|hat|tilde|text|operatorname)\b", "", plain)
+    plain = re.sub(r"\\([a-zA-Z]+)", r"\1", plain)
+    return " ".join(re.sub(r"[$`*{}\\]", "", plain).replace('"', "'").replace("<", "&lt;").split())
