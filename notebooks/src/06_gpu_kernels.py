@@ -773,7 +773,7 @@ memory = SlowMemory(y=numbers.normal(size=10), z=numbers.normal(size=10), out=(1
 if has_triton:
     counted_triton.launch(gate, 3, memory, "y z out", n=10, BLOCK=4)
     print("numbers (read, written):", memory.table())
-    print("PyTorch's two kernels, t = silu(z) and y * t, move", 2 * 10 + 3 * 10, "- this one", memory.moved())
+    print(f"moved by two kernels, t = silu(z) and y * t: {2 * 10 + 3 * 10} numbers; by yours: {memory.moved()}")
 else:
     print("skipped: the package triton is not installed here")
 
