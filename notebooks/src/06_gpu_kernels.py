@@ -88,7 +88,7 @@ show(fig, f"The memories of an A100, all multiprocessors together, in TB/s: {', 
 # %% [markdown]
 # Sizes, the L2 cache's 5120 bytes a clock and HBM's bandwidth are the maker's [@choquette2021]. Two of the others are counts: an
 # arithmetic unit takes three numbers from registers and gives one back each clock, and shared memory has 32 banks of 4 bytes. *SRAM* in
-# papers means registers and shared memory: what one program can use and keep [@dao2022].
+# papers is shared memory [@dao2022]. Our kernels keep their state one level further in: in registers.
 
 # %% [markdown]
 # | symbol | what | shape |

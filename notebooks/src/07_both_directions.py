@@ -8,7 +8,7 @@
 #       - reverse clips of different lengths without letting padding in
 #       - read the MGMR-Net paper's layer, with its unclear places, and build it
 #       - say what that layer keeps of Mamba and what it loses, and show it on tasks
-#     minutes: 75
+#     minutes: 80
 #     budget_s: 45
 #     device: cpu
 #     requires: ["03", "05"]
