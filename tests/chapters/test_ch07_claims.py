@@ -128,7 +128,8 @@ def test_the_drawing_shows_a_lifted_state_only_where_the_whole_row_is_flipped(pa
         alone, state = lines["state, clip alone"], lines["state"].get_ydata()
         own = [int(t) for t in alone.get_xdata()]
         assert len(state) == len(own) + padding
-        assert (max(abs(state[t] - h) for t, h in zip(own, alone.get_ydata(), strict=True)) < 1e-9) is same
+        lifted = max(abs(state[t] - h) for t, h in zip(own, alone.get_ydata(), strict=True))
+        assert (lifted < 1e-9) == same
         plt.close(fig)
 
 
