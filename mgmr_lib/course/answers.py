@@ -31,7 +31,7 @@ def show_verdict(spec: Exercise, result: Verdict) -> None:
         head, text, body = f"passed: {spec.title}.", spec.after, display.paragraph(spec.after)
         _show("right", spec.id, head, text, body)
     elif result.state == "not attempted":
-        head = f'not attempted yet: {spec.title}. Stuck? Run hint("{spec.id}").'
+        head = result.message or f'not attempted yet: {spec.title}. Stuck? Run hint("{spec.id}").'
         _show("open", spec.id, head, "", _help(spec))
     else:
         text = "\n".join(textwrap.wrap(f"{spec.id}  not yet: {result.message}", COLUMNS, subsequent_indent=" " * 7))

@@ -113,6 +113,8 @@ def verdict(exercise_id: str, fn) -> Verdict:
         return Verdict(
             "wrong", f"check wants the function itself, you gave it a {type(learner).__name__}: leave out the call."
         )
+    if spec.missing():
+        return Verdict("not attempted", spec.missing())
     broken = broken_cell(exercise_id, fn)
     if broken or hasattr(fn, "failed"):
         return broken or Verdict("wrong", fn.failed)

@@ -6,6 +6,7 @@ sentence that helps them on.
 """
 
 import importlib
+import importlib.util
 import pkgutil
 import random
 import re
@@ -49,7 +50,8 @@ class Exercise:
     do), compared with the reference within `rtol`/`atol`; or, where outputs cannot be compared with a reference's,
     test(fn, rng), which returns the sentence that says what is wrong, or None (give both to have both); wrong:
     plausible mistakes; hints: (in words, in shapes); after: a sentence shown with "passed"; may_change_inputs: for
-    exercises that ask for it; limit_s: time limit.
+    exercises that ask for it; limit_s: time limit; needs: a package without which nothing can be graded (not
+    installed on every system), and why in a few words: ("triton", "which exists for Linux on x86-64").
     """
 
     id: str
@@ -66,6 +68,7 @@ class Exercise:
     atol: float = 1e-9
     may_change_inputs: bool = False
     limit_s: float = 10.0
+    needs: tuple[str, str] | None = None
 
     def __post_init__(self):
         if not ID_PATTERN.match(self.id):
@@ -76,6 +79,15 @@ class Exercise:
             raise CourseError(
                 f"exercise {self.id}: give `cases` (fresh inputs) or `test` in chapters/ch{self.id[:2]}_*/exercises.py"
             )
+
+    def missing(self) -> str:
+        """One sentence where this system lacks what the exercise needs; "" where it can be graded."""
+        if self.needs is None or importlib.util.find_spec(self.needs[0]) is not None:
+            return ""
+        return (
+            f"cannot be checked here, because it needs {self.needs[0]}, {self.needs[1]}; "
+            f'hint("{self.id}", 3) shows the solution to read.'
+        )
 
     def inputs(self, rng: random.Random) -> list[Case]:
         """Fresh inputs."""

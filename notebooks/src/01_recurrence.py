@@ -369,6 +369,30 @@ print("library: ", [round(y, 2) for y in theirs[:6]])
 # every step.
 
 # %% [markdown]
+# Watch one turn: poles with radius 0.93 and an angle of 30°. The state goes round as an arrow, and what we read off, its first number,
+# swings. In live JupyterLab, play it step by step.
+
+# %%
+from mgmr_lib.chapters.ch01_recurrence.figures import turning_state
+from mgmr_lib.course import animate
+
+radius, angle = 0.93, math.radians(30)
+A = [[radius * math.cos(angle), -radius * math.sin(angle)], [radius * math.sin(angle), radius * math.cos(angle)]]
+states = [[1.0, 0.0]]
+for _ in range(12):
+    states.append(vector_step(states[-1], 0.0, A, [1.0, 0.0]))
+animate(
+    turning_state(states),
+    "The state after steps 0, 4, 8 and 12, as an arrow in the plane, with its trail inside the unit circle. It makes a "
+    f"third of a turn in four steps; after 12 it points where it began, {states[12][0]:.0%} as long. Its first number "
+    "has swung down and up again.",
+    "The arrow turns and shrinks; its first number swings and fades",
+    frames=range(13),
+    size=(4.8, 2.3),
+    columns=2,
+)
+
+# %% [markdown]
 # ### Exercise 01.5 · is it stable? (harder, 12 minutes)
 # Return True if both poles of the 2 x 2 matrix lie strictly inside the unit circle. `cmath.sqrt` takes roots of negative numbers, `abs`
 # of a complex number is its radius.

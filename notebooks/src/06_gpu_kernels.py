@@ -7,10 +7,10 @@
 #       - say what a GPU's memories are, and what must be moved for a scan
 #       - write a fused scan kernel with the lowest possible score
 #       - mask the last tile, and find the bug where that is forgotten
-#       - read our Triton kernel, and run it without a GPU
+#       - read a Triton kernel, write one, and run both without a GPU
 #       - place a computation under a roofline
 #       - compare the rungs of the scan ladder, and know which numbers are still missing
-#     minutes: 75
+#     minutes: 90
 #     budget_s: 60
 #     device: cpu
 #     requires: ["04"]
@@ -33,12 +33,13 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 
-from mgmr_lib.chapters.ch06_gpu_kernels import listing, recorded
+from mgmr_lib.chapters.ch06_gpu_kernels import counted_triton, figures, listing, recorded, warp_scans
 from mgmr_lib.chapters.ch06_gpu_kernels.memory_traffic import (SlowMemory, expected_output, launch, least_traffic,
                                                                scan_memory, tiled_traffic, unfused_traffic)
-from mgmr_lib.chapters.ch06_gpu_kernels.roofline import DEVICES, matmul_cost, modelled_seconds, scan_cost
+from mgmr_lib.chapters.ch06_gpu_kernels.roofline import (A100_MEMORIES, DEVICES, matmul_cost, modelled_seconds,
+                                                         scan_cost)
 from mgmr_lib.chapters.shared import part_one_figures as figures_partI
-from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, explore, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.ssm import available_backends, selective_scan
 
@@ -66,11 +67,28 @@ outcome("06.a", 4 * DEVICES[-1].balance,
 # notebook we do not count operations. We count *numbers moved*.
 
 # %% [markdown]
+# **Two sittings.** Sections 5 and 9 are a second sitting of 60 minutes, and optional: the library's kernel, read line by line, and the
+# scan inside a block that you build yourself. The 90 minutes at the top are for the rest, which needs neither.
+
+# %% [markdown]
 # ## 1 Two memories
 # Think of a GPU as two memories ([slow and fast memory](glossary.md#slow-and-fast-memory)), in papers *HBM* and *SRAM*. The slow one holds all tensors:
 # tens of gigabytes, beside the chip. The fast one lies on the chip, next to the arithmetic: registers and a small shared store,
 # some hundred kilobytes for each of the processors in it. A function that runs on the chip is a
 # [GPU kernel](glossary.md#gpu-kernel). It loads, computes and stores; when it ends, its fast memory is lost.
+
+# %%
+fig, ax = plt.subplots(figsize=(9, 2.4))
+figures.memories(ax, A100_MEMORIES)
+ax.set_title("Outwards each memory is slower, and only the last one is large")
+named = [f"{m.name} {m.bandwidth / 1e12:.3g}" for m in A100_MEMORIES]
+show(fig, f"The memories of an A100, all multiprocessors together, in TB/s: {', '.join(named)}. The first three "
+     "lie on the chip and hold tens of megabytes each; the last lies beside it and holds 80 GB.")
+
+# %% [markdown]
+# Sizes, the L2 cache's 5120 bytes a clock and HBM's bandwidth are the maker's [@choquette2021]. Two of the others are counts: an
+# arithmetic unit takes three numbers from registers and gives one back each clock, and shared memory has 32 banks of 4 bytes. *SRAM* in
+# papers is shared memory [@dao2022]. Our kernels keep their state one level further in: in registers.
 
 # %% [markdown]
 # | symbol | what | shape |
@@ -372,7 +390,7 @@ else:
     print("skipped: the package triton is not installed here (on Linux: pip install triton)")
 
 # %% [markdown]
-# ## 5 The library's kernel
+# ## 5 The library's kernel (second sitting, optional)
 # `mgmr_lib/ssm/engines/triton_scan.py` is this kernel, grown up. Before you read: it also adds `delta_bias`, softplus, the skip $D u$
 # and the gate silu(z); starts from a given state; serves $B$ and $C$ that are constant or in groups; and it leaves something
 # behind for the backward.
@@ -506,8 +524,8 @@ check("06.5", attainable)
 
 # %% [markdown]
 # **A model, not a measurement.** We take the data sheets' peaks, count a scan's bytes as above and seven operations for each
-# state. Real kernels reach a part of these bounds. The peak is that of ordinary float32 units; a matrix product in bfloat16 may also use
-# the *tensor cores*, whose roof lies more than ten times higher. A scan has no matrix product to give them.
+# state. Real kernels reach a part of these bounds. The peak is that of ordinary float32 units. A matrix product in 16 bits may also use
+# the *tensor cores*, whose roof (dotted) lies more than ten times higher on an H100. A scan has no matrix product to give them.
 #
 # **Predict, then run:** on which side of the corner does each computation lie?
 
@@ -519,20 +537,24 @@ predict("06.g", "Which of the three reach the flat roof of the H100?",
 b, e, length, n = sizes
 fused = scan_cost("scan, fused", tiled_traffic(*sizes, tile=32), b, e, length, n)
 apart = scan_cost("scan, four kernels", unfused_traffic(*sizes), b, e, length, n)
-matmul = matmul_cost("matrix product", 4096)
+matmul, half_matmul = (matmul_cost(f"product, {bits} bits", 4096, bytes_each=bits // 8) for bits in (32, 16))
 h100 = DEVICES[-1]
 for cost in (apart, fused, matmul):
     share = attainable(cost.intensity, h100.flops, h100.bandwidth) / h100.flops
-    print(f"{cost.name:25} {cost.intensity:6.1f} operations a byte: at most {share:4.0%} of an H100's arithmetic")
+    print(f"{cost.name:18} {cost.intensity:6.1f} operations a byte: at most {share:4.0%} of an H100's float32 units")
+cores = attainable(half_matmul.intensity, h100.tensor, h100.bandwidth) / h100.tensor
+print(f"{half_matmul.name:18} {half_matmul.intensity:6.1f} operations a byte: at most {cores:4.0%} of its tensor cores")
+corner = h100.tensor / h100.bandwidth
+print(f"corner of its float32 roof: {h100.balance:.0f} operations a byte, of the tensor cores' {corner:.0f}")
 
 # %%
-fig, ax = plt.subplots(figsize=(8, 3.8))
-figures_partI.roofline(ax, DEVICES, (apart, fused, matmul))
+fig, ax = plt.subplots(figsize=(8, 4.2))
+figures.roofline(ax, DEVICES, (apart, fused, matmul, half_matmul))
 ax.set_title("Data-sheet model, nothing measured: fusion moves the scan to the right, towards the corner")
 show(fig, f"Rooflines of three GPUs from their data sheets. Four kernels have {apart.intensity:.1f} "
      "operations a byte, the fused scan "
      f"{fused.intensity:.1f}, a large matrix product {matmul.intensity:.0f}: only the product lies under the "
-     "flat roof.")
+     f"flat roof, in 16 bits ({half_matmul.intensity:.0f}) even under the one of the tensor cores.")
 
 # %%
 reach = sum(cost.intensity >= h100.balance for cost in (matmul, fused, apart))
@@ -594,6 +616,20 @@ outcome("06.i", sum(modelled_seconds(fused, d) / modelled_seconds(half, d) > 1.9
 # %% [markdown]
 # Where the factor stays below 2, a third roof appears: every state needs an exponential, and a chip has far fewer units for
 # `exp2` than for sums. Such is the life of a kernel writer: remove one limit, and meet the next.
+#
+# Move the state size: each number that arrives is then used more often, so the fused scan climbs along the slope, until the
+# exponentials stop it. The four kernels stay where they are.
+
+# %%
+explore(
+    figures.scan_under_roof,
+    "Where the model puts the scan at three state sizes, on a T4 and an H100. The fused scan moves up the slope as "
+    "the state grows, and on the H100 the exponentials stop it; four kernels stay below one operation a byte.",
+    title="A larger state brings the fused scan to the next roof, not four kernels",
+    size=(4.6, 2.7),
+    state_size=[1, 4, 16, 32, 64, 128],
+    gpu=["T4", "A100", "H100"],
+)
 
 # %% [markdown]
 # ## 7 mamba_ssm's kernel, and the ladder
@@ -617,9 +653,41 @@ for b, e in ((1, 256), (1, 1536), (32, 1536)):
     print(f"batch {b:2}, {e:4} channels, tiles of 32: {programs:5} programs for the 132 processors of an H100")
 
 # %% [markdown]
-# Where programs are few, sharing out the time as well is worth its extra joins; the official kernel does so with every row. Its choice
-# of doubling is the machine's: the 32 threads of a warp take part in every instruction anyhow, so that the tree's fewer joins would save
-# nothing, while doubling's rounds are half as many. The tree pays where each join is a cost, as on few hands or with wide steps.
+# Where programs are few, sharing out the time as well is worth its extra joins; the official kernel does so with every row. But why by
+# doubling, and not by notebook 04's tree, which makes far fewer joins? Count turns: `hands` joins can be made in one turn, and a round
+# ends before the next begins.
+#
+# **Predict, then run:** 32 steps, one for each thread of a warp, so 32 hands. Which plan is through first?
+
+# %%
+predict("06.j", "Which plan is through first with 32 hands?",
+        ["in order", "doubling", "the tree", "doubling and the tree at once"])
+
+# %%
+plans = {plan.__name__: plan(32) for plan in (warp_scans.in_order, warp_scans.doubling, warp_scans.tree)}
+for name, plan in plans.items():
+    assert warp_scans.carry_out(plan, list(range(32)), int.__add__) == np.cumsum(range(32)).tolist()
+    turns = [warp_scans.turns(plan, hands) for hands in (1, 4, 32)]
+    print(f"{name:9} {warp_scans.joins(plan):4} joins in {len(plan):2} rounds; turns of 1, 4, 32 hands: {turns}")
+
+# %%
+fig, ax = plt.subplots()
+figures.plans_by_hands(ax)
+ax.set_title("One hand: in order. A few: the tree. A hand for each step: doubling")
+show(fig, "Turns that 32 steps take, against the number of hands, both axes logarithmic. In order stays level and is "
+     "best with one hand; the tree is best with 4 and 8; at 16 it meets doubling, which is best with 32.")
+
+# %%
+fewest = min(plans, key=lambda name: warp_scans.turns(plans[name], 32))
+outcome("06.j", {"in_order": "in order", "tree": "the tree"}.get(fewest, fewest),
+        because="The tree saves joins, and joins are free for hands that would otherwise rest; what costs time in a "
+        "warp are rounds.")
+
+# %% [markdown]
+# That is when the tree pays: with more than one hand, but far fewer than steps. A warp has a hand for each of its 32 folded steps, and its
+# threads take part in every instruction anyhow. A chip as a whole is the other case: it has fewer hands than a long sequence has steps, so
+# everybody first folds a chunk in order, which wastes nothing, and only the chunks' totals are joined. Our count knows no time: it leaves
+# out what it costs to pass a number on.
 
 # %% [markdown]
 # Mamba-2 goes further: it lets all states of a head share one decay, cuts time into chunks, and turns the work inside a chunk into
@@ -633,7 +701,7 @@ for b, e in ((1, 256), (1, 1536), (32, 1536)):
 # **Predict, then run:** which rungs do you expect on your machine?
 
 # %%
-predict("06.j", "Which rungs will not work here?",
+predict("06.k", "Which rungs will not work here?",
         ["none, all work", "cuda only", "triton only", "triton and cuda"])
 
 # %% tags=["nbval-ignore-output"]
@@ -648,7 +716,7 @@ for name, status in rungs.items():
 
 # %% tags=["nbval-ignore-output"]
 missing = [name for name in ("triton", "cuda") if rungs[name] != "ok"]
-outcome("06.j", {0: "none, all work", 1: f"{missing[0]} only" if missing else "", 2: "triton and cuda"}[len(missing)],
+outcome("06.k", {0: "none, all work", 1: f"{missing[0]} only" if missing else "", 2: "triton and cuda"}[len(missing)],
         because="To be written for a GPU is not to need one: Triton's kernel runs in the interpreter wherever"
         " Triton is installed, a compiled CUDA kernel does not.")
 
@@ -671,19 +739,149 @@ print("equal to the oracle, values and gradients:", ", ".join(everywhere))
 say(recorded.gpu_benchmarks())
 
 # %% [markdown]
-# ## 8 Limits
+# ## 8 Your first Triton kernel
+# Reading is not writing. Here the kernels are yours, and they run in Triton's interpreter with one change: `launch` sends every
+# `tl.load` and `tl.store` to the counting memory of section 2. So a check sees values, traffic, and offsets that stray. `launch` also
+# adds `@triton.jit` and makes `BLOCK` a number known at compile time; in a file of your own you write both (`BLOCK: tl.constexpr`).
+# Triton exists for Linux on x86-64; elsewhere the checks say that, and everything else runs.
+
+# %% [markdown]
+# ### Exercise 06.6 · the gate (easy, 10 minutes)
+# A Mamba block ends with a gate (notebook 05): $\mathrm{out} = y \cdot \mathrm{silu}(z)$ with $\mathrm{silu}(z) = z\,\sigma(z)$, where
+# $\sigma$ is `tl.sigmoid`. All three arrays are flat, with `n` numbers. Program $i$ works on `BLOCK` of them, from $i \cdot$ `BLOCK`
+# on; the last block may be short.
+
+
+# %%
+@exercise("06.6")
+def gate(y, z, out, n, BLOCK):
+    """y, z, out: addresses of n numbers each; one program a block."""
+    # SOLUTION
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < n
+    y_block, z_block = tl.load(y + at, mask=inside), tl.load(z + at, mask=inside)
+    tl.store(out + at, y_block * z_block * tl.sigmoid(z_block), mask=inside)
+    # END SOLUTION
+
+
+# %%
+check("06.6", gate)
+
+# %%
+numbers = np.random.default_rng(0)
+memory = SlowMemory(y=numbers.normal(size=10), z=numbers.normal(size=10), out=(10,))
+if has_triton:
+    counted_triton.launch(gate, 3, memory, "y z out", n=10, BLOCK=4)
+    print("numbers (read, written):", memory.table())
+    print(f"moved by two kernels, t = silu(z) and y * t: {2 * 10 + 3 * 10} numbers; by yours: {memory.moved()}")
+else:
+    print("skipped: the package triton is not installed here")
+
+# %% [markdown]
+# ## 9 A scan inside a block (second sitting, optional)
+# In Triton, time is shared out by `tl.associative_scan(block, axis, join)`. It gives the running joins of a block along an axis. You
+# choose the join, which must be associative; how it is folded among the threads is the compiler's business. With a pair of blocks, the
+# join takes the earlier pair, then the later one. `add` makes running sums; `join` is notebook 04's.
+
+# %%
+@counted_triton.jit
+def add(x1, x2):
+    return x1 + x2
+
+
+@counted_triton.jit
+def join(a1, x1, a2, x2):
+    return a1 * a2, a2 * x1 + x2
+
+
+# %% [markdown]
+# ### Exercise 06.7 · a running sum, block by block (medium, 10 minutes)
+# One program writes $y_t = x_0 + \dots + x_t$ for all `n` numbers, `BLOCK` at a time in a Python loop (`for start in range(0, n, BLOCK)`).
+# Each number is loaded once and stored once, a block in one piece. `tl.sum` adds up a block.
+
+
+# %%
+@exercise("06.7")
+def running_sum(x, y, n, BLOCK):
+    """x, y: addresses of n numbers each; one program."""
+    # SOLUTION
+    before = 0.0
+    for start in range(0, n, BLOCK):
+        at = start + tl.arange(0, BLOCK)
+        block = tl.load(x + at, mask=at < n, other=0.0)
+        tl.store(y + at, before + tl.associative_scan(block, 0, add), mask=at < n)
+        before += tl.sum(block)
+    # END SOLUTION
+
+
+# %%
+check("06.7", running_sum)
+
+# %% [markdown]
+# ### Exercise 06.8 · build it yourself: the selective scan of a channel (harder, 20 minutes)
+# The kernel of this notebook, the official way: $h_t = e^{\Delta_t A} h_{t-1} + \Delta_t B_t u_t$ and $y_t = \sum_n C_t h_t$, `BLOCK` steps at a
+# time. The check goes in stages: one block, the state from block to block, the last block, the channels, the traffic.
+
+# %% [markdown]
+# - Program $i$ works on channel $i$: `u`, `delta`, `y` are (channels, length), `A` is (channels, N), row after row; `N` is a power of two.
+# - `B` and `C` are (length, N), shared by all channels.
+# - The state starts at 0 and stays on the chip; `length` may end inside a block.
+# - It moves the least, a whole block of steps in each load and store.
+
+
+# %%
+@exercise("06.8")
+def channel_scan(u, delta, A, B, C, y, length, N, BLOCK):
+    """Addresses of u, delta, A, B, C, y; one program a channel."""
+    # SOLUTION
+    channel, steps, states = tl.program_id(0), tl.arange(0, BLOCK), tl.arange(0, N)
+    decay, h = tl.load(A + channel * N + states), tl.zeros((N,), dtype=tl.float32)
+    for start in range(0, length, BLOCK):
+        t = start + steps
+        inside, own, mixing = t < length, channel * length + t, t[:, None] * N + states[None, :]
+        dt, u_t = tl.load(delta + own, mask=inside), tl.load(u + own, mask=inside)
+        B_t = tl.load(B + mixing, mask=inside[:, None])
+        C_t = tl.load(C + mixing, mask=inside[:, None])
+        a, x = tl.exp(dt[:, None] * decay[None, :]), (dt * u_t)[:, None] * B_t
+        a, x = tl.associative_scan((a, x), 0, join)
+        all_h = a * h[None, :] + x
+        tl.store(y + own, tl.sum(all_h * C_t, axis=1), mask=inside)
+        h = tl.sum(tl.where((steps == BLOCK - 1)[:, None], all_h, 0.0), axis=0)
+    # END SOLUTION
+
+
+# %%
+check("06.8", channel_scan)
+
+# %%
+memory = scan_memory(1, 2, 16, 4)
+if has_triton:
+    counted_triton.launch(channel_scan, 2, memory, "u delta A B C y", length=16, N=4, BLOCK=8)
+    assert np.abs(memory.array("y") - expected_output(memory)).max() < 1e-4
+    print("score", memory.moved(), "as the toy with tiles of one channel:", tiled_traffic(1, 2, 16, 4, tile=1))
+    print("loads and stores", len(memory.transfers), "where walking step by step makes", 2 * (1 + 5 * 16))
+else:
+    print("skipped: the package triton is not installed here")
+
+# %% [markdown]
+# The same numbers cross, in far fewer loads and stores: a block of neighbours comes in one piece, and all steps of the block are worked on at the
+# same time. The price is the joins. Which way is quicker on a given chip, for a given batch, is a matter of measuring.
+
+# %% [markdown]
+# ## 10 Limits
 # The toy has no cache: on a GPU, programs that run side by side find $B$ and $C$ in the second-level cache, so small tiles hurt
 # less than our score says. It has no time either: how many programs are in flight, whether neighbouring threads load
 # neighbouring addresses, how long a register spill takes. Whoever tunes a kernel measures. The model only says what is worth
 # trying.
 
 # %% [markdown]
-# ## 9 Summary
-# - A GPU does tens of operations while one number arrives: count the numbers that move.
+# ## 11 Summary
+# - Count the numbers that move.
 # - A scan must move about $3\,b\,e\,l$ numbers; separate kernels move several times $b\,e\,l\,n$.
 # - Fused: the state lives in registers; the backward keeps one state a chunk and recomputes the rest.
-# - The last tile needs a mask on every load and store of channels.
-# - Under the roofline the fused scan is limited by memory, then by exponentials.
+# - The last tile needs a mask.
+# - The fused scan is limited by memory, then by exponentials.
+# - Many programs: walk. Few: share out time, chunks in order and a warp by doubling.
 # - Every rung equals the float64 oracle. Speeds need a measurement.
 
 # %%

@@ -8,7 +8,7 @@
 #       - reverse clips of different lengths without letting padding in
 #       - read the MGMR-Net paper's layer, with its unclear places, and build it
 #       - say what that layer keeps of Mamba and what it loses, and show it on tasks
-#     minutes: 75
+#     minutes: 80
 #     budget_s: 45
 #     device: cpu
 #     requires: ["03", "05"]
@@ -27,9 +27,10 @@ import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from torch import nn
 
+from mgmr_lib.chapters.ch07_both_directions import figures
 from mgmr_lib.chapters.ch07_both_directions.toys import GapTask, gap_model, hold_last, straight_line, train_gap
 from mgmr_lib.chapters.shared import part_one_figures as figures_partI
-from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, explore, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.ssm import BiMamba, MambaBlock, SimplifiedMambaLayer, selective_scan
 from mgmr_lib.ssm import flip_valid as library_flip
 
@@ -332,6 +333,22 @@ show(fig, "Relative change of the outputs of one clip against the steps of paddi
      "valid part is flipped they do not move at all.")
 
 # %% [markdown]
+# What happens inside? Take the simplest backward layer, one fading number that adds up what it hears, and move the padding. What matters
+# is the state at the blue bars: does it hear the clip as if the clip stood alone?
+
+# %%
+explore(
+    figures.backward_hears,
+    "Bars in the order in which a backward layer hears them, blue for the clip, orange for padding; the line is its "
+    "state, dashed where the clip is alone. Whole row flipped: padding comes first and lifts the state under the clip. "
+    "Valid part flipped: the state at the clip is the dashed one, whatever follows.",
+    title="Flip the whole row, and the clip is heard after its padding",
+    size=(4.6, 2.4),
+    padding=[0, 1, 2, 3, 4, 6, 8],
+    flip=["the whole row", "the valid part"],
+)
+
+# %% [markdown]
 # ## 3 The paper's own layer
 # The MGMR-Net paper speaks of Mamba, and prints a layer of its own [@mgmr2025]:
 #
@@ -589,14 +606,54 @@ outcome("07.i", "above chance, below one selective layer",
 # library has both, as `MambaLayer(..., layer="selective")`, the default, and `layer="simplified"`. Part III builds the network on the default.
 
 # %% [markdown]
-# ## 6 Limits
+# ## 6 Where it goes
+# Part I ends here: from one fading number to a block that chooses, is fast, and reads both ways. The rest of the course puts it into two
+# networks. We build both, untrained, with the sizes of their configurations, and count.
+#
+# **Predict, then run:** MGMR-Net rebuilds what is missing, aligns voice and face with the text, and fuses. Where do most of its Mamba
+# blocks stand?
+
+# %%
+predict("07.j", "Which part of MGMR-Net holds the most Mamba blocks?",
+        ["rebuilding", "aligning", "fusing", "each as many"])
+
+# %%
+nets = figures.both_networks()
+for name, net in nets.items():
+    counts = {part: figures.mamba_blocks(module) for part, module in net.named_children()}
+    print(name, {part: n for part, n in counts.items() if n})
+
+# %%
+fig, axes = plt.subplots(2, 1, figsize=(9, 5.6), height_ratios=[1, 2.6])
+for ax, (name, net) in zip(axes, nets.items(), strict=True):
+    figures.blocks_in_network(ax, name, net)
+fig.suptitle("The block of Part I stands in most parts of both networks", x=0.01, ha="left")
+totals = [figures.mamba_blocks(net) for net in nets.values()]
+show(fig, "The parts of both networks from left to right, orange where Mamba blocks are in them, with their number and "
+     f"the notebook that builds the part: {totals[0]} blocks in MGMR-Net, {totals[1]} in MFMB-Net's twin. White: the "
+     "encoders of single modalities, micro fusion, and the prediction.")
+
+# %%
+parts = {"rebuilding": "reconstruction", "aligning": "alignment", "fusing": "fusion"}
+held = {words: figures.mamba_blocks(getattr(nets["MGMR-Net"], part)) for words, part in parts.items()}
+most = max(held, key=held.get)
+outcome("07.j", most if list(held.values()).count(held[most]) == 1 else "each as many",
+        because="Aligning is done for two pairs, text with voice and text with face, for both sequences of a pair, and "
+        "in both directions.")
+
+# %% [markdown]
+# MFMB-Net itself mixes time steps with attention; its twin, which notebook 19 builds, puts a Bi-Mamba wherever a Transformer encoder stood.
+# What each part is for, and whether it earns its place, is the matter of the notebooks named in the boxes.
+
+# %% [markdown]
+# ## 7 Limits
 # Reading both ways needs the whole clip: no streaming, no live captions, and twice the work. Our gaps were short and lay inside the clip; a gap at
 # the end leaves the backward block nothing to say.
 #
 # The toy tasks were made to show one thing each. What a missing choice costs on real clips is an open question until we train on them.
 
 # %% [markdown]
-# ## 7 Summary
+# ## 8 Summary
 # - No causal model fills a gap in a random walk better than by repeating the last value; both directions do.
 # - Reverse the valid part only. Test every model on a clip alone and in company.
 # - The paper's layer is a selective scan with nothing selected: it obeys superposition before its nonlinearity.

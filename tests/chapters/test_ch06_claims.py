@@ -74,6 +74,16 @@ def test_the_model_puts_the_scan_under_the_slope_and_the_product_under_the_flat_
     )
 
 
+@pytest.mark.parametrize("device", DEVICES, ids=lambda d: d.name)
+def test_a_larger_state_brings_the_fused_scan_closer_to_the_roof_but_not_four_kernels(device):
+    shares = {}
+    for name, moved in (("fused", lambda s: tiled_traffic(*s, tile=32)), ("apart", lambda s: unfused_traffic(*s))):
+        costs = [scan_cost(name, moved(s), *s) for s in ((8, 512, 1000, n) for n in (1, 4, 16, 64, 256))]
+        shares[name] = [cost.flops / modelled_seconds(cost, device) / device.flops for cost in costs]
+    assert shares["fused"] == sorted(shares["fused"]) and max(shares["apart"]) < 0.05
+    assert shares["fused"][-1] == pytest.approx(7 * device.exps / device.flops)  # the exponentials' roof stops it
+
+
 def test_every_note_in_the_margin_still_finds_its_line_of_the_kernel():
     cells = [
         c.source

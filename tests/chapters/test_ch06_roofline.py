@@ -3,6 +3,7 @@
 import pytest
 
 from mgmr_lib.chapters.ch06_gpu_kernels.roofline import (
+    A100_MEMORIES,
     DEVICES,
     Cost,
     Device,
@@ -21,6 +22,19 @@ def test_the_devices_have_the_peaks_that_their_data_sheets_print():
     for d in DEVICES:
         assert d.flops == pytest.approx(printed[d.name], rel=0.01)
         assert d.exps < d.flops / 4 and 5 < d.balance < 40
+
+
+def test_outwards_each_memory_of_the_a100_is_slower_and_the_last_one_is_its_main_memory():
+    speeds = [level.bandwidth for level in A100_MEMORIES]
+    assert speeds == sorted(speeds, reverse=True) and all(a > 2 * b for a, b in zip(speeds, speeds[1:], strict=False))
+    assert A100_MEMORIES[-1].bandwidth == next(d for d in DEVICES if d.name == "A100").bandwidth
+    assert all(level.bytes < A100_MEMORIES[-1].bytes / 1000 for level in A100_MEMORIES[:-1])
+
+
+def test_tensor_cores_lie_well_above_the_ordinary_units():
+    assert {d.name: d.tensor / 1e12 for d in DEVICES} == {"T4": 65, "A100": 312, "H100": 989}
+    assert all(7.9 < d.tensor / d.flops < 17 for d in DEVICES)
+    assert all(matmul_cost("m", 4096, bytes_each=2).intensity > d.tensor / d.bandwidth for d in DEVICES)
 
 
 def test_the_bound_is_the_slowest_of_three():

@@ -5,10 +5,12 @@ import os
 import pytest
 import torch
 import torch.nn.functional as F
+from matplotlib import pyplot as plt
 from torch import nn
 
 from mgmr_lib.chapters.ch03_selection.toys import CopyTask, TinySSM, ToyModel, accuracy, tiny_model, train
 from mgmr_lib.chapters.ch05_mamba_block.toys import SlowAverage, train_parts
+from mgmr_lib.chapters.ch07_both_directions import figures
 from mgmr_lib.chapters.ch07_both_directions.exercises import both_directions, superposition_gap
 from mgmr_lib.chapters.ch07_both_directions.toys import GapTask, gap_model, hold_last, straight_line, train_gap
 from mgmr_lib.ssm import BiMamba, MambaBlock, SimplifiedMambaLayer, selective_scan
@@ -115,3 +117,25 @@ def test_both_layers_keep_a_slow_average(seed):
             seed, lambda width=width, make=make: nn.Sequential(nn.Linear(4, width), make(), nn.Linear(width, 4))
         )
         assert train_parts(net, SlowAverage(), steps=60, batch=16, seed=seed) < 0.5
+
+
+@pytest.mark.parametrize("padding", [1, 4, 9])
+def test_the_drawing_shows_a_lifted_state_only_where_the_whole_row_is_flipped(padding):
+    for flip, same in (("the whole row", False), ("the valid part", True)):
+        fig = plt.figure()
+        figures.backward_hears(fig, padding, flip)
+        lines = {line.get_label(): line for line in fig.axes[0].lines}
+        alone, state = lines["state, clip alone"], lines["state"].get_ydata()
+        own = [int(t) for t in alone.get_xdata()]
+        assert len(state) == len(own) + padding
+        lifted = max(abs(state[t] - h) for t, h in zip(own, alone.get_ydata(), strict=True))
+        assert (lifted < 1e-9) == same
+        plt.close(fig)
+
+
+def test_every_part_with_mamba_blocks_is_drawn_and_most_of_mgmr_nets_align():
+    for name, net in figures.both_networks().items():
+        drawn = sum(figures.mamba_blocks(getattr(net, part)) for part in figures.PLACES[name])
+        assert drawn == figures.mamba_blocks(net) > 0
+        if name == "MGMR-Net":
+            assert 2 * figures.mamba_blocks(net.alignment) > drawn

@@ -1,4 +1,5 @@
-"""Exercises of 06 GPU kernels: what must be moved, a kernel that moves no more, masks, recomputation, the roofline."""
+"""Exercises of 06 GPU kernels: what must be moved, a kernel that moves no more, masks, recomputation, the roofline;
+kernels in Triton stand in `triton_exercises`."""
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from mgmr_lib.chapters.ch06_gpu_kernels.memory_traffic import (
     tiled_traffic,
 )
 from mgmr_lib.chapters.ch06_gpu_kernels.roofline import attainable
+from mgmr_lib.chapters.ch06_gpu_kernels.triton_exercises import EXERCISES as IN_TRITON
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -385,4 +387,5 @@ EXERCISES = [
             ),
         ),
     ),
+    *IN_TRITON,
 ]

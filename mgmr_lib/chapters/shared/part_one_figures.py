@@ -222,26 +222,6 @@ def memory_traffic(fig, kernels: dict) -> None:
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
 
 
-def roofline(ax, devices, costs) -> None:
-    """Attainable operations a second over operations a byte, one roof a device, one vertical line a computation."""
-    span = sorted([2.0**k for k in range(-3, 11)] + [d.balance for d in devices])
-    for device, style in zip(devices, ("-", "--", "-."), strict=False):  # no markers: nothing here is measured
-        roof = [min(device.flops, x * device.bandwidth) / 1e12 for x in span]
-        ax.plot(span, roof, style, label=device.name)
-    top = 40 * max(d.flops for d in devices) / 1e12  # the names stand above every roof
-    for cost in costs:
-        ax.axvline(cost.intensity, color=figures.GREY, ls="--", lw=1)
-        ax.text(cost.intensity * 1.05, top, cost.name, rotation=90, va="top", fontsize=9)
-    ax.set(
-        xscale="log",
-        yscale="log",
-        ylim=(None, 1.3 * top),
-        xlabel="arithmetic intensity (operations a byte)",
-        ylabel="attainable (10$^{12}$ operations/s)",
-    )
-    ax.legend(loc="lower right")
-
-
 # --- 05 Mamba block
 # --------------------------------------------------------------------------------------------------------
 
