@@ -136,6 +136,19 @@ outcome("14.b", next(words for words, names in on.items() if names == worse),
 # learn: there the mean is the best guess that exists, and anything below it would be a bug.
 
 # %% [markdown]
+# Where does the module stand? The picture is drawn from the library's network, in the sizes of the `laptop` profile: a box is a module with its number of weights, an arrow carries the shape that passes, steps × channels, without the clips of the batch. The paper's Figure 1 names it "Mamba-enhanced reconstruction module" [@mgmr2025].
+
+# %%
+from mgmr_lib.chapters.shared.network_map import draw_network, sketch
+
+fig, ax = plt.subplots(figsize=(10.0, 3.4))
+draw_network(ax, *sketch("mgmr"), "reconstruction")
+ax.set_title("Each modality is rebuilt alone, at its own length, before any two of them meet")
+show(fig, "MGMR-Net from left to right, a row each for text, audio and vision. The reconstruction, in blue, is one "
+     "module a modality; what enters and what leaves it have the same number of steps and channels. Pooling onto words, the two "
+     "stages and the head follow.")
+
+# %% [markdown]
 # ## 1 The module
 # The paper [@mgmr2025] reads the encoded sequence $X$ of one modality: voice and face behind an LSTM and a convolution, text behind its encoder. Mamba
 # layers make a guess, and a [gate](glossary.md#reconstruction-gate) mixes it with what came in:

@@ -70,6 +70,19 @@ outcome("16.b", (0 * keys).softmax(0) @ values, because="A query of zero is no r
 # network can learn where to stand, since the answer has a derivative with respect to the query.
 
 # %% [markdown]
+# Part IV is about a network that looks things up, MFMB-Net [@mfmb2025]. The picture is drawn from the library's network, in the sizes of the `laptop` profile: a box is a module with its number of weights, an arrow carries the shape that passes, steps × channels, without the clips of the batch. Its Figure 2 shows the same parts: encoders, two streams, reconstruction.
+
+# %%
+from mgmr_lib.chapters.shared.network_map import draw_network, sketch
+
+fig, ax = plt.subplots(figsize=(10.0, 3.4))
+draw_network(ax, *sketch("mfmb"), "project", "align")
+ax.set_title("Attention stands in front of everything: three branches read what it makes")
+show(fig, "MFMB-Net from left to right, a row each for text, audio and vision: inputs, a projection to one width, and "
+     "hybrid attention, both in blue. Three branches read its result: macro fusion and micro fusion lead to the head, the "
+     "rebuilt modalities to the loss alone.")
+
+# %% [markdown]
 # ## 1 Vectors, clips, heads
 # Now each step has a vector. Three linear layers make queries, keys and values of it [@vaswani2017]:
 #

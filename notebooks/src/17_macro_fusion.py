@@ -73,6 +73,19 @@ outcome("17.a", min(k for k in range(1, 17) if most_explained(k, 8, cargo.number
         because="A token is neither a frame nor a number: what counts is how many numbers all tokens hold together.")
 
 # %% [markdown]
+# MFMB-Net has such a door [@mfmb2025]. In its picture, drawn from the library's network in the sizes of the `laptop` profile, it is the upper of three branches. (A box shows its number of weights, an arrow the shape that passes, without the clips; the paper's own picture is its Figure 2.)
+
+# %%
+from mgmr_lib.chapters.shared.network_map import draw_network, sketch
+
+fig, ax = plt.subplots(figsize=(10.0, 3.4))
+draw_network(ax, *sketch("mfmb"), "macro")
+ax.set_title("Macro fusion: three whole sequences go in, one vector of a fixed size comes out")
+show(fig, "MFMB-Net from left to right: inputs, projections and hybrid attention for text, audio and vision; then "
+     "three branches. Macro fusion, in blue, reads all three sequences and hands one vector a clip to the head, whatever "
+     "their lengths.")
+
+# %% [markdown]
 # ## 1 A coarse hub
 # MFMB-Net's tokens are a [coarse hub](glossary.md#coarse-hub) [@mfmb2025]: $k$ learned vectors, the same for every clip, that are put beside a sequence. One Transformer
 # layer mixes both, and only the hub goes on. Since all that goes on is the hub, it is a [bottleneck](glossary.md#bottleneck), an idea of MBT [@nagrani2021].

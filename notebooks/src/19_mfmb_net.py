@@ -110,6 +110,19 @@ for accuracy in (0.66, 0.75, 0.85):
 # | head | (16) | $\hat y = W_H [H_f; H_{fusion}] + b_H$ | $(b)$ |
 
 # %% [markdown]
+# Drawn from the library's network, in the sizes of the `laptop` profile, and drawn in the paper's Figure 2 [@mfmb2025]:
+
+# %%
+from mgmr_lib.chapters.shared.network_map import draw_network, sketch
+
+fig, ax = plt.subplots(figsize=(10.0, 3.4))
+draw_network(ax, *sketch("mfmb"))
+ax.set_title("MFMB-Net: three branches read what attention makes, and two of them predict")
+show(fig, "MFMB-Net from left to right: inputs, projections and hybrid attention for text, audio and vision; then "
+     "macro fusion and micro fusion, which lead to the head, and the rebuilt modalities, which reach the loss alone. Boxes "
+     "show weights, arrows shapes without the clips of a batch.")
+
+# %% [markdown]
 # > **Card: the paper is unclear.** "Concatenated to form the final representation $H = H_f + H_{fusion}$" [@mfmb2025]: the word says concatenation, the sign says sum. Nothing makes
 # > both of one width, so we concatenate. $H'_m$ in notebooks 17 and 18 was something else; the paper uses the sign three times. The reconstruction is said to "interact collaboratively" with fusion; no equation takes $H'_m$ anywhere but into the loss,
 # > and neither do we.
