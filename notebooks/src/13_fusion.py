@@ -348,7 +348,7 @@ with torch.no_grad():
 from mgmr_lib.chapters.shared.network_map import draw_network
 
 fig, ax = plt.subplots(figsize=(10.0, 3.4))
-draw_network(ax, net, batch, "fusion")
+draw_network(ax, net, batch, here="fusion")
 ax.set_title("Stage 2 in its network: the last place where steps are left")
 show(fig, "MGMR-Net from left to right, drawn from its modules: inputs, encoders, reconstruction and pooling in a row "
      "for each modality, then stage 1, stage 2 (in blue) and the head. Numbers on the arrows are steps and channels of "

@@ -86,16 +86,16 @@ def passing_shapes(net: nn.Module, batch: Batch) -> Shapes:
     return seen
 
 
-def draw_network(ax, net: nn.Module, batch: Batch, *here: str) -> None:
+def draw_network(ax, net: nn.Module, batch: Batch, here: str = "", *also: str) -> None:
     """The network from left to right, on each arrow the shape that passes, without the batch; the columns `here`
-    (of MGMR or MFMB) in blue."""
-    columns = MFMB if isinstance(net, MFMBNet) else MGMR
-    if not set(here) <= set(columns):
-        raise ValueError(f"here must be of {columns}, but is {here}")
+    and `also` (of MGMR or MFMB) in blue."""
+    columns, blue = MFMB if isinstance(net, MFMBNet) else MGMR, {here, *also} - {""}
+    if not blue <= set(columns):
+        raise ValueError(f"here must be of {columns}, but is {sorted(blue)}")
     shapes = passing_shapes(net, batch)
     boxes, arrows = _mfmb(net, shapes) if columns is MFMB else _mgmr(net, shapes)
     for box in boxes:
-        _box(ax, box, box.column in here)
+        _box(ax, box, box.column in blue)
     for arrow in arrows:
         ax.annotate("", (arrow.to, arrow.y), (arrow.x, arrow.y), arrowprops={"arrowstyle": "->", "color": figures.GREY})
         middle = (arrow.x + arrow.to) / 2
