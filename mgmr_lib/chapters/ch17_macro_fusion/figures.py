@@ -94,4 +94,10 @@ def journey(fig, stop: str, held: dict) -> None:
         names, shares = list(stops[stop]), list(stops[stop].values())
         ax.barh(names, shares, color=[figures.GREY, figures.ORANGE, figures.BLUE])
         route = " → ".join(f"[{s}]" if s == stop else s for s in stops)
-        ax.set(title=f"{kind}: {route}", xlabel="share told by a linear reader", xlim=(0, 1), ylim=(2.6, -0.6))
+        ax.set(
+            title=f"{kind}: {route}",
+            xlabel="share told by a linear reader",
+            ylabel="of what",
+            xlim=(0, 1),
+            ylim=(2.6, -0.6),
+        )

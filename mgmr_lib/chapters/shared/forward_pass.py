@@ -1,5 +1,8 @@
 """What both "build it yourself" of whole networks share: small clips with gaps, a stage for each intermediate."""
 
+import copy
+import functools
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -55,14 +58,15 @@ class Mistake:
 def staged(reference: Callable, stages: Sequence[Stage], mistakes: Sequence[Mistake]):
     """The check: stage by stage, with the sentence of the mistake that is recognised."""
 
+    @functools.lru_cache(maxsize=64)  # who tries many answers on the same draws waits for theirs alone
+    def drawn(draw: Callable, seed: int) -> _Drawn:
+        mine = [(x, m) for x in stages if x.draw is draw for m in mistakes if m.stage == x.name]
+        return _draw(reference, draw, mine, random.Random(seed))
+
     def test(fn: Callable, rng) -> str | None:
-        drawn: dict[Callable, _Drawn] = {}  # stages with one `draw` look at one run of the answer
-        for stage in stages:
-            if stage.draw not in drawn:
-                mine = [(x, m) for x in stages if x.draw is stage.draw for m in mistakes if m.stage == x.name]
-                drawn[stage.draw] = _draw(reference, stage.draw, mine, rng)
-        runs: dict[Callable, object] = {}
-        return in_stages(*((x.name, _finding(x, drawn[x.draw], mistakes, runs)) for x in stages))(fn, rng)
+        seed, runs = rng.randrange(10**6), {}  # stages with one `draw` look at one run of the answer
+        look = [(x.name, functools.partial(_look, x, drawn, seed, mistakes, runs)) for x in stages]
+        return in_stages(*look)(fn, rng)
 
     return test
 
@@ -104,25 +108,24 @@ def _apart(stage: Stage, a, b, s: dict[str, Steps]) -> str | None:
     return None if _same(a, b) else difference(a, b, 1e-4, 1e-5)  # in words: slow
 
 
-def _finding(stage: Stage, drawn: _Drawn, mistakes: Sequence[Mistake], runs: dict):
-    def find(fn: Callable, _rng) -> str | None:
-        if stage.draw not in runs:
-            with torch.no_grad():
-                runs[stage.draw] = fn(*drawn.args)
-        yours, key, s = runs[stage.draw], stage.key, drawn.args[1]
-        if not isinstance(yours, dict):
-            return f"it returns a {type(yours).__name__}: return a dictionary."
-        if key not in yours:
-            return f'there is no "{key}" in the dictionary yet.'
-        wrong = _apart(stage, yours[key], drawn.right[key], s)
-        if wrong is None:
-            return None
-        for m in mistakes:
-            if m.stage == stage.name and _apart(stage, yours[key], drawn.values[m.name], s) is None:
-                return f"{m.says} {wrong[0].upper()}{wrong[1:]}."
-        return f'in "{key}" {wrong}.'
-
-    return find
+def _look(stage: Stage, drawn: Callable, seed: int, mistakes: Sequence[Mistake], runs: dict, fn: Callable, _rng):
+    """The sentence that says what is wrong at this stage, or None."""
+    given = drawn(stage.draw, seed)
+    if stage.draw not in runs:
+        with torch.no_grad():
+            runs[stage.draw] = fn(*copy.deepcopy(given.args))
+    yours, key, s = runs[stage.draw], stage.key, given.args[1]
+    if not isinstance(yours, dict):
+        return f"it returns a {type(yours).__name__}: return a dictionary."
+    if key not in yours:
+        return f'there is no "{key}" in the dictionary yet.'
+    wrong = _apart(stage, yours[key], given.right[key], s)
+    if wrong is None:
+        return None
+    for m in mistakes:
+        if m.stage == stage.name and _apart(stage, yours[key], given.values[m.name], s) is None:
+            return f"{m.says} {wrong[0].upper()}{wrong[1:]}."
+    return f'in "{key}" {wrong}.'
 
 
 def wrong_answers(reference: Callable, stages: Sequence[Stage], mistakes: Sequence[Mistake]) -> list[Wrong]:
