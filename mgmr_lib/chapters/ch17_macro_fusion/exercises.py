@@ -184,7 +184,7 @@ def heard(l, k, a, front):
 
 def _lines(rng):
     """Both places, one token and several, always with steps enough to see their order."""
-    sizes = [(rng.randint(3, 5), k, rng.randint(3, 7) / 8) for k in (1, 2, 3)]
+    sizes = [(l, k, rng.randint(3, 7) / 8) for l, k in zip(rng.sample((3, 4, 5), 3), (1, 2, 3), strict=True)]
     return [Case((l, k, a, front), "in front" if front else "behind") for l, k, a in sizes for front in (True, False)]
 
 
