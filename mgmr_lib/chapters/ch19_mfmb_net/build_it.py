@@ -189,6 +189,12 @@ MISTAKES = (
         lambda n, s, y, r: _cost(r, s, y, _at(_missing, reduction="sum")),
     ),
     Mistake(
+        "loss",
+        "sign kept",
+        "The errors of the task keep their sign, so that they cancel: take abs first.",
+        lambda n, s, y, r: r["loss"] - (r["prediction"] - y).abs().mean() + (r["prediction"] - y).mean(),
+    ),
+    Mistake(
         "nothing lost",
         "a mean over nothing",
         "A mean over no numbers is nan: a modality of which nothing is lost adds nothing.",
