@@ -84,6 +84,19 @@ outcome("12.b", 1 - left, because="More terms of words and more terms of tones a
 # model, or can it hear irony? We build it from its equations and find out. First a practical matter: at which word are we?
 
 # %% [markdown]
+# Where does stage 1 stand? The picture is drawn from the library's network, in the sizes of the `laptop` profile: a box is a module with its number of weights, an arrow carries the shape that passes, steps × channels, without the clips of the batch. Blue is what this notebook builds. The paper's own picture of it is Figure 2, within the network of its Figure 1 [@mgmr2025].
+
+# %%
+from mgmr_lib.chapters.shared.network_map import draw_network, sketch
+
+fig, ax = plt.subplots(figsize=(10.0, 3.4))
+draw_network(ax, *sketch("mgmr"), "pooling", "alignment")
+ax.set_title("Stage 1 is where the three modalities meet first, on the words' clock")
+show(fig, "MGMR-Net from left to right, a row each for text, audio and vision. Up to the boxes \"to words\" each "
+     "modality has its own number of steps; these boxes and stage 1, in blue, are this notebook's. Behind them all "
+     "have the words' number of steps.")
+
+# %% [markdown]
 # ## 1 One clock for all
 # Real clips are [unaligned](glossary.md#unaligned): text comes in tokens, voice and face in frames, each at its own rate. Here are three clips of our
 # corpus (their voice and face are simulated).

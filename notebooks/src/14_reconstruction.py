@@ -132,8 +132,32 @@ outcome("14.b", next(words for words, names in on.items() if names == worse),
         "nothing.")
 
 # %% [markdown]
+# Watch it happen: a swing has a period of eight steps, and the gap grows.
+
+# %%
+from mgmr_lib.course.widgets import explore
+
+explore(lambda fig, gap: figures_ch14.across_a_gap(fig, gap, signals["swing"].test[0, :, 0], straight_line),
+        "One swing of which 1, 4 and 8 steps in a row are lost. Across one step the line is near the truth, across "
+        "half a period it cuts off a turn, across a whole one it says hardly anything of what happened.",
+        title="The line fails where the signal turns between two kept steps", size=(8.0, 1.9), gap=[1, 2, 4, 6, 8])
+
+# %% [markdown]
 # So a line is no safe choice: it believes that all signals are smooth. A network can *learn* how a signal moves. On noise there is nothing to
 # learn: there the mean is the best guess that exists, and anything below it would be a bug.
+
+# %% [markdown]
+# Where does the module stand? The picture is drawn from the library's network, in the sizes of the `laptop` profile: a box is a module with its number of weights, an arrow carries the shape that passes, steps × channels, without the clips of the batch. The paper's Figure 1 names it "Mamba-enhanced reconstruction module" [@mgmr2025].
+
+# %%
+from mgmr_lib.chapters.shared.network_map import draw_network, sketch
+
+fig, ax = plt.subplots(figsize=(10.0, 3.4))
+draw_network(ax, *sketch("mgmr"), "reconstruction")
+ax.set_title("Each modality is rebuilt alone, at its own length, before any two of them meet")
+show(fig, "MGMR-Net from left to right, a row each for text, audio and vision. The reconstruction, in blue, is one "
+     "module a modality; what enters and what leaves it have the same number of steps and channels. Pooling onto "
+     "words, the two stages and the head follow.")
 
 # %% [markdown]
 # ## 1 The module

@@ -69,6 +69,28 @@ outcome("16.b", (0 * keys).softmax(0) @ values, because="A query of zero is no r
 # A query of 0 asks for nothing and gets the mean: our baseline. A large one picks the best entry. So attention reaches from averaging to picking, and a
 # network can learn where to stand, since the answer has a derivative with respect to the query.
 
+# %%
+from mgmr_lib.course.widgets import explore
+
+explore(lambda fig, query: figures_ch16.one_query(fig, query, keys, values),
+        "Shares of the three frames for a query of -20, 0 and 20. The negative one gives all to the least excited "
+        "frame, zero gives the same to each, the positive one gives all to the most excited frame.",
+        title="A query moves the answer from picking over averaging to picking", size=(3.0, 2.4),
+        query=[-20.0, -2.0, -0.5, 0.0, 0.5, 2.0, 20.0])
+
+# %% [markdown]
+# Part IV is about a network that looks things up, MFMB-Net [@mfmb2025]. The picture is drawn from the library's network, in the sizes of the `laptop` profile: a box is a module with its number of weights, an arrow carries the shape that passes, steps × channels, without the clips of the batch. Its Figure 2 shows the same parts: encoders, two streams, reconstruction.
+
+# %%
+from mgmr_lib.chapters.shared.network_map import draw_network, sketch
+
+fig, ax = plt.subplots(figsize=(10.0, 3.4))
+draw_network(ax, *sketch("mfmb"), "project", "align")
+ax.set_title("Attention stands in front of everything: three branches read what it makes")
+show(fig, "MFMB-Net from left to right, a row each for text, audio and vision: inputs, a projection to one width, and "
+     "hybrid attention, both in blue. Three branches read its result: macro fusion and micro fusion lead to the "
+     "head, the rebuilt modalities to the loss alone.")
+
 # %% [markdown]
 # ## 1 Vectors, clips, heads
 # Now each step has a vector. Three linear layers make queries, keys and values of it [@vaswani2017]:

@@ -8,7 +8,7 @@
 #       - build macro fusion from equations 3 to 7, equal to the library's
 #       - show by a task why the order of the modalities matters, and for which side
 #       - measure what a hub of zeros, a last token and a shared layer do
-#     minutes: 55
+#     minutes: 65
 #     budget_s: 45
 #     device: cpu
 #     requires: ["16"]
@@ -71,6 +71,19 @@ check("17.1", most_explained)
 # %%
 outcome("17.a", min(k for k in range(1, 17) if most_explained(k, 8, cargo.numbers) == 1),
         because="A token is neither a frame nor a number: what counts is how many numbers all tokens hold together.")
+
+# %% [markdown]
+# MFMB-Net has such a door [@mfmb2025]. In its picture, drawn from the library's network in the sizes of the `laptop` profile, it is the upper of three branches. (A box shows its number of weights, an arrow the shape that passes, without the clips; the paper's own picture is its Figure 2.)
+
+# %%
+from mgmr_lib.chapters.shared.network_map import draw_network, sketch
+
+fig, ax = plt.subplots(figsize=(10.0, 3.4))
+draw_network(ax, *sketch("mfmb"), "macro")
+ax.set_title("Macro fusion: three whole sequences go in, one vector of a fixed size comes out")
+show(fig, "MFMB-Net from left to right: inputs, projections and hybrid attention for text, audio and vision; then "
+     "three branches. Macro fusion, in blue, reads all three sequences and hands one vector a clip to the head, "
+     "whatever their lengths.")
 
 # %% [markdown]
 # ## 1 A coarse hub
@@ -309,8 +322,8 @@ predict("17.d", "What is easier?", ["first the list", "first the pointer", "both
 
 # %% tags=["signature"]
 pointers = {kind: PointerTask(kind=kind) for kind in ("points first", "points last")}
-found = {kind: train_numbers(seeded(0, lambda task=task: Waterfall(task, hub=1)), task)
-         for kind, task in pointers.items()}
+travellers = {kind: seeded(0, lambda task=task: Waterfall(task, hub=1)) for kind, task in pointers.items()}
+found = {kind: train_numbers(net, pointers[kind]) for kind, net in travellers.items()}
 say(f"Pointer first: more than {0.8:.0%} explained. List first: less than {0.4:.0%}.")
 
 # %%
@@ -320,7 +333,20 @@ outcome("17.d", "first the pointer", because="Who has left the list must have ca
 
 # %% [markdown]
 # With the pointer first, the hub arrives at the list knowing *what to ask*: its query comes from the face. The waterfall
-# is not symmetrical.
+# is not symmetrical. Let us travel with both hubs and look into them at each stop: which share of the place pointed at, of the list, of the number asked for can a linear reader tell from the eight
+# numbers of the token?
+
+# %%
+from mgmr_lib.chapters.ch17_macro_fusion.toys import luggage
+from mgmr_lib.course.animation import animate
+
+held = {kind: luggage(net, pointers[kind]) for kind, net in travellers.items()}
+animate(lambda fig, stop: figures_ch17.journey(fig, stop, held), "Three stops from top to bottom: before the "
+        "journey, after the face, after the voice; left the hub that meets the pointer first, right the one that meets "
+        "the list first. Both set out with nothing. The left one holds the place after the face, and the number after "
+        "the voice. The right one holds a part of the list after the face, and little of the number in the end.",
+        "Who knows the question carries one number; who does not must carry a list", ["start", "face", "voice"],
+        name="stop", size=(8.0, 1.9), shown=3, milliseconds=1500)
 
 # %% [markdown]
 # > **Card: paper and code differ.** Face, voice, text in the paper; voice, face, text in the code [@mfmb2025]. Our task says that order matters, and *not* which one is better: turn pointer and
@@ -540,7 +566,42 @@ explore(shares_of_clip, "Shares of the hub's four tokens (downwards) over the st
         title="The hub asks everywhere, lost or not", size=(8.0, 1.9), rate=[0.0, 0.5, 0.9])
 
 # %% [markdown]
-# ## 6 Without macro fusion
+# ## 6 If a scan carried the hub
+# Under attention the hub's place made no difference. The course's twin of MFMB-Net (notebook 19) reads hub and sequence by a scan in each direction, and there it does. The smallest scan shows how: the state falls by $a$ a step and
+# takes in what stands there, $s_n = a\,s_{n-1} + x_n$; what both directions bring is averaged.
+
+# %% [markdown]
+# ### Exercise 17.5 · a hub under a scan (medium, 9 minutes)
+# `k` tokens that hold nothing yet stand in front of `l` steps, or behind them. With which weight does step $i$ arrive in token $j$? Count from 0, along the line, for both.
+
+
+# %%
+@exercise("17.5")
+def heard(l, k, a, front):
+    """l steps, k tokens, decay a, front: True or False -> k lists of l weights."""
+    # SOLUTION
+    weights = []
+    for j in range(k):
+        apart = [(k - j) + i if front else (l - i) + j for i in range(l)]
+        weights.append([a**n / 2 for n in apart])
+    return weights
+    # END SOLUTION
+
+
+# %%
+check("17.5", heard)
+
+# %%
+for front in (True, False):
+    arrives = heard(6, 2, 0.7, front)
+    print("in front:" if front else "behind:  ", [[f"{w:.2f}" for w in row] for row in arrives])
+    assert (arrives[0][0] > arrives[0][-1]) == front
+
+# %% [markdown]
+# In front, every token hears the beginning best, behind it the end; and turning the frames round turns the weights round. A selective scan may hold a far step on purpose, but someone must learn that. For attention all this is one and the same.
+
+# %% [markdown]
+# ## 7 Without macro fusion
 # The paper's ablation "w/o F-1" leaves this stream out; the head then sees micro fusion alone. Longer trainings of both are kept in the course's ledger, if somebody has run them.
 
 # %% tags=["nbval-ignore-output"]
@@ -561,12 +622,12 @@ else:
 # > is not its network: 512 of the head's 576 inputs are the hub's and 64 micro fusion's. Who takes the larger stream away loses more, and this comparison cannot say which *kind* of fusion matters.
 
 # %% [markdown]
-# ## 7 Limits
+# ## 8 Limits
 # The bound of exercise 17.1 is about independent numbers behind a linear head; clips are redundant, and sentiment is one number, not sixteen. A hub of four tokens is hardly ever too narrow for that.
 # So do not read the door task as "more tokens are better". It says what a hub *can* lose, and that equal or unread tokens are no tokens.
 
 # %% [markdown]
-# ## 8 Summary
+# ## 9 Summary
 # - A hub is a list of questions, the same for all clips; only what it brings goes on.
 # - A linear head behind $k$ tokens of width $d$ explains at most $kd$ of $m$ independent numbers.
 # - The waterfall is not symmetrical: on our task, who points had better come before who is pointed at.

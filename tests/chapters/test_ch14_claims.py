@@ -148,4 +148,8 @@ def test_the_drawings_show_what_they_are_given():
     assert list(axes[0].lines[1].get_ydata()) == [1, 0.5, 0.2] and list(axes[1].lines[0].get_ydata()) == [0.3, 0.1, 0.2]
     figures_ch14.recorded_ablation(axes[3], curves([]), {"mgmr": "with"})
     assert axes[3].get_title() == "Not recorded yet" and not axes[3].lines
+    fig, truth = plt.figure(), torch.arange(40.0)
+    figures_ch14.across_a_gap(fig, 4, truth, hold_last)
+    assert list(fig.axes[0].lines[2].get_ydata()) == [11, 11, 11, 11, 11, 16]  # from the kept step before to the next
+    assert set(range(32)) - set(fig.axes[0].lines[1].get_xdata()) == {12, 13, 14, 15}
     plt.close("all")

@@ -148,4 +148,8 @@ def test_the_drawings_show_what_they_are_given():
     fig = plt.figure()
     figures_ch16.codes(fig, positions(20, 8, torch.zeros(1)))
     assert fig.axes[0].images[0].get_array().shape == (8, 20)
+    fig = plt.figure()
+    figures_ch16.one_query(fig, 0.0, torch.tensor([1.0, 0.0]), torch.tensor([5.0, 3.0]))
+    assert [p.get_height() for p in fig.axes[0].patches] == [0.5, 0.5] and "answer 4.00" in fig.axes[0].get_title()
+    assert not figures.problems(fig)
     plt.close("all")

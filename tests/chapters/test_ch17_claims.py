@@ -7,8 +7,8 @@ import torch
 from matplotlib import pyplot as plt
 
 from mgmr_lib.chapters.ch17_macro_fusion import figures as figures_ch17
-from mgmr_lib.chapters.ch17_macro_fusion.exercises import most_explained, pour, waterfall
-from mgmr_lib.chapters.ch17_macro_fusion.toys import CargoTask, PointerTask, Waterfall, train_numbers
+from mgmr_lib.chapters.ch17_macro_fusion.exercises import heard, most_explained, pour, waterfall
+from mgmr_lib.chapters.ch17_macro_fusion.toys import CargoTask, PointerTask, Waterfall, luggage, train_numbers
 from mgmr_lib.chapters.shared.fit import seeded
 from mgmr_lib.course import figures
 from mgmr_lib.models.encoder_layer import Mixing
@@ -95,7 +95,44 @@ def test_macro_fusion_by_hand_is_the_librarys_with_its_gradients(seed):
         assert pair[0].abs().max() > 0
 
 
+@pytest.mark.parametrize("seed", SEEDS[-1:])
+def test_a_hub_brings_home_the_number_if_it_knew_where_to_look(seed):
+    held = {}
+    for kind in ("points first", "points last"):
+        task = PointerTask(kind=kind)
+        net = seeded(seed, lambda task=task: Waterfall(task, hub=1))
+        train_numbers(net, task, seed)
+        held[kind] = luggage(net, task, seed)
+    first, last = held["points first"], held["points last"]
+    assert max(max(stops["start"].values()) for stops in held.values()) < 0.01
+    assert first["face"]["place"] > 0.9 and first["face"]["list"] < 0.05 and first["voice"]["number"] > 0.8
+    assert 0.1 < last["face"]["list"] and last["face"]["place"] < 0.05 and last["voice"]["number"] < 0.4
+
+
+@pytest.mark.parametrize("front", [True, False])
+def test_weights_in_a_hub_are_the_gradients_of_two_scans(front):
+    l, k, a = 5, 3, 0.6
+    line = torch.zeros(l + k, dtype=torch.float64, requires_grad=True)
+
+    def scan(x):
+        states, s = [], 0.0
+        for step in x:
+            s = a * s + step
+            states.append(s)
+        return torch.stack(states)
+
+    read = (scan(line) + scan(line.flip(0)).flip(0)) / 2
+    hub, steps = (range(k), slice(k, None)) if front else (range(l, l + k), slice(0, l))
+    want = [torch.autograd.grad(read[j], line, retain_graph=True)[0][steps] for j in hub]
+    torch.testing.assert_close(torch.tensor(heard(l, k, a, front), dtype=torch.float64), torch.stack(want))
+
+
 def test_the_drawings_show_what_they_are_given():
+    fig = plt.figure()
+    stops = {s: {"place": 0.1, "list": 0.2, "number": 0.3} for s in ("start", "face")}
+    figures_ch17.journey(fig, "face", {"points first": stops, "points last": stops})
+    assert [p.get_width() for p in fig.axes[1].patches] == [0.1, 0.2, 0.3] and not figures.problems(fig)
+    assert fig.axes[0].get_title() == "points first: start → [face]"
     fig, ax = plt.subplots()
     figures_ch17.cargo(ax, {1: 0.3, 4: 0.9}, {1: 0.5, 4: 1.0}, 0.25, 0.0)
     assert [line.get_ydata()[0] for line in ax.lines] == [0.5, 0.3, 0.25, 0.0]

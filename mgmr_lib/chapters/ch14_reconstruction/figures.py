@@ -105,3 +105,18 @@ def recorded_ablation(ax, frame, names: dict) -> None:
     ax.set_title("Recorded: with and without reconstruction" if drawn else "Not recorded yet")
     if drawn:
         ax.legend()
+
+
+def across_a_gap(fig, gap: int, truth, fill, start: int = 12, shown: int = 32) -> None:
+    """One signal (l) with `gap` steps in a row lost, and `fill`(x (1,l,1), keep (1,l)), the straight line, there."""
+    keep = truth.new_ones(1, len(truth)).bool()
+    keep[0, start : start + gap] = False
+    line, steps = fill(truth[None, :, None], keep)[0, :, 0], np.arange(shown)
+    ax = fig.subplots()
+    ax.plot(steps, truth[:shown], color=figures.GREY, lw=4, alpha=0.4, label="truth")
+    ax.plot(steps[keep[0, :shown]], truth[:shown][keep[0, :shown]], "o", color="black", ms=4, label="kept")
+    ax.plot(np.arange(start - 1, start + gap + 1), line[start - 1 : start + gap + 1], "-.", color=figures.GREEN,
+            label="straight line")  # fmt: skip
+    ax.axvspan(start - 0.5, start + gap - 0.5, color=figures.GREY, alpha=0.15, lw=0)
+    ax.set(title=f"lost in a row: {gap}", xlabel="step", ylabel="swing (std. deviations)")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

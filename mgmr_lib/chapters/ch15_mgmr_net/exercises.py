@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from mgmr_lib.chapters.ch15_mgmr_net.build_it import BUILD_IT
 from mgmr_lib.chapters.shared.drawing import columns
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
@@ -354,4 +355,5 @@ EXERCISES = [
             ),
         ),
     ),
+    BUILD_IT,
 ]

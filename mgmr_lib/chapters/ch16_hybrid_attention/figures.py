@@ -94,3 +94,12 @@ def readings(fig, maps: dict) -> None:
         row[0].set_ylabel("aligned token")
     fig.colorbar(image, ax=axes, label="influence (row's largest = 1)", shrink=0.85)
     fig.suptitle("In the code's reading a word is deaf for later words", x=0.01, ha="left")
+
+
+def one_query(fig, query: float, keys: torch.Tensor, values: torch.Tensor) -> None:
+    """The share that a query gives to each frame, by the frame's key, and the answer over it."""
+    shares = (query * keys).softmax(0)
+    ax = fig.subplots()
+    ax.bar([f"{k:g}" for k in keys.tolist()], shares.tolist(), color=figures.BLUE)
+    ax.set(title=f"query {query:g}: answer {shares @ values:.2f}", xlabel="key of the frame", ylabel="share (1: all)")
+    ax.set_ylim(0, 1.05)

@@ -173,6 +173,25 @@ def _moved(model, step):
     return sorted(set(model.state_dict()) - set(stood_still(model, step)))
 
 
+def heard(l, k, a, front):
+    """The weight of each step in each token of a hub that is read by a scan both ways, averaged."""
+    weights = []
+    for j in range(k):
+        apart = [(k - j) + i if front else (l - i) + j for i in range(l)]
+        weights.append([a**n / 2 for n in apart])
+    return weights
+
+
+def _lines(rng):
+    """Both places, one token and several, always with steps enough to see their order."""
+    sizes = [(l, k, rng.randint(3, 7) / 8) for l, k in zip(rng.sample((3, 4, 5), 3), (1, 2, 3), strict=True)]
+    return [Case((l, k, a, front), "in front" if front else "behind") for l, k, a in sizes for front in (True, False)]
+
+
+def _apart(l, k, a, front, distance, share=0.5):
+    return [[share * a ** distance(j, i, l, k) for i in range(l)] for j in range(k)]
+
+
 EXERCISES = [
     Exercise(
         id="17.1",
@@ -347,6 +366,59 @@ EXERCISES = [
                 "A single entry that did not move makes the whole tensor stand still here; all of them must.",
             ),
             Wrong("moved ones", _moved, "those that moved", "These are the names of those that moved."),
+        ),
+    ),
+    Exercise(
+        id="17.5",
+        title="a hub under a scan",
+        difficulty=2,
+        minutes=9,
+        reference=heard,
+        cases=_lines,
+        hints=(
+            "Of the two directions only one reaches the hub with something to tell. How many steps is it from a step "
+            "of the sequence to a token?",
+            "A list of k lists of l numbers. In front: token j stands at place j, step i at place k + i; behind: step "
+            "i at place i, token j at place l + j.",
+        ),
+        after="So under a scan the hub's place decides whether it hears best of the beginning or of the end.",
+        wrong=(
+            Wrong(
+                "the same at both places",
+                lambda l, k, a, front: heard(l, k, a, True),
+                "its place does not matter",
+                "Here its place does not matter, as under attention: a scan hears of near steps best.",
+            ),
+            Wrong(
+                "the places swapped",
+                lambda l, k, a, front: heard(l, k, a, not front),
+                "places are swapped",
+                "The two places are swapped: a hub in front is near the sequence's beginning.",
+            ),
+            Wrong(
+                "forward alone",
+                lambda l, k, a, front: _apart(l, k, a, front, lambda j, i, l, k: l - i + j, 0.0 if front else 0.5),
+                "only the forward scan",
+                "In front only the forward scan was followed, which passes the hub first; the backward one brings all.",
+            ),
+            Wrong(
+                "not halved",
+                lambda l, k, a, front: [[2 * w for w in row] for row in heard(l, k, a, front)],
+                "averaged",
+                "The two directions are averaged: each counts half, also the one that brings nothing.",
+            ),
+            Wrong(
+                "tokens without places",
+                lambda l, k, a, front: [heard(l, k, a, front)[-1 if front else 0]] * k,
+                "other tokens lie between",
+                "All tokens get the weights of the one next to the sequence; for the others, other tokens lie between.",
+            ),
+            Wrong(
+                "one step too near",
+                lambda l, k, a, front: [[w / a for w in row] for row in heard(l, k, a, front)],
+                "neighbours are one step apart",
+                "Every distance is one too short: neighbours are one step apart, so the nearest weighs a/2.",
+            ),
         ),
     ),
 ]

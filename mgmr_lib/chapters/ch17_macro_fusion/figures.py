@@ -86,3 +86,18 @@ def one_clip(fig, maps: dict, rate: float) -> None:
         ax.grid(False)
     axes[0].set_ylabel("hub token")
     fig.colorbar(image, ax=axes, label="share / even share", shrink=0.9)
+
+
+def journey(fig, stop: str, held: dict) -> None:
+    """What the hub of each network holds at one stop: held = {kind: {stop: {content: explained share}}}."""
+    for ax, (kind, stops) in zip(fig.subplots(1, len(held), sharey=True), held.items(), strict=True):
+        names, shares = list(stops[stop]), list(stops[stop].values())
+        ax.barh(names, shares, color=[figures.GREY, figures.ORANGE, figures.BLUE])
+        route = " → ".join(f"[{s}]" if s == stop else s for s in stops)
+        ax.set(
+            title=f"{kind}: {route}",
+            xlabel="share told by a linear reader",
+            ylabel="of what",
+            xlim=(0, 1),
+            ylim=(2.6, -0.6),
+        )

@@ -143,3 +143,25 @@ def explained(model: nn.Module, task, seed: int = 0) -> float:
     """Share of the labels' variance explained on 500 draws that no training of this seed saw."""
     drawn = task.draw(500, unseen(seed))
     return 1 - ((model(drawn) - drawn.labels).square().mean() / drawn.labels.square().mean()).item()
+
+
+@torch.no_grad()
+def luggage(model: Waterfall, task: PointerTask, seed: int = 0) -> dict[str, dict[str, float]]:
+    """{stop: {content: share}}: what the best linear reader tells, on 500 clips, from the hub before the journey and
+    after each sequence; it is fitted on 1500 others. Contents: the place pointed at, the list, the number asked for."""
+    drawn = task.draw(2000, unseen(seed))
+    pointer, listed = (
+        drawn.x[m] for m in (("vision", "audio") if task.kind == "points first" else ("audio", "vision"))
+    )
+    contents = {"place": pointer[:, 0, :-1], "list": listed[..., -1], "number": drawn.labels}
+    stops = dict(zip(("start", "face", "voice"), (model.hub.expand(2000, -1, -1), *model.hubs(drawn)), strict=True))
+    return {s: {name: _told(hub.flatten(1), what) for name, what in contents.items()} for s, hub in stops.items()}
+
+
+def _told(x: Tensor, y: Tensor, fitted: int = 1500) -> float:
+    """Share of y's variance that a least-squares reader of x explains on rows that it was not fitted to; at least 0."""
+    x = torch.cat([x, torch.ones(len(x), 1)], dim=1).double()
+    y = (y - y[:fitted].mean(0)).double()
+    weights = torch.linalg.solve(x[:fitted].T @ x[:fitted] + 1e-6 * torch.eye(x.shape[1]), x[:fitted].T @ y[:fitted])
+    left = (y[fitted:] - x[fitted:] @ weights).square().sum() / y[fitted:].square().sum()
+    return max(0.0, 1 - left.item())

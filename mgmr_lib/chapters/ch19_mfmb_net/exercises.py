@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from mgmr_lib.chapters.ch19_mfmb_net.build_it import BUILD_IT
 from mgmr_lib.chapters.shared.drawing import quarters
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
@@ -413,4 +414,5 @@ EXERCISES = [
             ),
         ),
     ),
+    BUILD_IT,
 ]

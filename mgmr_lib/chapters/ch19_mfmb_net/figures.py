@@ -1,9 +1,8 @@
-"""Tables and drawings of notebook 19: equations and tests, curves, recorded runs, costs over length, stale
+"""Tables and drawings of notebook 19: curves, recorded runs, costs over length, stale
 gradients."""
 
 import functools
 from collections.abc import Iterable
-from pathlib import Path
 
 from mgmr_lib import markdown
 from mgmr_lib.bench.measure import interleaved, one_thread
@@ -14,10 +13,8 @@ from mgmr_lib.experiments import ledger, verdicts
 from mgmr_lib.experiments.complexity import network, random_batch, train_step
 from mgmr_lib.models.inputs import Inputs
 from mgmr_lib.models.mfmb.network import MFMBNet
-from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.training.config import make_config
 
-EQUATIONS = REPOSITORY / "mgmr_lib" / "models" / "mfmb" / "EQUATIONS.md"
 COLOURS = {
     "MFMB-Net": figures.BLUE,
     "Concat": figures.ORANGE,
@@ -26,14 +23,6 @@ COLOURS = {
 }
 NOT_YET = "**Not recorded yet.**"
 NAMES = ("mfmb", "mfmb_mamba")
-
-
-def equations(path: Path = EQUATIONS) -> str:
-    """Markdown: the table of mfmb/EQUATIONS.md, a row an equation, without the folders."""
-    rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
-    for folder in ("mgmr_lib/models/", "mgmr_lib/training/", "tests/models/", "tests/training/"):
-        rows = [row.replace(f"`{folder}", "`") for row in rows]
-    return "\n".join(rows)
 
 
 def curves(ax, rates: list[float], mae: dict) -> None:

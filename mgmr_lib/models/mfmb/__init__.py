@@ -1,1 +1,1 @@
-"""MFMB-Net (macro and micro fusion): the network of the second paper, its published code's reading, EQUATIONS.md."""
+"""MFMB-Net (macro and micro fusion): the network of the second paper, and its published code's reading."""

@@ -1,7 +1,7 @@
 """MFMB-Net, whole: align (hybrid attention) -> fuse at large (macro) and in detail (micro) -> predict; and reconstruct.
 
 Paper: "A Multi-Focus-Driven Multi-Branch Network for Robust Multimodal Sentiment Analysis", AAAI 2025.
-EQUATIONS.md lists where each of its equations (1) to (19) is, and which test compares it with a slow version.
+Where each of its equations (1) to (20) is, and which test compares it with a slow version, is the table of notebook 19.
 """
 
 import torch

@@ -1,0 +1,154 @@
+"""What both "build it yourself" of whole networks share: small clips with gaps, a stage for each intermediate."""
+
+import copy
+import functools
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mgmr_lib.course.compare import difference
+from mgmr_lib.course.registry import Wrong
+from mgmr_lib.course.stages import in_stages
+from mgmr_lib.data.corpus import MODALITIES
+from mgmr_lib.models.inputs import Sequence as Steps
+
+WIDTHS = {"text": 3, "audio": 2, "vision": 4}
+
+
+def clips(rng) -> tuple[dict[str, Steps], Tensor]:
+    """Three clips of different lengths in each modality, with lost steps in each: {modality: Sequence}, labels (3,)."""
+    g, s = torch.Generator().manual_seed(rng.randrange(10**6)), {}
+    for m, longest in zip(MODALITIES, (5, 11, 8), strict=True):
+        steps = torch.tensor([1, rng.randrange(2, longest), longest])[torch.randperm(3, generator=g)]
+        valid = torch.arange(longest) < steps[:, None]
+        keep = valid & (torch.rand(valid.shape, generator=g) > 0.4)
+        keep[:, 1] = False  # a clip of two steps or more has lost its second one, and kept its first
+        keep[:, 0] = True
+        target = torch.randn(3, longest, WIDTHS[m], generator=g).masked_fill(~valid[..., None], 0.0)
+        s[m] = Steps(target.masked_fill(~keep[..., None], 0.0), target, valid, keep)
+    return s, torch.randn(3, generator=g)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What must stand under `key` in the dictionary that an answer returns; padding is not compared.
+
+    name: of the stage, for the learner; draw(rng) -> (net, s, labels); words: sequences have the text's steps here.
+    """
+
+    name: str
+    key: str
+    draw: Callable
+    words: bool = False
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A plausible wrong value of a stage: value(net, s, labels, right), right: what the reference returns."""
+
+    stage: str
+    name: str
+    says: str
+    value: Callable[..., object]
+
+
+def staged(reference: Callable, stages: Sequence[Stage], mistakes: Sequence[Mistake]):
+    """The check: stage by stage, with the sentence of the mistake that is recognised."""
+
+    @functools.lru_cache(maxsize=64)  # who tries many answers on the same draws waits for theirs alone
+    def drawn(draw: Callable, seed: int) -> _Drawn:
+        mine = [(x, m) for x in stages if x.draw is draw for m in mistakes if m.stage == x.name]
+        return _draw(reference, draw, mine, random.Random(seed))
+
+    def test(fn: Callable, rng) -> str | None:
+        seed, runs = rng.randrange(10**6), {}  # stages with one `draw` look at one run of the answer
+        look = [(x.name, functools.partial(_look, x, drawn, seed, mistakes, runs)) for x in stages]
+        return in_stages(*look)(fn, rng)
+
+    return test
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Arguments, what is right for them, and the value of each mistake (by its name)."""
+
+    args: tuple
+    right: dict
+    values: dict[str, object]
+
+
+@torch.no_grad()
+def _draw(reference: Callable, draw: Callable, mistakes: Sequence[tuple[Stage, Mistake]], rng) -> _Drawn:
+    """A draw in which every one of the mistakes shows."""
+    for _ in range(100):
+        args = draw(rng)
+        right = reference(*args)
+        values = {m.name: m.value(*args, right) for _, m in mistakes}
+        if not any(
+            _same(_seen(values[m.name], args[1], x.words), _seen(right[x.key], args[1], x.words)) for x, m in mistakes
+        ):
+            return _Drawn(args, right, values)
+    raise ValueError("in none of a hundred draws does every mistake show")
+
+
+def _same(a, b) -> bool:
+    """Whether two tensors, or dictionaries of them, are close; nan is close to nan."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return set(a) == set(b) and all(_same(a[k], b[k]) for k in b)
+    if not isinstance(a, Tensor) or not isinstance(b, Tensor) or a.shape != b.shape:
+        return False
+    return torch.allclose(a.to(b), b, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+def _apart(stage: Stage, a, b, s: dict[str, Steps]) -> str | None:
+    a, b = _seen(a, s, stage.words), _seen(b, s, stage.words)
+    return None if _same(a, b) else difference(a, b, 1e-4, 1e-5)  # in words: slow
+
+
+def _look(stage: Stage, drawn: Callable, seed: int, mistakes: Sequence[Mistake], runs: dict, fn: Callable, _rng):
+    """The sentence that says what is wrong at this stage, or None."""
+    given = drawn(stage.draw, seed)
+    if stage.draw not in runs:
+        with torch.no_grad():
+            runs[stage.draw] = fn(*copy.deepcopy(given.args))
+    yours, key, s = runs[stage.draw], stage.key, given.args[1]
+    if not isinstance(yours, dict):
+        return f"it returns a {type(yours).__name__}: return a dictionary."
+    if key not in yours:
+        return f'there is no "{key}" in the dictionary yet.'
+    wrong = _apart(stage, yours[key], given.right[key], s)
+    if wrong is None:
+        return None
+    for m in mistakes:
+        if m.stage == stage.name and _apart(stage, yours[key], given.values[m.name], s) is None:
+            return f"{m.says} {wrong[0].upper()}{wrong[1:]}."
+    return f'in "{key}" {wrong}.'
+
+
+def wrong_answers(reference: Callable, stages: Sequence[Stage], mistakes: Sequence[Mistake]) -> list[Wrong]:
+    """For each mistake, the reference with that one value in it."""
+    keys = {x.name: x.key for x in stages}
+
+    def answer(mistake: Mistake) -> Callable:
+        def fn(net, s, labels):
+            right = reference(net, s, labels)
+            return right | {keys[mistake.stage]: mistake.value(net, s, labels, right)}
+
+        return fn
+
+    return [Wrong(m.name, answer(m), m.says) for m in mistakes]
+
+
+def _seen(value, s: dict[str, Steps], words: bool):
+    """{modality: (b,l,d)} with zeros in the padding; anything else as it is."""
+    if not isinstance(value, dict) or not all(isinstance(x, Tensor) for x in value.values()):
+        return value
+    found = {}
+    for m, x in value.items():
+        valid = s["text" if words else m].valid if m in s else None
+        fits = valid is not None and x.dim() == 3 and x.shape[:2] == valid.shape
+        found[m] = x.masked_fill(~valid[..., None], 0.0) if fits else x
+    return found
