@@ -8,6 +8,7 @@ import contextlib
 import io
 import random
 import sys
+import time
 import warnings
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -20,7 +21,8 @@ from mgmr_lib.course.registry import Exercise
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
 
-DRAWS, ALL_DRAWS = 20, 200
+DRAWS, ALL_DRAWS, FEWEST = 20, 200, 2
+PATIENCE_S = 30.0  # how long the mutants of one exercise may take where not all draws are asked for
 EQUIVALENT = REPOSITORY / "tests" / "course" / "equivalent_mutants"
 
 
@@ -63,6 +65,17 @@ def survivors(spec: Exercise, draws: int = DRAWS) -> tuple[list[tuple[Mutant, in
             fine |= {m.key} if count and m.key in listed else set()
             alive += [(m, count)] if count and m.key not in listed else []
     return alive, sorted(listed - fine)
+
+
+def affordable(spec: Exercise) -> int:
+    """How many draws the mutants of this exercise get in the test run: DRAWS, fewer where one check takes long."""
+    cases = spec.inputs(random.Random(0))
+    with quiet():
+        judge(spec, spec.reference, cases, random.Random(0))  # the first use of a library takes longer
+        begun = time.process_time()
+        judge(spec, spec.reference, cases, random.Random(0))
+    each = max(time.process_time() - begun, 1e-6)
+    return max(FEWEST, min(DRAWS, int(PATIENCE_S / (each * len(mutants(spec))))))
 
 
 @contextlib.contextmanager

@@ -17,7 +17,8 @@ LEARNER, SOLUTION = "notebooks", "solutions"  # the editions, named as their fol
 EDITIONS = (LEARNER, SOLUTION)
 FILE_NAME = re.compile(r"^(\d\d)_[a-z0-9_]+\.py$")
 REGION = re.compile(r"^([ \t]*)# SOLUTION *\n(.*?)^[ \t]*# END SOLUTION *$", re.DOTALL | re.MULTILINE)
-BET = re.compile(r"^ *(predict|outcome)\(\s*[\"']([^\"']*)", re.MULTILINE)  # asks for a bet, or settles one: (which, id)
+# Asks for a bet, or settles one: (which, id).
+BET = re.compile(r"^ *(predict|outcome)\(\s*[\"']([^\"']*)", re.MULTILINE)
 FIELDS = {
     "title": str,
     "claim": str,
