@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from mgmr_lib.course.room import command as room_command
 from mgmr_lib.errors import CourseError
 
 
@@ -28,6 +29,8 @@ def _parser() -> argparse.ArgumentParser:
     mutants.add_argument("--full", action="store_true", help="200 draws of each instead of 20")
     start = commands.add_parser("open", help="open your own copies in JupyterLab; further options go to JupyterLab")
     start.add_argument("--prepare-only", action="store_true", help="make the copies, do not start JupyterLab")
+    room = commands.add_parser("class", help="a page on which a teacher sees how far a room is")
+    room_command.add_arguments(room)
     reset = commands.add_parser("reset", help="a fresh copy of a notebook (yours is kept beside it)")
     reset.add_argument("number", metavar="NN")
     return parser
@@ -69,6 +72,8 @@ def _run(args) -> int:
         from mgmr_lib.course.authoring import mutation_test
 
         return mutation_test.run(args.numbers, mutation_test.ALL_DRAWS if args.full else mutation_test.DRAWS)
+    if args.command == "class":
+        return room_command.main(args)
     from mgmr_lib.course import working_copies
 
     if args.command == "reset":

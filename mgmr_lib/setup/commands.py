@@ -30,6 +30,7 @@ COMMANDS = {
     "open": Command("open the course in JupyterLab, on your own copies of the notebooks", ("mgmr_lib.course", "open")),
     "test": Command("run every test and every notebook (--fast: a few minutes)", ("mgmr_lib.course", "test"), "test"),
     "run": Command("train on the default corpus, print and plot the missing-rate table", ("mgmr_lib", "run")),
+    "class": Command("a page on which a teacher sees how far a room is", ("mgmr_lib.course", "class"), data=False),
     "pack": Command("a folder from which others install without a network (open --from)", ("mgmr_lib", "pack")),
     "reset": Command("a fresh copy of a notebook, by its number", ("mgmr_lib.course", "reset"), data=False),
     "gpu": Command("mamba_ssm's CUDA kernels, tried before they are installed", ("mgmr_lib", "gpu"), data=False),

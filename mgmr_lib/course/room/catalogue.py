@@ -25,17 +25,10 @@ class Catalogue:
     bets: dict[str, tuple[str, tuple[str, ...]]]
     mistakes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def mistake(self, exercise_id: str, place: int) -> str:
-        """What `check` says to a recognised mistake; "" where the exercise knows no such one."""
-        if exercise_id not in self.mistakes:
-            self.mistakes[exercise_id] = messages(exercise_id)
-        known = self.mistakes[exercise_id]
-        return known[place] if place < len(known) else ""
-
-
-def messages(exercise_id: str) -> tuple[str, ...]:
-    """The messages of an exercise's mistakes, "" for those without one."""
-    return tuple(wrong.message.rstrip() for wrong in registry.find(exercise_id).wrong)
+    def learn(self, exercise_id: str) -> None:
+        """Read what `check` says to each mistake that the exercise recognises ("" for those that it does not)."""
+        wrong = registry.find(exercise_id).wrong
+        self.mistakes[exercise_id] = tuple(w.message.rstrip() for w in wrong)
 
 
 def read(folder: Path = REPOSITORY / "notebooks") -> Catalogue:

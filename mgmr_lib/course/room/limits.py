@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 
 class Buckets:
-    """A bucket for each key: `burst` requests at once, then `per_second`; the least used of `most` keys is forgotten."""
+    """A bucket for each key: `burst` requests at once, then `per_second`. Of more than `most` keys the one that was
+    longest silent is forgotten."""
 
     def __init__(self, burst: float, per_second: float, most: int = 2000, now: Callable[[], float] = time.monotonic):
         self.burst, self.per_second, self.most, self.now = burst, per_second, most, now
