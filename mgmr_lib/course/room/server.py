@@ -77,6 +77,11 @@ class Handler(RequestHandler):
         self.set_header("Content-Type", "application/json")
         self.finish(json.dumps({"error": why}))
 
+    def log_exception(self, typ, value, tb):
+        """Refusals are no news for the teacher's terminal."""
+        if not isinstance(value, HTTPError):
+            super().log_exception(typ, value, tb)
+
     def refuse(self, status: int, why: str):
         """The error to raise."""
         return HTTPError(status, why.replace("%", "%%"))
