@@ -143,7 +143,7 @@ Generated from the minute plans in this folder and from `notebooks/src/routes.ym
 learners get stuck, what to ask, and what to leave out first. "In a room" counts talk and waiting; "alone" is what the
 notebook itself says.
 
-- **No network in the room**: `python course.py pack FOLDER` makes a folder for USB sticks or a share, with everything for
+- **No network in the room**: `python course.py pack FOLDER` makes a folder for USB sticks or a share, for
   Linux, macOS and Windows; learners run `python course.py open --from FOLDER`.
 - **How far is the room?** `python course.py class --host 0.0.0.0` serves a page with bars for each exercise, the
   commonest mistakes and the bets. Learners join by a line that the page shows; those who do not send nothing, and
