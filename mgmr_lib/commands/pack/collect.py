@@ -72,7 +72,7 @@ class Collector:
         text = (root / "constraints.txt").read_text(encoding="utf-8")
         lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
         pins = [pin for pin in map(Requirement, lines) if self._holds(pin)]
-        self.pins = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
+        self.pins: dict[str, str] = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
         self.torch = torch_choice.pinned_torch(text)
 
     def _holds(self, requirement: Requirement, extras: Iterable[str] = ()) -> bool:
