@@ -76,10 +76,10 @@ def begin(folder: Path, needs: str, root: Path = REPOSITORY) -> Pack:
 def say_size(folder: Path, systems: Iterable[str], pythons: Iterable[str]) -> None:
     """What it will take, before anything is downloaded. Errors: CourseError where the disk is too small."""
     measured, systems, pythons = sizes.measured()["packs"], list(systems), list(pythons)
-    needed = measured["shared_mb"] + sizes.measured()["data_mb"] + len(pythons) * sum(measured[s] for s in systems)
+    needed = measured["shared_mb"] + len(pythons) * sum(measured[s] for s in systems)
     there = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6
     print(f"packing for {', '.join(systems)} with Python {', '.join(pythons)}: about {needed / 1000:.1f} GB")
-    print(f"  {there / 1000:.1f} GB of it are there already" if there > 1 else "  --systems, --pythons make less",
+    print(f"  {there / 1000:.1f} GB are in the folder already" if there > 1 else "  --systems, --pythons make less",
           flush=True)  # fmt: skip
     free = shutil.disk_usage(folder).free / 1e6
     if free + there < needed:
