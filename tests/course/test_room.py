@@ -31,6 +31,7 @@ from mgmr_lib.course.room.server import MOST_OF_ONE, PAGE, Room, serve
 from mgmr_lib.course.room.storage import Storage, distribution
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
+from tests.course.test_browser import BROWSER, FLAGS
 
 SHOWN = Catalogue(
     {"01.1": "one step", "01.2": "the <b>sequence</b>", "02.1": "three views"},
@@ -63,6 +64,8 @@ class Running:
         self.ready.set()
 
     def close(self):
+        if not self.thread.is_alive():
+            return
         self.loop.call_soon_threadsafe(self.task.cancel)
         self.thread.join(10)
 
@@ -442,3 +445,45 @@ def test_a_join_that_fails_is_one_sentence(room, learner, capsys, code, at, says
     said = capsys.readouterr().out
     assert says in said and said.count("\n") == 1
     assert not (learner / joining.FILE).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on the PATH")
+def test_the_page_in_a_browser_shows_words_as_words(room, tmp_path):
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    for k in range(4):
+        token = room.joined(f"laptop {k}")
+        post = {
+            "exercises": {"01.1": "passed" if k else "wrong"},
+            "mistakes": [["01.2", 0]],
+            "bets": {"01.a": "a half"},
+        }
+        assert room.ask("/post", post, token)[0] == 200
+    said: list[str] = []
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1366, "height": 900})
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("dialog", lambda dialog: said.append("a dialog"))
+        asked: set[str] = set()
+        page.on("request", lambda request: asked.add(request.url.split("?")[0]))
+        page.goto(f"{room.at}/?key={room.room.key}")
+        page.wait_for_selector("#exercises tr")
+        bar = page.locator("#exercises tr").first.locator(".bar span")
+        widths = [bar.nth(k).evaluate("e => e.getBoundingClientRect().width") for k in range(2)]
+        assert widths[0] == pytest.approx(3 * widths[1], rel=0.02) and widths[1] > 20
+        assert "<b>sequence</b>" in page.inner_text("#exercises")
+        assert "<script>alert(1)</script>" in page.inner_text("#mistakes")
+        assert page.inner_text("#asked") == "What is left?" and "a half" in page.inner_text("#bets")
+        assert page.inner_text("#laptops") == "4" and room.room.code in page.inner_text("#join")
+        for width in (1366, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        page.set_viewport_size({"width": 1366, "height": 900})
+        page.screenshot(path=str(tmp_path / "class.png"), full_page=True)
+        room.close()
+        page.get_by_text("The class does not answer").wait_for()
+        browser.close()
+    assert {url.removeprefix(room.at) for url in asked} <= {"/", "/page.css", "/page.js", "/state"}
+    assert not [line for line in said if "ERR_CONNECTION_REFUSED" not in line], said

@@ -267,3 +267,4 @@ async def serve(storage: Storage, catalogue: Catalogue, host: str, port: int, st
         await asyncio.Event().wait()
     finally:
         server.stop()
+        await server.close_all_connections()

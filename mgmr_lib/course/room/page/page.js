@@ -67,7 +67,12 @@ const draw = () => {
   fill("bets", bet ? bet.answers.map(a => row(a[0], [["passed", a[1]]], most, String(a[1]))) : []);
 };
 
+const silent = () => {
+  at("state").textContent = "The class does not answer: it goes on when course.py class runs again.";
+};
+
 const ask = () => {
+  const late = setTimeout(silent, 8000);
   fetch("state" + location.search, {credentials: "omit"}).then(answer => {
     if (!answer.ok) throw new Error(String(answer.status));
     return answer.json();
@@ -78,9 +83,10 @@ const ask = () => {
     at("here").textContent = found.here;
     at("state").textContent = "";
     draw();
-  }).catch(() => {
-    at("state").textContent = "The class does not answer: it goes on when course.py class runs again.";
-  }).then(() => setTimeout(ask, 2000));
+  }).catch(silent).then(() => {
+    clearTimeout(late);
+    setTimeout(ask, 2000);
+  });
 };
 
 at("csv").href = "class.csv" + location.search;
