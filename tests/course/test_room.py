@@ -173,12 +173,24 @@ def test_names_that_are_none_are_refused(room, name):
 
 def test_wrong_codes_and_tokens_and_then_too_many_of_them(room):
     assert room.ask("/join", {"code": "aaaaaa", "name": "x"})[0] == 403
-    assert room.ask("/join", {"code": "é", "name": "x"})[0] == 403
+    assert (
+        room.ask("/join", {"code": "é", "name": "x"})[0]
+        == room.ask("/join", b'{"code":"\\ud800","name":"x"}')[0]
+        == 422
+    )
     assert room.ask("/post", {"exercises": {"01.1": "passed"}})[0] == 403
     token = room.joined()
     guesses = [room.ask("/join", {"code": f"{k:06}", "name": "x"})[0] for k in range(40)]
     assert set(guesses) == {403, 429} and guesses[-1] == 429
     assert room.ask("/post", {"exercises": {"01.1": "passed"}}, token)[0] == 200  # who belongs here is not held up
+
+
+def test_a_laptop_that_makes_every_mistake_there_could_be_is_stopped(room):
+    told = Catalogue({f"{n:02}.1": "x" for n in range(20)}, {})
+    room.room.catalogue = told
+    token = room.joined()
+    answers = [room.ask("/post", {"mistakes": [[e, k] for k in range(40)]}, token)[0] for e in told.exercises]
+    assert answers == [200] * 10 + [422] * 10 and len(room.table()) == 401
 
 
 def test_a_flood_of_one_laptop_does_not_stop_another(tmp_path):
@@ -217,6 +229,7 @@ def test_half_a_request_and_a_body_that_lies_about_its_length(room):
         b"POST /post HTTP/1.1\r\n",
         b"GARBAGE\r\n\r\n",
         b"POST /post HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        b"POST /join HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
     ):
         with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
             sock.sendall(raw)

@@ -47,8 +47,10 @@ def read_join(body: bytes) -> tuple[str, str]:
     """(code, name). Errors: Refused."""
     found = _object(body, {"code", "name"})
     code, name = found.get("code"), found.get("name")
-    if not isinstance(code, str) or not isinstance(name, str) or not NAME.fullmatch(name.strip()):
-        raise Refused(422, "a name has 1 to 24 letters, digits, spaces or . ' - and begins with a letter or digit")
+    if not isinstance(code, str) or not code.isascii() or not isinstance(name, str) or not NAME.fullmatch(name.strip()):
+        raise Refused(
+            422, "code is a word; a name has 1 to 24 letters, digits, spaces or . ' - and begins with a letter"
+        )
     return code, name.strip()
 
 

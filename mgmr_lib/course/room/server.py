@@ -46,13 +46,13 @@ class Room:
     def __post_init__(self):
         self.code, self.key = self.storage.setting("code", 6), self.storage.setting("key", 24)
 
-        self.learning: set[str] = set()
+        self.learner: threading.Thread | None = None
 
     def learn(self, exercise: str) -> None:
-        """Read the words of an exercise's mistakes, beside everything else."""
-        if exercise not in self.learning:
-            self.learning.add(exercise)
-            threading.Thread(target=self.catalogue.learn, args=(exercise,), daemon=True).start()
+        """Read the words of an exercise's mistakes, beside everything else; one at a time."""
+        if self.learner is None or not self.learner.is_alive():
+            self.learner = threading.Thread(target=self.catalogue.learn, args=(exercise,), daemon=True)
+            self.learner.start()
 
     def line(self) -> str:
         """What a learner types."""
@@ -93,7 +93,10 @@ class Laptop(Handler):
 
     def prepare(self):
         self.body = b""
-        if int(self.request.headers.get("Content-Length") or 0) > MOST_BYTES:
+        length = self.request.headers.get("Content-Length") or "0"
+        if not (length.isascii() and length.isdigit()):
+            raise self.refuse(400, "Content-Length is a number")
+        if len(length) > 12 or int(length) > MOST_BYTES:
             raise self.refuse(413, f"a post has at most {MOST_BYTES} bytes")
 
     def data_received(self, chunk: bytes):

@@ -18,6 +18,7 @@ from mgmr_lib.errors import CourseError
 
 LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"  # none that look alike on a projector
 MOST_LAPTOPS = 400
+MOST_MISTAKES = 400  # of one laptop
 HERE_S = 600  # seconds without a word, after which a laptop does not count as here
 TABLES = """
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -71,7 +72,7 @@ class Storage:
         return row[0] if row else None
 
     def tell(self, laptop: int, post: Post) -> None:
-        """Keep a post: all of it, on the disk, or an error of sqlite3."""
+        """Keep a post: all of it, or nothing and an error (of sqlite3, or Refused)."""
         now = time.time()
         with self.file:
             self.file.execute("UPDATE laptops SET seen = ? WHERE id = ?", (now, laptop))
@@ -80,6 +81,9 @@ class Storage:
             rows = [(laptop, "mistake", f"{exercise}#{place}", "", now) for exercise, place in post.mistakes]
             rows += [(laptop, "bet", name, json.dumps(answer), now) for name, answer in post.bets.items()]
             self.file.executemany(TELL + UNLESS_SAME, rows)
+            mine = "SELECT COUNT(*) FROM told WHERE laptop = ? AND kind = 'mistake'"
+            if post.mistakes and self.file.execute(mine, (laptop,)).fetchone()[0] > MOST_MISTAKES:
+                raise Refused(422, f"one laptop makes at most {MOST_MISTAKES} mistakes")  # which undoes all of it
 
     def names(self) -> list[str]:
         """Who joined, in order."""
