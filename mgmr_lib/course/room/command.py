@@ -59,9 +59,15 @@ def say(room, page: str, host: str, path: Path) -> None:
 
 
 def put_aside(path: Path) -> None:
-    """Rename the last class's file, and what SQLite keeps beside it."""
+    """Rename the last class's file, and what SQLite keeps beside it. Errors: CourseError."""
     when = time.strftime("%Y-%m-%d-%H%M%S")
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
         old = path.with_name(name)
-        if old.exists():
-            old.rename(path.with_name(f"{path.stem}-{when}{name.removeprefix(path.stem)}"))
+        try:
+            if old.exists():
+                old.rename(path.with_name(f"{path.stem}-{when}{name.removeprefix(path.stem)}"))
+        except OSError as error:
+            raise CourseError(
+                f"{old} cannot be put aside ({error.strerror or error}): stop the class that uses it, or name another "
+                "file with --store"
+            ) from None
