@@ -451,6 +451,7 @@ def test_a_class_that_is_gone_never_holds_up_a_notebook_and_misses_nothing(learn
         ("x", "192.168.1.5:8777", "is no address"),
         ("x", "file:///etc/passwd", "is no address"),
         ("x", "http://127.0.0.1:9", "does not answer"),
+        ("x", "http://127.0.0.1:many", "does not answer"),
     ],
 )
 def test_a_join_that_fails_is_one_sentence(room, learner, capsys, code, at, says):
@@ -500,3 +501,27 @@ def test_the_page_in_a_browser_shows_words_as_words(room, tmp_path):
         browser.close()
     assert {url.removeprefix(room.at) for url in asked} <= {"/", "/page.css", "/page.js", "/state"}
     assert not [line for line in said if "ERR_CONNECTION_REFUSED" not in line], said
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (b"HTTP/1.0 200 OK\r\n\r\n{}", "it is no class"),
+        (b"HTTP/1.0 200 OK\r\n\r\n<html>", "does not answer"),
+        (b"SSH-2.0-x\r\n", "does not answer"),
+        (b"", "does not answer"),
+    ],
+)
+def test_somebody_else_at_that_address_is_one_sentence(learner, capsys, answer, says):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def reply():
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(answer)
+
+        threading.Thread(target=reply, daemon=True).start()
+        joining.join("x", "fox", at=f"http://127.0.0.1:{other.getsockname()[1]}")
+    said = capsys.readouterr().out
+    assert says in said and said.count("\n") == 1 and not (learner / joining.FILE).exists()

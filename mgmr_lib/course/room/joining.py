@@ -6,6 +6,7 @@ score, so that a class that was gone for a while misses nothing.
 """
 
 import contextlib
+import http.client
 import json
 import threading
 import time
@@ -32,7 +33,9 @@ def join(code: str, name: str, at: str) -> None:
     """
     try:
         at = _address(at)
-        token = _ask(at + "/join", {"code": str(code), "name": str(name)})["token"]
+        token = _ask(at + "/join", {"code": str(code), "name": str(name)}).get("token")
+        if not isinstance(token, str):
+            raise CourseError(f"{at} answers, but it is no class: its address stands on the teacher's page")
     except CourseError as error:
         print(error)
         return
@@ -95,9 +98,9 @@ def _ask(url: str, said: dict, token: str = "") -> dict:
             why = str(json.loads(error.read(10_000))["error"])
         except (OSError, ValueError, KeyError, TypeError):
             why = str(error.reason)
-        raise Answered(error.code, f"The class answers: {why}.") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
+        raise Answered(error.code, f"The class answers: {' '.join(why.split())[:200]}.") from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = " ".join(str(getattr(error, "reason", None) or error).split())[:100]
         raise CourseError(
             f"{url.rpartition('/')[0]} does not answer ({reason}): check the address, and that you are in the same "
             "network as the teacher"
