@@ -70,6 +70,11 @@ COMMANDS = {
     ),
     "bench": Command("bench", "time the scans against their peers", ("bench --quick",)),
     "gpu": Command("commands.gpu", "install mamba_ssm's CUDA kernels, tried before they are installed", ("gpu",)),
+    "pack": Command(
+        "commands.pack",
+        "make a folder from which others install the course without a network",
+        ("pack /media/stick/course", "pack course-pack --systems windows --pythons 3.12"),
+    ),
     "run": Command(
         "commands.run",
         "train on the default corpus, print and plot the missing-rate table",

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from mgmr_lib.course.room import command as room_command
 from mgmr_lib.errors import CourseError
 
 
@@ -32,6 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     site.add_argument("--out", default="site", metavar="FOLDER", help="where the pages go (site)")
     start = commands.add_parser("open", help="open your own copies in JupyterLab; further options go to JupyterLab")
     start.add_argument("--prepare-only", action="store_true", help="make the copies, do not start JupyterLab")
+    room = commands.add_parser("class", help="a page on which a teacher sees how far a room is")
+    room_command.add_arguments(room)
     reset = commands.add_parser("reset", help="a fresh copy of a notebook (yours is kept beside it)")
     reset.add_argument("number", metavar="NN")
     return parser
@@ -78,6 +81,8 @@ def _run(args) -> int:
 
         print(f"the site is made: open {site.build(Path(args.out), [n.zfill(2) for n in args.numbers])}")
         return 0
+    if args.command == "class":
+        return room_command.main(args)
     from mgmr_lib.course import working_copies
 
     if args.command == "reset":

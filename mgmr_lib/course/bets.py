@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 
 from mgmr_lib.course import display, store
+from mgmr_lib.course.room import joining
 from mgmr_lib.errors import CourseError
 
 FILE = "bets.json"
@@ -95,6 +96,7 @@ def place(question: Question, bet, confidence: int | None) -> None:
     """Keep a bet; one that is settled stays as it was."""
     if "right" not in kept(question):
         store.update(FILE, lambda bets: bets | {question.id: {"bet": bet, "confidence": confidence}})
+        joining.tell_bet(question.id, bet)
 
 
 def predict(bet_id: str, question: str, choices=None, *, between=None, step=None, within=0.0, factor=1.0, unit=""):

@@ -12,6 +12,7 @@ import types
 
 from mgmr_lib.course import answers, registry, score
 from mgmr_lib.course.grading import Verdict, broken_cell, grade
+from mgmr_lib.course.room import joining
 from mgmr_lib.errors import CourseError
 
 _hints_given: dict[str, int] = {}  # which hint comes next in this kernel
@@ -143,6 +144,7 @@ def check(exercise_id: str, fn) -> None:
         print(f"{exercise_id}  {e}")
         return
     score.record(exercise_id, result.state)
+    joining.tell_exercise(exercise_id, result)
     if hasattr(fn, "wrong") and getattr(fn, "exercise_id", None) == exercise_id:
         fn.wrong = result.state == "wrong"
     answers.show_verdict(spec, result)

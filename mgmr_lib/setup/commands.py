@@ -10,6 +10,7 @@ from pathlib import Path
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.setup.environment import Environment
+from mgmr_lib.setup.packed import Pack
 
 BUILDS = ("cpu", "cuda")
 
@@ -31,6 +32,8 @@ COMMANDS = {
     "test": Command("run every test and every notebook (--fast: a few minutes)", ("mgmr_lib.course", "test"), "test"),
     "run": Command("train on the default corpus, print and plot the missing-rate table", ("mgmr_lib", "run")),
     "site": Command("the course as web pages, in the folder site", ("mgmr_lib.course", "site"), "site", data=False),
+    "class": Command("a page on which a teacher sees how far a room is", ("mgmr_lib.course", "class"), data=False),
+    "pack": Command("a folder from which others install without a network (open --from)", ("mgmr_lib", "pack")),
     "reset": Command("a fresh copy of a notebook, by its number", ("mgmr_lib.course", "reset"), data=False),
     "gpu": Command("mamba_ssm's CUDA kernels, tried before they are installed", ("mgmr_lib", "gpu"), data=False),
     "doctor": Command("what works on this machine, and what to do where not", ("mgmr_lib", "doctor"), data=False),
@@ -42,26 +45,31 @@ def usage() -> str:
     lines = [f"  {name:8}{command.help}" for name, command in COMMANDS.items()]
     return "\n".join(
         [
-            "usage: python course.py COMMAND [--torch cpu|cuda] [OPTIONS OF THE COMMAND]",
+            "usage: python course.py COMMAND [--torch cpu|cuda] [--from FOLDER] [OPTIONS OF THE COMMAND]",
             "",
             *lines,
             "",
             "Each sets up .venv first, where that is still to do. --torch: which build of torch; without it, CUDA "
             "where an",
-            "NVIDIA GPU is. Everything else: python -m mgmr_lib --help",
+            "NVIDIA GPU is. --from: without a network, from what `pack` made. Everything else: python -m mgmr_lib "
+            "--help",
         ]
     )
 
 
+def take(arguments: list[str], option: str) -> tuple[str | None, list[str]]:
+    """(the value of `--option VALUE` or `--option=VALUE`, None where it is not given; the other words)."""
+    for i, word in enumerate(arguments):
+        name, equals, value = word.partition("=")
+        if name == option:
+            rest = arguments[:i] + arguments[i + (1 if equals else 2) :]
+            return value if equals else "".join(arguments[i + 1 : i + 2]), rest
+    return None, list(arguments)
+
+
 def parse(arguments: list[str]) -> tuple[str, str | None, list[str]]:
     """(command, build of torch or None, the command's own arguments). Errors: CourseError."""
-    rest, torch = list(arguments), None
-    for i, word in enumerate(rest):
-        name, equals, value = word.partition("=")
-        if name == "--torch":
-            torch = value if equals else "".join(rest[i + 1 : i + 2])
-            del rest[i : i + (1 if equals else 2)]
-            break
+    torch, rest = take(arguments, "--torch")
     if torch is not None and torch not in BUILDS:
         raise CourseError(f"--torch takes cpu or cuda, not {torch!r}")
     if not rest:
@@ -97,14 +105,20 @@ def main(arguments: list[str], root: Path = REPOSITORY) -> int:
         print(usage())
         return 0
     try:
-        name, torch, rest = parse(arguments)
+        source, words = take(arguments, "--from")
+        name, torch, rest = parse(words)
         command, environment = COMMANDS[name], Environment(root)
         if {"-h", "--help"} & set(rest):  # a question downloads nothing
             if environment.serves("open", None):
                 return call(root, environment.python, "-m", *command.module, *rest)
             print(usage(), f"\n\npython course.py {name}: {command.help}. Its options are shown once .venv is there.")
             return 0
-        environment.prepare(command.needs, torch)
+        if source == "":
+            raise CourseError("--from takes the folder that `python course.py pack` made")
+        pack = Pack.read(Path(source).expanduser().absolute()) if source else None
+        environment.prepare(command.needs, torch, pack)
+        if pack and command.data:
+            pack.put_data()
         code = call(root, environment.python, "-m", "mgmr_lib", "data", "prepare", "--wait") if command.data else 0
         return code or call(root, environment.python, "-m", *command.module, *rest)
     except CourseError as error:

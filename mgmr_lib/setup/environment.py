@@ -19,6 +19,7 @@ from pathlib import Path
 from mgmr_lib.errors import CourseError
 from mgmr_lib.setup import faults, machine, sizes, torch_choice
 from mgmr_lib.setup.installer import Installer
+from mgmr_lib.setup.packed import Pack
 
 NEEDS = ("open", "test", "site")  # a learner's packages; those and [dev], to test and change the course; and [site]
 EXTRAS = {"open": ".", "test": ".[dev]", "site": ".[dev,site]"}
@@ -66,19 +67,21 @@ class Environment:
         if stamp is None or NEEDS.index(stamp.needs) < NEEDS.index(needs) or torch not in (None, stamp.build):
             return False
         if not self.writable():  # somebody else keeps this one: it serves every learner as it is
-            return stamp.pins == self._pins()
-        return (stamp.python, stamp.pins, stamp.where) == (_python(), self._pins(), str(self.root))
+            return stamp.pins == self.pins()
+        return (stamp.python, stamp.pins, stamp.where) == (_python(), self.pins(), str(self.root))
 
     def writable(self) -> bool:
         """Whether this user may make or change .venv."""
         return all(os.access(p, os.W_OK) for p in (self.root, self.folder) if p.exists())
 
-    def _pins(self) -> str:
+    def pins(self) -> str:
+        """A hash of pyproject.toml and constraints.txt."""
         texts = [(self.root / name).read_text(encoding="utf-8") for name in ("pyproject.toml", "constraints.txt")]
         return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
-    def prepare(self, needs: str, torch: str | None) -> None:
-        """Install what is missing; CourseError says in one sentence why it cannot be."""
+    def prepare(self, needs: str, torch: str | None, pack: Pack | None = None) -> None:
+        """Install what is missing (from `pack` alone, where one is given); CourseError says in one sentence why it
+        cannot be."""
         if self.serves(needs, torch):
             return
         if refusal := machine.refusal(machine.this_machine()):
@@ -90,9 +93,11 @@ class Environment:
             )
         with _alone(self.root):
             if not self.serves(needs, torch):  # another terminal may have done it while we waited
-                self._install(needs, torch)
+                if pack:
+                    pack.check(machine.this_machine(), needs, self.pins())
+                self._install(needs, torch, pack)
 
-    def _install(self, needs: str, torch: str | None) -> None:
+    def _install(self, needs: str, torch: str | None, pack: Pack | None) -> None:
         before = self.stamp()
         if not self._usable() or (before and torch not in (None, before.build)):
             self._make()
@@ -101,27 +106,29 @@ class Environment:
         kept = before.needs if before else "open"
         needs = max(needs, kept, key=NEEDS.index)  # what is there stays there
         self.stamp_file.unlink(missing_ok=True)
-        installer = Installer(self.python, self.root)
+        installer = Installer(self.python, self.root, pack.install_options() if pack else [])
         version = torch_choice.pinned_torch((self.root / "constraints.txt").read_text(encoding="utf-8"))
-        build = self._torch_build(version, torch) or self._install_torch(installer, needs, version, torch)
+        build = self._torch_build(version, torch) or self._install_torch(installer, needs, version, torch, pack)
         if before:
             print(f"adding to .venv what `course.py {needs}` needs, with {installer.name} ...", flush=True)
         installer.install("-c", "constraints.txt", "-e", EXTRAS[needs])
-        stamp = Stamp(needs, build, _python(), self._pins(), str(self.root))
+        stamp = Stamp(needs, build, _python(), self.pins(), str(self.root))
         self.stamp_file.write_text(json.dumps(asdict(stamp), indent=1), encoding="utf-8", newline="\n")
 
-    def _install_torch(self, installer: Installer, needs: str, version: str, wanted: str | None) -> str:
+    def _install_torch(
+        self, installer: Installer, needs: str, version: str, wanted: str | None, pack: Pack | None
+    ) -> str:
         """Decide, say, check the disk, install torch alone; returns the build."""
         here = machine.this_machine()
-        choice = torch_choice.choose(here, wanted, version, machine.has_nvidia_gpu, installer.keeps)
+        if pack:
+            choice = torch_choice.packed(here, wanted, version, pack.folder)
+        else:
+            choice = torch_choice.choose(here, wanted, version, machine.has_nvidia_gpu, installer.keeps)
         size = sizes.of(needs, choice.build)
+        download = "no download" if pack else f"download about {size['download_mb'] / 1000:.1f} GB"
         print(f"setting up {self.folder} with {installer.name}")
         print(f"  {choice.says}")
-        print(
-            f"  download about {size['download_mb'] / 1000:.1f} GB, {size['disk_mb'] / 1000:.1f} GB on the disk; some "
-            "minutes",
-            flush=True,
-        )
+        print(f"  {download}, {size['disk_mb'] / 1000:.1f} GB on the disk; some minutes", flush=True)
         free_mb = shutil.disk_usage(self.folder).free / 1e6
         if free_mb < size["disk_mb"]:
             raise CourseError(faults.no_room(self.folder, free_mb, size["disk_mb"]))

@@ -22,10 +22,11 @@ class Installer:
     """Installs into the environment of `python`: by uv where it is on the path, else by pip.
 
     Where pip has been told of another index, a proxy or a folder of wheels, pip it is: uv does not read pip's settings.
+    source: options that say where packages come from; none: as uv or pip is set up.
     """
 
-    def __init__(self, python: Path, root: Path):
-        self.python, self.root = python, root
+    def __init__(self, python: Path, root: Path, source: list[str] | None = None):
+        self.python, self.root, self.source = python, root, source or []
         self.pip = [str(python), "-m", "pip"]
         self.uv = None if self._pip_is_configured() else shutil.which("uv")
 
@@ -49,9 +50,9 @@ class Installer:
     def install(self, *arguments: str) -> None:
         """Install; CourseError with the reason and the fix where that fails."""
         if self.uv:
-            command = [self.uv, "pip", "install", "--python", str(self.python), *arguments]
+            command = [self.uv, "pip", "install", "--python", str(self.python), *self.source, *arguments]
         else:
-            command = [*self.pip, "install", "--disable-pip-version-check", "--no-input", *arguments]
+            command = [*self.pip, "install", "--disable-pip-version-check", "--no-input", *self.source, *arguments]
         returncode, said = run(command, self.root, live=bool(self.uv))
         if returncode:
             kind = faults.kind_of(said, returncode)

@@ -15,6 +15,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from mgmr_lib.errors import CourseError
 from mgmr_lib.setup.machine import Machine
@@ -86,6 +87,14 @@ def choose(
         )
     says = f"torch {version} with CUDA, which computes on the CPU as well: no NVIDIA GPU is here, but {unavailable}"
     return Choice("cuda", f"torch==={version}", None, says)
+
+
+def packed(machine: Machine, wanted: str | None, version: str, folder: Path) -> Choice:
+    """The build that a folder of `course.py pack` holds."""
+    if wanted == "cuda":
+        raise CourseError(f"{folder} holds torch for the CPU alone: leave --torch cuda out, or leave --from out")
+    requirement = f"torch=={version}+cpu" if machine.system == "Linux" else f"torch=={version}"
+    return Choice("cpu", requirement, None, f"torch {version} for the CPU, from {folder}")
 
 
 def _elsewhere(machine: Machine, wanted: str | None, version: str, offers: Callable[[str, str], bool]) -> Choice:

@@ -90,7 +90,7 @@ def checkout(folder: Path) -> Path:
     library = folder / "mgmr_lib"
     shutil.copytree(REPOSITORY / "mgmr_lib" / "setup", library / "setup", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copyfile(REPOSITORY / "course.py", folder / "course.py")
-    for name in ("errors.py", "paths.py"):
+    for name in ("errors.py", "files.py", "paths.py"):
         shutil.copyfile(REPOSITORY / "mgmr_lib" / name, library / name)
     (library / "__init__.py").write_text("")
     (library / "__main__.py").write_text(SAY)

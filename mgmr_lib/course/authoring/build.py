@@ -14,9 +14,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mgmr_lib.course.authoring import cell_seconds, pages
+from mgmr_lib.course.authoring import cell_seconds, pages, routes
 from mgmr_lib.course.authoring.skeleton import skeleton
-from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, Source, read_sources
+from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, SOLUTION, Source, read_sources, source_dir
 from mgmr_lib.course.display import STORED, WIDGET
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import write_text
@@ -151,6 +151,8 @@ def generated_files(sources: dict, root: Path = REPOSITORY) -> dict[Path, str]:
         root / LEARNER / "glossary.md": pages.glossary_page(sources, pages.load_yaml("glossary.yml", root)),
         root / LEARNER / "bibliography.md": pages.bibliography_page(pages.load_yaml("bibliography.yml", root)),
     }
+    if (source_dir(root) / routes.FILE).exists():
+        made[root / SOLUTION / "instructor" / "README.md"] = routes.page(sources, root)
     readme = root / "README.md"
     if readme.exists():
         table = pages.readme_table(sources, pages.measured_seconds(root))
