@@ -106,4 +106,7 @@ def test_the_set_up_imports_the_standard_library_alone():
             names += [node.module] if isinstance(node, ast.ImportFrom) else []
             assert all(name.split(".")[0] in allowed for name in names), (path.name, names)
             ours = [n for n in names if n.startswith("mgmr_lib")]
-            assert all(n in ("mgmr_lib.errors", "mgmr_lib.paths") or n.startswith("mgmr_lib.setup") for n in ours)
+            assert all(
+                n in ("mgmr_lib.errors", "mgmr_lib.files", "mgmr_lib.paths") or n.startswith("mgmr_lib.setup")
+                for n in ours
+            )

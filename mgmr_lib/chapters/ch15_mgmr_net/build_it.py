@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from mgmr_lib.chapters.shared.forward_pass import WIDTHS, Mistake, Stage, clips, staged, wrong_answers
+from mgmr_lib.chapters.shared.forward_pass import SIGN_KEPT, WIDTHS, Mistake, Stage, clips, staged, wrong_answers
 from mgmr_lib.course.registry import Exercise, Wrong
 from mgmr_lib.models.inputs import Inputs, pool_to_length
 from mgmr_lib.models.mgmr.config import MGMRConfig
@@ -155,12 +155,7 @@ MISTAKES = (
         "The reconstruction's loss is a sum over lost numbers: take their mean.",
         lambda n, s, y, r: _cost(r, s, y, _at(_missing, reduction="sum")),
     ),
-    Mistake(
-        "loss",
-        "sign kept",
-        "The errors of the task keep their sign, so that they cancel: take abs first.",
-        lambda n, s, y, r: r["loss"] - (r["prediction"] - y).abs().mean() + (r["prediction"] - y).mean(),
-    ),
+    SIGN_KEPT,
     Mistake(
         "nothing lost",
         "a mean over nothing",

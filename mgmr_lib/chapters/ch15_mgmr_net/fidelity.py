@@ -3,7 +3,7 @@
 The paper names no code of its own. "published code" is that of networks that are built alike, where we have read it.
 """
 
-from mgmr_lib.chapters.shared.fidelity import Claim
+from mgmr_lib.chapters.shared.fidelity import CLAMP, Claim
 
 _NET, _TESTS = "mgmr_lib/models/mgmr", "tests/models/test_mgmr_net.py"
 _WHOLE = "tests/chapters/test_ch15_claims.py::test_the_composition_by_hand_is_the_librarys_network"
@@ -241,15 +241,7 @@ CLAIMS = (
         ("mgmr_lib/models/inputs.py::Inputs.one",),
         (_LOST,),
     ),
-    Claim(
-        "ours",
-        "clamp",
-        "not mentioned",
-        "–",
-        "standardised features end at ±5",
-        ("mgmr_lib/models/inputs.py::Inputs.standardise",),
-        ("tests/chapters/test_fidelity.py::test_a_spike_ends_at_five_standard_deviations",),
-    ),
+    CLAMP,
     Claim(
         "ours",
         "smaller in `laptop`",

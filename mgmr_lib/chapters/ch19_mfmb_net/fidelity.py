@@ -3,7 +3,7 @@
 Each test of an equation compares with a slow version, one clip, one step or one number at a time.
 """
 
-from mgmr_lib.chapters.shared.fidelity import Claim
+from mgmr_lib.chapters.shared.fidelity import CLAMP, Claim
 
 _NET, _MODELS = "mgmr_lib/models/mfmb", "tests/models"
 _CODE, _CODE_TESTS = f"{_NET}/published_code.py", f"{_MODELS}/test_mfmb_code.py"
@@ -319,15 +319,7 @@ CLAIMS = (
         ("mgmr_lib/models/inputs.py::pool_to_length",),
         (f"{_MODELS}/test_inputs.py::test_pool_to_length_is_adaptive_average_pooling",),
     ),
-    Claim(
-        "ours",
-        "clamp",
-        "not mentioned",
-        "–",
-        "standardised features end at ±5",
-        ("mgmr_lib/models/inputs.py::Inputs.standardise",),
-        ("tests/chapters/test_fidelity.py::test_a_spike_ends_at_five_standard_deviations",),
-    ),
+    CLAMP,
     Claim(
         "ours",
         "two-hot classes",

@@ -20,6 +20,14 @@ def _cases(rng):
         Case(({"F1": 70.0, "Acc": 65.0}, [{"F1": 70.0, "Acc": 60.0}], ["MAE"]), "a tie in F1"),
         Case(({"F1": 70.0, "Acc": 65.0}, [{"F1": None, "Acc": 66.0}, {"F1": 60.0, "Acc": 60.0}], []), "an empty cell"),
         Case(({"F1": 70.0, "Acc": 65.0}, [{"F1": None, "Acc": 66.0}, {"Acc": 60.0}], []), "nobody else has an F1"),
+        Case(({"MAE": 0.5, "Corr": -0.25}, [{"MAE": 0.5, "Corr": -0.5}], ["MAE"]), "a tie in MAE, and Corr below 0"),
+        Case(({"Corr": 0.25}, [{"Corr": -0.5}], []), "a rival's Corr below 0"),
+        Case(({"Corr": -0.5, "Gain": -0.5}, [{"Corr": 0.25, "Gain": -0.25}], []), "numbers below 0"),
+        Case(
+            ({"Loss": 0.5, "MAE": 2.0}, [{"Loss": 0.75, "MAE": 1.0}], ["Loss"]),
+            "another column of which less is better",
+        ),
+        Case(({"Acc": 0.7, "F1": 0.6}, [{"Acc": 0.6, "F1": 0.7}], []), "shares, not percentages"),
         Case(({"MAE": 0.5, "Corr": 0.75}, [{"MAE": 0.75, "Corr": 0.5}, {"MAE": 0.25, "Corr": 0.5}], ["MAE"]), ""),
     ]
     for _ in range(3):

@@ -27,6 +27,18 @@ class Claim:
     tests: tuple[str, ...] = ()
 
 
+# What both networks do to their inputs.
+CLAMP = Claim(
+    "ours",
+    "clamp",
+    "not mentioned",
+    "–",
+    "standardised features end at ±5",
+    ("mgmr_lib/models/inputs.py::Inputs.standardise",),
+    ("tests/chapters/test_fidelity.py::test_a_spike_ends_at_five_standard_deviations",),
+)
+
+
 def table(claims: Sequence[Claim], kind: str) -> str:
     """Markdown: a heading and the lines of one kind, in their order; objects and tests are links from a notebook."""
     head = ("claim", "paper", "published code", "here", "where", "test")

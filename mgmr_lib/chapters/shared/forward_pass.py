@@ -55,6 +55,14 @@ class Mistake:
     value: Callable[..., object]
 
 
+SIGN_KEPT = Mistake(
+    "loss",
+    "sign kept",
+    "The errors of the task keep their sign, so that they cancel: take abs first.",
+    lambda n, s, y, r: r["loss"] - (r["prediction"] - y).abs().mean() + (r["prediction"] - y).mean(),
+)
+
+
 def staged(reference: Callable, stages: Sequence[Stage], mistakes: Sequence[Mistake]):
     """The check: stage by stage, with the sentence of the mistake that is recognised."""
 

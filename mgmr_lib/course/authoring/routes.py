@@ -30,9 +30,10 @@ class Plan:
 
 def read_plan(path: Path) -> Plan:
     """The plan in a file of solutions/instructor. Errors: CourseError where its minutes have a gap or a name comes
-    twice."""
+    twice. A section "Second sitting" has minutes of its own, which no route plans with."""
     text = path.read_text(encoding="utf-8")
-    found = [(int(begin), int(end), what) for begin, end, what in ROW.findall(text)]
+    first_sitting = text.split("\n## Second sitting\n")[0]
+    found = [(int(begin), int(end), what) for begin, end, what in ROW.findall(first_sitting)]
     ends = [0, *(end for _, end, _ in found)]
     cut = CUTS.search(text)
     if not found or not cut:
