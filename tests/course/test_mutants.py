@@ -49,20 +49,22 @@ HERE = [e for e in registry.all_exercises() if not e.missing()]
 @pytest.mark.parametrize("spec", HERE, ids=lambda e: e.id)
 def test_no_mutant_passes_without_a_reason(spec, request):
     full = request.config.getoption("--mutants") == "full"
-    alive, stale = mutation_test.survivors(spec, mutation_test.ALL_DRAWS if full else mutation_test.affordable(spec))
+    effort = (mutation_test.ALL_DRAWS,) if full else mutation_test.affordable(spec)
+    alive, stale = mutation_test.survivors(spec, *effort)
     assert not [f"{count} times: {m.key}" for m, count in alive]
     assert not stale, "listed as equivalent, but rejected or no longer made"
 
 
-def test_slow_checks_get_fewer_draws_and_quick_ones_all():
+def test_slow_checks_get_fewer_draws_and_mutants_and_quick_ones_all():
     def slowly(fn, rng):
         begun = time.process_time()
         while time.process_time() - begun < 0.4:
             pass
 
     quick, slow = made(strong), dataclasses.replace(made(strong), test=slowly)
-    assert mutation_test.affordable(quick) == mutation_test.DRAWS
-    assert mutation_test.FEWEST <= mutation_test.affordable(slow) < mutation_test.DRAWS
+    assert mutation_test.affordable(quick) == (mutation_test.DRAWS, len(mutants(quick)))
+    draws, most = mutation_test.affordable(slow)
+    assert mutation_test.FEWEST <= draws < mutation_test.DRAWS and 50 <= most <= len(mutants(slow))
 
 
 def test_every_listed_mutant_belongs_to_an_exercise():
