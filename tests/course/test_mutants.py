@@ -64,7 +64,7 @@ def test_slow_checks_get_fewer_draws_and_mutants_and_quick_ones_all():
     quick, slow = made(strong), dataclasses.replace(made(strong), test=slowly)
     assert mutation_test.affordable(quick) == (mutation_test.DRAWS, len(mutants(quick)))
     draws, most = mutation_test.affordable(slow)
-    assert mutation_test.FEWEST <= draws < mutation_test.DRAWS and 50 <= most <= len(mutants(slow))
+    assert mutation_test.FEWEST <= draws < mutation_test.DRAWS and most in (mutation_test.SAMPLE, len(mutants(slow)))
 
 
 def test_every_listed_mutant_belongs_to_an_exercise():

@@ -3,7 +3,16 @@
 import torch
 import torch.nn.functional as F
 
-from mgmr_lib.chapters.shared.forward_pass import SIGN_KEPT, WIDTHS, Mistake, Stage, clips, staged, wrong_answers
+from mgmr_lib.chapters.shared.forward_pass import (
+    SIGN_KEPT,
+    WIDTHS,
+    Mistake,
+    Stage,
+    clips,
+    mean_over_nothing,
+    staged,
+    wrong_answers,
+)
 from mgmr_lib.course.registry import Exercise, Wrong
 from mgmr_lib.models.inputs import Inputs, pool_to_length
 from mgmr_lib.models.mfmb.config import MFMBConfig
@@ -189,12 +198,7 @@ MISTAKES = (
         lambda n, s, y, r: _cost(r, s, y, _at(_missing, reduction="sum")),
     ),
     SIGN_KEPT,
-    Mistake(
-        "nothing lost",
-        "a mean over nothing",
-        "A mean over no numbers is nan: a modality of which nothing is lost adds nothing.",
-        lambda n, s, y, r: _cost(r, s, y, _at(_missing)),
-    ),
+    mean_over_nothing(lambda n, s, y, r: _cost(r, s, y, _at(_missing))),
 )
 
 

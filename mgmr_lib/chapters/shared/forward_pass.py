@@ -63,6 +63,12 @@ SIGN_KEPT = Mistake(
 )
 
 
+def mean_over_nothing(value: Callable[..., object]) -> Mistake:
+    """The mistake of a loss that becomes nan where nothing is lost."""
+    says = "A mean over no numbers is nan: a modality of which nothing is lost adds nothing."
+    return Mistake("nothing lost", "a mean over nothing", says, value)
+
+
 def staged(reference: Callable, stages: Sequence[Stage], mistakes: Sequence[Mistake]):
     """The check: stage by stage, with the sentence of the mistake that is recognised."""
 

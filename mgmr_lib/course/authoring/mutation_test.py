@@ -21,7 +21,7 @@ from mgmr_lib.course.registry import Exercise
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
 
-DRAWS, ALL_DRAWS, FEWEST = 20, 200, 2
+DRAWS, ALL_DRAWS, FEWEST, SAMPLE = 20, 200, 2, 60
 PATIENCE_S = 30.0  # how long the mutants of one exercise may take where not all draws are asked for
 EQUIVALENT = REPOSITORY / "tests" / "course" / "equivalent_mutants"
 
@@ -83,7 +83,7 @@ def affordable(spec: Exercise) -> tuple[int, int]:
     each = max(time.process_time() - begun, 1e-6)
     made = len(mutants(spec))
     checks = int(PATIENCE_S / each)
-    return max(FEWEST, min(DRAWS, checks // made)), min(made, max(50, checks // FEWEST))
+    return max(FEWEST, min(DRAWS, checks // made)), made if checks >= FEWEST * made else min(made, SAMPLE)
 
 
 @contextlib.contextmanager
