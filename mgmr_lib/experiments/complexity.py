@@ -35,7 +35,7 @@ from mgmr_lib.training.losses import LossWeights, joint_loss
 LENGTHS = (125, 250, 500, 1000, 2000, 4000)
 BATCH = 4
 WORDS = 50
-OVER_LENGTH = ("mgmr", "mfmb", "mult", *LAYERS)
+OVER_LENGTH = ("mgmr", "mfmb", "mfmb_mamba", "mult", *LAYERS)
 INFERENCE = ("fc_t", "concat", "late_lstm", "tfn", "lmf", "mult", "tfr", "mfmb", "mfmb_mamba", "mgmr")
 
 

@@ -82,12 +82,12 @@ ABLATIONS = {
     "mfmb": ("mfmb_no_f1", "mfmb_no_f2", "mfmb_no_recon"),
 }
 READINGS = ("mgmr_shared", "mgmr_simplified", "mfmb_code", "mfmb_mamba")
-LAYERS = ("mgmr_mamba2", "mgmr_mamba3", "mfmb_mamba", "mfmb_mamba2", "mfmb_mamba3")
+LAYERS = ("mgmr_mamba2", "mgmr_mamba3", "mfmb_mamba2", "mfmb_mamba3")  # beside the twin, whose layer is Mamba's
 EXPERIMENTS = {  # the variants that each shows beside the two networks
     "table": BASELINES,
     "curve": BASELINES,  # the same runs
     "ablation": (*ABLATIONS["mgmr"], *ABLATIONS["mfmb"], *READINGS),
-    "systems": ("concat", *SYSTEMS),
+    "systems": SYSTEMS,
     "layers": LAYERS,
 }
 

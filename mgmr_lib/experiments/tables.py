@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from mgmr_lib.experiments.ledger import curves, provenance_line, read_ledger, summary
-from mgmr_lib.experiments.plan import ABLATIONS, BASELINES, LAYERS, READINGS, REFERENCES, TWO, names_of
+from mgmr_lib.experiments.plan import ABLATIONS, BASELINES, EXPERIMENTS, LAYERS, READINGS, REFERENCES, TWO, names_of
 from mgmr_lib.files import make_folder, write_text
 from mgmr_lib.markdown import table as tabulated
 from mgmr_lib.paths import REPOSITORY
@@ -81,10 +81,18 @@ def tables_of(experiment: str, family: str) -> list[Table]:
             ),
         ]
     if experiment == "systems":
-        names = ("mean", "text_ridge", "frames_ridge", *names_of("systems"))
+        names = ("mean", "text_ridge", "frames_ridge", "concat", *names_of("systems"))
         return [Table("systems", "Nine later networks beside the two", "B", "auilc", names)]
     if experiment == "layers":
-        return [Table("layers", "Both networks with the layers of Mamba-2 and Mamba-3", "B", "auilc", (*TWO, *LAYERS))]
+        return [
+            Table(
+                "layers",
+                "Both networks with the layers of Mamba-2 and Mamba-3",
+                "B",
+                "auilc",
+                (*TWO, "mfmb_mamba", *LAYERS),
+            )
+        ]
     papers = {"mgmr": ("MGMR-Net", 6), "mfmb": ("MFMB-Net", 5)} if family == "mosi" else {}
     return [
         Table(
@@ -224,7 +232,9 @@ def report(
     texts: dict[str, str] = {}
     if experiment == "curve":
         texts["curves.csv"] = curves(by_protocol["B"]).to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    for table in tables_of(experiment, family):
+    # Of these two, the networks beside them are in other tables already.
+    own = experiment not in ("systems", "layers") or any(r["name"] in EXPERIMENTS[experiment] for r in everything)
+    for table in tables_of(experiment, family) if own else []:
         records = by_protocol[table.protocol]
         frame = rows(table, records, family)
         if len(frame) and (frame.source == "this course").any():
@@ -235,7 +245,7 @@ def report(
     files = [folder / file for file in texts]
     draw = {"curve": curve_figure, "ablation": ablation_figure}.get(experiment, area_figure)
     drawn = [r for r in by_protocol["B"] if r["name"] in (*names_of(experiment), *REFERENCES)]
-    if drawn:
+    if drawn and own:
         files.append(folder / f"{experiment}.png")
         save_figure(draw(drawn, f"{name}, {profile} profile"), files[-1])
     return files

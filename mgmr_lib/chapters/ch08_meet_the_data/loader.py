@@ -82,7 +82,13 @@ def _differs(made, truth) -> str | None:
 
 def _with_lengths(fn, rng):
     part, truth = small_file(rng, stored=True)
-    return _differs(fn(part), truth)
+    made = fn(part)
+    wrong = _differs(made, truth)
+    if wrong is None or "has the shape" not in wrong:
+        return wrong
+    if all(len(clip[key]) == LONGEST[key] for clip in made for key in STREAMS):
+        return f"{wrong} This is the whole rectangle, with its padding."
+    return f"{wrong} A stored length says where a clip ends, even where its last frame is zero."
 
 
 def _without_lengths(fn, rng):
@@ -118,8 +124,10 @@ def _not_finite(fn, rng):
             part[key][3, -1] = np.nan  # behind the end: not a frame, with or without lengths
         before = {key: part[key].copy() for key in STREAMS}
         wrong = _differs(fn(part), truth)
+        if wrong and "has the shape" in wrong:
+            return f"{wrong} A value in the padding that is no number counts as zero there, too: it makes no frame."
         if wrong:
-            return f"{wrong} The file holds values that are no numbers, also in the padding: they count as zero."
+            return f"{wrong} The file holds values that are no numbers: they count as zero."
         if any(not np.array_equal(part[key], before[key], equal_nan=True) for key in STREAMS):
             return "the file's own arrays have changed: repair a copy."
     return None
@@ -204,12 +212,24 @@ EXERCISE = Exercise(
     ),
     after="The library's reader adds what other people's files do besides: padding in front, other keys and shapes.",
     wrong=(
-        Wrong("padding kept", _loaded_with(lambda rows, lengths, i: np.where(np.isfinite(rows), rows, 0.0)), "shape"),
-        Wrong("stored lengths not read", _loaded_with(lambda rows, lengths, i: own_frames(rows, None, i)), "shape"),
+        Wrong(
+            "padding kept",
+            _loaded_with(lambda rows, lengths, i: np.where(np.isfinite(rows), rows, 0.0)),
+            "whole rectangle",
+        ),
+        Wrong(
+            "stored lengths not read",
+            _loaded_with(lambda rows, lengths, i: own_frames(rows, None, i)),
+            "A stored length says",
+        ),
         Wrong("ends at the first zero", _loaded_with(_first_zero), "lost frames"),
-        Wrong("one frame at least", _loaded_with(_one_at_least), "never recorded"),
-        Wrong("not repaired", _loaded_with(lambda r, lengths, i: r[: len(own_frames(r, lengths, i))]), "no numbers"),
-        Wrong("repaired behind the cut", _loaded_with(_repaired_last), "also in the padding"),
+        Wrong("one frame at least", _loaded_with(_one_at_least), "nothing but zeros"),
+        Wrong(
+            "not repaired",
+            _loaded_with(lambda r, lengths, i: r[: len(own_frames(r, lengths, i))]),
+            "not the right values",
+        ),
+        Wrong("repaired behind the cut", _loaded_with(_repaired_last), "it makes no frame"),
         Wrong("repaired in place", _loaded_with(_in_place), "repair a copy"),
         Wrong("nothing refused", _loaded_with(own_frames, check=False), "raise a ValueError that names"),
     ),

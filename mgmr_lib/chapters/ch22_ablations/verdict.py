@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 
 from mgmr_lib.course.registry import Exercise, Wrong
 from mgmr_lib.course.stages import in_stages
@@ -114,12 +115,17 @@ def _means(fn, rng):
 
 
 def _intervals(fn, rng):
-    return _numbers(fn, rng, slice(2, 4), "the 95 % interval of the changes (Student's t, 3 degrees of freedom)")
+    wrong = _numbers(fn, rng, slice(2, 4), "the 95 % interval of the changes (Student's t, 3 degrees of freedom)")
+    if wrong is None:
+        return None
+    shown = [float(x) for x in re.findall(r"[+-]\d+\.\d+", wrong)]
+    if len(shown) == 4 and shown[3] - shown[2] < shown[1] - shown[0]:
+        return f"{wrong} Yours is narrower than so few changes allow: 1.96 is for a spread that is known."
+    return f"{wrong} It is an interval of the changes within seeds, not as two samples."
 
 
 def _wording(fn, rng, p_values, why: str):
-    names = list(p_values)
-    rng.shuffle(names)
+    names = sorted(p_values, key=p_values.__getitem__, reverse=True)  # Holm begins with the last of them
     scores, signs = made_up(rng, {n: p_values[n] for n in names})
     found, wanted = _asked(fn, scores, names)[0], _expected(scores, names)
     for name in names:
@@ -150,8 +156,10 @@ def _many(fn, rng):
     ):
         why = f"All p values: {', '.join(f'{v:g}' for v in p_values.values())}; judge them by Holm's procedure at 5 %."
         wrong = _wording(fn, rng, p_values, why)
+        if wrong and "the verdict is 'not told apart'" in wrong:
+            return f"{wrong} Among so many it is not enough to be below 5 % alone."
         if wrong:
-            return wrong
+            return f"{wrong} The bound grows on the way: 5 % / 3, then 5 % / 2, then 5 %."
     return None
 
 
@@ -247,10 +255,10 @@ EXERCISE = Exercise(
     wrong=(
         Wrong("whole network trained anew", _changed(twice=True), "each done once"),
         Wrong("whole minus variant", _changed(turned=True), "variant minus whole"),
-        Wrong("not within seeds", _changed(unpaired=True), "Student's t"),
-        Wrong("the normal distribution", _changed(normal=True), "Student's t"),
-        Wrong("each for itself", _changed(lambda p: {n: v <= 0.05 for n, v in p.items()}), "Holm"),
-        Wrong("Bonferroni", _changed(lambda p: {n: v <= 0.05 / len(p) for n, v in p.items()}), "Holm"),
+        Wrong("not within seeds", _changed(unpaired=True), "not as two samples"),
+        Wrong("the normal distribution", _changed(normal=True), "narrower than so few"),
+        Wrong("each for itself", _changed(lambda p: {n: v <= 0.05 for n, v in p.items()}), "not enough to be below"),
+        Wrong("Bonferroni", _changed(lambda p: {n: v <= 0.05 / len(p) for n, v in p.items()}), "bound grows"),
         Wrong("failed runs count as zero", _changed(zeros=True), "seeds that both networks have"),
     ),
 )
