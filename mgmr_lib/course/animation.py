@@ -62,7 +62,7 @@ def make_player(draw, size, frames: list, name: str = "step", milliseconds: int 
         i = at.value
         if i not in drawn:
             words = f"The drawing at {name} {frames[i]}"
-            drawn[i] = figures.img(widgets.one(draw, size, frames[i]), words, "course-explore-figure")
+            drawn[i] = figures.img(widgets.one(draw, size, frames[i]), words, "course-animation-figure")
         picture.value = drawn[i]
 
     redraw()

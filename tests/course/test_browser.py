@@ -275,6 +275,17 @@ def run_all_and_move_a_slider_by_keyboard(page):
     assert "radius = 0.95" in picture.get_attribute("alt") and picture.screenshot() != before
     box = page.locator(".course-explore").first.bounding_box()
     assert box["height"] < 500, "slider and picture fit on one screen"
+    step_through_an_animation(page)
+
+
+def step_through_an_animation(page):
+    frame, old = page.locator("img.course-animation-figure").first, "The drawing at"
+    before = frame.get_attribute("alt")
+    assert before.startswith(old)
+    page.locator(".course-animation .noUi-handle").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("(old) => document.querySelector('img.course-animation-figure').alt !== old", arg=before)
+    assert frame.get_attribute("alt").startswith(old)
 
 
 def read_the_solution(page, lab, file):
