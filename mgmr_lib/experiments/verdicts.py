@@ -4,6 +4,7 @@ One comparison that was planned beforehand: its 95 % interval leaves out 0. Many
 Holm's procedure over the family.
 """
 
+import functools
 import math
 from collections.abc import Iterable, Mapping
 
@@ -41,10 +42,11 @@ def family(
     procedure over all rows. The index holds the pairs. A first without two seeds is left out.
     """
     groups, rows = by_name(records), {}
+    of = functools.cache(lambda name: [areas(r).get((area, metric), math.nan) for r in groups[name]])
     for first, second in pairs:
         if first not in groups or second not in groups or len(groups[first]) < 2:
             continue
-        a, b = ([areas(r).get((area, metric), math.nan) for r in groups[name]] for name in (first, second))
+        a, b = of(first), of(second)
         labels = (groups[name][0]["label"] for name in (first, second))
         rows[first, second] = dict(zip(("first", "second"), labels, strict=True)) | {"seeds": (len(a), len(b))}
         rows[first, second] |= welch(a, b) if all(map(math.isfinite, (*a, *b))) else UNKNOWN

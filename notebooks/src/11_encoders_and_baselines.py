@@ -730,10 +730,10 @@ say(draw.against(records, BASELINES, "text_ridge"))
 
 # %%
 from mgmr_lib.chapters.shared.exchange_map import draw_map, survey
-from mgmr_lib.experiments.complexity import PUBLISHED
+from mgmr_lib.experiments.plan import SYSTEMS
 
 fig = plt.figure(figsize=(8.0, 3.4))
-draw_map(fig, survey(("concat", "mult", "tfr", *PUBLISHED)), columns=6, small=True)
+draw_map(fig, survey(("concat", "mult", "tfr", *SYSTEMS)), columns=6, small=True)
 fig.suptitle("Few networks let text, voice and face all ask each other", x=0.01, ha="left")
 show(fig, "Twelve networks as they compute. T, A, V: text, audio, vision; +: what is joint. Grey: put together. "
      "Arrows: attention, from who is asked to who asks; a ring around +: it asks itself. Dotted: a loss compares the "

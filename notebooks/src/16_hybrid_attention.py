@@ -10,7 +10,7 @@
 #       - build MFMB-Net's hybrid attention, equal to the library's
 #       - tell what its published code does differently, and what a scan can do in its place
 #     minutes: 60
-#     budget_s: 45
+#     budget_s: 60
 #     device: cpu
 #     requires: ["07", "11"]
 #     introduces: [attention, attention head, position code, key-padding mask]

@@ -128,9 +128,9 @@ cost = ["CENET, which asks at every token", "TETFN, where everyone asks everyone
 predict("27.c", "Who multiplies most for one clip?", cost)
 
 # %%
-from mgmr_lib.experiments.complexity import PUBLISHED
+from mgmr_lib.experiments.plan import SYSTEMS
 
-networks = draw.survey(("concat", *PUBLISHED))
+networks = draw.survey(("concat", *SYSTEMS))
 fig = plt.figure(figsize=(8.0, 4.4))
 draw.draw_map(fig, networks)
 fig.suptitle("Voice and face hardly ever ask each other", x=0.01, ha="left")

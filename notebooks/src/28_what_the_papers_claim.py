@@ -9,7 +9,7 @@
 #       - tell a claim that fails from one that was not told apart, and both from one that nobody could test
 #       - name what would settle those that are open
 #     minutes: 35
-#     budget_s: 45
+#     budget_s: 60
 #     device: cpu
 #     requires: ["10", "15", "19", "22"]
 #     introduces: []

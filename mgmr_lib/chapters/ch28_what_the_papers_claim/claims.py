@@ -4,8 +4,11 @@ Each claim is stated in our words. Nothing here is typed that can be computed: t
 ours from the ledger and the record of costs, and a claim that nothing recorded can speak to is unknown.
 """
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+import pandas as pd
 
 from mgmr_lib import markdown
 from mgmr_lib.evaluation.statistics import holm
@@ -33,6 +36,12 @@ class Evidence:
     runs: list[dict]
     complete: list[dict]
     costs: dict | None
+
+    @functools.cached_property
+    def changes(self) -> pd.DataFrame:
+        """Every recorded change of a network against the whole one, by pairs of seeds, and "told" by Holm."""
+        found = differences(self.runs)
+        return found.assign(told=holm(found["p"].tolist()) if len(found) else [])
 
 
 @dataclass(frozen=True)
@@ -102,12 +111,10 @@ def changed(variant: str):
     recorded changes."""
 
     def here(evidence: Evidence) -> Finding:
-        found = differences(evidence.runs)
-        if variant not in found.index:
+        if variant not in evidence.changes.index:
             return UNKNOWN, "no run is recorded."
-        row = found.loc[variant]
-        told = dict(zip(found.index, holm(found["p"].tolist()), strict=True))[variant]
-        word = APART if not told else HOLDS if row["mean"] > 0 else NOT
+        row = evidence.changes.loc[variant]
+        word = APART if not row["told"] else HOLDS if row["mean"] > 0 else NOT
         return word, f"the AUILC of MAE changes by {verdicts.interval_text(row)}, p = {row['p']:.2g}."
 
     return here
