@@ -54,6 +54,22 @@ def untouched_random_state():
             torch.random.set_rng_state(torch_state)
 
 
+@contextlib.contextmanager
+def one_torch_thread():
+    """torch computes with one thread: the inputs of a check are small, and on a busy machine threads that wait for each
+    other take fifty times as long, all of it computing, until the time limit ends a right answer."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch and hasattr(torch, "get_num_threads") else None
+    if before is None:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def named_inputs(fn, case: Case) -> tuple[tuple[str, str], ...]:
     """Name and value, in few digits, of every argument of a case; "" for a name that `fn` does not have."""
     try:
@@ -105,7 +121,7 @@ def grade(spec: Exercise, fn, is_unsolved, seed: int | None = None) -> Verdict:
     rng = random.Random(seed)
     hidden = io.StringIO()
     try:
-        with untouched_random_state(), contextlib.redirect_stdout(hidden), time_limit(spec.limit_s):
+        with untouched_random_state(), one_torch_thread(), contextlib.redirect_stdout(hidden), time_limit(spec.limit_s):
             return judge(spec, fn, spec.inputs(rng), rng)
     except BaseException as e:  # noqa: B036 - a learner's function may raise anything, SystemExit included
         if is_unsolved(e):

@@ -3,12 +3,14 @@ watches."""
 
 import contextlib
 import ctypes
+import itertools
 import signal
 import threading
 import time
 from collections.abc import Iterator
 
 LOOK_EVERY_S = 0.05
+TICKS = 100  # how finely waiting is counted
 
 
 class TimeIsUp(BaseException):
@@ -18,7 +20,7 @@ class TimeIsUp(BaseException):
 
 def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:
     """Interrupt the body after so many seconds of computing, or ten times as many of waiting (a busy machine is
-    nobody's mistake).
+    nobody's mistake). Waiting is counted in ticks, of which a laptop that sleeps hears one at most when it wakes.
 
     Without the system's timers (Windows, another thread than the main one) one call into compiled code is not
     interrupted before it returns.
@@ -29,13 +31,19 @@ def time_limit(seconds: float) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _by_timers(seconds: float) -> Iterator[None]:
+    ticks = itertools.count(1)
+
     def stop(*_):
         raise TimeIsUp
 
-    timers = ((signal.SIGPROF, signal.ITIMER_PROF, seconds), (signal.SIGALRM, signal.ITIMER_REAL, 10 * seconds))
-    before = [signal.signal(s, stop) for s, _, _ in timers]
-    for _, timer, limit in timers:
-        signal.setitimer(timer, limit)
+    def tick(*_):
+        if next(ticks) >= TICKS:
+            raise TimeIsUp
+
+    timers = ((signal.SIGPROF, signal.ITIMER_PROF, stop), (signal.SIGALRM, signal.ITIMER_REAL, tick))
+    before = [signal.signal(s, handler) for s, _, handler in timers]
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 10 * seconds / TICKS, 10 * seconds / TICKS)
     try:
         yield
     finally:
@@ -49,9 +57,10 @@ def _by_a_watcher(seconds: float) -> Iterator[None]:
     thread, over, turn = threading.get_ident(), threading.Event(), threading.Lock()
 
     def watch():
-        computed, begun = time.process_time(), time.monotonic()
+        computed, ticks = time.process_time(), 0
         while not over.wait(LOOK_EVERY_S):
-            if time.process_time() - computed >= seconds or time.monotonic() - begun >= 10 * seconds:
+            ticks += 1
+            if time.process_time() - computed >= seconds or ticks * LOOK_EVERY_S >= 10 * seconds:
                 with turn:  # never after the body has ended
                     if not over.is_set():
                         _raise_in(thread, TimeIsUp)

@@ -36,16 +36,16 @@ if "google.colab" in sys.modules or "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
 """
 
 
-def repository(root: Path = REPOSITORY) -> str:
-    """The repository's address on the web: MGMR_REPOSITORY, or `repository` in pyproject.toml's [project.urls]."""
+def repository_address(root: Path = REPOSITORY) -> str | None:
+    """The repository's address on the web: MGMR_REPOSITORY, or `repository` in pyproject.toml's [project.urls]; None
+    where neither is set. Errors: CourseError for what is no address (it goes into a notebook's code)."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found = os.environ.get(ADDRESS) or project.get("urls", {}).get("repository")
-    if not found or not re.fullmatch(r"[\w.:/@~+-]+", found):
+    if found and not re.fullmatch(r"[\w.:/@~+-]+", found):
         raise CourseError(
-            f"the course's address on the web is not known: set {ADDRESS}, or `repository` in pyproject.toml's "
-            "[project.urls]"
+            f"{found!r} is no address of a repository: mend {ADDRESS}, or [project.urls] in pyproject.toml"
         )
-    return found.rstrip("/")
+    return found.rstrip("/") if found else None
 
 
 def first_cell(address: str) -> str:

@@ -512,7 +512,7 @@ show(fig, "Left the area under the error curve of both networks, a line for each
 say(draw.verdict(recorded, "mgmr", "mfmb"))
 
 # %% [markdown]
-# And against every recorded rival, strong ones too: many comparisons at once. Welch's test takes all seeds of both sides, for the pairs hardly paid; Holm's procedure judges the family (notebook 10). A network that
+# And against every recorded rival, strong ones too: many comparisons at once. Only our two networks have five seeds, so Welch's test takes all seeds of both sides, unpaired; Holm's procedure judges the family (notebook 22). A network that
 # does not beat two encoders and a concatenation has not earned its equations, on this corpus.
 
 # %%

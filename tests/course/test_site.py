@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import json
 import re
 from html.parser import HTMLParser
 from urllib.parse import unquote
@@ -9,11 +10,11 @@ from urllib.parse import unquote
 import nbformat
 import pytest
 
-from mgmr_lib.course.authoring.source import LEARNER, SOLUTION, read_sources
+from mgmr_lib.course.authoring.source import BET, LEARNER, SOLUTION, read_sources
 from mgmr_lib.course.bets import Question, _asked_in_words
 from mgmr_lib.course.site import bets, build
-from mgmr_lib.course.site.links import ADDRESS, Links, as_hover, repository_address
-from mgmr_lib.course.site.notebooks import BET, site_notebook
+from mgmr_lib.course.site.links import Links, as_hover
+from mgmr_lib.course.site.notebooks import site_notebook
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
 from tests.course.test_browser import BROWSER, FLAGS
@@ -188,7 +189,7 @@ def site(tmp_path_factory):
     out = tmp_path_factory.mktemp("site")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "read_sources", lambda root: SOURCES())
-        patch.delenv(ADDRESS, raising=False)
+        patch.delenv("MGMR_REPOSITORY", raising=False)
         build.build(out, ["01", "09"])
     return out
 
@@ -220,20 +221,21 @@ def test_terms_explain_themselves_and_formulas_need_no_script(site):
 
 def test_links_to_where_notebooks_run_need_an_address():
     name = "01_recurrence.ipynb"
-    assert "colab" not in build._ways_to_open(name, None) + build._ways_to_open(name, "https://example.org/me/course")
-    ways = build._ways_to_open(name, "https://github.com/me/course")
-    assert "github/me/course/blob/main/notebooks/01_recurrence.ipynb" in ways and "gh/me/course/main?" in ways
+    nowhere, elsewhere, github = (
+        build._ways_to_open(name, a) for a in (None, "https://example.org/me/course", "https://github.com/me/course")
+    )
+    assert "Colab" not in nowhere and "Colab" in elsewhere and "Colab" in github
+    assert "Binder" not in nowhere + elsewhere and "gh/me/course/main?" in github
 
 
-def test_the_address_comes_from_the_project_or_the_environment(tmp_path, monkeypatch):
-    monkeypatch.delenv(ADDRESS, raising=False)
-    project = tmp_path / "pyproject.toml"
-    project.write_text('[project]\nname = "x"\n', encoding="utf-8")
-    assert repository_address(tmp_path) is None
-    project.write_text('[project.urls]\nrepository = "https://example.org/a/b/"\n', encoding="utf-8")
-    assert repository_address(tmp_path) == "https://example.org/a/b"
-    monkeypatch.setenv(ADDRESS, "https://example.org/fork/b")
-    assert repository_address(tmp_path) == "https://example.org/fork/b"
+@pytest.mark.parametrize("address", [None, "https://example.org/me/course"])
+def test_a_download_fetches_the_course_where_its_address_is_known(address, tmp_path):
+    build._write_notebook(tmp_path, read_sources()["01"], Links({}, {}, address), REPOSITORY)
+    made = json.loads((tmp_path / "extra" / "downloads" / "01_recurrence.ipynb").read_text(encoding="utf-8"))
+    stored = json.loads((REPOSITORY / "notebooks" / "01_recurrence.ipynb").read_text(encoding="utf-8"))
+    added = made["cells"][: len(made["cells"]) - len(stored["cells"])]
+    assert made["cells"][len(added) :] == stored["cells"] and made["metadata"] == stored["metadata"]
+    assert [address in "".join(c["source"]) for c in added] == ([True] if address else [])
 
 
 @needs_tools

@@ -1,10 +1,13 @@
 """The limit on a learner's answer: by the system's timers and, where those are missing, by a watching thread."""
 
 import signal
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
+import torch
 
 from mgmr_lib.course.grading import grade
 from mgmr_lib.course.registry import Exercise
@@ -42,6 +45,23 @@ def test_waiting_is_ended_ten_times_later(system):
     assert 0.4 < time.monotonic() - begun < 20
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system stops no process")
+@pytest.mark.parametrize("limit", ["_by_timers", "_by_a_watcher"])
+def test_a_machine_that_sleeps_ends_no_answer(limit):
+    code = (
+        "import time; from mgmr_lib.course import time_limit as t\n"
+        f"with t.{limit}(0.15):\n"
+        "    print('in', flush=True); [time.sleep(0.01) for _ in range(20)]\n"
+        "print('whole')"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "in\n"
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(2)
+        process.send_signal(signal.SIGCONT)
+        assert process.communicate(timeout=60)[0] == "whole\n"
+
+
 def test_a_busy_exception_handler_does_not_hide_it(system):
     with pytest.raises(TimeIsUp), time_limit(0.2):
         while True:
@@ -75,6 +95,26 @@ def test_an_endless_answer_is_graded(system):
     )  # fmt: skip
     verdict = grade(spec, endless, lambda error: False)
     assert verdict.state == "wrong" and "does not come to an end" in verdict.message
+
+
+def test_a_check_computes_with_one_thread_and_gives_the_others_back():
+    seen = []
+
+    def answer(x):
+        seen.append(torch.get_num_threads())
+        raise ValueError
+
+    spec = Exercise(
+        id="01.1", title="t", difficulty=1, minutes=1, reference=lambda x: x, cases=lambda rng: [(1,)],
+        hints=("a", "b"), wrong=(),
+    )  # fmt: skip
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert grade(spec, answer, lambda error: False).state == "wrong"
+        assert set(seen) == {1} and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_outside_the_main_thread_there_is_a_limit_too():

@@ -86,3 +86,14 @@ def test_curves_and_ablations_are_drawn_from_the_records(folder, tmp_path):
 
 def test_no_records_no_files(tmp_path):
     assert tables.report("table", tmp_path, "classroom-mosi", "laptop", tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(("experiment", "one"), [("systems", "tetfn"), ("layers", "mfmb_mamba3")])
+def test_a_table_of_rivals_needs_a_record_of_one_of_them(experiment, one, folder, tmp_path):
+    out = tmp_path / "out"
+    assert tables.report(experiment, folder, "classroom-mosi", "laptop", out) == []
+    write_record(folder, record(one, 1111, 0.05))
+    files = {f.name: f for f in tables.report(experiment, folder, "classroom-mosi", "laptop", out)}
+    assert files.keys() == {f"{experiment}.md", f"{experiment}.csv", f"{experiment}.png"}
+    labels = list(pd.read_csv(files[f"{experiment}.csv"]).label)
+    assert {one, "mgmr"} <= set(labels)

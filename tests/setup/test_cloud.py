@@ -130,13 +130,22 @@ def test_the_cell_goes_in_front_of_a_notebook_once():
     nbformat.validate(nbformat.from_dict(made))
 
 
-@pytest.mark.parametrize("address", ["", 'x", "rm", "-rf', "a b"])
+@pytest.mark.parametrize("address", ['x", "rm", "-rf', "a b"])
 def test_an_address_that_is_none_is_refused(address, monkeypatch):
     monkeypatch.setenv(cloud.ADDRESS, address)
-    if not address and "repository" in (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"):
-        pytest.skip("pyproject.toml knows the address")
-    with pytest.raises(CourseError, match="is not known"):
-        cloud.repository()
+    with pytest.raises(CourseError, match="is no address"):
+        cloud.repository_address()
+
+
+def test_the_address_comes_from_the_project_or_the_environment(tmp_path, monkeypatch):
+    monkeypatch.delenv(cloud.ADDRESS, raising=False)
+    project = tmp_path / "pyproject.toml"
+    project.write_text('[project]\nname = "x"\n', encoding="utf-8")
+    assert cloud.repository_address(tmp_path) is None
+    project.write_text('[project.urls]\nrepository = "https://example.org/a/b/"\n', encoding="utf-8")
+    assert cloud.repository_address(tmp_path) == "https://example.org/a/b"
+    monkeypatch.setenv(cloud.ADDRESS, "https://example.org/fork/b")
+    assert cloud.repository_address(tmp_path) == "https://example.org/fork/b"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Binder is Linux")

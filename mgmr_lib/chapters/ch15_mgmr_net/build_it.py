@@ -4,12 +4,12 @@ import torch
 import torch.nn.functional as F
 
 from mgmr_lib.chapters.shared.forward_pass import (
-    SIGN_KEPT,
     WIDTHS,
     Mistake,
     Stage,
     clips,
-    mean_over_nothing,
+    loss_mistakes,
+    nothing_lost,
     staged,
     wrong_answers,
 )
@@ -46,13 +46,6 @@ def _draw(rng):
     return net, *clips(rng)
 
 
-def _nothing_lost(rng):
-    """The same, but nothing is lost in voice."""
-    net, s, labels = _draw(rng)
-    s["audio"].keep = s["audio"].valid
-    return net, s, labels
-
-
 def _pooled(x, s, count):
     """Voice and face of x {modality: (b,l,d)} onto `count` (b,) bins, as long as the text."""
     longest = s["text"].valid.shape[1]
@@ -67,19 +60,6 @@ def _every(s):
     return torch.ones_like(s["text"].valid)
 
 
-def _cost(right, s, labels, of):
-    """The task's loss and, for each modality, of(guess, sequence)."""
-    return (right["prediction"] - labels).abs().mean() + sum(of(right["guess"][m], part) for m, part in s.items())
-
-
-def _at(which, **options):
-    return lambda guess, part: F.smooth_l1_loss(guess[which(part)], part.target[which(part)], **options)
-
-
-def _missing(part):
-    return part.missing
-
-
 STAGES = (
     Stage("encoders", "encoded", _draw),
     Stage("reconstruction", "rebuilt", _draw),
@@ -89,7 +69,7 @@ STAGES = (
     Stage("stage 2", "fused", _draw),
     Stage("head", "prediction", _draw),
     Stage("loss", "loss", _draw),
-    Stage("nothing lost", "loss", _nothing_lost),
+    Stage("nothing lost", "loss", nothing_lost(_draw)),
 )
 MISTAKES = (
     Mistake(
@@ -146,26 +126,7 @@ MISTAKES = (
         "The head gives a column, (b,1): take the one number of each clip.",
         lambda n, s, y, r: n.head(r["fused"]),
     ),
-    Mistake(
-        "loss",
-        "no reconstruction loss",
-        "The reconstruction's losses are missing.",
-        lambda n, s, y, r: _cost(r, s, y, lambda guess, part: 0.0),
-    ),
-    Mistake(
-        "loss",
-        "all valid steps",
-        "The reconstruction is compared at all valid steps: only lost ones count (notebook 14).",
-        lambda n, s, y, r: _cost(r, s, y, _at(lambda part: part.valid)),
-    ),
-    Mistake(
-        "loss",
-        "a sum over lost numbers",
-        "The reconstruction's loss is a sum over lost numbers: take their mean.",
-        lambda n, s, y, r: _cost(r, s, y, _at(_missing, reduction="sum")),
-    ),
-    SIGN_KEPT,
-    mean_over_nothing(lambda n, s, y, r: _cost(r, s, y, _at(_missing))),
+    *loss_mistakes("guess", "The reconstruction's losses are missing."),
 )
 
 

@@ -4,12 +4,12 @@ import torch
 import torch.nn.functional as F
 
 from mgmr_lib.chapters.shared.forward_pass import (
-    SIGN_KEPT,
     WIDTHS,
     Mistake,
     Stage,
     clips,
-    mean_over_nothing,
+    loss_mistakes,
+    nothing_lost,
     staged,
     wrong_answers,
 )
@@ -56,13 +56,6 @@ def _draw(rng):
     return net, *clips(rng)
 
 
-def _nothing_lost(rng):
-    """The same, but nothing is lost in voice."""
-    net, s, labels = _draw(rng)
-    s["audio"].keep = s["audio"].valid
-    return net, s, labels
-
-
 def _travel(net, s, h, order=WATERFALL, encoded=True, padding=False, fresh=False):
     """The hub after a waterfall with a mistake in it."""
     start = hub = net.macro.hub.expand(len(s["text"].valid), -1, -1)
@@ -89,19 +82,6 @@ def _fine(net, s, gated, order=("vision", "audio"), padding=False, own=False):
     return torch.cat([net.micro.fine[q](text, x, there) for q, x in other.items()], dim=-1)
 
 
-def _cost(right, s, labels, of):
-    """The task's loss and, for each modality, of(guess, sequence)."""
-    return (right["prediction"] - labels).abs().mean() + sum(of(right["rebuilt"][m], part) for m, part in s.items())
-
-
-def _at(which, **options):
-    return lambda guess, part: F.smooth_l1_loss(guess[which(part)], part.target[which(part)], **options)
-
-
-def _missing(part):
-    return part.missing
-
-
 STAGES = (
     Stage("attention", "aligned", _draw),
     Stage("macro fusion", "hub", _draw),
@@ -110,7 +90,7 @@ STAGES = (
     Stage("reconstruction", "rebuilt", _draw),
     Stage("head", "prediction", _draw),
     Stage("loss", "loss", _draw),
-    Stage("nothing lost", "loss", _nothing_lost),
+    Stage("nothing lost", "loss", nothing_lost(_draw)),
 )
 MISTAKES = (
     Mistake(
@@ -179,26 +159,7 @@ MISTAKES = (
         "The streams are turned round: the head reads the hub first.",
         lambda n, s, y, r: n.head(torch.cat([r["fine"], r["hub"].flatten(1)], dim=-1))[:, 0],
     ),
-    Mistake(
-        "loss",
-        "no generative loss",
-        "The generative losses are missing.",
-        lambda n, s, y, r: _cost(r, s, y, lambda guess, part: 0.0),
-    ),
-    Mistake(
-        "loss",
-        "all valid steps",
-        "The reconstruction is compared at all valid steps: the mask of equation 18 is 1 where a step was lost.",
-        lambda n, s, y, r: _cost(r, s, y, _at(lambda part: part.valid)),
-    ),
-    Mistake(
-        "loss",
-        "a sum over lost numbers",
-        "The generative loss is a sum over lost numbers: take their mean.",
-        lambda n, s, y, r: _cost(r, s, y, _at(_missing, reduction="sum")),
-    ),
-    SIGN_KEPT,
-    mean_over_nothing(lambda n, s, y, r: _cost(r, s, y, _at(_missing))),
+    *loss_mistakes("rebuilt", "The generative losses are missing."),
 )
 
 

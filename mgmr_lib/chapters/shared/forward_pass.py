@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mgmr_lib.course.compare import difference
@@ -55,18 +56,58 @@ class Mistake:
     value: Callable[..., object]
 
 
-SIGN_KEPT = Mistake(
-    "loss",
-    "sign kept",
-    "The errors of the task keep their sign, so that they cancel: take abs first.",
-    lambda n, s, y, r: r["loss"] - (r["prediction"] - y).abs().mean() + (r["prediction"] - y).mean(),
-)
+def loss_mistakes(key: str, missing: str) -> tuple[Mistake, ...]:
+    """What goes wrong in |prediction - label| plus a Smooth L1 loss over the lost steps of each modality.
+
+    key: under which an answer keeps its guesses, {modality: (b,l,d)}; missing: the sentence for no such losses.
+    """
+
+    def cost(r, s, y, which, reduction="mean"):
+        task = (r["prediction"] - y).abs().mean()
+        terms = [(r[key][m][which(p)], p.target[which(p)]) for m, p in s.items()] if which else []
+        return task + sum(F.smooth_l1_loss(guess, truth, reduction=reduction) for guess, truth in terms)
+
+    def lost(part):
+        return part.missing
+
+    return (
+        Mistake("loss", "no reconstruction loss", missing, lambda n, s, y, r: cost(r, s, y, None)),
+        Mistake(
+            "loss",
+            "all valid steps",
+            "The reconstruction is compared at all valid steps: only lost ones count (notebook 14).",
+            lambda n, s, y, r: cost(r, s, y, lambda part: part.valid),
+        ),
+        Mistake(
+            "loss",
+            "a sum over lost numbers",
+            "The reconstruction's loss is a sum over lost numbers: take their mean.",
+            lambda n, s, y, r: cost(r, s, y, lost, reduction="sum"),
+        ),
+        Mistake(
+            "loss",
+            "sign kept",
+            "The errors of the task keep their sign, so that they cancel: take abs first.",
+            lambda n, s, y, r: r["loss"] - (r["prediction"] - y).abs().mean() + (r["prediction"] - y).mean(),
+        ),
+        Mistake(
+            "nothing lost",
+            "a mean over nothing",
+            "A mean over no numbers is nan: a modality of which nothing is lost adds nothing.",
+            lambda n, s, y, r: cost(r, s, y, lost),
+        ),
+    )
 
 
-def mean_over_nothing(value: Callable[..., object]) -> Mistake:
-    """The mistake of a loss that becomes nan where nothing is lost."""
-    says = "A mean over no numbers is nan: a modality of which nothing is lost adds nothing."
-    return Mistake("nothing lost", "a mean over nothing", says, value)
+def nothing_lost(draw: Callable) -> Callable:
+    """The same draw, but nothing is lost in voice."""
+
+    def drawn(rng):
+        net, s, labels = draw(rng)
+        s["audio"].keep = s["audio"].valid
+        return net, s, labels
+
+    return drawn
 
 
 def staged(reference: Callable, stages: Sequence[Stage], mistakes: Sequence[Mistake]):

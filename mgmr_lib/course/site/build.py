@@ -1,6 +1,7 @@
 """Gather the site's pages in a temporary folder and let Sphinx make them, where every warning is an error."""
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -9,11 +10,12 @@ from pathlib import Path
 
 from mgmr_lib.course.authoring import pages
 from mgmr_lib.course.authoring.source import LEARNER, PARTS, SOLUTION, Source, read_sources
-from mgmr_lib.course.site.links import Links, as_hover, repository_address
+from mgmr_lib.course.site.links import Links, as_hover
 from mgmr_lib.course.site.notebooks import site_notebook
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import cannot_write, make_folder, write_text
 from mgmr_lib.paths import REPOSITORY, absolute
+from mgmr_lib.setup.cloud import repository_address, with_first_cell
 
 TOOLS = ("sphinx", "myst_nb", "furo", "latex2mathml")  # the optional packages [site]
 TEXTS = {  # file of the repository -> document of the site
@@ -141,20 +143,24 @@ def _write_notebook(folder: Path, source: Source, links: Links, root: Path) -> N
         place.mkdir(parents=True, exist_ok=True)
     for file, picture in pictures.items():
         (figures / file).write_bytes(picture)
-    shutil.copyfile(editions[0], downloads / name)
+    download = json.loads(editions[0].read_text(encoding="utf-8"))
+    if links.repository:
+        download = with_first_cell(download, links.repository)
+    write_text(downloads / name, json.dumps(download, indent=1, ensure_ascii=False) + "\n")
     shutil.copyfile(editions[1], downloads / SOLUTION / name)
 
 
 def _ways_to_open(name: str, repository: str | None) -> str:
-    """A line of links; to Colab and Binder only where the repository's address on GitHub is known."""
+    """A line of links. Where the repository's address is known, a download fetches the course in Colab and Kaggle; to
+    Binder only where that is on GitHub."""
+    elsewhere = " (for Colab and Kaggle, too)" if repository else ""
     ways = [
-        f'<a href="downloads/{name}" download>Download the notebook</a>',
+        f'<a href="downloads/{name}" download>Download the notebook{elsewhere}</a>',
         f'<a href="downloads/{SOLUTION}/{name}" download>its solution</a>',
     ]
     if repository and (found := re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+)", repository)):
-        colab = f"https://colab.research.google.com/github/{found[1]}/blob/main/{LEARNER}/{name}"
         binder = f"https://mybinder.org/v2/gh/{found[1]}/main?urlpath=lab/tree/{LEARNER}/{name}"
-        ways += [f'<a href="{colab}">open in Colab</a>', f'<a href="{binder}">open in Binder</a>']
+        ways.append(f'<a href="{binder}">open in Binder</a>')
     return f'<p class="course-ways">{" · ".join(ways)}</p>'
 
 

@@ -1,24 +1,12 @@
 """Where a link of the repository leads on the site: a page, a file of the repository on the web, or nowhere."""
 
-import os
 import posixpath
 import re
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^()\s]+)\)")
 CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 ENTRIES = {"glossary.md": "term", "bibliography.md": "ref"}  # pages whose entries are targets with an explanation
-ADDRESS = "MGMR_REPOSITORY"  # in the environment: the repository's address on the web, for forks and CI
-
-
-def repository_address(root: Path) -> str | None:
-    """The repository's address on the web: MGMR_REPOSITORY, or `repository` in pyproject.toml's [project.urls]; None
-    where neither is set."""
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    found = os.environ.get(ADDRESS) or project.get("urls", {}).get("repository")
-    return found.rstrip("/") if found else None
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import html
 import re
 from dataclasses import dataclass, field
 
+from mgmr_lib.course.authoring.source import BET
 from mgmr_lib.course.figures import natural_size
 from mgmr_lib.course.site import bets
 from mgmr_lib.course.site.links import Links
 
 LEFT_OUT = re.compile(r"^(check|progress|hint)\([^\n]*\)$")
 EXERCISE = re.compile(r"^@exercise\(\"([\d.]+)\"\)", re.MULTILINE)
-BET = re.compile(r"^ *(predict|outcome)\(", re.MULTILINE)
 
 
 @dataclass
