@@ -110,6 +110,7 @@ LINKS = Links(
         ("notebooks", "[new](glossary.md#new-term)", "[new](#term-new-term)"),
         ("", "[data](data/README.md)", "[data](data.md)"),
         ("notebooks", "[not on the site](../LICENSE)", "not on the site"),
+        ("notebooks", "`a`: [`code` and](../mgmr_lib/a.py), [`b`](02_b.ipynb)", "`a`: `code` and, [`b`](02_b.ipynb)"),
         ("data", "[up](../CONTRIBUTING.md#house)", "up"),
         ("", "[out](https://example.org/a)", "[out](https://example.org/a)"),
         ("", "![figure](a/b.png)", "![figure](a/b.png)"),
@@ -118,6 +119,24 @@ LINKS = Links(
 )
 def test_a_link_leads_to_a_page_or_nowhere(folder, text, becomes):
     assert LINKS.rewrite(text, folder) == becomes
+
+
+def test_every_link_of_the_site_has_its_target(tmp_path, monkeypatch):
+    """Without Sphinx, and in what cells printed, too."""
+    monkeypatch.delenv("MGMR_REPOSITORY", raising=False)
+    build.gather(tmp_path, SOURCES(), REPOSITORY)
+    texts = {p: p.read_text(encoding="utf-8") for p in tmp_path.glob("*.md")}
+    for path in tmp_path.glob("*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        shown = [c.source for c in cells if c.cell_type == "markdown"]
+        shown += [o.data.get("text/markdown", "") for c in cells for o in c.get("outputs", ()) if "data" in o]
+        texts[path] = "\n\n".join(shown)
+    assert len(texts) > 30
+    for path, text in texts.items():
+        prose = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^()\s]+)", prose):
+            if not target.startswith(("#", "http")):
+                assert (tmp_path / target.partition("#")[0]).exists(), f"{path.name}: {target}"
 
 
 def test_with_an_address_other_files_lead_to_the_repository():

@@ -177,8 +177,9 @@ def _look(stage: Stage, drawn: Callable, seed: int, mistakes: Sequence[Mistake],
     wrong = _apart(stage, yours[key], given.right[key], s)
     if wrong is None:
         return None
+    seen = _seen(yours[key], s, stage.words)
     for m in mistakes:
-        if m.stage == stage.name and _apart(stage, yours[key], given.values[m.name], s) is None:
+        if m.stage == stage.name and _same(seen, _seen(given.values[m.name], s, stage.words)):
             return f"{m.says} {wrong[0].upper()}{wrong[1:]}."
     return f'in "{key}" {wrong}.'
 

@@ -4,8 +4,11 @@ import posixpath
 import re
 from dataclasses import dataclass
 
-LINK = re.compile(r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^()\s]+)\)")
-CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+LINK = re.compile(  # or code, whose brackets are no link; what comes first in the text wins
+    r"(?P<code>```.*?```|`[^`\n]*`)"
+    r"|(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^()\s]+)\)",
+    re.DOTALL,
+)
 ENTRIES = {"glossary.md": "term", "bibliography.md": "ref"}  # pages whose entries are targets with an explanation
 
 
@@ -20,9 +23,7 @@ class Links:
 
     def rewrite(self, text: str, folder: str) -> str:
         """Markdown of a file in `folder` ("" or "notebooks"), with its links as the site has them."""
-        parts = CODE.split(text)
-        parts[::2] = [LINK.sub(lambda m: self._link(m, folder), part) for part in parts[::2]]
-        return "".join(parts)
+        return LINK.sub(lambda m: m["code"] or self._link(m, folder), text)
 
     def _link(self, m: re.Match, folder: str) -> str:
         target, hash_, anchor = m["target"].partition("#")
