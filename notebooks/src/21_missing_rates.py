@@ -350,9 +350,10 @@ def independent_values(table):
 check("21.3", independent_values)
 
 # %%
-found = draw21.by_training(recorded, "mgmr", rate=0.5, metric="mae")
+for rate in (0.0, 0.5, 0.9):
+    found = draw21.by_training(recorded, "mgmr", rate, metric="mae")
 assert independent_values(found) is not None
-say(draw21.widths_said(found, colleagues_values(found), independent_values(found)))
+    say(draw21.widths_said(rate, found, colleagues_values(found), independent_values(found)))
 
 # %% [markdown]
 # Another mask seed hides other words of the *same* trained network. What the interval has to cover is another training, and of those

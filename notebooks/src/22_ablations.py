@@ -163,7 +163,7 @@ outcome("22.c", apart[0 if spread == 0 else 1 if spread < min(gaps) else 2],
         "tell the two apart.")
 
 # %% [markdown]
-# Whoever sees the blue dots alone will tell a story about the parts. The grey dots tell none, and they are not in one place either. Published ablation tables have no grey dots.
+# Whoever sees the blue dots alone will tell a story about the parts. The grey dots tell none, and they are not in one place either. Neither paper's ablation table has grey dots.
 
 # %% [markdown]
 # ## 2 Losing nothing

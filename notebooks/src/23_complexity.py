@@ -451,7 +451,7 @@ outcome("23.g", rows[0 if max(half) < min(whole) else 1 if min(half) > max(whole
         because="Times wander even where nothing changes, as the control shows: only a gap beyond that is news.")
 
 # %% [markdown]
-# Could a missing half be *made* to pay? Yes: drop the missing steps, and the network gets a sequence of half the length. None of the six networks does that, and a scan would then need to know how much time had passed.
+# Could a missing half be *made* to pay? Yes: drop the missing steps, and the network gets a sequence of half the length. None of the networks above does that, and a scan would then need to know how much time had passed.
 #
 # So the paper's increase from 3.65 to 3.93 seconds [@mgmr2025] is not something that the network's equations explain, neither as a cost nor as robustness. What is left: masking the data inside the timed part, and noise.
 

@@ -172,7 +172,7 @@ outcome("27.c", next(c for c in cost if c.startswith(most)), because="Weights th
 # %% [markdown]
 # ## 2 What is shared?
 # MISA splits each clip's vector into a private and a shared part. To make shared parts alike it compares their *distributions* over a batch, by the
-# [central moment discrepancy](glossary.md#central-moment-discrepancy) [@zellinger2017; @hazarika2020]:
+# [central moment discrepancy](glossary.md#central-moment-discrepancy) [@zellinger2017] [@hazarika2020]:
 #
 # $$\mathrm{CMD}_K(x, y) = \lVert \bar x - \bar y \rVert + \sum_{k=2}^{K} \lVert C_k(x) - C_k(y) \rVert,\qquad C_k(x) = \tfrac1b \sum_i (x_i - \bar x)^k$$
 #
@@ -384,7 +384,7 @@ outcome("27.e", nearer[2 if abs(label - found_by) < 0.05 * label else int(label 
 # %% [markdown]
 # ## 4 What does one know of the other?
 # MMIM keeps information while it fuses: from the fused vector $z$ a linear layer guesses each modality's vector, and the guess must fit its own clip better than the
-# batch's others. That is a [contrastive loss](glossary.md#contrastive-loss) [@oord2018; @han2021], with $c_{ij} = \cos(x_i, g_j)$:
+# batch's others. That is a [contrastive loss](glossary.md#contrastive-loss) [@oord2018] [@han2021], with $c_{ij} = \cos(x_i, g_j)$:
 #
 # $$L = -\frac1b \sum_i \log \frac{\exp c_{ii}}{\sum_j \exp c_{ij}}$$
 
