@@ -150,7 +150,7 @@ outcome("27.b", len(direct), because="Where there is attention, the words stand 
         "already.")
 
 # %% [markdown]
-# In TETFN, too, what is asked is not the bare voice: it has asked the text before. And one thing is *not* on the map. TF-Mamba scans voice and text "in pairs",
+# In TETFN, too, what is asked is not the bare voice: it has asked the text before. And two things are *not* on the map. LNLN rebuilds tokens into which it condenses each modality, in its loss alone, and not lost steps. TF-Mamba scans voice and text "in pairs",
 # yet the pair shares one matrix of weights and passes no data; voice meets text by attention, before.
 
 # %%
@@ -425,7 +425,8 @@ predict("27.f", "How much of the blind price is left for perfect guesses?",
 # %%
 vectors = torch.randn(32, 16, generator=torch.Generator().manual_seed(0))
 perfect, blind = contrast(vectors, vectors).item(), float(np.log(len(vectors)))
-sharper = (lambda c: (c.logsumexp(1) - c.diagonal()).mean().item())(torch.corrcoef(vectors) * 10)
+units = vectors / vectors.norm(dim=1, keepdim=True)
+sharper = (lambda c: (c.logsumexp(1) - c.diagonal()).mean().item())(10 * units @ units.T)
 print(f"blind {blind:.2f}, perfect {perfect:.2f}, perfect with cosines ten times as large {sharper:.2f}")
 
 # %%
@@ -616,7 +617,7 @@ print(f"cosine between the two readings' task gradients: {cosine:.2f}")
 
 # %% [markdown]
 # ## 7 Limits
-# - No network was trained here, and none ranked: that needs seeds, intervals and the same clips, as in notebooks 11 and 21.
+# - No network was trained here, and none ranked: that needs seeds, intervals and the same clips, as in notebooks 11 and 21 (`python -m mgmr_lib experiment systems` does it).
 # - The map shows that data flow, not how much they matter.
 # - Multiplications are not seconds, and a scan's own steps are not counted.
 # - Bugs are those of the code that we read, at one version; what they did to the printed numbers nobody has measured.
