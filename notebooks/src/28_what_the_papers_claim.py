@@ -90,7 +90,8 @@ outcome("28.b", len(best["sims"]), because="One word about three tables hides wh
 # ## 2 Every claim, beside our records
 # Five words are possible. *Holds here*: told apart, in the claimed direction. *In part*: from some rivals, or the direction but not the rank. *Does not hold here*. *Not told apart here*: our trainings cannot see it, and a small effect may hide. *Unknown here*: nothing that was
 # recorded speaks to it.
-#
+
+# %% [markdown]
 # Against rivals we take Welch's test on all seeds, for changed networks pairs of seeds, both with Holm's procedure, in the area under the curve of the mean absolute error; where a claim is about complete data, in the error there. How time grows, how long a test takes and how much of a lead is left we read off recorded numbers, by a rule and without a test. Nothing is trained in this notebook.
 
 # %%
@@ -160,7 +161,7 @@ say(f"Of the macro stream, for one, {len(macro['seeds'])} pairs of trainings can
 # %% [markdown]
 # ## Limits
 # - The eighteen sentences are our choice and our wording; a paper says more than what can be put in a row.
-# - One corpus, one size of networks, three to five seeds, and an objective that differs between the two networks.
+# - One corpus, one size of networks, three to five seeds, and objectives that differ between networks.
 # - "Worse on our corpus" says nothing about theirs. Only section 1 and the middle columns hold a paper against itself.
 
 # %% [markdown]
