@@ -251,7 +251,7 @@ for name in ("mgmr", "mfmb"):
             f"{max(values) - min(values):.1f}.")
 
 # %% [markdown]
-# The MFMB-Net paper averages three seeds, MGMR-Net's reports the mean of five runs [@mfmb2025] [@mgmr2025]. That helps: a mean of $k$ runs spreads less by $\sqrt k$. But neither prints a
+# The MFMB-Net paper does not say how many runs stand behind a number (its published code has three seeds), MGMR-Net's reports the mean of five runs [@mfmb2025] [@mgmr2025]. That helps: a mean of $k$ runs spreads less by $\sqrt k$. But neither prints a
 # spread, so no reader can tell what is left of it.
 
 # %% [markdown]

@@ -216,7 +216,7 @@ CLAIMS = (
           lambda: "the layer's equations have no term from one modality to another", changed("mgmr_shared")),
     Claim(MGMR, "5.1", "It carries over from one culture to another.",
           lambda: "three corpora, each trained and tested by itself; no test across",
-          unknown("our corpora share their sentences: nothing to carry over to.")),
+          unknown("our corpora are English sentences from one collection, of one culture.")),
     Claim(MGMR, "2.2, 2.3", "It reconstructs in a cycle, and in continuous time.",
           lambda: "promised in the overview, absent from section 3", unknown("there is no equation to build.")),
     Claim(MGMR, "5.4", "It reads subtle cues where others fail (Figure 4).",
