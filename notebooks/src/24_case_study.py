@@ -121,6 +121,8 @@ explore(draw.panel(networks, test, tokenizer),
         text=list(dashboard.PARTS), voice=list(dashboard.PARTS), face=list(dashboard.PARTS))
 
 # %% [markdown]
+# A gate need not fall where words are lost: it reads what came in, `[UNK]` or not, and is told nothing else.
+#
 # Three clips cannot answer the question; all test clips can. How much of the correlation between predictions and labels is left?
 
 # %%
