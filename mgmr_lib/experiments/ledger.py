@@ -211,17 +211,16 @@ def provenance_line(records: Iterable[dict], experiment: str = "table") -> str:
 
 
 def _objectives(trained: list[dict]) -> str:
-    """Which of the trainings classified, so that nobody takes a difference for the architecture's alone; "" for
-    none."""
+    """Which of the trainings classified or took the squared error, so that nobody takes a difference for the
+    architecture's alone; "" for none."""
     kinds: dict[str, list[str]] = {}
     for r in trained:
         network = r["config"].get("network") or {}
         if network.get("classes", 1) > 1:
-            kinds.setdefault(f"{network['classes']} {network['class_targets']} classes", []).append(r["label"])
+            kind = f"{network['classes']} {network['class_targets']} classes (MFMB-Net's Eq. 17)"
+            kinds.setdefault(kind, []).append(r["label"])
+        elif network.get("task", "mae") == "mse":
+            kinds.setdefault("the squared error", []).append(r["label"])
     told = [f"{' and '.join(dict.fromkeys(labels))} on {kind}" for kind, labels in kinds.items()]
     rest = sum(map(len, kinds.values())) < len(trained)
-    return (
-        f" Trained {'; '.join(told)} (MFMB-Net's Eq. 17){', all else on the absolute error' if rest else ''}."
-        if told
-        else ""
-    )
+    return f" Trained {'; '.join(told)}{', all else on the absolute error' if rest else ''}." if told else ""

@@ -482,7 +482,7 @@ print({f"gain {gain}": seeds_needed(pilot, gain) for gain in (0.02, 0.01, 0.005)
 
 # %%
 beat = {TWO: "both", TWO[:1]: "MGMR-Net only", TWO[1:]: "MFMB-Net only", (): "neither"}
-predict("20.g", "Which of the two beats Concat, the simplest fusion, in the family of all rivals?", list(beat.values()))
+predict("20.g", "Which of the two beats Concat, the simplest fusion, among the plan's rivals?", list(beat.values()))
 
 # %%
 from mgmr_lib.experiments.verdicts import BETTER
@@ -497,7 +497,7 @@ say(draw.table(recorded))
 fig = plt.figure(figsize=(8.0, 3.8))
 draw.areas(fig, recorded)
 fig.suptitle("Recorded: areas with their intervals over seeds", x=0.01, ha="left")
-show(fig, "AUILC of the mean absolute error over rates 0 to 1 (lower is better), for each recorded network "
+show(fig, "AUILC of the mean absolute error over rates 0 to 1 (lower is better), for each recorded network of the plan "
      "the mean over its seeds and the interval. Where nothing is recorded the picture is empty. Nothing here was "
      "computed by this notebook.")
 
@@ -512,7 +512,7 @@ show(fig, "Left the area under the error curve of both networks, a line for each
 say(draw.verdict(recorded, "mgmr", "mfmb"))
 
 # %% [markdown]
-# And against every recorded rival, strong ones too: many comparisons at once. Only our two networks have five seeds, so Welch's test takes all seeds of both sides, unpaired; Holm's procedure judges the family (notebook 22). A network that
+# And against every rival of the plan: many comparisons at once. (Later networks, which the plan did not name, are notebook 27's.) Only our two networks have five seeds, so Welch's test takes all seeds of both sides, unpaired; Holm's procedure judges the family (notebook 22). A network that
 # does not beat two encoders and a concatenation has not earned its equations, on this corpus.
 
 # %%

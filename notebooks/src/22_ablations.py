@@ -163,7 +163,7 @@ outcome("22.c", apart[0 if spread == 0 else 1 if spread < min(gaps) else 2],
         "tell the two apart.")
 
 # %% [markdown]
-# Whoever sees the blue dots alone will tell a story about the parts. The grey dots tell none, and they are not in one place either. Published ablation tables have no grey dots.
+# Whoever sees the blue dots alone will tell a story about the parts. The grey dots tell none, and they are not in one place either. Neither paper's ablation table has grey dots.
 
 # %% [markdown]
 # ## 2 Losing nothing
@@ -251,7 +251,7 @@ for name in ("mgmr", "mfmb"):
             f"{max(values) - min(values):.1f}.")
 
 # %% [markdown]
-# The MFMB-Net paper averages three seeds, MGMR-Net's reports the mean of five runs [@mfmb2025] [@mgmr2025]. That helps: a mean of $k$ runs spreads less by $\sqrt k$. But neither prints a
+# The MFMB-Net paper does not say how many runs stand behind a number (its published code has three seeds), MGMR-Net's reports the mean of five runs [@mfmb2025] [@mgmr2025]. That helps: a mean of $k$ runs spreads less by $\sqrt k$. But neither prints a
 # spread, so no reader can tell what is left of it.
 
 # %% [markdown]

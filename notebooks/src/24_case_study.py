@@ -121,6 +121,8 @@ explore(draw.panel(networks, test, tokenizer),
         text=list(dashboard.PARTS), voice=list(dashboard.PARTS), face=list(dashboard.PARTS))
 
 # %% [markdown]
+# A gate need not fall where words are lost: it reads what came in, `[UNK]` or not, and is told nothing else.
+#
 # Three clips cannot answer the question; all test clips can. How much of the correlation between predictions and labels is left?
 
 # %%
@@ -503,7 +505,7 @@ show(fig, "MGMR-Net's predictions for three typed sentences, words only. The won
 # - Compare a deletion with other deletions, and a largest with largests.
 
 # %% [markdown]
-# This was the last notebook of the course proper; 25 to 27 show where Mamba went, and who else fuses. You can now take a published network apart, build it, and ask it for proof. Take your own data next: `--data PATH`.
+# This was the last notebook of the course proper; 25 to 28 show where Mamba went, who else fuses, and what is left of the two papers' claims. You can now take a published network apart, build it, and ask it for proof. Take your own data next: `--data PATH`.
 
 # %%
 progress("24")

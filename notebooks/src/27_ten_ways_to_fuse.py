@@ -150,7 +150,7 @@ outcome("27.b", len(direct), because="Where there is attention, the words stand 
         "already.")
 
 # %% [markdown]
-# In TETFN, too, what is asked is not the bare voice: it has asked the text before. And one thing is *not* on the map. TF-Mamba scans voice and text "in pairs",
+# In TETFN, too, what is asked is not the bare voice: it has asked the text before. And two things are *not* on the map. LNLN rebuilds tokens into which it condenses each modality, in its loss alone, and not lost steps. TF-Mamba scans voice and text "in pairs",
 # yet the pair shares one matrix of weights and passes no data; voice meets text by attention, before.
 
 # %%
@@ -172,7 +172,7 @@ outcome("27.c", next(c for c in cost if c.startswith(most)), because="Weights th
 # %% [markdown]
 # ## 2 What is shared?
 # MISA splits each clip's vector into a private and a shared part. To make shared parts alike it compares their *distributions* over a batch, by the
-# [central moment discrepancy](glossary.md#central-moment-discrepancy) [@zellinger2017; @hazarika2020]:
+# [central moment discrepancy](glossary.md#central-moment-discrepancy) [@zellinger2017] [@hazarika2020]:
 #
 # $$\mathrm{CMD}_K(x, y) = \lVert \bar x - \bar y \rVert + \sum_{k=2}^{K} \lVert C_k(x) - C_k(y) \rVert,\qquad C_k(x) = \tfrac1b \sum_i (x_i - \bar x)^k$$
 #
@@ -384,7 +384,7 @@ outcome("27.e", nearer[2 if abs(label - found_by) < 0.05 * label else int(label 
 # %% [markdown]
 # ## 4 What does one know of the other?
 # MMIM keeps information while it fuses: from the fused vector $z$ a linear layer guesses each modality's vector, and the guess must fit its own clip better than the
-# batch's others. That is a [contrastive loss](glossary.md#contrastive-loss) [@oord2018; @han2021], with $c_{ij} = \cos(x_i, g_j)$:
+# batch's others. That is a [contrastive loss](glossary.md#contrastive-loss) [@oord2018] [@han2021], with $c_{ij} = \cos(x_i, g_j)$:
 #
 # $$L = -\frac1b \sum_i \log \frac{\exp c_{ii}}{\sum_j \exp c_{ij}}$$
 
@@ -425,7 +425,8 @@ predict("27.f", "How much of the blind price is left for perfect guesses?",
 # %%
 vectors = torch.randn(32, 16, generator=torch.Generator().manual_seed(0))
 perfect, blind = contrast(vectors, vectors).item(), float(np.log(len(vectors)))
-sharper = (lambda c: (c.logsumexp(1) - c.diagonal()).mean().item())(torch.corrcoef(vectors) * 10)
+units = vectors / vectors.norm(dim=1, keepdim=True)
+sharper = (lambda c: (c.logsumexp(1) - c.diagonal()).mean().item())(10 * units @ units.T)
 print(f"blind {blind:.2f}, perfect {perfect:.2f}, perfect with cosines ten times as large {sharper:.2f}")
 
 # %%
@@ -616,7 +617,7 @@ print(f"cosine between the two readings' task gradients: {cosine:.2f}")
 
 # %% [markdown]
 # ## 7 Limits
-# - No network was trained here, and none ranked: that needs seeds, intervals and the same clips, as in notebooks 11 and 21.
+# - No network was trained here, and none ranked: that needs seeds, intervals and the same clips, as in notebooks 11 and 21 (`python -m mgmr_lib experiment systems` does it).
 # - The map shows that data flow, not how much they matter.
 # - Multiplications are not seconds, and a scan's own steps are not counted.
 # - Bugs are those of the code that we read, at one version; what they did to the printed numbers nobody has measured.

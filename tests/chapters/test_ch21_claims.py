@@ -41,7 +41,7 @@ def test_networks_are_ordered_at_one_rate():
 def test_pooling_masks_makes_a_narrower_interval_than_trainings_do():
     table = draw.by_training(records(), "mgmr", 0.5, "mae")
     assert np.allclose(table, [[1.5, 1.6], [1.7, 1.8], [1.9, 2.0]])
-    said = draw.widths_said(table, [v for row in table for v in row], [1.55, 1.75, 1.95])
+    said = draw.widths_said(0.5, table, [v for row in table for v in row], [1.55, 1.75, 1.95])
     assert "3 trainings under 2 masks" in said and "0.994" in said and "2.5 times" in said
 
 
@@ -51,7 +51,7 @@ def test_the_verdict_is_that_of_the_family():
     assert (
         "Not recorded" in draw.verdicts([])
         and "Not recorded" in draw.area_table([])
-        and "Not recorded" in draw.widths_said([], [], [])
+        and "Not recorded" in draw.widths_said(0.5, [], [], [])
     )
     fig = Figure()
     draw.bands(fig, [], ["mgmr"])

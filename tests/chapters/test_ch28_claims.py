@@ -51,6 +51,22 @@ def test_verdicts_turn_with_the_records(evidence):
     assert word(shifted(evidence, "mgmr_shared", 0.3), "inside of a layer") == claims.HOLDS
 
 
+def test_a_rank_is_judged_as_a_rank(evidence):
+    harmed = shifted(evidence, "mfmb_no_recon", 0.3)
+    assert word(harmed, "most of all") == claims.HOLDS
+    outdone = claims.Evidence(shifted(harmed, "mfmb_no_f1", 0.6).runs, evidence.complete, evidence.costs)
+    assert word(outdone, "most of all") == claims.PART
+
+
+def test_a_lead_that_stays_is_a_marginal_loss(evidence):
+    assert word(evidence, "only marginally") == claims.NOT
+    kept = copy.deepcopy(evidence.runs)
+    for record in [r for r in kept if r["name"] == "mgmr"]:
+        for row in record["records"]:
+            row["mae"] = 0.8
+    assert word(claims.Evidence(kept, [], None), "only marginally") == claims.HOLDS
+
+
 def test_costs_decide_on_the_claims_about_time(evidence):
     costs = copy.deepcopy(evidence.costs)
     for row in costs["over_length"]:
@@ -59,6 +75,9 @@ def test_costs_decide_on_the_claims_about_time(evidence):
         row["seconds"] = 1.0 if row["name"] == "mgmr" else 2.0
     turned = claims.Evidence(evidence.runs, evidence.complete, costs)
     assert word(turned, "linearly") == claims.NOT and word(turned, "fast at inference") == claims.HOLDS
+    for row in costs["inference"]:  # our own variants are no rivals: slower ones do not make a network fast
+        row["seconds"] = {"mgmr": 1.0, "mfmb_mamba": 2.0}.get(row["name"], 0.5)
+    assert word(claims.Evidence(evidence.runs, evidence.complete, costs), "fast at inference") == claims.NOT
 
 
 def test_without_records_everything_is_unknown():

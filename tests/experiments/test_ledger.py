@@ -140,6 +140,11 @@ def test_the_provenance_says_who_classified():
     end = "MFMB on 7 two-hot classes (MFMB-Net's Eq. 17)"
     assert ledger.provenance_line([two_hot, two_hot]).endswith(f"Trained {end}.")
     assert ledger.provenance_line([made(), two_hot]).endswith(f"Trained {end}, all else on the absolute error.")
+    squared = made()
+    squared["config"]["network"] = {"task": "mse"}
+    assert ledger.provenance_line([made(), squared]).endswith(
+        "Trained MGMR on the squared error, all else on the absolute error."
+    )
     two_hot["config"]["network"]["classes"] = 1
     assert "Trained" not in ledger.provenance_line([made(), two_hot])
 

@@ -75,13 +75,13 @@ def by_training(records: Iterable[dict], name: str, rate: float, metric: str) ->
     ]
 
 
-def widths_said(table: list[list[float]], pooled: list[float], independent: list[float]) -> str:
+def widths_said(rate: float, table: list[list[float]], pooled: list[float], independent: list[float]) -> str:
     """How wide the interval is over all numbers, and over one number a training."""
     if len(table) < 2:
         return EMPTY
     wide, narrow = (t["high"] - t["low"] for t in (t_interval(independent), t_interval(pooled)))
     return (
-        f"MGMR-Net at rate 0.5, recorded: {len(table)} trainings under {len(table[0])} masks each. Taken over all "
+        f"MGMR-Net at rate {rate:g}, recorded: {len(table)} trainings under {len(table[0])} masks each. Taken over all "
         f"{len(pooled)} numbers the interval is {narrow:.3f} points wide, taken over one number a training {wide:.3f}: "
         f"{wide / narrow:.1f} times as wide."
     )
