@@ -653,8 +653,8 @@ for b, e in ((1, 256), (1, 1536), (32, 1536)):
     print(f"batch {b:2}, {e:4} channels, tiles of 32: {programs:5} programs for the 132 processors of an H100")
 
 # %% [markdown]
-# Where programs are few, sharing out the time as well is worth its extra joins; the official kernel does so with every row. But why by
-# doubling, and not by notebook 04's tree, which makes far fewer joins? Count turns: `hands` joins can be made in one turn, and a round
+# Where programs are few, sharing out the time as well can be worth its extra joins; the official kernel does so with every row. By which
+# plan? Notebook 04's tree makes far fewer joins than doubling. Count turns: `hands` joins can be made in one turn, and a round
 # ends before the next begins.
 #
 # **Predict, then run:** 32 steps, one for each thread of a warp, so 32 hands. Which plan is through first?
@@ -880,7 +880,7 @@ else:
 # - A scan must move about $3\,b\,e\,l$ numbers; separate kernels move several times $b\,e\,l\,n$.
 # - Fused: the state lives in registers; the backward keeps one state a chunk and recomputes the rest.
 # - The last tile needs a mask.
-# - The fused scan is limited by memory, then by exponentials.
+# - By the model, memory limits the fused scan, then exponentials.
 # - Many programs: walk. Few: share out time, chunks in order and a warp by doubling.
 # - Every rung equals the float64 oracle. Speeds need a measurement.
 

@@ -485,7 +485,7 @@ say("By correlation the control seems to succeed, now and then as well as the re
     "**A correlation does not see how small a prediction is; an error does.**")
 
 # %% [markdown]
-# Why so far from 0? The five features of the voice hang together, louder is higher, so every ridge on them ends up on nearly the same line, ahead or backwards. A single
+# Why so far from 0? The five features of the voice hang together, louder is higher, so many of the ridges on them end up near one line, ahead or backwards. A single
 # control is one throw of a coin. Look at many, look at the error, and never take one lucky shuffle for a leak, or for its absence.
 
 # %% [markdown]

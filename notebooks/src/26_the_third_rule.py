@@ -2,7 +2,7 @@
 # jupyter:
 #   mgmr:
 #     title: The third rule
-#     claim: "Mamba-3 changes two things in the recurrence: an input enters at both ends of its step, and the state turns. The first is more exact, the second can count."
+#     claim: "Mamba-3 changes two things in the recurrence: an input enters at both ends of its step, and the state turns. The first can be more exact, the second can count."
 #     goals:
 #       - say by which rule each generation of Mamba lets an input enter, and measure the order of its error
 #       - turn a state by turning what writes and what reads it
@@ -441,8 +441,8 @@ for k in (3, 2):
 good = [name for name in ("Mamba", "Mamba-2", "Mamba-3", "LSTM") if mean[3, name, 4] > 0.9]
 outcome("26.e", {(): "nobody", ("Mamba-3",): "Mamba-3 alone", ("LSTM",): "the LSTM alone",
                  ("Mamba-3", "LSTM"): "Mamba-3 and the LSTM"}.get(tuple(good), "all of them"),
-        because="Counting is no privilege of the turn: an LSTM's nonlinear step counts, too, and rounds its errors "
-        "away; what Mamba-3 adds is a count that still runs as a scan.")
+        because="Counting is no privilege of the turn: an LSTM's nonlinear step counts, too; what Mamba-3 adds is a "
+        "count that still runs as a scan.")
 
 # %% [markdown]
 # Is it the rotation? As a control we hold the angles of Mamba-3 at zero, and change nothing else: same start, same
@@ -541,11 +541,12 @@ took = {name: [1000 * cpu_seconds(training_step(made_block, torch.randn(4, l, 64
 fig, ax = plt.subplots()
 for (name, ms), marker in zip(took.items(), "os^", strict=True):
     ax.plot(lengths, ms, marker=marker, label=name)
-ax.set(title="The third rule and the turns cost no other growth: all three are linear",
+ax.set(title="None of the three grows like the square of the length",
        xlabel="length (steps)", ylabel="processor time (ms)", ylim=(0, None))
 ax.legend()
-show(fig, "Processor time of this machine for one training step of three blocks, batch 4, state 16. All grow in "
-     "proportion to the length; which is lowest depends on the machine, and on how busy it is.")
+show(fig, "Processor time of this machine for one training step of three blocks, batch 4, state 16. Eight times the "
+     "length costs about eight times the time or less; how even the lines are, and which is lowest, depends on the "
+     "machine and on how busy it is.")
 
 # %%
 print("weights:", {name: sum(w.numel() for w in made_block.parameters()) for name, made_block in blocks.items()})
@@ -592,7 +593,7 @@ outcome("26.f", costs[4][1] / costs[1][1], because="Nearly all that moves is the
         "depend on how many inputs enter at once.")
 
 # %% [markdown]
-# A graphics card can do hundreds of multiply-adds for each number that it fetches, so this work is nearly free when text is written one
+# A graphics card can do some tens of multiply-adds for each number that it fetches, its matrix units hundreds (notebook 06), so this work is nearly free when text is written one
 # step at a time. In training, where chunks keep the units busy, it is not. We explain MIMO and count it; our library does not build it.
 
 # %% [markdown]

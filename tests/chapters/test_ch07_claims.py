@@ -110,6 +110,21 @@ def test_two_simplified_layers_can_choose_a_little():
     assert sum(share > 1.4 * task.chance for share in shares) >= 3 and max(shares) < 0.9, shares  # not from every start
 
 
+@pytest.mark.slow
+def test_trained_for_longer_two_simplified_layers_may_choose_and_one_still_does_not():
+    task = CopyTask()
+
+    def share(layers: int, width: int, seed: int) -> float:
+        torch.manual_seed(seed)
+        stack = nn.Sequential(*(SimplifiedMambaLayer(width, time_scales=task.length) for _ in range(layers)))
+        model = ToyModel(task, stack, width)
+        train(model, task, steps=1500, seed=seed)
+        return accuracy(model, task, seed=seed).mean().item()
+
+    two, one = [share(2, 32, seed) for seed in (0, 1)], [share(1, width, 0) for width in (32, 128)]
+    assert max(two) > 0.95 and max(one) < 1.5 * task.chance, (two, one)  # not from every start
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_both_layers_keep_a_slow_average(seed):
     for width, make in ((32, lambda: SimplifiedMambaLayer(32, time_scales=100)), (16, lambda: MambaBlock(16, 8))):

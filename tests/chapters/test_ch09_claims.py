@@ -1,6 +1,7 @@
 """What notebook 09 claims holds for seeds that it does not show, and its drawings show what they are given."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,6 +59,11 @@ def test_lost_frames_spare_the_voice_and_lost_clips_do_not(splits, seed):
     full, gone = N["average"](test.audio, missing.valid_mask(test.audio.lengths)), np.zeros((len(test), 5))
     start = blind - N["error"](N["voice"].predict(full), test.labels)
     few = N["average"](test.audio, missing.draw_masks(test, 0.9, seed)["audio"])
+    assert blind - N["error"](N["voice"].predict(few), test.labels) > 0.7 * start
+    within = np.split(np.arange(len(test.audio.values)), np.cumsum(test.audio.lengths)[:-1])
+    order = np.concatenate([np.random.default_rng(seed).permutation(rows) for rows in within])
+    mixed = replace(test.audio, values=test.audio.values[order])  # a clip's frames, in any order
+    few = N["average"](mixed, missing.draw_masks(test, 0.9, seed)["audio"])
     assert blind - N["error"](N["voice"].predict(few), test.labels) > 0.7 * start
     views = dict.fromkeys(MODALITIES, full), dict.fromkeys(MODALITIES, gone)
     shares = []
