@@ -476,7 +476,7 @@ say(f"Of the recorded head's {recorded_net.macro.width + recorded_net.micro.widt
     f"are the hub's and {recorded_net.micro.width} micro fusion's.")
 
 # %% [markdown]
-# > **Card: the numbers differ.** The paper reads its Table 5 the other way round: leaving out the reconstruction costs most, macro fusion least [@mfmb2025]. (In its correlation micro fusion costs nothing, in its F1 most.) In the record macro fusion costs most, and the other two are not told apart
+# > **Card: the numbers differ.** The paper reads its Table 5 the other way: leaving out the reconstruction costs most, macro fusion least [@mfmb2025]. (In its correlation micro fusion costs nothing, in its F1 most.) In the record macro fusion costs most, and the other two are not told apart
 # > from nothing. But the recorded micro stream is smaller than that of notebook 18: its MLP over time has 8 hidden numbers and *one* output a channel, where 18 has 64 and 4. "w/o F-2" speaks of that stream.
 
 # %% [markdown]
