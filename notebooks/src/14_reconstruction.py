@@ -525,7 +525,7 @@ outcome("14.g", (steps["printed"][:8] < 0.75 * steps["mean"].mean()).sum(),
 
 # %% [markdown]
 # Why does the causal module know the *last* lost step? Because of the encoder: its convolution has kernel 3 for the face and 5 for the voice, and is
-# centred. It looks one step ahead for the face, and two for the voice. "Causal" in the paper is causal up to that.
+# centred. It looks one step ahead for the face, and two for the voice. The printed layers are causal; with *our* kernels the module is so up to that.
 
 # %%
 def better(name):

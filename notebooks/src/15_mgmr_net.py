@@ -604,7 +604,8 @@ say(f"All that there is to lose is the lead over the blind rival, {nothing['mean
 sizes = {name: abs(d["mean"]) for name, d in changes.items()}
 assert max(d["mean"] for d in changes.values()) < nothing["mean"] and sizes["whole, another seed"] > 0.003
 outcome("15.f", seeds[1 + (sizes["whole, another seed"] > min(sizes[name] for name in list(switches)[:3]))],
-        because="A seed sets only the first weights and the order of clips, and that can weigh as much as a part.")
+        because="A seed sets the first weights, the order of clips, their gaps and the dropout, and that can weigh as "
+        "much as a part.")
 
 # %% [markdown]
 # Read the picture as a warning. With one seed, a part may look useful or harmful because of the order of the batches. The paper's ablation table has one
@@ -664,7 +665,7 @@ three = ("concat", "late_lstm", "fc_t")
 if {"mgmr", *three} <= there:
     won = tuple(n for n in three if ledger.paired(everything, "mgmr", n, "mae")["high"] < 0)
     outcome("15.g", beaten[won], because="More parts are not a better network: against rivals that read all three "
-            "modalities, its seeds disagree.")
+            "modalities, three seeds are too few for its lead.")
 
 # %% [markdown]
 # Pairing uses only the seeds that both networks have, and drops the others. It sharpens a comparison where a seed moves both networks alike, which two different designs need not do; without
@@ -715,9 +716,12 @@ rows += [f"| {label} | {recorded_pair('mgmr', n, 'mae')} | {recorded_pair('mgmr'
 say("\n".join(rows) if len(rows) > 2 else "The ablations are **not recorded yet**, so nothing is claimed.")
 
 # %% [markdown]
-# A difference below zero in the error, and above zero in the correlation, speaks for the whole network. Where an interval holds zero the seeds disagree, and
-# the part has not been shown to matter *here*: on real sentences, with voice and face from a simulator. It gave all modalities one rating to follow, and neither irony that only two modalities together tell
-# nor a voice that contradicts the words for one moment only. A stage built to find such things had little to find.
+# A difference below zero in the error, and above zero in the correlation, speaks for the whole network. Where an interval holds zero, the difference is small against its spread over three seeds (even where
+# all three have one sign, as against Concat above), and the part has not been shown to matter *here*: on real sentences, with voice and face from a simulator.
+
+# %% [markdown]
+# The simulator gave all modalities one rating to follow; in one clip of ten, voice and face turn against it as a whole. No label there is told only by two modalities together, and no voice
+# contradicts the words for one moment only. A stage built to find such things had little to find.
 
 # %% [markdown]
 # ## 8 Claim by claim

@@ -368,7 +368,7 @@ lookup = LookupTask(frames=16)
 asking = seeded(0, lambda: Asker(lookup.tags, lookup.tags + 1, attention))
 found = {"mean tone": mean_tone(lookup), "attention": train_signs(asking, lookup)}
 strangers = LookupTask(frames=16, kind="strangers")
-found["strangers"] = train_signs(seeded(0, lambda: Asker(32, 33, attention)), strangers, steps=100)
+found["strangers"] = train_signs(seeded(0, lambda: Asker(32, 33, attention)), strangers)
 say(f"The mean tone is right in {found['mean tone']:.0%}; cross-attention in more than {0.95:.0%}. With the "
     "tones of another clip, where there is nothing to find, it guesses.")
 

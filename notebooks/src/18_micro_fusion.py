@@ -113,8 +113,8 @@ show(fig, "MFMB-Net from left to right: inputs, projections and hybrid attention
 # | $\sigma$ | sigmoid, between 0 and 1 | |
 
 # %% [markdown]
-# Compare with a Mamba block: a decay that the input chooses, and a gate behind the state. One thing is different. Here $h_{t-1}$ enters the gates, so no
-# parallel scan can compute it: step by step is the only way.
+# Compare with a Mamba block: a decay that the input chooses, and a gate behind the state. One thing is different. Here $h_{t-1}$ enters the gates, so the
+# parallel scan of notebook 04 does not apply: torch and we go step by step.
 #
 # ### Exercise 18.1 · one step (medium, 8 minutes)
 # In torch's order of rows: $i, f, g, o$. Return both.
@@ -523,7 +523,7 @@ right = {name: fit_stress(net, task, seed=0) for name, net in nets.items()}
 
 # %% tags=["control"]
 strangers = StressTask("strangers")
-right["micro, strangers"] = fit_stress(stress_model("micro", strangers, seed=0), strangers, seed=0, steps=80)
+right["micro, strangers"] = fit_stress(stress_model("micro", strangers, seed=0), strangers, seed=0)
 assert right["micro, strangers"] < at_best
 fig, ax = plt.subplots()
 figures_ch18.who_is_right(ax, right, majority.item())

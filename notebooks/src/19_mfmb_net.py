@@ -476,8 +476,8 @@ say(f"Of the recorded head's {recorded_net.macro.width + recorded_net.micro.widt
     f"are the hub's and {recorded_net.micro.width} micro fusion's.")
 
 # %% [markdown]
-# > **Card: the numbers differ.** The paper's Table 5 has it the other way round: leaving out the reconstruction costs most, macro fusion least [@mfmb2025]. In the record macro fusion costs most, and the other two are not told apart
-# > from nothing. But the recorded micro stream is not the one of notebook 18: its MLP over time has 8 hidden numbers and *one* output a channel, where 18 has 64 and 4. "w/o F-2" speaks of that small stream.
+# > **Card: the numbers differ.** The paper reads its Table 5 the other way: leaving out the reconstruction costs most, macro fusion least [@mfmb2025]. (In its correlation micro fusion costs nothing, in its F1 most.) In the record macro fusion costs most, and the other two are not told apart
+# > from nothing. But the recorded micro stream is smaller than that of notebook 18: its MLP over time has 8 hidden numbers and *one* output a channel, where 18 has 64 and 4. "w/o F-2" speaks of that stream.
 
 # %% [markdown]
 # ## 5 Twin and original
@@ -597,7 +597,7 @@ times = figures_ch19.generation_costs(profile, 128)
 fig, ax = plt.subplots(figsize=(6.4, 2.2))
 ax.barh(list(times), list(times.values()))
 ax.set(xlabel="processor seconds of one step, 128 frames", ylabel="layer")
-ax.set_title("Later layers are no cheaper at this length, on this machine")
+ax.set_title("Scans of three generations beside attention, at this length, on this machine")
 show(fig, "Bars: processor time of one train step of the original, of the twin, and of the twin on later layers.")
 
 # %% [markdown]
@@ -783,7 +783,7 @@ print("built = the library's MFMBNet and its joint loss, on clips with gaps")
 # %% [markdown]
 # ## 9 Summary
 # - MFMB-Net is hybrid attention, two streams, a reconstruction that feeds the loss alone, and one linear layer.
-# - A target that can move must be detached.
+# - A target that can move can be met by moving it.
 # - The twin errs more, costs more and keeps more at these lengths; in time it breaks even far beyond them.
 # - A recorded difference belongs to a network *with* its objective, sizes and trials.
 # - On stand-ins: a dropped batch moves the third decimal, uncleared gradients change the learning rate, a swapped axis mixes clips.
