@@ -485,6 +485,7 @@ beat = {TWO: "both", TWO[:1]: "MGMR-Net only", TWO[1:]: "MFMB-Net only", (): "ne
 predict("20.g", "Which of the two beats Concat, the simplest fusion, among the plan's rivals?", list(beat.values()))
 
 # %%
+from mgmr_lib.chapters.shared import recorded_areas
 from mgmr_lib.experiments.verdicts import BETTER
 
 recorded = read_ledger(corpus=corpus.name, profile="laptop")
@@ -495,7 +496,7 @@ say(draw.table(recorded))
 
 # %%
 fig = plt.figure(figsize=(8.0, 3.8))
-draw.areas(fig, recorded)
+recorded_areas.areas(fig, draw.shown(recorded))
 fig.suptitle("Recorded: areas with their intervals over seeds", x=0.01, ha="left")
 show(fig, "AUILC of the mean absolute error over rates 0 to 1 (lower is better), for each recorded network of the plan "
      "the mean over its seeds and the interval. Where nothing is recorded the picture is empty. Nothing here was "
@@ -517,7 +518,7 @@ say(draw.verdict(recorded, "mgmr", "mfmb"))
 
 # %%
 against = draw.rivals(recorded)
-say(draw.against_rivals(against))
+say(recorded_areas.in_words(against))
 
 # %%
 if all((name, "concat") in against.index for name in TWO):

@@ -9,6 +9,7 @@ from matplotlib import pyplot as plt
 
 from mgmr_lib.chapters.ch20_train_both import figures as draw
 from mgmr_lib.chapters.ch20_train_both.exercises import paired_interval, reported_error, seeds_needed
+from mgmr_lib.chapters.shared import recorded_areas
 from mgmr_lib.evaluation.statistics import paired_difference, t_interval
 from mgmr_lib.experiments.ledger import digest
 from tests.chapters.notebook_code import definitions
@@ -102,13 +103,13 @@ def test_verdicts_follow_the_interval():
 def test_what_is_not_recorded_is_said_to_be_missing():
     for records in ([], ledger([0.8], [0.9]), [record("mgmr", 1, 0.8), record("mfmb", 2, 0.8)]):
         assert "ot recorded yet" in draw.verdict(records, "mgmr", "mfmb")
-        assert "ot recorded yet" in draw.against_rivals(draw.rivals(records)) and "ot recorded yet" in draw.table(
+        assert "ot recorded yet" in recorded_areas.in_words(draw.rivals(records)) and "ot recorded yet" in draw.table(
             records
         )
-        for panel in (lambda f, r=records: draw.areas(f, r), lambda f, r=records: draw.pairs(f, r, "mgmr", "mfmb")):
-            fig = plt.figure()
-            panel(fig)
-            plt.close(fig)
+        fig, other = plt.figure(), plt.figure()
+        recorded_areas.areas(fig, draw.shown(records))
+        draw.pairs(other, records, "mgmr", "mfmb")
+        plt.close("all")
     assert "Not recorded" in draw.provenance([])
 
 
@@ -120,6 +121,6 @@ def test_the_pictures_show_the_records():
     assert list(right.lines[0].get_xdata()) == pytest.approx([-0.10, -0.08, -0.06])
     plt.close(fig)
     fig = plt.figure()
-    draw.areas(fig, ledger([0.80, 0.82], [0.90, 0.92]))
+    recorded_areas.areas(fig, ledger([0.80, 0.82], [0.90, 0.92]))
     assert [t.get_text() for t in fig.axes[0].get_yticklabels()] == ["MEAN", "MFMB", "MGMR"]
     plt.close(fig)

@@ -5,15 +5,15 @@ Records are missing as long as nobody has run them: every function says so in th
 
 import numpy as np
 
+from mgmr_lib.chapters.shared.recorded_areas import NOT_RECORDED
 from mgmr_lib.course import figures
 from mgmr_lib.evaluation.statistics import t_interval
 from mgmr_lib.experiments import verdicts
 from mgmr_lib.experiments.ledger import areas as areas_of
-from mgmr_lib.experiments.ledger import by_name, paired, provenance_line, summary
+from mgmr_lib.experiments.ledger import by_name, paired, provenance_line
 from mgmr_lib.experiments.plan import BASELINES, REFERENCES, TWO
 from mgmr_lib.experiments.results_page import SHOWN, headline_table
 
-NOT_RECORDED = "not recorded yet"
 KEY = ("auilc", "mae")
 
 
@@ -50,22 +50,6 @@ def table(records: list[dict]) -> str:
     lacking = [n for n in SHOWN if n not in names and n not in REFERENCES]
     note = "\n\nBrackets: 95 % intervals over seeds. No brackets: one run."
     return headline_table(found) + note + (f" {NOT_RECORDED.capitalize()}: {', '.join(lacking)}." if lacking else "")
-
-
-def areas(fig, records: list[dict]) -> None:
-    """AUILC of MAE, one line a network with its interval over seeds, lowest error at the top; grey without training."""
-    ax = fig.subplots()
-    ax.set(xlabel="AUILC of the mean absolute error over rates 0 to 1 (points)", ylabel="network")
-    found = shown(records)
-    if not found:
-        ax.set(title=NOT_RECORDED, yticks=[])
-        return
-    frame = summary(found).sort_values("auilc mae", ascending=False)
-    for i, (name, row) in enumerate(frame.iterrows()):
-        colour = figures.RED if name in TWO else figures.GREY if name in ("mean", "text_ridge") else figures.BLUE
-        ax.plot([row["auilc mae low"], row["auilc mae high"]], [i, i], color=colour, lw=2.5)
-        ax.plot(row["auilc mae"], i, "o", color=colour, ms=5)
-    ax.set_yticks(range(len(frame)), frame["label"])
 
 
 def scores(records: list[dict], name: str) -> dict[int, float]:
@@ -135,14 +119,3 @@ def verdict(records: list[dict], first: str, second: str) -> str:
 def rivals(records: list[dict]):
     """verdicts.family of both networks against every recorded rival and the text ridge, in the area of MAE."""
     return verdicts.family(records, [(network, rival) for network in TWO for rival in (*BASELINES, "text_ridge")])
-
-
-def against_rivals(found) -> str:
-    """Markdown of rivals(): one line each."""
-    words = {verdicts.BETTER: "beats", verdicts.WORSE: "loses to"}
-    lines = [
-        f"- {r['first']} {words.get(r['word'], f'is {verdicts.NOT_TOLD_APART} from')} {r['second']}: "
-        f"{verdicts.interval_text(r)}, p = {r['p']:.2g}"
-        for _, r in found.iterrows()
-    ]
-    return "\n".join(lines) or f"**{NOT_RECORDED.capitalize()}.**"
