@@ -255,7 +255,7 @@ for rate in (0.0, 0.25, 0.5, 0.75, 1.0):
 fig, ax = plt.subplots()
 ax.plot(list(errors), list(errors.values()), "o-", label="text ridge")
 ax.axhline(blind_error, ls="--", color="#777777", label="blind rival")
-ax.set(title="Every lost word costs; at the end the ridge is as blind as its rival")
+ax.set(title="The more words are lost, the larger the error; at the end the ridge is as blind as its rival")
 ax.set(xlabel="missing rate (share of the text lost)", ylabel="mean absolute error (points)")
 ax.legend()
 show(fig, f"Error of the text ridge on 200 sentences, from {errors[0.0]:.2f} with the complete text "

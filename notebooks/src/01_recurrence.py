@@ -203,7 +203,7 @@ for a in (0.5, 0.9, 0.99, 0.999):
 
 # %% [markdown]
 # Each further nine makes the memory about ten times as long. Near 1, a tiny change of $a$ is a huge change of memory, which is
-# why models do not learn $a$ itself: notebook 02 turns to a better handle.
+# one reason not to learn $a$ itself: notebook 02 turns to a better handle.
 
 # %% [markdown]
 # ### Exercise 01.3 · choose a memory (medium, 8 minutes)

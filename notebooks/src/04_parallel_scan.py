@@ -880,8 +880,8 @@ outcome("04.k", pair_of[apart.index(max(apart))], because="No count of operation
 
 # %% [markdown]
 # These are the `chunked` backend's other decisions: `exp2` with the factor $\log_2 e$ folded into $A$, a few small buffers used
-# again and again, time as the first axis. None changes what is computed, and on a CPU together they count for as much as the
-# algorithm. Notebook 06 shows the GPU's version of the same story.
+# again and again, time as the first axis. None changes what is computed, and the bars say what each can cost on this machine.
+# Notebook 06 shows the GPU's version of the same story.
 
 # %% [markdown]
 # ## 8 What O(l) buys, honestly (optional)
@@ -980,7 +980,7 @@ outcome("04.m", min(longest, key=longest.get), because="The order of growth deci
 # %% [markdown]
 # Three honest readings. At 4096 steps the quadratic arithmetic has caught up with the fused attention. At short lengths it beats a
 # Mamba block; which length is short depends on the machine. And the LSTM's time grows like Mamba's, so on one core length is no argument
-# against it: its loop is one compiled kernel and its state is small. But its steps must wait for one another on any machine. Mamba's
+# against it: its loop is one compiled kernel and its state is small. But its steps do not fold (section 10). Mamba's
 # case rests on long sequences, on hardware with many hands, and on what 03 showed: selection.
 
 # %% [markdown]

@@ -73,6 +73,19 @@ def test_slow_swings_and_structure_remember_a_smooth_past_and_a_random_matrix_ha
     assert sum(slow) / 4 > 0.8 * hippo, f"seed {SEED}: HiPPO is not ahead of a start that nobody designed"
 
 
+def test_which_start_tells_most_depends_on_the_step():
+    n, smooth = 16, memory.smooth_covariance(800, 10)
+    ones = torch.ones(n).double()
+    for step, ahead in ((0.01, "slow"), (0.0025, "lin")):
+        steps = {
+            "slow": told(memory.random_swings(n, 0.995, 0.1, 0), smooth),
+            "lin": told(linear.discretise(linear.s4d_lin(n // 2), ones[: n // 2], step), smooth),
+            "hippo": told(linear.discretise(*linear.hippo_legs(n), step, "bilinear"), smooth),
+            "real": told(linear.discretise(linear.s4d_real(n), ones, step), smooth),
+        }
+        assert max(steps, key=steps.get) == ahead and min(steps, key=steps.get) == "real", f"step {step}: {steps}"
+
+
 def test_recall_falls_with_the_lag_and_the_window_is_long_enough():
     smooth, longer = (memory.smooth_covariance(length, 10) for length in (800, 1200))
     hippo = linear.discretise(*linear.hippo_legs(16), 0.01, "bilinear")

@@ -113,7 +113,7 @@ def ablation(fig, right: dict, losses: dict, chance: float, window: int = 10) ->
     bars.axhline(chance, color="black", ls="--", lw=1)
     bars.set_xticks(range(len(right)), list(right))
     bars.set(
-        title="delta alone suffices; B loses the order",
+        title="delta alone suffices; B mixes up place 2",
         xlabel="what depends on the input",
         ylabel="right letters (share)",
         ylim=(0, 1.25),
