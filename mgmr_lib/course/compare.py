@@ -58,7 +58,7 @@ def short_pair(a, b) -> tuple[str, str]:
 
 def _numbers_differ(got: Number, want: Number, atol: float, place: str) -> str:
     """Where both should be 0, say 0: the last bit of a float teaches nothing."""
-    want = 0 if abs(want) < min(atol, 1e-12) else want
+    want = 0 if not isinstance(want, bool) and abs(want) < min(atol, 1e-12) else want
     yours, expected = short_pair(got, want)
     return f"you have {yours}{place}, we expect {expected}"
 

@@ -458,6 +458,7 @@ def test_a_syntax_error_is_judged_as_such_not_the_function_before():
 def test_numbers_in_a_message_differ_and_noise_is_zero():
     assert difference(-0.00558210, -0.00558214, 1e-9) == "you have -0.0055821, we expect -0.00558214"
     assert difference(0.5, -1.11e-16) == "you have 0.5, we expect 0"
+    assert difference([True], [False]) == "you have True at [0], we expect False"
     verdict = exercises.verdict("98.1", lambda a, values: [a + v + 1e-5 for v in values])
     assert verdict.yours != verdict.expected and verdict.finding in verdict.message
     assert dict(verdict.given).keys() == {"a", "values"} and verdict.about == "three numbers"
