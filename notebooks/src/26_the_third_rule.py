@@ -630,6 +630,7 @@ show(fig, "AUILC of the mean absolute error over missing rates 0 to 1 (lower is 
 
 # %%
 say(recorded_areas.in_words(verdicts.family(networks, pairs)))
+say(recorded_areas.still_falling(networks))
 
 # %% [markdown]
 # A few trainings each, in one size, on clips whose voice and face are simulated: *not told apart* says that these cannot see a difference, not that there is none.

@@ -650,6 +650,7 @@ show(fig, "AUILC of the mean absolute error over rates 0 to 1 (lower is better):
 # %%
 against = verdicts.family(recorded, [(name, "concat") for name in SYSTEMS])
 say(recorded_areas.in_words(against))
+say(recorded_areas.still_falling(recorded))
 
 # %%
 if len(against) == len(SYSTEMS):

@@ -124,3 +124,9 @@ def test_the_pictures_show_the_records():
     recorded_areas.areas(fig, ledger([0.80, 0.82], [0.90, 0.92]))
     assert [t.get_text() for t in fig.axes[0].get_yticklabels()] == ["MEAN", "MFMB", "MGMR"]
     plt.close(fig)
+
+
+def test_a_training_that_was_best_at_its_end_is_named():
+    early, late = (record("mgmr", seed, 0.8) | {"config": {}, "epochs": 8} for seed in (1, 2))
+    assert recorded_areas.still_falling([early | {"best_epoch": 6}, late | {"best_epoch": 7}]).startswith("1 of 2 ")
+    assert recorded_areas.still_falling([early | {"best_epoch": 6}]) == ""

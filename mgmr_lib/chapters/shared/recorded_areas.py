@@ -37,3 +37,16 @@ def in_words(found: pd.DataFrame) -> str:
         for _, r in found.iterrows()
     ]
     return "\n".join(lines) or f"**{NOT_RECORDED.capitalize()}.**"
+
+
+def still_falling(records: Iterable[dict]) -> str:
+    """A sentence: how many trainings were best in their last epoch, which more epochs may change; "" for none."""
+    trained = [r for r in records if r.get("config") is not None]
+    late = [r for r in trained if r["best_epoch"] == r["epochs"] - 1]
+    where = sorted({r["label"] for r in late})
+    return (
+        f"{len(late)} of {len(trained)} trainings were best in their last epoch, so more epochs may move them: "
+        f"{', '.join(where)}."
+        if late
+        else ""
+    )
