@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from mgmr_lib import markdown
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments.ledger import provenance_line, read_ledger, summary
-from mgmr_lib.experiments.plan import REFERENCES, TWO
-from mgmr_lib.experiments.verdicts import NOT_TOLD_APART, family, interval_text
+from mgmr_lib.experiments.plan import REFERENCES, SYSTEMS, TWO
+from mgmr_lib.experiments.verdicts import BETTER, NOT_TOLD_APART, WORSE, family, interval_text
 from mgmr_lib.paths import REPOSITORY
 
 CORPUS, PROFILE = "classroom-mosi", "laptop"
@@ -27,7 +29,8 @@ SHOWN = (
     "frames_ridge",
     "mean",
 )
-RIVALS = tuple(name for name in SHOWN if name not in (*TWO, "frames_ridge", "mean"))
+EVERYONE = (*SHOWN, *SYSTEMS)
+RIVALS = tuple(name for name in EVERYONE if name not in (*TWO, "frames_ridge", "mean"))
 
 
 def _cell(row, key: str) -> str:
@@ -37,7 +40,7 @@ def _cell(row, key: str) -> str:
 
 def headline_table(records: list[dict]) -> str:
     """Networks by their AUILC of MAE: complete data and areas, with intervals over training seeds."""
-    frame = summary(records, SHOWN).sort_values("auilc mae")
+    frame = summary(records, EVERYONE).sort_values("auilc mae")
     keys = ("complete mae", "complete corr", "auilc mae", "auilc corr")
     rows = [
         (row["label"], "none" if name in REFERENCES else int(row["seeds"]), *(_cell(row, k) for k in keys))
@@ -48,9 +51,13 @@ def headline_table(records: list[dict]) -> str:
     )
 
 
-def verdicts(records: list[dict]) -> str:
-    """Markdown: both networks against each other and every rival, judged as one family; "" without records."""
-    found = family(records, [TWO, *((network, rival) for network in TWO for rival in RIVALS)])
+def judged(records: list[dict]) -> pd.DataFrame:
+    """verdicts.family of both networks against each other and every rival."""
+    return family(records, [TWO, *((network, rival) for network in TWO for rival in RIVALS)])
+
+
+def verdicts(found: pd.DataFrame) -> str:
+    """Markdown of judged(): one row each; "" without records."""
     rows = [
         (r["first"], r["second"], "{} / {}".format(*r["seeds"]), interval_text(r), f"{r['p']:.2g}",
          r["word"] if r["word"] == NOT_TOLD_APART else f"**{r['word']}**")
@@ -58,6 +65,20 @@ def verdicts(records: list[dict]) -> str:
     ]  # fmt: skip
     head = ("network", "against", "seeds", "difference of the AUILC of MAE", "p", "the network is")
     return markdown.table(head, rows) if rows else ""
+
+
+def in_words(found: pd.DataFrame) -> str:
+    """Markdown of judged(): for each network, from whom it is told apart."""
+    says = {BETTER: "better than {}", WORSE: "**worse** than {}", NOT_TOLD_APART: "not told apart from {}"}
+    lines = []
+    for network, rows in found.groupby("first", sort=False) if len(found) else ():
+        parts = [
+            sentence.format(", ".join(rows.loc[rows["word"] == word, "second"]))
+            for word, sentence in says.items()
+            if (rows["word"] == word).any()
+        ]
+        lines.append(f"- **{network}** is {'; '.join(parts)}.")
+    return "\n".join(lines)
 
 
 def results_section(root: Path = REPOSITORY) -> str:
@@ -70,16 +91,21 @@ def results_section(root: Path = REPOSITORY) -> str:
         raise CourseError(
             f"{figure}/curve.png does not exist: run `python -m mgmr_lib experiment curve --into-course --report-only`"
         )
-    shown = [r for r in records if r["name"] in SHOWN]
+    shown = [r for r in records if r["name"] in EVERYONE]
+    found = judged(shown)
     return "\n".join([
         f"![F1 and error of the networks as more of each clip goes missing]({figure}/curve.png)", "",
         "*Sentences and ratings are real (VADER's ground truth); voice and face are simulated: "
         "[data/README.md](data/README.md).*", "",
         headline_table(shown), "",
         "Brackets: 95 % intervals over training seeds. Which differences are more than luck? Welch's test on all "
-        "seeds, and Holm's procedure over all rows below (a false alarm anywhere in the table, once in twenty times):",
+        f"seeds, and Holm's procedure over all {len(found)} comparisons (a false alarm anywhere, once in twenty "
+        "times), say of the AUILC of MAE:",
         "",
-        verdicts(shown), "",
+        in_words(found), "",
+        "<details><summary>Each comparison, with its interval</summary>", "",
+        verdicts(found), "",
+        "</details>", "",
         "The two networks got more care than their rivals: MFMB-Net's objective and settings were chosen on "
         "development clips, MGMR-Net's on the valid split, while the rivals keep the profile's settings.", "",
         provenance_line(shown), "",

@@ -71,7 +71,8 @@ def show(records: list[dict], folder: Path) -> None:
     ledger.curves(records)
     ledger.provenance_line(records)
     results_page.headline_table(records)
-    results_page.verdicts(records)
+    found = results_page.judged(records)
+    results_page.verdicts(found), results_page.in_words(found)
     for table in tables.tables_of("table", "mosi"):
         tables.page(table, tables.rows(table, records, "mosi"), records, "mosi")
 

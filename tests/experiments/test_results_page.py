@@ -28,6 +28,18 @@ def test_the_verdict_is_what_the_family_says(tmp_path, concat, word):
     text = results_page.results_section(tmp_path)
     row = next(line for line in text.splitlines() if line.startswith("| mgmr | concat | 3 / 3 | "))
     assert row.endswith(f"| {word} |") and "simulated" in text
+    said = {"**better**": "better than concat", "**worse**": "**worse** than concat"}
+    sentence = said.get(word, f"{word} from concat")
+    assert f"- **mgmr** is {sentence}." in text.splitlines()
+
+
+def test_a_later_network_is_a_rival_too(tmp_path):
+    fill(tmp_path, 0.2)
+    for i, seed in enumerate((1111, 1112, 1113)):
+        write_record(tmp_path / "data" / "results" / "ledger", record("almt", seed, -0.3 + 0.011 * i))
+    text = results_page.results_section(tmp_path)
+    assert "- **mgmr** is better than concat; **worse** than almt." in text.splitlines()
+    assert text.index("| almt | 3 |") < text.index("| mgmr | 3 |")
 
 
 def test_rows_are_ordered_by_error_and_the_numbers_are_the_records(tmp_path):

@@ -11,7 +11,7 @@ from mgmr_lib.evaluation.plots import LABELS
 from mgmr_lib.evaluation.statistics import t_interval
 from mgmr_lib.experiments import ledger
 from mgmr_lib.experiments.figures import band, colour
-from mgmr_lib.experiments.results_page import SHOWN, headline_table
+from mgmr_lib.experiments.results_page import SHOWN, headline_table, judged
 from mgmr_lib.experiments.results_page import verdicts as family_table
 
 EMPTY = "**Not recorded yet.** The ledger in `data/results/ledger` holds no such run, so none is shown."
@@ -94,8 +94,9 @@ def area_table(records: Iterable[dict]) -> str:
 
 
 def verdicts(records: Iterable[dict]) -> str:
-    """Markdown: the two networks against each other and every recorded rival, judged as one family."""
-    found = family_table([r for r in records if r["name"] in SHOWN])
+    """Markdown: the two networks against each other and every recorded rival of the plan, judged as one
+    family."""
+    found = family_table(judged([r for r in records if r["name"] in SHOWN]))
     return f"Recorded; Welch's test on all seeds, Holm's procedure over all rows:\n\n{found}" if found else EMPTY
 
 
