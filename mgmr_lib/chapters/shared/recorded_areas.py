@@ -46,7 +46,7 @@ def still_falling(records: Iterable[dict]) -> str:
     where = sorted({r["label"] for r in late})
     return (
         f"{len(late)} of {len(trained)} trainings were best in their last epoch, so more epochs may move them: "
-        f"{', '.join(where)}."
+        f"{'; '.join(where)}."
         if late
         else ""
     )
