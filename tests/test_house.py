@@ -30,7 +30,7 @@ BELOW = {  # a room and what it may import besides itself and COMMON
     "training": {"models", "data", "ssm"},
     "evaluation": {"training", "models", "data"},
     "experiments": {"evaluation", "training", "models", "data", "ssm", "bench"},
-    "course": {"ssm", "data", "models", "training", "evaluation", "experiments", "bench", "chapters"},
+    "course": {"setup", "ssm", "data", "models", "training", "evaluation", "experiments", "bench", "chapters"},
 }
 
 
