@@ -57,7 +57,7 @@ def untouched_random_state():
 @contextlib.contextmanager
 def one_torch_thread():
     """torch computes with one thread: the inputs of a check are small, and on a busy machine threads that wait for each
-    other take fifty times as long, all of it computing, until the time limit ends a right answer."""
+    other take many times as long, all of it computing, until the time limit ends a right answer."""
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch and hasattr(torch, "get_num_threads") else None
     if before is None:

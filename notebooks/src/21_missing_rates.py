@@ -397,6 +397,9 @@ assert abs(sum(pairs) / len(pairs) - same["mean"]) < 1e-12, "exercise 21.4 is no
 say(draw21.verdicts(recorded))
 
 # %% [markdown]
+# README asks the same of nine later networks, too (notebook 27). Its family is larger, so Holm's procedure asks more of each difference, and a pair that is told apart here may not be there.
+
+# %% [markdown]
 # **Predict, then run:** the area is a mean over rates in which all count the same. Whose microphone rarely fails should look at the left
 # end. Does the order of the networks stay the same at every rate? Move the slider.
 
