@@ -57,7 +57,7 @@ def main(args: argparse.Namespace) -> int:
     given = overrides(args)
     config = make_config(args.model, args.profile, **given)  # a wrong setting answers before the data is read
 
-    from mgmr_lib.data.door import check_trainable, settings_for
+    from mgmr_lib.data.door import check_trainable, settings_for, short
     from mgmr_lib.data.download.hub import local_folder
     from mgmr_lib.data.findings import findings, repairs
     from mgmr_lib.data.load import absolute_data, load_corpus
@@ -75,6 +75,9 @@ def main(args: argparse.Namespace) -> int:
     print(f"metrics of {corpus.family}: {corpus.family_reason}")
     for line in [*repairs(corpus), *findings(corpus)]:
         print(line)
+    for modality, steps in short(corpus).items():
+        if f"pool_{modality}" not in given:
+            print(f"{modality} has {steps} steps a clip at most: none are averaged (--pool-{modality} would)")
     run = train_run(config, args.out.expanduser(), corpus, args.quiet)
     parameters = sum(p.numel() for p in run.model.parameters())
     print(

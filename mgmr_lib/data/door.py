@@ -17,11 +17,24 @@ from mgmr_lib.errors import CourseError
 STORED = "stored"  # the text encoder's name where the file's own text features are taken
 
 
+FEW_STEPS = 64  # up to so many steps a clip, voice and face are not averaged: a profile's pooling would leave two
+
+
 def settings_for(corpus: Corpus) -> dict:
-    """The settings that a corpus without token ids needs; empty for others. Settings that a user gives win."""
-    if corpus.any_split.has_tokens:
-        return {}
-    return {"text_encoder": STORED, "encoder_lr": 0.0}
+    """The settings that a corpus needs in the place of a profile's: the file's own text features where it holds no
+    token ids, no pooling where its clips are short. Settings that a user gives win."""
+    stored = {} if corpus.any_split.has_tokens else {"text_encoder": STORED, "encoder_lr": 0.0}
+    return stored | {f"pool_{modality}": 1 for modality in short(corpus)}
+
+
+def short(corpus: Corpus) -> dict[str, int]:
+    """{"audio" or "vision": steps of its longest clip}, where that is FEW_STEPS at most (such as features averaged
+    over words)."""
+    longest = {}
+    for m in ("audio", "vision"):
+        found = [getattr(s, m) for s in corpus.splits.values() if getattr(s, m) is not None]
+        longest[m] = max((int(r.lengths.max()) for r in found if len(r)), default=0)
+    return {m: steps for m, steps in longest.items() if 0 < steps <= FEW_STEPS}
 
 
 def text_view(corpus: Corpus, encoder, quiet: bool = False) -> Corpus:

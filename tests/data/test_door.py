@@ -121,13 +121,26 @@ def glove(tmp_path):
     return path
 
 
+def test_short_modalities_are_not_averaged():
+    def settings(audio: int, vision: int) -> dict:
+        corpus = toy_corpus()
+        frames = {"audio": audio, "vision": vision}
+        made = {m: Ragged(np.ones((n, 3), np.float32), np.array([n]), 500) for m, n in frames.items()}
+        part = replace(corpus["train"].select([0]), **made)
+        return settings_for(replace(corpus, splits={"train": part}))
+
+    assert settings(64, 65) == {"pool_audio": 1}
+    assert settings(65, 20) == {"pool_vision": 1}
+    assert settings(300, 0) == {}  # a face that was never recorded asks for nothing
+
+
 def test_a_file_with_text_features_alone_is_read(glove):
     corpus, data = load_corpus(glove), glove_data()["train"]
     train = corpus["train"]
     assert (
         not train.has_tokens
         and train.text.dim == 30
-        and settings_for(corpus) == {"text_encoder": "stored", "encoder_lr": 0.0}
+        and settings_for(corpus) == {"text_encoder": "stored", "encoder_lr": 0.0, "pool_audio": 1, "pool_vision": 1}
     )
     assert train.ids[3] == "train3$_$0.5$_$3.25"
     for i in range(40):
