@@ -4,9 +4,12 @@ machine."""
 import contextlib
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from typing import TypeVar
 
 import torch
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 @contextlib.contextmanager
@@ -39,14 +42,14 @@ def cuda_seconds(call: Callable[[], object]) -> float:
 
 
 def interleaved(
-    calls: Mapping[str, Callable], rounds: int, patience_s: float, clock: Callable = cpu_seconds
-) -> dict[str, dict]:
+    calls: Mapping[Name, Callable], rounds: int, patience_s: float, clock: Callable = cpu_seconds
+) -> dict[Name, dict]:
     """{name: {"median_s", "min_s", "rounds"}}: each round times every call once, so that a slow minute hits all of
     them.
 
     A first, uncounted call warms up; one that takes longer than `patience_s` is itself the only measurement.
     """
-    times: dict[str, list[float]] = {name: [] for name in calls}
+    times: dict[Name, list[float]] = {name: [] for name in calls}
     slow = set()
     for name, call in calls.items():
         first = clock(call)
