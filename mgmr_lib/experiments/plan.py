@@ -66,6 +66,20 @@ VARIANTS = {
         _variant("mgmr_mamba3", "MGMR-Net, Mamba-3 layers", "mgmr", layer="mamba3"),
         _variant("mfmb_mamba2", "MFMB-Net, Mamba-2 twin", "mfmb", encoder="mamba", layer="mamba2"),
         _variant("mfmb_mamba3", "MFMB-Net, Mamba-3 twin", "mfmb", encoder="mamba", layer="mamba3"),
+        _variant("mgmr_plain", "MGMR-Net, its rivals' dropout", "mgmr", dropout=0.2, input_dropout=0.0),
+        _variant(
+            "mfmb_plain",
+            "MFMB-Net, its rivals' objective, dropout, width and epochs",
+            "mfmb",
+            classes=1,
+            epochs=12,
+            dropout=0.2,
+            input_dropout=0.0,
+            d_model=64,
+            d_lstm=32,
+            d_mix=64,
+            d_fine=4,
+        ),
         _variant("mgmr_shuffled", "MGMR-Net, labels shuffled (control)", "mgmr", shuffle_labels=True),
     )
 }
@@ -83,12 +97,14 @@ ABLATIONS = {
 }
 READINGS = ("mgmr_shared", "mgmr_simplified", "mfmb_code", "mfmb_mamba")
 LAYERS = ("mgmr_mamba2", "mgmr_mamba3", "mfmb_mamba2", "mfmb_mamba3")  # beside the twin, whose layer is Mamba's
+CARE = ("mgmr_plain", "mfmb_plain")  # what was chosen for the two alone is taken back
 EXPERIMENTS = {  # the variants that each shows beside the two networks
     "table": BASELINES,
     "curve": BASELINES,  # the same runs
     "ablation": (*ABLATIONS["mgmr"], *ABLATIONS["mfmb"], *READINGS),
     "systems": SYSTEMS,
     "layers": LAYERS,
+    "care": CARE,
 }
 
 

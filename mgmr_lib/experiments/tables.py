@@ -12,7 +12,17 @@ from pathlib import Path
 import pandas as pd
 
 from mgmr_lib.experiments.ledger import curves, provenance_line, read_ledger, summary
-from mgmr_lib.experiments.plan import ABLATIONS, BASELINES, EXPERIMENTS, LAYERS, READINGS, REFERENCES, TWO, names_of
+from mgmr_lib.experiments.plan import (
+    ABLATIONS,
+    BASELINES,
+    CARE,
+    EXPERIMENTS,
+    LAYERS,
+    READINGS,
+    REFERENCES,
+    TWO,
+    names_of,
+)
 from mgmr_lib.files import make_folder, write_text
 from mgmr_lib.markdown import table as tabulated
 from mgmr_lib.paths import REPOSITORY
@@ -93,6 +103,8 @@ def tables_of(experiment: str, family: str) -> list[Table]:
                 (*TWO, "mfmb_mamba", *LAYERS),
             )
         ]
+    if experiment == "care":
+        return [Table("care", "Both networks without what was chosen for them alone", "B", "auilc", (*TWO, *CARE))]
     papers = {"mgmr": ("MGMR-Net", 6), "mfmb": ("MFMB-Net", 5)} if family == "mosi" else {}
     return [
         Table(
@@ -233,7 +245,9 @@ def report(
     if experiment == "curve":
         texts["curves.csv"] = curves(by_protocol["B"]).to_csv(index=False, float_format="%.6g", lineterminator="\n")
     # Of these two, the networks beside them are in other tables already.
-    own = experiment not in ("systems", "layers") or any(r["name"] in EXPERIMENTS[experiment] for r in everything)
+    own = experiment not in ("systems", "layers", "care") or any(
+        r["name"] in EXPERIMENTS[experiment] for r in everything
+    )
     for table in tables_of(experiment, family) if own else []:
         records = by_protocol[table.protocol]
         frame = rows(table, records, family)

@@ -42,6 +42,19 @@ def test_a_later_network_is_a_rival_too(tmp_path):
     assert text.index("| almt | 3 |") < text.index("| mgmr | 3 |")
 
 
+def test_the_two_are_judged_without_their_care_too(tmp_path):
+    fill(tmp_path, -0.2)
+    text = results_page.results_section(tmp_path)
+    assert "more care than their rivals" in text and "experiment care" not in text
+    for i, seed in enumerate((1111, 1112, 1113)):
+        write_record(tmp_path / "data" / "results" / "ledger", record("mgmr_plain", seed, 0.3 + 0.011 * i))
+        write_record(tmp_path / "data" / "results" / "ledger", record("mfmb_plain", seed, -0.6 + 0.011 * i))
+    lines = results_page.results_section(tmp_path).splitlines()
+    assert "- **mgmr_plain** is **worse** than concat." in lines
+    assert "- **mfmb_plain** is better than concat." in lines
+    assert sum(line.startswith("| mgmr_plain | 3 |") for line in lines) == 1
+
+
 def test_rows_are_ordered_by_error_and_the_numbers_are_the_records(tmp_path):
     fill(tmp_path, -0.2)
     lines = results_page.results_section(tmp_path).splitlines()

@@ -88,7 +88,9 @@ def test_no_records_no_files(tmp_path):
     assert tables.report("table", tmp_path, "classroom-mosi", "laptop", tmp_path / "out") == []
 
 
-@pytest.mark.parametrize(("experiment", "one"), [("systems", "tetfn"), ("layers", "mfmb_mamba3")])
+@pytest.mark.parametrize(
+    ("experiment", "one"), [("systems", "tetfn"), ("layers", "mfmb_mamba3"), ("care", "mgmr_plain")]
+)
 def test_a_table_of_rivals_needs_a_record_of_one_of_them(experiment, one, folder, tmp_path):
     out = tmp_path / "out"
     assert tables.report(experiment, folder, "classroom-mosi", "laptop", out) == []
