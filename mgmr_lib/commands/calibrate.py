@@ -1,6 +1,7 @@
 """`calibrate`: real and simulated voices and faces side by side, by simple summaries."""
 
 import argparse
+from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -11,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME_OR_PATH[:FRAMES]",
         help="corpora to compare, each with how many frames make one step (default: 5 for classroom corpora, else 1)",
     )
+    parser.add_argument("--out", type=Path, help="JSON file to write the table and its provenance to")
 
 
 def _corpus(word: str) -> tuple[str, int]:
@@ -27,7 +29,10 @@ def _corpus(word: str) -> tuple[str, int]:
 
 def main(args: argparse.Namespace) -> int:
     from mgmr_lib.data.load import load_corpus
-    from mgmr_lib.evaluation.calibration import side_by_side
+    from mgmr_lib.evaluation.calibration import side_by_side, write
 
-    print(side_by_side([(load_corpus(name), frames) for name, frames in args.corpora]).to_string())
+    table = side_by_side([(load_corpus(name), frames) for name, frames in args.corpora])
+    print(table.to_string())
+    if args.out:
+        write(args.out.expanduser(), table)
     return 0

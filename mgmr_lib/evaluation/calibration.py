@@ -4,6 +4,8 @@
 ridge's correlation is that of five-fold cross-validated predictions over the clips of all splits.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from sklearn.impute import SimpleImputer
@@ -14,7 +16,11 @@ from sklearn.preprocessing import StandardScaler
 
 from mgmr_lib.data.corpus import Corpus, Ragged
 from mgmr_lib.evaluation.references import ALPHAS
+from mgmr_lib.files import read_json, write_json
+from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.provenance import provenance
 
+RECORDED = REPOSITORY / "data" / "results" / "calibration.json"  # POM's voice and face beside the classroom's
 KERNELS, WIDTH, DRAWS = 300, 5, 3
 QUARTILES = (50, 25, 75)
 
@@ -137,3 +143,18 @@ def side_by_side(corpora: list[tuple[Corpus, int]]) -> pd.DataFrame:
         name = corpus.name if average == 1 else f"{corpus.name}, {average} frames a step"
         columns[name] = {(m, what): v for m, part in parts.items() for what, v in part.items()}
     return pd.DataFrame(columns)
+
+
+def write(path: Path, table: pd.DataFrame) -> None:
+    """side_by_side's table and its provenance, as JSON."""
+    rows = [
+        [modality, what, *row] for (modality, what), row in zip(table.index, table.to_numpy().tolist(), strict=True)
+    ]
+    write_json(path, {"provenance": provenance(), "corpora": list(table.columns), "rows": rows})
+
+
+def read(path: Path = RECORDED) -> tuple[pd.DataFrame, dict]:
+    """What `write` wrote: the table and its provenance."""
+    found = read_json(path)
+    index = pd.MultiIndex.from_tuples([tuple(row[:2]) for row in found["rows"]])
+    return pd.DataFrame([row[2:] for row in found["rows"]], index, found["corpora"]), found["provenance"]

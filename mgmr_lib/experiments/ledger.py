@@ -16,7 +16,7 @@ import pandas as pd
 from mgmr_lib.errors import CourseError
 from mgmr_lib.evaluation.metrics import aggregate
 from mgmr_lib.evaluation.statistics import paired_difference, t_interval
-from mgmr_lib.experiments.records import check, digest, record_path
+from mgmr_lib.experiments.records import check, digest, profile_key, record_path
 from mgmr_lib.files import make_folder, write_text
 from mgmr_lib.paths import REPOSITORY, runs_dir
 
@@ -83,6 +83,18 @@ def read_ledger(
             if path.name not in found and not path.name.startswith("."):
                 found[path.name] = read_in_place(ledger, path)
     return [found[name] for name in sorted(found)]
+
+
+def read_named(name: str, profile: str, settings: dict, folder: Path = RUNS) -> list[dict]:
+    """Protocol B's records of a corpus that is no classroom one, by the name that it had when it was recorded.
+
+    settings: what all of its runs set in the place of the profile's. No record: an empty list.
+    """
+    kept = profile_key(profile, settings)
+    keys = [key for key, known in corpora(folder, kept).items() if known == name]
+    if len(keys) > 1:
+        raise CourseError(f"{folder} holds {len(keys)} corpora that were called {name}: {', '.join(keys)}")
+    return read_ledger(folder, keys[0], kept) if keys else []
 
 
 def corpora(folder: Path | Iterable[Path], profile: str = "laptop", protocol: str = "B") -> dict[str, str]:

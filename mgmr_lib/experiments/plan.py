@@ -98,6 +98,7 @@ ABLATIONS = {
 READINGS = ("mgmr_shared", "mgmr_simplified", "mfmb_code", "mfmb_mamba")
 LAYERS = ("mgmr_mamba2", "mgmr_mamba3", "mfmb_mamba2", "mfmb_mamba3")  # beside the twin, whose layer is Mamba's
 CARE = ("mgmr_plain", "mfmb_plain")  # what was chosen for the two alone is taken back
+POM = ("pom", "laptop", {"epochs": 30})  # real voices and faces: read_named's corpus, profile and settings
 EXPERIMENTS = {  # the variants that each shows beside the two networks
     "table": BASELINES,
     "curve": BASELINES,  # the same runs

@@ -64,9 +64,12 @@ def test_a_clip_without_a_step_is_an_average_one_and_counted(tmp_path, monkeypat
     assert sum(len(c) == 0 for c in found) == sum(g.sum() for g in gone.values()) and len(found) == len(labels) == 80
     export_mmsa(corpus, tmp_path / "gappy.pkl")
     monkeypatch.setattr(calibration, "KERNELS", 20)
-    assert cli.main(["calibrate", str(tmp_path / "gappy.pkl"), f"{tmp_path / 'gappy.pkl'}:3"]) == 0
+    assert cli.main(["calibrate", str(tmp_path / "gappy.pkl"), f"{tmp_path / 'gappy.pkl'}:3",
+                     "--out", str(tmp_path / "side.json")]) == 0  # fmt: skip
     said = capsys.readouterr().out
     assert said.count("26%") == 2 and "ridge on zero-sum kernels" in said
+    table, where = calibration.read(tmp_path / "side.json")
+    assert table.to_string() in said and where["versions"]["torch"]
     assert cli.main(["calibrate", "gappy:0"]) == 2
 
 
