@@ -40,13 +40,17 @@ def load_corpus(name_or_path: str | Path, family: str | None = None, partial: bo
 def absolute_data(name_or_path: str | Path) -> str:
     """What a configuration keeps: a corpus's name as it is, a path absolute, so that it holds from every folder."""
     name = classroom.recorded_name(str(name_or_path))
-    return name if name in classroom.SPECS else str(_place(name_or_path))
+    return name if name in classroom.SPECS or _fetched(name) else str(absolute(name_or_path))
+
+
+def _fetched(name: str | Path) -> bool:
+    """Whether this is the name of a corpus to fetch, and no file."""
+    return str(name) in PUBLISHED and not absolute(name).exists()
 
 
 def _place(name_or_path: str | Path) -> Path:
     """The file of a path, or of the name of a fetched corpus."""
-    path = absolute(name_or_path)
-    return published_path(str(name_or_path)) if str(name_or_path) in PUBLISHED and not path.exists() else path
+    return published_path(str(name_or_path)) if _fetched(name_or_path) else absolute(name_or_path)
 
 
 def corpus_name(name_or_path: str | Path) -> str:

@@ -12,7 +12,7 @@ from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.data.door import check_labels
 from mgmr_lib.data.missing import draw_masks, share_gone
 from mgmr_lib.evaluation.metrics import aggregate, evaluate
-from mgmr_lib.evaluation.references import Predictor, frames_ridge, mean_predictor, text_ridge
+from mgmr_lib.evaluation.references import Predictor, mean_predictor, text_ridge, wordless
 from mgmr_lib.provenance import provenance
 from mgmr_lib.training.identity import fingerprint, first_fingerprint
 from mgmr_lib.training.run import Run
@@ -53,7 +53,7 @@ def missing_rate_records(
 
 def references_of(run: Run) -> dict[str, Predictor]:
     """{name: predictor}: the mean of the training labels, and a ridge on the mean-pooled encodings of the text, or on
-    those of voice and face where no text was recorded.
+    those of voice and face and on their lengths where no text was recorded.
 
     Both know what the network was trained on, no more: on another corpus the mean is that of the run's own training
     labels, and there is no ridge. Nor is there one where the network encodes the text itself.
@@ -69,7 +69,9 @@ def references_of(run: Run) -> dict[str, Predictor]:
     references = {"mean": mean_predictor(train.labels)}
     complete = run.complete_text("train")
     if not train.recorded("text").any():
-        references["voice and face ridge"] = frames_ridge(train)
+        found = wordless(train)
+        references["voice and face ridge"] = found["frames_ridge"]
+        references["ridge on lengths alone"] = found["lengths_ridge"]
     elif complete is not None:
         references["text ridge"] = text_ridge(complete, train.labels)
     return references

@@ -62,9 +62,30 @@ def seen_means(masked: MaskedSplit) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
-def frames_ridge(train: Split) -> Predictor:
-    """Ridge on the clip means of voice and face, complete in training. What is missing is the mean of the training
-    clips that have it."""
+def steps(masked: MaskedSplit) -> np.ndarray:
+    """How many steps of voice and face a clip has, and whether it has any: (n, 4). No mask hides that."""
+    lengths = np.stack([masked.split.audio.lengths, masked.split.vision.lengths], axis=1)
+    return np.concatenate([lengths, lengths > 0], axis=1).astype(np.float64)
+
+
+def means_and_steps(masked: MaskedSplit) -> np.ndarray:
+    """(n, d_a + d_v + 4): seen_means and steps."""
+    return np.concatenate([seen_means(masked), steps(masked)], axis=1)
+
+
+def frames_ridge(train: Split, features: Callable[[MaskedSplit], np.ndarray] = seen_means) -> Predictor:
+    """Ridge on the clip means of voice and face (or other `features`), complete in training. What is missing is the
+    mean of the training clips that have it."""
     model = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), RidgeCV(ALPHAS))
-    model.fit(seen_means(MaskedSplit(train, draw_masks(train, 0.0, 0))), train.labels)
-    return lambda masked: model.predict(seen_means(masked))
+    model.fit(features(MaskedSplit(train, draw_masks(train, 0.0, 0))), train.labels)
+    return lambda masked: model.predict(features(masked))
+
+
+def wordless(train: Split) -> dict[str, Predictor]:
+    """{name in the ledger: ridge} where no text was recorded: on what voice and face say on average, on how long they
+    are alone (a network reads that, too, at every missing rate), and on both."""
+    return {
+        "frames_ridge": frames_ridge(train),
+        "lengths_ridge": frames_ridge(train, steps),
+        "frames_lengths_ridge": frames_ridge(train, means_and_steps),
+    }

@@ -10,16 +10,16 @@ import seaborn as sns
 from mgmr_lib.evaluation.plots import LABELS
 from mgmr_lib.evaluation.statistics import t_interval
 from mgmr_lib.experiments.ledger import by_name, curves, paired, summary
-from mgmr_lib.experiments.plan import ABLATIONS, BASELINES, READINGS, REFERENCES, SYSTEMS, TWO, VARIANTS
+from mgmr_lib.experiments.plan import ABLATIONS, BASELINES, READINGS, REFERENCES, RIDGES, SYSTEMS, TWO, VARIANTS
 
-SHOWN_CURVES = (*TWO, "tfr", "late_lstm", "concat", "fc_t", "text_ridge", "frames_ridge", "mean")
+SHOWN_CURVES = (*TWO, "tfr", "late_lstm", "concat", "fc_t", *RIDGES, "mean")
 F1 = {"mosi": "f1_non0", "mosei": "f1_non0", "sims": "f1"}
 
 
 def colour(name: str) -> tuple:
     """A network's colour, the same in every figure; references are grey."""
     name = VARIANTS[name].model if name in VARIANTS else name
-    order = (*TWO, *BASELINES, "text_ridge", "mean", "frames_ridge")
+    order = (*TWO, *BASELINES)
     bright, dark = sns.color_palette("colorblind", 10), sns.color_palette("dark", 10)
     palette = [
         *bright[:7],

@@ -89,8 +89,12 @@ TWO = ("mgmr", "mfmb")
 REFERENCES = {
     "mean": "mean of the training labels",
     "text_ridge": "text ridge",
-    "frames_ridge": "voice and face ridge",  # where no text was recorded
+    # where no text was recorded:
+    "frames_ridge": "voice and face ridge",
+    "lengths_ridge": "ridge on lengths alone",
+    "frames_lengths_ridge": "voice and face ridge, with lengths",
 }
+RIDGES = ("text_ridge", "frames_ridge", "lengths_ridge", "frames_lengths_ridge")
 ABLATIONS = {
     "mgmr": ("mgmr_no_s1", "mgmr_no_s2", "mgmr_no_recon"),
     "mfmb": ("mfmb_no_f1", "mfmb_no_f2", "mfmb_no_recon"),

@@ -7,7 +7,7 @@ import pandas as pd
 from mgmr_lib import markdown
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments.ledger import provenance_line, read_ledger, read_named, summary
-from mgmr_lib.experiments.plan import CARE, POM, REFERENCES, SYSTEMS, TWO
+from mgmr_lib.experiments.plan import CARE, POM, REFERENCES, RIDGES, SYSTEMS, TWO
 from mgmr_lib.experiments.verdicts import BETTER, NOT_TOLD_APART, WORSE, family, interval_text
 from mgmr_lib.paths import REPOSITORY
 
@@ -25,12 +25,11 @@ SHOWN = (
     "fc_t",
     "fc_a",
     "fc_v",
-    "text_ridge",
-    "frames_ridge",
+    *RIDGES,
     "mean",
 )
 EVERYONE = (*SHOWN, *SYSTEMS)
-RIVALS = tuple(name for name in EVERYONE if name not in (*TWO, "frames_ridge", "mean"))
+RIVALS = tuple(name for name in EVERYONE if name not in (*TWO, *RIDGES[1:], "mean"))
 
 
 def _cell(row, key: str) -> str:

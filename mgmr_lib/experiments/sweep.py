@@ -15,7 +15,7 @@ from mgmr_lib.data.encoding_memo import EncodingMemo
 from mgmr_lib.data.text import TextEncoder, load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.evaluation.missing_rates import missing_rate_records
-from mgmr_lib.evaluation.references import frames_ridge, mean_predictor, text_ridge
+from mgmr_lib.evaluation.references import mean_predictor, text_ridge, wordless
 from mgmr_lib.experiments.ledger import read_in_place, write_record
 from mgmr_lib.experiments.plan import REFERENCES, Job
 from mgmr_lib.experiments.records import corpus_key, record_path
@@ -229,7 +229,7 @@ def _six_digits(value: float) -> float | None:
 
 
 def record_references(sweep: Sweep, config: TrainConfig, encoder: TextEncoder | None = None) -> None:
-    """The mean predictor and the text ridge (without words: that on voice and face) on the same clips and masks,
+    """The mean predictor and the text ridge (without words: those on voice and face) on the same clips and masks,
     unless they are recorded.
 
     No training, one record each, seed 0. config: a run's, for its profile, its text encoder and its max_clips; encoder:
@@ -238,15 +238,16 @@ def record_references(sweep: Sweep, config: TrainConfig, encoder: TextEncoder | 
     facts = {"text_encoder": config.text_encoder, "max_clips": config.max_clips}
     if config.pattern != "frames":
         facts["pattern"] = config.pattern
-    ridge = "text_ridge" if sweep.corpus["train"].recorded("text").any() else "frames_ridge"
-    heads = {name: _head(sweep, "B", config.profile, name, 0) for name in ("mean", ridge)}
+    words = sweep.corpus["train"].recorded("text").any()
+    names = [name for name in REFERENCES if name == "mean" or (name == "text_ridge") == words]
+    heads = {name: _head(sweep, "B", config.profile, name, 0) for name in names}
     if all(_recorded_reference(sweep, head, facts) for head in heads.values()):
         return
     setup = prepare(replace(config, encoder_lr=0.0, shuffle_labels=False), sweep.corpus, encoder)
     train, complete = setup.splits["train"], setup.complete_text("train")
     assert complete is not None  # the encoder is frozen
-    fitted = frames_ridge(train) if ridge == "frames_ridge" else text_ridge(complete, train.labels)
-    predictors = {"mean": mean_predictor(train.labels), ridge: fitted}
+    ridges = {"text_ridge": text_ridge(complete, train.labels)} if words else wordless(train)
+    predictors = {"mean": mean_predictor(train.labels), **ridges}
 
     def masked(rate: float, seed: int):
         return setup.masked("test", rate, seed)

@@ -20,6 +20,7 @@ from mgmr_lib.experiments.plan import (
     LAYERS,
     READINGS,
     REFERENCES,
+    RIDGES,
     TWO,
     names_of,
 )
@@ -69,7 +70,7 @@ class Table:
 
 def tables_of(experiment: str, family: str) -> list[Table]:
     """The tables of an experiment for a corpus of this family."""
-    everyone = ("mean", "text_ridge", "frames_ridge", *BASELINES, *TWO)
+    everyone = ("mean", *RIDGES, *BASELINES, *TWO)
     if experiment == "curve":
         return []
     if experiment == "table":
@@ -91,7 +92,7 @@ def tables_of(experiment: str, family: str) -> list[Table]:
             ),
         ]
     if experiment == "systems":
-        names = ("mean", "text_ridge", "frames_ridge", "concat", *names_of("systems"))
+        names = ("mean", *RIDGES, "concat", *names_of("systems"))
         return [Table("systems", "Nine later networks beside the two", "B", "auilc", names)]
     if experiment == "layers":
         return [

@@ -1,5 +1,6 @@
 """Measuring over missing rates: which masks, which records, and the references that a network must beat."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,16 @@ from mgmr_lib.errors import CourseError
 from mgmr_lib.evaluation.metrics import aggregate
 from mgmr_lib.evaluation.missing_rates import missing_rate_records, never_recorded, side_by_side, table
 from mgmr_lib.evaluation.plots import missing_rate_figure, tidy
-from mgmr_lib.evaluation.references import fit_ridge, frames_ridge, mean_pool, mean_predictor, seen_means, text_ridge
+from mgmr_lib.evaluation.references import (
+    fit_ridge,
+    frames_ridge,
+    mean_pool,
+    mean_predictor,
+    seen_means,
+    steps,
+    text_ridge,
+    wordless,
+)
 from mgmr_lib.settings import parse_rates
 from tests.models.properties import gappy
 from tests.toy import toy_corpus
@@ -136,8 +146,21 @@ def test_the_ridge_on_voice_and_face_reads_kept_frames_and_takes_the_missing_for
     ridge, nothing = frames_ridge(train), MaskedSplit(test, draw_masks(test, 1.0, 1))
     np.testing.assert_allclose(ridge(nothing), train.labels.mean(), atol=1e-6)
     complete = ridge(MaskedSplit(test, draw_masks(test, 0.0, 1)))
+    assert wordless(train).keys() == {"frames_ridge", "lengths_ridge", "frames_lengths_ridge"}
     heard = test.recorded("audio")
     assert np.corrcoef(complete[heard], test.labels[heard])[0, 1] > 0.9
+
+
+def test_a_ridge_on_lengths_alone_reads_them_when_everything_is_gone():
+    corpus = toy_corpus(sizes=(80, 4, 30))
+    train, test = (gappy(corpus[s], seed=k, share=0.3, textless=True) for k, s in enumerate(("train", "test")))
+    train, test = (replace(s, labels=0.1 * s.audio.lengths + (s.vision.lengths > 0)) for s in (train, test))
+    for rate in (0.0, 0.5, 1.0):
+        masked = MaskedSplit(test, draw_masks(test, rate, 1))
+        assert steps(masked)[:, 0].tolist() == test.audio.lengths.tolist()
+        found = {name: np.abs(ridge(masked) - test.labels).mean() for name, ridge in wordless(train).items()}
+        assert found["lengths_ridge"] < 0.05 and found["frames_ridge"] > 0.1
+        assert found["frames_lengths_ridge"] < 0.5 * found["frames_ridge"]
 
 
 def test_what_was_gone_is_told_of_the_pattern_that_was_evaluated():
