@@ -23,6 +23,8 @@ from mgmr_lib.provenance import provenance
 RECORDED = REPOSITORY / "data" / "results" / "calibration.json"  # POM's voice and face beside the classroom's
 KERNELS, WIDTH, DRAWS = 300, 5, 3
 QUARTILES = (50, 25, 75)
+ZERO_SUM = "ridge on zero-sum kernels"
+CONTROL = "the same on noise of these lengths"  # the largest of many answers grows with their number
 
 
 def joined(corpus: Corpus, modality: str, average: int = 1) -> tuple[list[np.ndarray], np.ndarray]:
@@ -123,11 +125,18 @@ def summaries(corpus: Corpus, modality: str, average: int = 1) -> dict[str, str]
     }
     for name, summary in (("means", means), ("means, spread, extremes", spread), ("means of thirds", thirds)):
         found[f"ridge on {name}"] = f"{ridge_correlation(clips, labels, summary):.3f}"
+    found["ridge on lengths alone"] = f"{ridge_correlation(clips, labels, lambda c: np.array([len(c)])):.3f}"
+    noise = np.random.default_rng(0)
+    for name, heard in ((ZERO_SUM, clips), (CONTROL, [noise.standard_normal(c.shape) for c in clips])):
+        found[name] = _zero_sum(heard, labels)
+    return found
+
+
+def _zero_sum(clips: list[np.ndarray], labels: np.ndarray) -> str:
     d = next(c for c in clips if len(c)).shape[1]
     drawn = [draw_kernels(d, seed) for seed in range(DRAWS)]
     answers = [ridge_correlation(clips, labels, lambda c, k=k: pattern(c, k)) for k in drawn]
-    found["ridge on zero-sum kernels"] = f"{np.mean(answers):.3f} ({min(answers):.3f}-{max(answers):.3f})"
-    return found
+    return f"{np.mean(answers):.3f} ({min(answers):.3f}-{max(answers):.3f})"
 
 
 def _quartiles(values: np.ndarray) -> str:

@@ -1,5 +1,7 @@
 """The summaries that real and simulated corpora are compared by, on clips whose answers are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -71,6 +73,18 @@ def test_a_clip_without_a_step_is_an_average_one_and_counted(tmp_path, monkeypat
     table, where = calibration.read(tmp_path / "side.json")
     assert table.to_string() in said and where["versions"]["torch"]
     assert cli.main(["calibrate", "gappy:0"]) == 2
+
+
+def test_the_control_shows_what_lengths_alone_tell(monkeypatch):
+    monkeypatch.setattr(calibration, "KERNELS", 40)
+    corpus, rng = toy_corpus(sizes=(400, 10, 10)), np.random.default_rng(0)
+    lengths = rng.integers(2, 40, 400)
+    frames = Ragged(rng.standard_normal((lengths.sum(), 3)).astype(np.float32), lengths, 40)
+    labels = (lengths / 10 + rng.standard_normal(400)).astype(np.float32)
+    train = replace(corpus["train"], audio=frames, labels=labels)
+    found = calibration.summaries(replace(corpus, splits={"train": train}), "audio")
+    alone, control = float(found["ridge on lengths alone"]), float(found[calibration.CONTROL].split()[0])
+    assert alone > 0.6 and control > 0.4 and abs(float(found["ridge on means"])) < 0.2
 
 
 def test_steps_are_averages_of_frames():
