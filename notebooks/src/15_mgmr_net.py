@@ -8,7 +8,7 @@
 #       - say which part of the network hears which term of the loss
 #       - test a network by overfitting one batch, and find what the test finds
 #       - read an error curve and an ablation with intervals, and know which interval answers which question
-#     minutes: 75
+#     minutes: 80
 #     budget_s: 90
 #     device: cpu
 #     requires: ["14"]
@@ -702,6 +702,40 @@ if {"mgmr", "concat"} <= there:
 # %% [markdown]
 # What *was put in* we know, since voice and face are simulated: a rating sets a level that lasts for the whole clip (notebook 08), and a mean reads a level by construction. So this corpus suits
 # Concat. On recorded people, where what matters may be a moment, the order of the two may be another.
+
+# %% [markdown]
+# So we look at real voices and faces: POM (notebook 08), without words, trained with the same profile, every step and 30 epochs, and no setting chosen on it. Its lengths go with its labels, and a network sees lengths at every missing rate. Ridges that read them are rivals there.
+#
+# **Predict, then run:** in AUILC of the error on POM, whom does MGMR-Net beat of Concat, the late-fusion LSTM, the ridge on lengths alone, and the blind mean?
+
+# %%
+predict("15.i", "How many of the four does MGMR-Net beat on POM?", ["none", "one", "two", "three", "all four"])
+
+# %%
+from mgmr_lib.chapters.shared import recorded_areas
+from mgmr_lib.experiments import verdicts
+from mgmr_lib.experiments.plan import POM
+
+real = ledger.read_named(*POM)
+say(ledger.provenance_line(real))
+
+# %%
+fig = plt.figure(figsize=(8.0, 4.6))
+recorded_areas.areas(fig, real)
+fig.suptitle("Recorded on POM: real voices and faces, no words", x=0.01, ha="left")
+show(fig, "AUILC of the mean absolute error on POM over rates 0 to 1 (lower is better): our two networks in red, "
+     "others in blue, references without training in grey, each with its interval over seeds.")
+
+# %%
+there_too = verdicts.family(real, [("mgmr", n) for n in ("concat", "late_lstm", "lengths_ridge", "mean")])
+say(recorded_areas.in_words(there_too))
+
+# %%
+if len(there_too) == 4:
+    won_there = int((there_too["word"] == verdicts.BETTER).sum())
+    outcome("15.i", ["none", "one", "two", "three", "all four"][won_there],
+            because="A network that reads a sequence also reads how long it is; and what it adds to that has to stand "
+            "out of the seeds.")
 
 # %%
 fig, ax = plt.subplots(figsize=(8.0, 3.4))

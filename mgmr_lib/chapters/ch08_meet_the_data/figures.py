@@ -1,14 +1,17 @@
 """Drawings of 08 meet the data: one clip's voice and face beside its words, rectangles with padding, fingerprints of a
 simulation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
+import pandas as pd
 
+from mgmr_lib import markdown
 from mgmr_lib.course import figures
 from mgmr_lib.data.classroom.corpora import SPECS
 from mgmr_lib.data.classroom.features import word_spans
 from mgmr_lib.data.corpus import SPLITS, Corpus, Split
+from mgmr_lib.evaluation.calibration import CONTROL, ZERO_SUM
 
 COLOURS = {"text": figures.ORANGE, "audio": figures.BLUE, "vision": figures.GREEN}
 SPLIT_COLOURS = dict(zip(SPLITS, (figures.BLUE, figures.ORANGE, figures.GREEN), strict=True))
@@ -203,3 +206,35 @@ def doors(fig, names, before: np.ndarray, after: np.ndarray, label: tuple[float,
     ax.tick_params(axis="y", labelsize=8)
     ax.invert_yaxis()
     ax.legend(loc="lower right")
+
+
+SENSES = {"audio": "voice", "vision": "face"}
+
+
+def side_by_side(table: pd.DataFrame, rows: Iterable[str]) -> str:
+    """calibration.read's table as Markdown, only these rows of each modality."""
+    lines = [(SENSES[m], what, *table.loc[(m, what)]) for m in SENSES for what in rows]
+    return markdown.table(("", "summary", *table.columns), lines)
+
+
+def first_number(cell: str) -> float:
+    """ "0.151 (0.129-0.164)" -> 0.151."""
+    return float(cell.split()[0])
+
+
+def control_beside(fig, table: pd.DataFrame) -> None:
+    """A panel a corpus: the ridges on zero-sum kernels, on the same over noise, and on lengths alone, by modality."""
+    bars = {
+        ZERO_SUM: ("kernels", figures.BLUE),
+        CONTROL: ("kernels on noise of the same lengths", figures.ORANGE),
+        "ridge on lengths alone": ("length alone", "#999999"),
+    }
+    axes = fig.subplots(1, 2, sharey=True)
+    for ax, corpus in zip(axes, table.columns, strict=True):
+        for i, (row, (label, colour)) in enumerate(bars.items()):
+            values = [first_number(table.loc[(m, row), corpus]) for m in SENSES]
+            ax.bar(np.arange(2) + 0.26 * (i - 1), values, 0.24, color=colour, label=label)
+        ax.set(xticks=[0, 1], xticklabels=list(SENSES.values()), title=corpus, xlabel="what is summarised")
+        ax.axhline(0, color="black", lw=0.8)
+    axes[0].set(ylabel="correlation with the label")
+    axes[1].legend(loc="upper right", fontsize=8)

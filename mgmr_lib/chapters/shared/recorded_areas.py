@@ -1,12 +1,17 @@
-"""What the ledger says of networks side by side, for 20, 26 and 27: areas with intervals, and verdicts in words."""
+"""What the ledger says of networks side by side (11, 15, 20, 21, 26, 27): areas with intervals, verdicts in words, and
+whether an order of networks holds on another corpus."""
 
 from collections.abc import Iterable
+from itertools import combinations
 
+import numpy as np
 import pandas as pd
+from scipy.stats import spearmanr
 
 from mgmr_lib.course import figures
 from mgmr_lib.experiments import verdicts
-from mgmr_lib.experiments.ledger import summary
+from mgmr_lib.experiments.ledger import areas as areas_of
+from mgmr_lib.experiments.ledger import by_name, summary
 from mgmr_lib.experiments.plan import REFERENCES, TWO
 
 NOT_RECORDED = "not recorded yet"
@@ -50,3 +55,46 @@ def still_falling(records: Iterable[dict]) -> str:
         if late
         else ""
     )
+
+
+def common(*corpora: Iterable[dict]) -> list[str]:
+    """Names of the networks, without references, that every corpus has at least two trainings of."""
+    groups = [by_name(r for r in records if r.get("config") is not None) for records in corpora]
+    return [name for name in groups[0] if all(len(g.get(name, ())) > 1 for g in groups)]
+
+
+def two_worlds(fig, first: Iterable[dict], second: Iterable[dict], named: Iterable[str] = (*TWO, "concat")) -> None:
+    """Each network's AUILC of MAE on one corpus against that on another, with intervals over seeds; names only of
+    some."""
+    first, second, ax = list(first), list(second), fig.subplots()
+    names = common(first, second)
+    x, y = (summary(records, names) for records in (first, second))
+    for name in names:
+        at = x.loc[name, "auilc mae"], y.loc[name, "auilc mae"]
+        colour = figures.RED if name in TWO else figures.BLUE
+        for frame, axis in ((x, 0), (y, 1)):
+            ends = [frame.loc[name, "auilc mae low"], frame.loc[name, "auilc mae high"]]
+            ax.plot(*((ends, [at[1]] * 2) if axis == 0 else ([at[0]] * 2, ends)), color=colour, lw=1, alpha=0.5)
+        ax.plot(*at, "o", color=colour, ms=5)
+        if name in named:
+            ax.annotate(x.loc[name, "label"], at, xytext=(6, 6), textcoords="offset points", fontsize=9)
+    corpora = [records[0]["corpus"] if records else NOT_RECORDED for records in (first, second)]
+    ax.set(xlabel=f"AUILC of the error on {corpora[0]}", ylabel=f"AUILC of the error on {corpora[1]}")
+
+
+def rank_agreement(first: Iterable[dict], second: Iterable[dict]) -> dict[str, float]:
+    """Spearman's correlation of the networks' AUILC of MAE: "between" the two corpora (means over seeds), and "first"
+    and "second" within one, between one training seed and another (mean over pairs), which "between" cannot exceed by
+    much. nan where fewer than three networks are common."""
+    first, second = list(first), list(second)
+    names = common(first, second)
+    if len(names) < 3:
+        return dict.fromkeys(("between", "first", "second"), float("nan"))
+    means = [summary(records, names)["auilc mae"].to_numpy() for records in (first, second)]
+    found = {"between": float(spearmanr(*means).statistic)}
+    for key, records in (("first", first), ("second", second)):
+        table = pd.DataFrame({n: {r["training_seed"]: areas_of(r)["auilc", "mae"] for r in by_name(records)[n]}
+                              for n in names}).dropna()  # fmt: skip
+        pairs = [spearmanr(table.loc[a], table.loc[b]).statistic for a, b in combinations(table.index, 2)]
+        found[key] = float(np.mean(pairs)) if pairs else float("nan")
+    return found
