@@ -587,8 +587,8 @@ words = torch.tensor([1.0, -1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
 with torch.no_grad():
     answers = {name: torch.sigmoid(net(each_stressed(words, task))) for name, net in nets.items()}
 explore(figures_ch18.turning(words.tolist(), answers), "Left: the words of one clip, the stressed one framed. "
-        "Right: how sure each of the four streams is that the clip is good, in blue where it is right. Micro fusion's answer "
-        "changes with the stressed word, the pooled stream's and the code's stay where they were.",
+        "Right: how sure each of the four streams is that the clip is good, in blue where it is right. Micro fusion's "
+        "answer changes with the stressed word, the pooled stream's and the code's stay where they were.",
         title="The same words, another stress: micro fusion's answer turns with it", size=(8.0, 2.1),
         stressed=[1, 2, 3, 4, 5, 6, 7])
 
