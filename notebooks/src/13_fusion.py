@@ -23,7 +23,7 @@
 import torch
 from matplotlib import pyplot as plt
 
-from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, explore, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.chapters.ch13_fusion import figures as figures_ch13
 from mgmr_lib.chapters.ch13_fusion.toys import ArrangedFusion, MomentTask, fit_moments, moment_model
 
@@ -203,6 +203,24 @@ assert t_interval(gain)["low"] > 0.2 and min(scores["interleaved"]) > 0.9 and ma
 learned = [layout for layout in ("interleaved", "concatenated", "shuffled") if min(scores[layout]) > 0.9]
 outcome("13.c", "all three" if len(learned) == 3 else " and ".join(learned),
         because="That everything stands somewhere on the line is not enough for a short training to find it.")
+
+# %% [markdown]
+# Would a longer memory help? Take a scan that keeps a fixed share of its state at every token. The picture shows what it holds of
+# each token when it has just read the word of the middle step.
+#
+# **Look for** the orange bar, the voice of that step; its share of all stands in each title. In JupyterLab, raise `kept`: does the
+# voice ever stand out in the concatenated line as it does in the interleaved one? Then lengthen the clip with `steps`.
+
+# %%
+explore(figures_ch13.fading_memory, "What a memory with a fixed decay holds of each token, coloured for the step whose "
+        "word it has just read, for three decays. Interleaved, voice, face and word are the newest three bars. "
+        "Concatenated, a short memory has lost the voice, and a long one holds it among all that came since.",
+        title="Concatenated, the voice is forgotten or one of many", size=(4.6, 2.2),
+        kept=[0.5, 0.8, 0.9, 0.95, 0.99], layout=["interleaved", "concatenated"], steps=[4, 8, 16])
+
+# %% [markdown]
+# At none of these settings has the voice as large a share concatenated as interleaved. A selective scan need not treat all tokens alike: it could keep
+# the voice and skip the rest, if it learned which to keep. Whether that is what ours failed to learn, the picture does not show.
 
 # %% [markdown]
 # And the order *within* a step? The paper's is audio, vision, text. Here is the reverse.

@@ -28,13 +28,14 @@ import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from torch import nn
 
-from mgmr_lib.course import check, exercise, hint, outcome, predict, progress, say, show, use_style
+from mgmr_lib.course import check, exercise, explore, hint, outcome, predict, progress, say, show, use_style
 from mgmr_lib.chapters.ch18_micro_fusion import figures as figures_ch18
 from mgmr_lib.chapters.shared.fit import seeded
 from mgmr_lib.chapters.ch18_micro_fusion.toys import (
     GateReader,
     NegationTask,
     StressTask,
+    each_stressed,
     fit_gate,
     fit_stress,
     stress_model,
@@ -575,6 +576,27 @@ assert share["pooled"] < 0.25 and share["micro"] > 1.5 * share["pooled"]
 say("The stressed word has an even share of the influence in the pooled stream, and more than 1.5 times "
     "of that "
     "in micro fusion.")
+
+# %% [markdown]
+# A derivative says what a small change would do. Here is a large one: the seven words of a clip stay as they are, and the voice moves from word to word.
+#
+# **Look for** the streams whose answer follows the voice. In JupyterLab, turn `stressed` through all seven words: where is micro fusion least sure?
+
+# %%
+words = torch.tensor([1.0, -1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+with torch.no_grad():
+    answers = {name: torch.sigmoid(net(each_stressed(words, task))) for name, net in nets.items()}
+explore(figures_ch18.turning(words.tolist(), answers), "Left: the words of one clip, the stressed one framed. "
+        "Right: how sure each of the four streams is that the clip is good, in blue where it is right. Micro fusion's "
+        "answer changes with the stressed word, the pooled stream's and the code's stay where they were.",
+        title="The same words, another stress: micro fusion's answer turns with it", size=(8.0, 2.1),
+        stressed=[1, 2, 3, 4, 5, 6, 7])
+
+# %%
+swing = {name: (a.max() - a.min()).item() for name, a in answers.items()}
+assert swing["micro"] > 0.5 and max(swing["pooled"], swing["code"]) < 0.1
+say("Over the seven stresses the micro stream's answer moves by more than a half, the pooled one's and the code's by "
+    "less than a tenth.")
 
 # %% [markdown]
 # > **Card: paper and code differ.** The published micro stream: a GRU of three layers each way instead of the LSTM, 36, 20 and 48 wide; a sigmoid gate; $\tanh$ of a linear

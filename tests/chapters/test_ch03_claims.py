@@ -46,6 +46,23 @@ def test_fixed_weights_carry_three_letters_over_a_silence_of_any_length(waits):
     assert best_table(plain, lambda i: torch.nn.functional.pad(i, (0, 0, 0, waits))).min() > 0.99
 
 
+class Waits(CopyTask):
+    """The three letters, and then 21 silent steps."""
+
+    def draw(self, count, generator):
+        letters, targets = super().draw(count, generator)
+        return torch.nn.functional.pad(letters, (0, 0, 0, 21)), targets
+
+
+@pytest.mark.slow
+def test_trained_longer_the_small_system_remembers_the_outer_letters_over_a_silence_and_mixes_up_the_middle_one():
+    task = Waits(only_marked=True)
+    model = tiny_model(task, (), SEED)
+    train(model, task, steps=1000, seed=SEED)
+    first, middle, last = accuracy(model, task, seed=SEED)
+    assert min(first, last) > 0.95 and middle < 0.75, f"seed {SEED}"
+
+
 @pytest.mark.parametrize("rounds", [5, 6, 8])
 def test_where_unmarked_calls_are_silenced_fixed_weights_miss_the_middle_letter(rounds):
     first, middle, last = best_table(CopyTask(rounds=rounds), lambda i: i * i[..., 4:])

@@ -8,7 +8,7 @@ import torch
 from matplotlib import pyplot as plt
 
 from mgmr_lib.chapters.ch13_fusion import figures as figures_ch13
-from mgmr_lib.chapters.ch13_fusion.exercises import masked_maximum
+from mgmr_lib.chapters.ch13_fusion.exercises import masked_maximum, places_back
 from mgmr_lib.chapters.ch13_fusion.toys import (
     STREAMS,
     ArrangedFusion,
@@ -138,6 +138,37 @@ def test_without_a_scan_only_exchange_lets_them_meet():
         text = branch({**x, "audio": voice}, valid)["text"]
         grad = torch.autograd.grad(text.sum(), voice, allow_unused=True)[0]
         assert (grad is not None and bool(grad.abs().max() > 0)) == crosses
+
+
+SETTINGS = [(kept, steps) for kept in (0.5, 0.8, 0.9, 0.95, 0.99) for steps in (4, 8, 16)]  # of the notebook's sliders
+
+
+@pytest.mark.parametrize(("kept", "steps"), SETTINGS)
+def test_a_fading_memory_holds_less_of_the_voice_concatenated_at_every_setting_of_the_sliders(kept, steps):
+    share = {}
+    for layout in ("interleaved", "concatenated"):
+        left, place = figures_ch13.held(kept, layout, steps)
+        memory = 0.0  # token by token, the voice of the middle step alone
+        for k in range(len(left)):
+            memory = kept * memory + (k == place["audio"])
+        assert left[place["audio"]] == pytest.approx(memory) and left[-1] == 1 and place["text"] == len(left) - 1
+        assert place["text"] - place["audio"] == places_back(layout, STREAMS, steps, "text", "audio")
+        share[layout] = memory / sum(left)
+    assert share["concatenated"] < 0.85 * share["interleaved"]
+
+
+def title_of(ax) -> str:
+    return ax.get_title("left") + ax.get_title()  # on the left in the course's style
+
+
+def test_the_picture_of_a_fading_memory_marks_one_step_and_says_the_voices_share():
+    fig = plt.figure()
+    figures_ch13.fading_memory(fig, 0.5, "interleaved", 4)
+    heights = [bar.get_height() for bar in fig.axes[0].patches]
+    assert heights == [0.5**k for k in range(8, -1, -1)] + [0.25, 0.5, 1.0] and not figures.problems(fig)
+    assert title_of(fig.axes[0]) == "interleaved, 0.5 kept: the voice is 12.5%"
+    assert [t.get_text() for t in fig.axes[0].get_legend().get_texts()] == ["voice", "face", "words"]
+    plt.close(fig)
 
 
 def test_the_drawings_show_what_they_are_given():

@@ -13,11 +13,13 @@ from mgmr_lib.chapters.ch18_micro_fusion.toys import (
     GateReader,
     NegationTask,
     StressTask,
+    each_stressed,
     fit_gate,
     fit_stress,
     stress_model,
     word_influence,
 )
+from mgmr_lib.course import figures
 
 SEED = int(os.environ.get("MGMR_TEST_SEED", "2027"))  # set MGMR_TEST_SEED to try another one
 
@@ -68,6 +70,46 @@ def test_micro_fusion_finds_the_stressed_word_and_no_strangers():
     rows = word_influence(net, task, 50)
     assert (rows / rows.sum(1, keepdim=True)).diagonal().mean() > 0.25
     assert fit_stress(stress_model("micro", strangers, SEED), strangers, SEED, steps=40) < 0.75
+
+
+def test_each_clip_stresses_another_of_the_same_words():
+    task, words = StressTask(), torch.tensor([1.0, -1.0, -1.0, 1.0, -1.0])
+    scene = each_stressed(words, task)
+    heard = scene.h["audio"][..., 0].unflatten(1, (5, task.frames))
+    assert (heard == torch.eye(5)[..., None]).all() and (scene.h["text"][..., 0] == words).all()
+    assert ((heard.mean(-1) * scene.h["text"][..., 0]).sum(1) == scene.labels).all()
+    drawn = task.draw(1, torch.Generator().manual_seed(0))
+    assert scene.h.keys() == drawn.h.keys() and all(
+        scene.h[m][..., 1].all() and v.all() for m, v in scene.valid.items()
+    )
+
+
+@pytest.mark.parametrize("words", [(1, -1, -1, 1, -1, 1, -1), (-1, 1, 1, -1, 1, -1, 1)])
+def test_the_answer_of_micro_fusion_turns_with_the_stress_and_the_pooled_one_does_not(words):
+    task, swing = StressTask(), {}
+    scene = each_stressed(torch.tensor(words, dtype=torch.float32), task)
+    for name in ("pooled", "code", "micro"):
+        net = stress_model(name, task, SEED)
+        fit_stress(net, task, SEED)
+        with torch.no_grad():
+            sure = torch.sigmoid(net(scene))
+        swing[name] = (sure.max() - sure.min()).item()
+    assert swing["micro"] > 0.5 and max(swing["pooled"], swing["code"]) < 0.1
+
+
+def title_of(ax) -> str:
+    return ax.get_title("left") + ax.get_title()  # on the left in the course's style
+
+
+def test_the_picture_of_the_stress_frames_one_word_and_says_who_is_right():
+    fig = plt.figure()
+    figures_ch18.turning([1.0, -1.0], {"a": [0.9, 0.8], "b": [0.4, 0.3]})(fig, 2)
+    said, streams = fig.axes
+    assert title_of(said) == "the voice stresses word 2: bad" and not figures.problems(fig)
+    assert (said.patches[-1].get_x(), said.patches[-1].get_width()) == (1.5, 1.0)
+    assert [bar.get_width() for bar in streams.patches] == [0.8, 0.3]
+    assert [t.get_text() for t in streams.texts] == ["wrong", "right"]
+    plt.close(fig)
 
 
 def test_figures_draw_what_they_are_given():

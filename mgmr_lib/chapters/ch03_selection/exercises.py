@@ -92,6 +92,18 @@ def _own_too(delta, A):
     return [k * math.exp(A * d) for k, d in zip(kept(delta, A), delta, strict=True)]
 
 
+def _next_only(delta, A):
+    return [d * math.exp(A * later) for d, later in zip(delta, [*delta[1:], 0.0], strict=True)]
+
+
+def _states(delta, A):
+    h, found = 0.0, []
+    for d in delta:
+        h = math.exp(d * A) * h + d
+        found.append(h)
+    return found
+
+
 def _before(delta, A):
     return kept(delta[::-1], A)[::-1]
 
@@ -266,6 +278,32 @@ EXERCISES = [
                 _before,
                 "earlier steps",
                 "You let an input fade through the earlier steps: those happened before it came.",
+            ),
+            Wrong(
+                "not turned back",
+                lambda d, A: kept(d, A)[::-1],
+                "last step first",
+                "The numbers are right, but they come last step first: you walked backwards, so turn the list round at "
+                "the end.",
+            ),
+            Wrong(
+                "next step only",
+                _next_only,
+                "next step alone",
+                "In yours each input fades through the next step alone: add up the deltas of all later steps.",
+            ),
+            Wrong(
+                "A forgotten",
+                lambda d, A: kept(d, -1.0),
+                "A is missing",
+                "A is missing from the exponent: it says how much a unit of time fades.",
+            ),
+            Wrong(
+                "the state itself",
+                _states,
+                "the state after each step",
+                "This is the state after each step, with all inputs together; asked is what each input has left at the "
+                "end.",
             ),
             Wrong(
                 "entry forgotten",

@@ -66,7 +66,7 @@ def _line_cases(rng):
         line = -quarters(rng, b, 3 * length, 2).abs()
         # Something large behind the end of each short clip: a mask in the wrong place shows.
         behind = ~valid.repeat_interleave(3, dim=1)
-        line[1] -= 2000  # no ordinary filling value is low enough
+        line[1] -= 20_000  # no ordinary filling value is low enough
         line[behind] = line[behind].abs() + 1 + torch.arange(3 * length).expand_as(behind)[behind][:, None]
         made.append((line, valid))
     return made
@@ -76,8 +76,22 @@ def _zeros_win(line, valid):
     return (line * valid.repeat_interleave(3, dim=1)[..., None]).amax(1)
 
 
-def _filled_low(line, valid):
-    return line.masked_fill(~valid.repeat_interleave(3, dim=1)[..., None], -10.0).amax(1)
+def _filled_with(low: float) -> Wrong:
+    return Wrong(
+        f"filled with {low:g}",
+        lambda line, valid: line.masked_fill(~valid.repeat_interleave(3, dim=1)[..., None], low).amax(1),
+        f"fill with {low:g},",
+        f"You fill with {low:g}, which is not low enough where all values are lower still: fill with float('-inf'), "
+        "which no value undercuts.",
+    )
+
+
+def _padding_only(line, valid):
+    return line.masked_fill(valid.repeat_interleave(3, dim=1)[..., None], -torch.inf).amax(1)
+
+
+def _with_places(line, valid):
+    return line.masked_fill(~valid.repeat_interleave(3, dim=1)[..., None], -torch.inf).max(1)
 
 
 def _tiled(line, valid):
@@ -239,12 +253,19 @@ EXERCISES = [
                 "over the channels",
                 "The maximum is taken over the channels; it goes over the tokens, axis 1.",
             ),
+            *(_filled_with(low) for low in (-1.0, -10.0, -100.0, -999.0, -1000.0, -9999.0, -10_000.0)),
             Wrong(
-                "low filling",
-                _filled_low,
-                "low enough",
-                "Minus ten is not low enough where all values are lower still: fill with float('-inf'), which no value "
-                "undercuts.",
+                "mask the wrong way round",
+                _padding_only,
+                "way round",
+                "The mask is the wrong way round: you take the maximum of the padding. valid is True where a step "
+                "counts, and masked_fill fills where its mask is True.",
+            ),
+            Wrong(
+                "values and their places",
+                _with_places,
+                "amax",
+                "max(1) returns two things, the largest values and their places: take .values, or amax(1).",
             ),
         ),
     ),

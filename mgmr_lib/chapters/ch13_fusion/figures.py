@@ -1,5 +1,7 @@
-"""Drawings of notebook 13: events of toy clips, what each layout learns, multiplications against length."""
+"""Drawings of notebook 13: events of toy clips, what each layout learns, what a fading memory holds of each token,
+multiplications against length."""
 
+from mgmr_lib.chapters.ch13_fusion.toys import STREAMS, arrange
 from mgmr_lib.chapters.shared.seed_dots import seed_dots
 from mgmr_lib.course import figures
 
@@ -50,3 +52,29 @@ def costs(ax, lengths, counts: dict, mark: int) -> None:
     ax.set_xticks(lengths, [str(n) for n in lengths])
     ax.minorticks_off()
     ax.legend()
+
+
+def held(kept: float, layout: str, steps: int) -> tuple[list[float], dict[str, int]]:
+    """What a memory that keeps the share `kept` of itself at every token holds of each token up to the word of the
+    middle step, which it has just read; and the places of that step's three tokens."""
+    index, middle = arrange(layout, steps), steps // 2
+    place = {m: (index == 3 * middle + i).nonzero().item() for i, m in enumerate(STREAMS)}
+    return [kept**back for back in range(place["text"], -1, -1)], place
+
+
+def fading_memory(fig, kept: float, layout: str, steps: int) -> None:
+    """`held` as a bar for each token of the line, in grey but for those of the middle step."""
+    ax, (left, place) = fig.subplots(), held(kept, layout, steps)
+    ax.bar(range(len(left)), left, width=1.0, color="#CCCCCC", edgecolor="white", lw=0.4)
+    for modality, colour in zip(STREAMS, (figures.ORANGE, figures.GREEN, figures.BLUE), strict=True):
+        at = place[modality]
+        ax.bar(at, left[at], width=1.0, color=colour, edgecolor="white", lw=0.4, label=NAMES[modality])
+        ax.plot(at, left[at] + 0.06, "v", ms=5, color=colour)
+    ax.set(
+        title=f"{layout}, {kept:g} kept: the voice is {left[place['audio']] / sum(left):.1%}",
+        xlabel="place in the line",
+        ylabel="still held",
+        xlim=(-1, 3 * steps),
+        ylim=(0, 1.4),
+    )
+    ax.legend(loc="upper right", ncols=3, fontsize=8)

@@ -1,4 +1,5 @@
-"""Drawings of notebook 18: what gates explain, who is right, and which word moves the answer."""
+"""Drawings of notebook 18: what gates explain, who is right, which word moves the answer, and how it turns with the
+voice."""
 
 from mgmr_lib.course import figures
 
@@ -45,3 +46,29 @@ def influence(fig, maps: dict) -> None:
     axes[0].set_ylabel("stressed word")
     fig.colorbar(image, ax=axes, label="share of the influence", shrink=0.9)
     fig.suptitle("Micro fusion looks at the stressed word", x=0.01, ha="left")
+
+
+def turning(words, answers: dict):
+    """draw(fig, stressed): the words of one clip, the one that the voice stresses framed, and what each stream answers.
+
+    words: +1 or -1 each; answers: {stream: how sure it is of "good", for each stressed word in turn}.
+    """
+
+    def draw(fig, stressed: int) -> None:
+        said, streams = fig.subplots(1, 2, width_ratios=[3, 2])
+        good, places = words[stressed - 1] > 0, range(1, len(words) + 1)
+        said.bar(places, words, color=[figures.BLUE if w > 0 else figures.SKY for w in words])
+        said.axvspan(stressed - 0.5, stressed + 0.5, fill=False, ec="black", lw=2)
+        said.set(title=f"the voice stresses word {stressed}: {'good' if good else 'bad'}", xlabel="word", xticks=places)
+        said.set(ylabel="value", yticks=(-1, 1), yticklabels=("bad", "good"), ylim=(-1.3, 1.3))
+        sure = [float(a[stressed - 1]) for a in answers.values()]
+        right = [(s > 0.5) == bool(good) for s in sure]
+        streams.barh(list(answers), sure, color=[figures.BLUE if r else figures.ORANGE for r in right])
+        for k, r in enumerate(right):
+            streams.text(1.03, k, "right" if r else "wrong", fontsize=9, va="center")
+        streams.axvline(0.5, ls="--", lw=1, color="black")
+        streams.set(title="what each stream answers", xlabel="how sure of good", ylabel="stream", xlim=(0, 1.25))
+        streams.set_xticks((0, 0.5, 1))
+        streams.invert_yaxis()
+
+    return draw

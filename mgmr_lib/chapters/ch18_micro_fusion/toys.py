@@ -65,6 +65,16 @@ class StressTask:
         return Scene(h, masks, stressed[:, 0], words.sum(1).sign() if self.kind == "majority" else meant)
 
 
+def each_stressed(words: Tensor, task: StressTask) -> Scene:
+    """The same l words +-1, (l,), as l clips: the voice of clip k stresses word k, and the face is silent."""
+    count = len(words)
+    loud = torch.eye(count).repeat_interleave(task.frames, 1)
+    x = {"text": words.expand(count, count), "audio": loud, "vision": torch.zeros_like(loud)}
+    h = {m: torch.stack([x[m], torch.ones_like(x[m])], dim=-1) for m in MODALITIES}
+    valid = {m: torch.ones(x[m].shape, dtype=torch.bool) for m in MODALITIES}
+    return Scene(h, valid, torch.arange(count), words)
+
+
 class Pooled(nn.Module):
     """A two-layer network on each step, then the mean over each modality's valid steps: {m: (b,l_m,d)} -> (b, 3d)."""
 
