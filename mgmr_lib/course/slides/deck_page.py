@@ -33,7 +33,8 @@ def deck_page(title: str, about: str, chapters: list[tuple[Notebook, dict[int, l
 
 
 def _inside(slide: Slide) -> str:
-    return f'<h2>{markup.inline(slide.title)}</h2><div class="body">{"".join(slide.parts)}</div>'
+    title = re.sub(r" (\([^()]*minutes\))$", r" <small>\1</small>", markup.inline(slide.title))
+    return f'<h2>{title}</h2><div class="body">{"".join(slide.parts)}</div>'
 
 
 def _slide(kind: str, name: str, footer: str, inside: str, routes: list[str] | None = None) -> str:

@@ -4,6 +4,7 @@ import html
 import re
 
 from mgmr_lib.course.slides import markup
+from mgmr_lib.course.slides.deck import number_wanted, said_before
 from mgmr_lib.course.slides.deck_page import STATIC
 from mgmr_lib.course.slides.reading import TASK, Block, Notebook
 
@@ -69,18 +70,13 @@ def _formulas(notebook: Notebook) -> list[str]:
 
 def _bet(block: Block) -> str:
     bet = block.bet
-    before = re.sub(r"^\*\*Predict[^*]*\*\*\s*", "", block.text)
+    answer = f'<p class="number"><span></span> {html.escape(bet.unit)} <small>{html.escape(number_wanted(bet))}</small></p>'
     if bet.choices:
         answer = f'<ul class="boxes">{"".join(f"<li>{html.escape(c)}</li>" for c in bet.choices)}</ul>'
-    else:
-        ends = f", between {bet.between[0]} and {bet.between[1]}" if bet.between else ""
-        by = f"a factor of {bet.by}" if bet.rule == "factor" else f"{bet.by} {bet.unit}".rstrip()
-        rule = html.escape(f"{ends}; right within {by}")
-        answer = f'<p class="number"><span></span> {html.escape(bet.unit)} <small>a number{rule}</small></p>'
+    before = said_before(block)
     said = f"<p>{markup.inline(before)}</p>" if before else ""
-    return (
-        f'<section class="bet"><h3>{bet.id}</h3>{said}<p><strong>{html.escape(bet.text)}</strong></p>{answer}</section>'
-    )
+    question = f"<p><strong>{html.escape(bet.text)}</strong></p>"
+    return f'<section class="bet"><h3>{bet.id}</h3>{said}{question}{answer}</section>'
 
 
 def _settled(block: Block, truth: str, because: str) -> str:

@@ -43,7 +43,7 @@ def code(source: str) -> str:
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
 
-    return highlight(source, PythonLexer(), HtmlFormatter(noclasses=True, style="friendly", cssclass="code"))
+    return highlight(source, PythonLexer(), HtmlFormatter(noclasses=True, style="friendly", cssclass="python"))
 
 
 def printed(text: str) -> str:

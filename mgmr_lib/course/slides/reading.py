@@ -177,11 +177,14 @@ class _Reader:
         elif "image/png" in data:
             self.add("figure", data["text/plain"].removeprefix("Figure: "), picture=data["image/png"].replace("\n", ""))
         elif "text/markdown" in data and not data["text/markdown"].startswith("*Figure: "):
-            for token in parser().parse(data["text/markdown"]):
-                if token.level == 0 and token.map and token.type in KINDS:
-                    text = "\n".join(data["text/markdown"].splitlines()[slice(*token.map)])
-                    kind = KINDS[token.type]
-                    self.add("result" if kind == "text" else kind, token.content if kind == "equation" else text)
+            self._said(data["text/markdown"])
+
+    def _said(self, markdown: str) -> None:
+        for token in parser().parse(markdown):
+            if token.level == 0 and token.map and token.type in KINDS:
+                text = "\n".join(markdown.splitlines()[slice(*token.map)])
+                kind = KINDS[token.type]
+                self._block("result" if kind == "text" else kind, token, text)
 
 
 def _table(lines: list[str]) -> str:

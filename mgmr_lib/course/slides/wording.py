@@ -33,6 +33,16 @@ def reduced(paragraph: str, leads: bool = False) -> list[str]:
     return [s for k, s in enumerate(every) if k == 0 or BOLD.search(s) or (leads and k == last and s.endswith(":"))]
 
 
+def opening(paragraph: str, most: int = 45) -> list[str]:
+    """Of a section's first paragraph, as many whole sentences as stay below `most` words, one at least."""
+    kept: list[str] = []
+    for sentence in sentences(paragraph):
+        if kept and words(" ".join([*kept, sentence])) > most:
+            break
+        kept.append(sentence)
+    return kept
+
+
 def reduced_note(note: str) -> list[str]:
     """Of a note ("**Card: ...** What it says. Why."), its name and the first sentence that follows."""
     every = sentences(note)

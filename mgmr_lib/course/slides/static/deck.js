@@ -5,12 +5,17 @@
   var where = document.getElementById("where");
   var shown = all, at = 0;
 
-  function fit(slide) { // smaller letters where the words do not fit
+  function shrink(body, name, fits) {
+    for (var size = 1; size > 0.5 && !fits(); size -= 0.05) { body.style.setProperty(name, size.toFixed(2)); }
+  }
+
+  function fit(slide) { // smaller code where its lines are too long, smaller letters where the words do not fit
     var body = slide.querySelector(".body");
-    for (var size = 1; body && size > 0.5; size -= 0.05) {
-      body.style.setProperty("--fit", size.toFixed(2));
-      if (body.scrollHeight <= body.clientHeight + 1 && body.scrollWidth <= body.clientWidth + 1) { return; }
-    }
+    if (!body) { return; }
+    function wide() { return body.scrollWidth <= body.clientWidth + 4; }
+    shrink(body, "--code", wide);
+    if (!wide()) { body.classList.add("wrap"); }
+    shrink(body, "--fit", function () { return body.scrollHeight <= body.clientHeight + 4 && wide(); });
   }
 
   function show(k) {
