@@ -87,7 +87,8 @@ def _run(args) -> int:
     if args.command == "slides":
         from mgmr_lib.course.slides import build as slides
 
-        print(f"decks and hand-outs are made: open {slides.write(Path(args.out), [n.zfill(2) for n in args.numbers])}")
+        made = slides.write(Path(args.out), [n.zfill(2) for n in args.numbers] or None)
+        print(f"decks and hand-outs are made: open {made}")
         return 0
     if args.command == "class":
         return room_command.main(args)

@@ -19,11 +19,10 @@ from mgmr_lib.files import make_folder, write_text
 from mgmr_lib.paths import REPOSITORY, absolute
 
 FILE = "decks.yml"
-OUT = "runs/slides"
 
 
 def write(out: Path, numbers: list[str] | None = None, root: Path = REPOSITORY) -> Path:
-    """Write all to the folder `out` and return the page that lists them. numbers: only these notebooks.
+    """Write all to the folder `out` and return the page that lists them. numbers: only these notebooks (None: all).
 
     Errors: CourseError where a tool is missing, a notebook is not built, or notebooks/src/decks.yml names one without
     a minute plan.
@@ -31,7 +30,8 @@ def write(out: Path, numbers: list[str] | None = None, root: Path = REPOSITORY) 
     lacking = [name for name in markup.TOOLS if importlib.util.find_spec(name) is None]
     if lacking:
         raise CourseError(f"slides need {', '.join(lacking)}: run `python course.py site`, which installs them")
-    files = [p for p in sorted((root / LEARNER).glob("[0-9][0-9]_*.ipynb")) if not numbers or p.name[:2] in numbers]
+    built = sorted((root / LEARNER).glob("[0-9][0-9]_*.ipynb"))
+    files = [p for p in built if numbers is None or p.name[:2] in numbers]
     if unknown := sorted(set(numbers or ()) - {p.name[:2] for p in files}):
         raise CourseError(f"there is no built notebook {', '.join(unknown)} in {root / LEARNER}")
     notebooks = {p.name[:2]: read_notebook(p, root / SOLUTION / p.name) for p in files}

@@ -14,7 +14,8 @@ from mgmr_lib.course.slides import markup, wording
 from mgmr_lib.course.slides.reading import Block, Notebook, Section
 
 MOST_CODE, MOST_PRINTING = 10, 3  # lines of a cell that defines something, and of one that only prints
-MOST_PRINTED, MOST_ROWS = 12, 9  # lines of what a cell printed, rows of a table
+MOST_PRINTED, MOST_ROWS = 12, 9  # lines of what a cell printed, lines of a table
+ROW = 75  # characters of a table's row that make a line
 ROOM = {"section": 75, "text": 75, "equation": 40, "table": 25, "figure": 34, "code": 40, "printed": 40}  # words
 LINE = 6  # words whose room a printed line takes
 JOINS = 30  # words of a slide of text that what it speaks of joins
@@ -105,7 +106,7 @@ class Flow:
         if joins and before.words <= JOINS:
             before.kind = kind
             return before
-        if not before.last.endswith(":"):
+        if not before.last.endswith(":") and not wording.BOLD.fullmatch(before.last):
             return self._open(kind)
         slide = self._open(kind, before.parts.pop())
         slide.words = wording.words(before.last)
@@ -119,17 +120,24 @@ class Flow:
     def _table(self, block: Block, _) -> None:
         head, rule, *rows = block.text.splitlines()
         before = self.slides[-1]
-        if before.kind == "equation" and before.words <= 40 and len(rows) <= 6 and "<table" not in "".join(before.parts):
+        if (
+            before.kind == "equation"
+            and before.words <= 40
+            and len(rows) <= 6
+            and "<table" not in "".join(before.parts)
+        ):
             before.parts.append(markup.blocks(block.text))
             return
-        for k in range(0, len(rows), MOST_ROWS):
-            slide = self._with_lead("table") if k == 0 else self._open("table")
-            slide.parts.append(markup.blocks("\n".join([head, rule, *rows[k : k + MOST_ROWS]])))
+        for k, part in enumerate(in_parts(rows)):
+            slide = self._open("table") if k else self._with_lead("table")
+            slide.parts.append(markup.blocks("\n".join([head, rule, *part])))
 
     def _figure(self, block: Block, _) -> None:
         caption = wording.sentences(block.text)
         said = " ".join(caption[: 1 if len(caption[0].split()) >= 10 else 2])
-        self._with_lead("figure").parts.append(
+        slide = self._with_lead("figure")
+        slide.words += wording.words(said) // 2
+        slide.parts.append(
             f'<figure><img alt="{html.escape(block.text)}" src="data:image/png;base64,{block.picture}">'
             f"<figcaption>{markup.inline(said)}</figcaption></figure>"
         )
@@ -176,6 +184,20 @@ class Flow:
 
     def _answer(self, *_) -> None:
         """The learner's cell: the exercise's slide shows it already."""
+
+
+def in_parts(rows: list[str]) -> list[list[str]]:
+    """A table's rows in parts of a slide's height; a long row counts as several lines."""
+    parts: list[list[str]] = [[]]
+    height = 0
+    for row in rows:
+        lines = -(-len(row) // ROW)
+        if parts[-1] and height + lines > MOST_ROWS:
+            parts.append([])
+            height = 0
+        parts[-1].append(row)
+        height += lines
+    return parts
 
 
 def telling(source: str, prints: bool) -> str:

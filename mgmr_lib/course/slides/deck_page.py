@@ -9,7 +9,9 @@ from mgmr_lib.course.slides.deck import Slide, slides
 from mgmr_lib.course.slides.reading import Notebook
 
 STATIC = Path(__file__).with_name("static")
-KEYS = "→ next, also what a bet hides · ← back · Home, End · C this page · printing: one slide a page, bets still hidden"
+KEYS = (
+    "→ next, also what a bet hides · ← back · Home, End · C this page · printing: one slide a page, bets still hidden"
+)
 CONTROLS = """<nav id="controls" aria-label="Slides">
 <button id="back" aria-label="Slide before">←</button>
 <span id="where" role="status"></span>
@@ -40,7 +42,7 @@ def _inside(slide: Slide) -> str:
 def _slide(kind: str, name: str, footer: str, inside: str, routes: list[str] | None = None) -> str:
     shown_in = "" if routes is None else f' data-routes="{" ".join(map(_word, routes))}"'
     below = f'<p class="footer">{html.escape(footer)}</p>' if footer else ""
-    return f'<section class="slide {kind}" id="{name}"{shown_in}>{inside}{below}</section>'
+    return f'<section class="slide" data-kind="{kind}" id="{name}"{shown_in}>{inside}{below}</section>'
 
 
 def _word(route: str) -> str:

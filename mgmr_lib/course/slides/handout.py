@@ -20,9 +20,9 @@ def handout(notebook: Notebook) -> str:
         '<p class="name">Name <span></span> Date <span></span></p>',
         f'<h2>After this notebook we can</h2><ul class="boxes">{goals}</ul>' if goals else "",
         _part("Symbols and equations", _formulas(notebook)),
+        _part("Words", [markup.blocks(notebook.notation)] if notebook.notation else []),
         _part("Bets, placed before the code runs", [_bet(b) for b in _all(notebook, "bet")]),
         _part("Exercises", _exercises(notebook)),
-        _part("Words of this notebook", [markup.blocks(notebook.notation)] if notebook.notation else []),
     ]
     return _page(f"{notebook.number} {notebook.title}: hand-out", parts)
 
@@ -70,7 +70,9 @@ def _formulas(notebook: Notebook) -> list[str]:
 
 def _bet(block: Block) -> str:
     bet = block.bet
-    answer = f'<p class="number"><span></span> {html.escape(bet.unit)} <small>{html.escape(number_wanted(bet))}</small></p>'
+    answer = (
+        f'<p class="number"><span></span> {html.escape(bet.unit)} <small>{html.escape(number_wanted(bet))}</small></p>'
+    )
     if bet.choices:
         answer = f'<ul class="boxes">{"".join(f"<li>{html.escape(c)}</li>" for c in bet.choices)}</ul>'
     before = said_before(block)
@@ -85,30 +87,29 @@ def _settled(block: Block, truth: str, because: str) -> str:
 
 
 def _exercises(notebook: Notebook) -> list[str]:
-    """Each with what stands between its text and the cell to fill in, such as a colleague's code with a mistake."""
-    made = []
-    for section in notebook.sections:
-        for k, block in enumerate(section.blocks):
-            if block.kind != "exercise":
-                continue
-            given = []
-            for later in section.blocks[k + 1 :]:
-                if later.kind in ("answer", "bet", "exercise"):
-                    break
-                given.append(later)
-            made.append(_exercise(block, given if later.kind == "answer" else []))
-    return made
+    return [
+        _exercise(block, _given(section.blocks, k))
+        for section in notebook.sections
+        for k, block in enumerate(section.blocks)
+        if block.kind == "exercise"
+    ]
+
+
+def _given(blocks: list[Block], k: int) -> list[Block]:
+    """What an exercise is about beside its text: the code between it and the cell to fill in, or, where a bug is to be
+    found, the last code before it."""
+    end = next((i for i in range(k + 1, len(blocks)) if blocks[i].kind in ("answer", "bet", "exercise")), k)
+    given = [b for b in blocks[k + 1 : end] if b.kind in ("code", "fence", "printed") and b.title != "figure"]
+    if given or "find the bug" not in blocks[k].title:
+        return given if end > k and blocks[end].kind == "answer" else []
+    return [b for b in blocks[:k] if b.kind == "code" and "def " in b.text][-1:]
 
 
 def _exercise(block: Block, given: list[Block]) -> str:
     minutes = MINUTES.search(block.title)
     low, high = LINES
     lines = min(max(int(minutes[1]) if minutes else low, low), high)
-    shown = "".join(
-        markup.code(b.text) if b.kind in ("code", "fence") else markup.printed(b.text)
-        for b in given
-        if b.kind in ("code", "fence", "printed") and b.title != "figure"
-    )
+    shown = "".join(markup.printed(b.text) if b.kind == "printed" else markup.code(b.text) for b in given)
     cell = markup.code(block.code.strip("\n")) if block.code else ""
     return (
         f'<section class="exercise"><div class="task"><h3>{markup.inline(block.title)}</h3>{markup.blocks(block.text)}'

@@ -1,4 +1,4 @@
-"""What a slide keeps of a paragraph: its first sentence, those with bold words, and one that leads to an equation."""
+"""What a slide keeps of a paragraph: its first statement, sentences with bold words, and one that leads to an equation."""
 
 import re
 
@@ -27,10 +27,16 @@ def sentences(paragraph: str) -> list[str]:
 
 
 def reduced(paragraph: str, leads: bool = False) -> list[str]:
-    """The sentences that a slide shows. leads: an equation follows, to which a last sentence ending in ":" leads."""
+    """The sentences that a slide shows. leads: something follows to which a last sentence ending in ":" leads.
+
+    A question, or a first sentence of a word or two, says nothing without the sentence behind it.
+    """
     every = sentences(paragraph)
     last = len(every) - 1
-    return [s for k, s in enumerate(every) if k == 0 or BOLD.search(s) or (leads and k == last and s.endswith(":"))]
+    first = [k for k, s in enumerate(every) if not s.endswith("?") and len(s.split()) > 3][:1]
+    kept = {*range(first[0] + 1 if first else len(every))}
+    kept |= {k for k, s in enumerate(every) if BOLD.search(s) or (leads and k == last and s.endswith(":"))}
+    return [every[k] for k in sorted(kept)]
 
 
 def opening(paragraph: str, most: int = 45) -> list[str]:
