@@ -29,7 +29,7 @@ def write(out: Path, numbers: list[str] | None = None, root: Path = REPOSITORY) 
     """
     lacking = [name for name in markup.TOOLS if importlib.util.find_spec(name) is None]
     if lacking:
-        raise CourseError(f"slides need {', '.join(lacking)}: run `python course.py site`, which installs them")
+        raise CourseError(f"slides need {', '.join(lacking)}: run `python course.py slides`, which installs them")
     built = sorted((root / LEARNER).glob("[0-9][0-9]_*.ipynb"))
     files = [p for p in built if numbers is None or p.name[:2] in numbers]
     if unknown := sorted(set(numbers or ()) - {p.name[:2] for p in files}):
@@ -75,8 +75,9 @@ def _list(made: dict) -> str:
         if name.startswith("handout")
     )
     body = (
-        "<h1>Slides and hand-outs</h1>\n<p>Made from the notebooks. A deck needs nothing but its file; arrow keys turn its "
-        f"slides, and printing gives one slide a page. Hand-outs are for A4.</p>\n<h2>Decks</h2>\n<ul>{decks}</ul>\n"
+        "<h1>Slides and hand-outs</h1>\n<p>Made from the notebooks. A deck needs nothing but its file; arrow keys turn "
+        "its slides, and printing gives one slide a page. Hand-outs are for A4.</p>\n"
+        f"<h2>Decks</h2>\n<ul>{decks}</ul>\n"
         f"<h2>Hand-outs</h2>\n<ul>{sheets}</ul>"
     )
     return markup.page("Slides and hand-outs", (STATIC / "handout.css").read_text(encoding="utf-8"), body)

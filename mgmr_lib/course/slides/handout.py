@@ -83,7 +83,8 @@ def _bet(block: Block) -> str:
 
 def _settled(block: Block, truth: str, because: str) -> str:
     question, truth, because = map(html.escape, (block.bet.text, truth, because))
-    return f'<section class="bet"><h3>{block.bet.id}</h3><p>{question}</p><p><strong>{truth}.</strong> {because}</p></section>'
+    said = f"<p>{question}</p><p><strong>{truth}.</strong> {because}</p>"
+    return f'<section class="bet"><h3>{block.bet.id}</h3>{said}</section>'
 
 
 def _exercises(notebook: Notebook) -> list[str]:
@@ -102,7 +103,8 @@ def _given(blocks: list[Block], k: int) -> list[Block]:
     given = [b for b in blocks[k + 1 : end] if b.kind in ("code", "fence", "printed") and b.title != "figure"]
     if given or "find the bug" not in blocks[k].title:
         return given if end > k and blocks[end].kind == "answer" else []
-    return [b for b in blocks[:k] if b.kind == "code" and "def " in b.text][-1:]
+    before = [b for b in blocks[:k] if b.kind == "code" and "def " in b.text]
+    return ([b for b in before if "def colleague" in b.text] or before)[-1:]
 
 
 def _exercise(block: Block, given: list[Block]) -> str:

@@ -105,7 +105,7 @@ class _Reader:
     def markdown(self, source: str) -> None:
         lines = source.splitlines()
         tokens = [t for t in parser().parse(source) if t.level == 0 and t.map]
-        for k, token in enumerate(tokens):
+        for token in tokens:
             text = "\n".join(lines[token.map[0] : token.map[1]])
             if token.type == "heading_open":
                 title = text.lstrip("# ").strip()

@@ -13,8 +13,8 @@ CLOSING = "Summary"  # belongs to every visit
 def sections_of_rows(plan: Plan, notebook: Notebook) -> dict[str, list[int]]:
     """Row of the plan -> positions of the sections it is about.
 
-    A row names a section by its number ("3 Stability"), an exercise of it ("Half-life, exercise 01.3") or its title; any
-    other row goes on with the section of the row before.
+    A row names a section by its number ("3 Stability"), an exercise of it ("Half-life, exercise 01.3") or its title;
+    any other row goes on with the section of the row before.
     """
     at, found = [0], {}
     for row in plan.rows:

@@ -1,4 +1,4 @@
-"""What a slide keeps of a paragraph: its first statement, sentences with bold words, and one that leads to an equation."""
+"""What a slide keeps of a paragraph: its first statement, sentences with bold words, one that leads to an equation."""
 
 import re
 
