@@ -10,18 +10,21 @@
   }
 
   function fit(slide) { // smaller code where its lines are too long, smaller letters where the words do not fit
-    var body = slide.querySelector(".body");
+    var body = slide.querySelector(".body"), here = slide.classList.contains("now");
     if (!body) { return; }
+    slide.classList.add("now"); // only what is displayed has a size
     function wide() { return body.scrollWidth <= body.clientWidth + 4; }
     shrink(body, "--code", wide);
     if (!wide()) { body.classList.add("wrap"); }
     shrink(body, "--fit", function () { return body.scrollHeight <= body.clientHeight + 4 && wide(); });
+    if (!here) { slide.classList.remove("now"); }
   }
 
   function show(k) {
     shown[at].classList.remove("now");
     at = Math.max(0, Math.min(k, shown.length - 1));
     shown[at].classList.add("now");
+    fit(shown[at]);
     where.textContent = (at + 1) + " / " + shown.length;
     history.replaceState(null, "", "#" + shown[at].id);
   }
@@ -75,7 +78,8 @@
   window.addEventListener("hashchange", function () { goTo(location.hash.slice(1)); });
 
   document.documentElement.classList.add("turns");
-  all.forEach(function (slide) { slide.classList.add("now"); fit(slide); slide.classList.remove("now"); });
+  window.addEventListener("beforeprint", function () { all.forEach(fit); });
+  var wanted = location.hash.slice(1);
   show(0);
-  goTo(location.hash.slice(1) || "first");
+  goTo(wanted);
 }());
