@@ -438,10 +438,11 @@ def test_a_teacher_turns_the_slides_with_the_keyboard(course, browser):
 def test_every_slide_of_the_course_fits(deck_number, made, browser):
     (path,) = made.glob(f"deck_{deck_number}_*.html")
     page, faults = opened(browser, path)
+    page.evaluate("window.dispatchEvent(new Event('beforeprint')); document.querySelector('.now').className = 'slide'")
     tight = page.evaluate("""() => [...document.querySelectorAll('.slide')].filter(slide => {
         const body = slide.querySelector('.body');
-        location.hash = slide.id;
-        window.dispatchEvent(new Event('hashchange'));
+        document.querySelectorAll('.now').forEach(other => other.classList.remove('now'));
+        slide.classList.add('now');
         if (!slide.clientHeight) return true;
         if (!body) return false;
         const small = parseFloat(body.style.getPropertyValue('--fit') || 1) < 0.6;
