@@ -1,4 +1,4 @@
-"""`python -m mgmr_lib.course build|lint|test|mutants|site|open|reset`."""
+"""`python -m mgmr_lib.course build|lint|test|mutants|site|slides|open|class|reset`."""
 
 import argparse
 import sys
@@ -31,6 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     site = commands.add_parser("site", help="make static pages of the notebooks, from their stored outputs")
     site.add_argument("numbers", nargs="*", metavar="NN", help="only these notebooks")
     site.add_argument("--out", default="site", metavar="FOLDER", help="where the pages go (site)")
+    slides = commands.add_parser("slides", help="make slide decks and A4 hand-outs, from the stored notebooks")
+    slides.add_argument("numbers", nargs="*", metavar="NN", help="only these notebooks")
+    slides.add_argument("--out", default="runs/slides", metavar="FOLDER", help="where they go (runs/slides)")
     start = commands.add_parser("open", help="open your own copies in JupyterLab; further options go to JupyterLab")
     start.add_argument("--prepare-only", action="store_true", help="make the copies, do not start JupyterLab")
     room = commands.add_parser("class", help="a page on which a teacher sees how far a room is")
@@ -80,6 +83,12 @@ def _run(args) -> int:
         from mgmr_lib.course.site import build as site
 
         print(f"the site is made: open {site.build(Path(args.out), [n.zfill(2) for n in args.numbers])}")
+        return 0
+    if args.command == "slides":
+        from mgmr_lib.course.slides import build as slides
+
+        made = slides.write(Path(args.out), [n.zfill(2) for n in args.numbers] or None)
+        print(f"decks and hand-outs are made: open {made}")
         return 0
     if args.command == "class":
         return room_command.main(args)

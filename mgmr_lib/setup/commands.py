@@ -32,6 +32,7 @@ COMMANDS = {
     "test": Command("run every test and every notebook (--fast: a few minutes)", ("mgmr_lib.course", "test"), "test"),
     "run": Command("train on the default corpus, print and plot the missing-rate table", ("mgmr_lib", "run")),
     "site": Command("the course as web pages, in the folder site", ("mgmr_lib.course", "site"), "site", data=False),
+    "slides": Command("slides and A4 hand-outs, in runs/slides", ("mgmr_lib.course", "slides"), "site", data=False),
     "class": Command("a page on which a teacher sees how far a room is", ("mgmr_lib.course", "class"), data=False),
     "pack": Command("a folder from which others install without a network (open --from)", ("mgmr_lib", "pack")),
     "reset": Command("a fresh copy of a notebook, by its number", ("mgmr_lib.course", "reset"), data=False),

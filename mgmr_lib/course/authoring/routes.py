@@ -149,4 +149,6 @@ notebook itself says.
 - **How far is the room?** `python course.py class --host 0.0.0.0` serves a page with bars for each exercise, the
   commonest mistakes and the bets. Learners join by a line that the page shows; those who do not send nothing, and
   nobody's code is ever sent.
+- **Slides and paper**: `python course.py slides` makes three decks, and A4 hand-outs with their solutions, from the
+  notebooks, in `runs/slides`; a deck's second slide chooses a route of this page, and nothing in them needs a network.
 """

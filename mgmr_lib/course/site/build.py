@@ -12,6 +12,7 @@ from mgmr_lib.course.authoring import pages
 from mgmr_lib.course.authoring.source import LEARNER, PARTS, SOLUTION, Source, read_sources
 from mgmr_lib.course.site.links import Links, as_hover
 from mgmr_lib.course.site.notebooks import site_notebook
+from mgmr_lib.course.slides import build as slides
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import cannot_write, make_folder, write_text
 from mgmr_lib.paths import REPOSITORY, absolute
@@ -24,8 +25,11 @@ TEXTS = {  # file of the repository -> document of the site
     f"{LEARNER}/glossary.md": "glossary.md",
     f"{LEARNER}/bibliography.md": "bibliography.md",
     "data/README.md": "data.md",
+    f"{SOLUTION}/instructor/README.md": "teachers.md",
     "CHANGELOG.md": "changelog.md",
 }
+SLIDES = '\n\n<p class="course-ways"><a href="slides/index.html">Slide decks and hand-outs</a></p>\n'
+
 SETTINGS = {
     "project": "Mamba and robust multimodal learning",
     "html_title": "Mamba and robust multimodal learning",
@@ -63,7 +67,9 @@ def build(out: Path, numbers: list[str] | None = None, root: Path = REPOSITORY) 
     if any(out.iterdir()) and not (out / "searchindex.js").exists():
         raise CourseError(f"{out} holds something else than a site: choose an empty folder with --out")
     with tempfile.TemporaryDirectory(prefix="mgmr-site-") as made:
-        gather(Path(made) / "pages", {n: s for n, s in sources.items() if n in (numbers or sources)}, root)
+        chosen = {n: s for n, s in sources.items() if n in (numbers or sources)}
+        gather(Path(made) / "pages", chosen, root)
+        slides.write(Path(made) / "pages" / "extra" / "slides", list(chosen), root)
         _sphinx(Path(made), Path(made) / "html")
         _replace(out, Path(made) / "html")
     return out / "index.html"
@@ -112,7 +118,7 @@ def _write_text_page(folder: Path, name: str, page: str, text: str, links: Links
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / where / picture, file)
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / page, links.rewrite(text, where))
+    write_text(folder / page, links.rewrite(text, where) + (SLIDES if page == "teachers.md" else ""))
 
 
 def _contents(sources: dict[str, Source], texts: dict[str, str]) -> str:

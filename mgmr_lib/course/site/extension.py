@@ -1,13 +1,19 @@
 """What Sphinx and the theme lack: formulas as MathML, which browsers set themselves, and names for screen readers."""
 
 import html
+import re
+
+ARROW = re.compile(  # what latex2mathml makes of \\xrightarrow: relative sizes, which browsers no longer read
+    r'<mstyle scriptlevel="0"><mo>(&#x2192;)</mo></mstyle><mpadded [^>]*>(.*?)<mspace depth="\.25em" /></mpadded>'
+)
+SPACE = '<mspace width="0.4em" />'
 
 
 def mathml(source: str, display: str) -> str:
     """MathML of LaTeX; display: "inline" or "block"."""
     from latex2mathml.converter import convert
 
-    return convert(source, display=display)
+    return ARROW.sub(rf'<mo stretchy="true">\1</mo><mrow>{SPACE}\2{SPACE}</mrow>', convert(source, display=display))
 
 
 def visit_math(translator, node) -> None:
