@@ -126,6 +126,18 @@ def test_no_image_takes_along_what_the_repository_leaves_out():
     assert kept_out - ignored == set() and ".git" in ignored
 
 
+def test_nothing_of_the_library_is_left_out_of_the_repository():
+    """A rule for what commands write must not hit a folder of the library that has the same name."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "mgmr_lib"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    if tracked.returncode:
+        pytest.skip("no git checkout")
+    files = [f"{Path(f).parent.as_posix()}/new.js" for f in tracked.stdout.split()]
+    command = ["git", "check-ignore", "--no-index", *dict.fromkeys(files)]
+    assert subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout == ""
+
+
 def test_conda_takes_the_same_list_in_the_same_versions():
     environment = yaml.safe_load(text(REPOSITORY / "environment.yml"))
     python, pip, listed = environment["dependencies"]

@@ -56,6 +56,12 @@ def test_a_stored_bet_says_what_the_question_was(question):
     assert question.factor > 1 or read.unit == question.unit
 
 
+def test_every_script_and_style_of_ours_is_in_the_library():
+    folder = build.Path(build.SETTINGS["html_static_path"][0])
+    named = {*build.SETTINGS["html_js_files"], *build.SETTINGS["html_css_files"]}
+    assert named <= {path.name for path in folder.iterdir()}
+
+
 def test_every_bet_of_the_course_can_be_won():
     """Each is asked and then settled, once, and its outcome is one of the choices, or a number."""
     for path in sorted((REPOSITORY / LEARNER).glob("*.ipynb")):
