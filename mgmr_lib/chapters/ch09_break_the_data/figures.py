@@ -45,14 +45,15 @@ def beside_gaps(fig, rates, distances: dict[str, list[float]], errors: dict[str,
     """Left: how far a lost step is from the nearest kept one. Right: errors of a filling, dashed where a name says
     "shuffled", and the blind filling's. A line a name, over the rates."""
     left, right = fig.subplots(1, 2)
-    styles = dict(zip(errors, [("o", "-"), ("s", "-"), ("^", "-"), ("o", ":"), ("s", ":")], strict=False))
-    colours = {"frames": figures.BLUE, "bursts": figures.ORANGE, "modality": figures.GREEN}
+    looks = {"frames": ("o", figures.BLUE), "bursts": ("s", figures.ORANGE), "modality": ("^", figures.GREEN)}
     for ax, lines in ((left, distances), (right, errors)):
         for name, values in lines.items():
-            marker, style = styles[name]
-            ax.plot(rates, values, marker + style, color=colours[name.split(",")[0]], label=name)
+            marker, colour = looks[name.split(",")[0]]
+            ax.plot(rates, values, marker, ls=":" if "shuffled" in name else "-", color=colour, label=name)
         ax.set(xlabel="missing rate")
     left.set(title="to the nearest kept frame", ylabel="median distance (frames)", yscale="log")
+    left.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    left.minorticks_off()
     right.axhline(blind, ls="--", color=figures.GREY, lw=1.2, label="blind filling")
     right.set(title="error of the straight line", ylabel="mean absolute error (deviations)", ylim=(0, None))
     fig.legend(*right.get_legend_handles_labels(), loc="outside right upper")
