@@ -934,7 +934,7 @@ say("Of its lead it keeps, over five mask seeds, " + ", ".join(f"{v:.0%} ({p})" 
 
 # %% [markdown]
 # > **Card: train on it.** `python -m mgmr_lib train --pattern bursts` (or `modality`) trains a network on such losses; `evaluate`, `predict` and `experiment` take the
-# > same option, and tables keep patterns apart. Both papers draw single steps, and so do the course's recorded results. What a network gains from
+# > same option, and tables keep patterns apart. Both papers lose steps one by one, and so do the course's recorded results. What a network gains from
 # > training on bursts we did not measure here.
 
 # %% [markdown]
@@ -987,9 +987,9 @@ say(f"At rate 0.5, nine clips of ten lose between {ends[0][0]:.0%} and {ends[0][
 # %% [markdown]
 # ## 8 Summary
 # - A step is kept where its draw is at least the rate, and valid; `[CLS]` and `[SEP]` stay; padding is never missing.
-# - Single steps, bursts and whole modalities are three experiments: name the pattern. The last is a straight line for any single modality; coins leave near neighbours.
+# - Single steps, bursts and whole modalities are three experiments. The last is a straight line for any one modality.
 # - Zeros mean something in raw units. Standardise with training statistics, then mask, and tell the model the mask.
-# - Protocols A and B answer different questions: name yours.
+# - Protocols A and B differ in their question: name yours, and the pattern.
 # - A flat curve is a claim to check: lengths alone, padding, seeds, statistics.
 
 # %%
