@@ -990,7 +990,7 @@ say(f"At rate 0.5, nine clips of ten lose between {ends[0][0]:.0%} and {ends[0][
 # - Single steps, bursts and whole modalities are three experiments. The last is a straight line for any one modality.
 # - Zeros mean something in raw units. Standardise with training statistics, then mask, and tell the model the mask.
 # - Protocols A and B differ in their question: name yours, and the pattern.
-# - A flat curve is a claim to check: lengths alone, padding, seeds, statistics.
+# - A flat curve is a claim to check: lengths, padding, seeds, statistics.
 
 # %%
 progress("09")
