@@ -227,21 +227,6 @@ def train_masks(
     return draw_masks(split, rates, seed, epoch if protocol == "B" else None, "train", pattern)
 
 
-def modality_rates(ids, probability: float, seed: int) -> dict[str, np.ndarray]:
-    """Rates for whole modalities that go missing: each clip loses each modality with `probability`, but never all
-    three.
-
-    Returns {modality: (n,) of 0.0 or 1.0} for `draw_masks`. A clip that would lose everything keeps one of the three at
-    random.
-    """
-    rates = _rates(probability, len(ids))
-    draw = np.array([[clip_seed(i, f"drop/{m}", seed) * 2.0**-64 for m in MODALITIES] for i in ids]).reshape(-1, 3)
-    lost = draw < rates[:, None]
-    everything = np.flatnonzero(lost.all(axis=1))
-    lost[everything, [clip_seed(ids[i], "spared", seed) % 3 for i in everything]] = False
-    return {m: lost[:, k].astype(float) for k, m in enumerate(MODALITIES)}
-
-
 def mask_tokens(ids: np.ndarray, keep: np.ndarray, valid: np.ndarray, unk: int = UNK_ID) -> np.ndarray:
     """Token ids (n, L) with [UNK] in the missing places and 0 in the padding; the attention mask stays `valid`."""
     return np.where(valid, np.where(keep, ids, unk), 0).astype(ids.dtype)

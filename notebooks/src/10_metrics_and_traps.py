@@ -9,7 +9,7 @@
 #       - say what choosing a checkpoint on the test clips gains when there is nothing to gain
 #       - turn a curve over missing rates into one number, in two ways that agree only where a curve ends as high as it begins
 #       - decide when half a point is real
-#     minutes: 70
+#     minutes: 76
 #     budget_s: 60
 #     device: cpu
 #     requires: ["09"]
@@ -641,13 +641,29 @@ outcome("10.j", luck["Acc-2"],
 # |---|---|---|
 # | $r_i$, $x_i$ | missing rates, increasing, and the metric there | $(t+1)$ each |
 
+# %% [markdown]
+# ### Exercise 10.7 · the area under a curve (easy, 6 minutes)
+# Write the equation for any increasing rates, however far apart they lie. It is not divided by the range of the rates, nor by anything else.
+
+
+# %%
+@exercise("10.7")
+def area(rates, values):
+    """rates, values: arrays (t + 1,), the rates increasing -> one number."""
+    # SOLUTION
+    return float(np.sum((values[:-1] + values[1:]) / 2 * np.diff(rates)))
+    # END SOLUTION
+
+
+# %%
+check("10.7", area)
+
 # %%
 rates = np.arange(11) / 10
 rng = np.random.default_rng(5)
 fading = [(1 - r) * reader + r * 0.75 * rng.normal(size=len(y)) for r in rates]
-curve = [100 * acc2(p, y, "has0") for p in fading]
-area = sum((curve[i] + curve[i + 1]) / 2 * (rates[i + 1] - rates[i]) for i in range(10))
-assert abs(area - auilc(rates, curve)) < 1e-9
+curve = np.array([100 * acc2(p, y, "has0") for p in fading])
+assert abs(area(rates, curve) - auilc(rates, curve)) < 1e-9, "exercise 10.7 is not solved yet"
 
 # %% [markdown]
 # MGMR-Net and LNLN report the plain mean over the rates 0 to 0.9 instead [@mgmr2025] [@zhang2024]. Our simulated reader fades from its own skill to
@@ -661,12 +677,13 @@ predict("10.k", "Which of the two is larger, and by how much?",
 
 # %%
 mean = mean_over_rates(rates, curve)
-say(f"AUILC {area:.1f}, plain mean {mean:.1f}: **{mean - area:.1f} points** between two summaries of one curve.")
-assert abs((mean - area) - (curve[0] - curve[-1]) / 20) < 1e-9
+whole = area(rates, curve)
+say(f"AUILC {whole:.1f}, plain mean {mean:.1f}: **{mean - whole:.1f} points** between two summaries of one curve.")
+assert abs((mean - whole) - (curve[0] - curve[-1]) / 20) < 1e-9
 
 # %%
-outcome("10.k", "they differ by less than a point" if abs(mean - area) < 1 else
-        "the plain mean, by over a point" if mean > area else "the AUILC, by over a point",
+outcome("10.k", "they differ by less than a point" if abs(mean - whole) < 1 else
+        "the plain mean, by over a point" if mean > whole else "the AUILC, by over a point",
         because="Summaries of the same points differ by what they do with the ends, and a falling curve has a"
         " good end and a bad one.")
 
@@ -681,6 +698,20 @@ show(fig, "Acc-2 of one simulated reader over the missing rate. Left the area th
 # The assert holds for every curve on this grid: the plain mean is larger by $(x_0 - x_{10})/20$. AUILC gives both ends half
 # a weight; the mean gives the good end a whole one and the bad end none. For MAE, where lower is better, the mean looks better too. Always say which of the two a
 # number is.
+
+# %% [markdown]
+# And why an area at all? Suppose that somebody tests at five rates only, four of them low.
+
+# %%
+few = np.array([0, 1, 2, 3, 10])
+area_of, mean_of = ([f(rates[k], curve[k]) for k in (slice(None), few)] for f in (area, lambda r, x: x.mean()))
+for name, (eleven, five) in (("area", area_of), ("mean", mean_of)):
+    print(f"{name} over all eleven rates {eleven:.1f}, over {rates[few].tolist()} {five:.1f}")
+assert abs(area_of[0] - area_of[1]) < 1 < mean_of[1] - mean_of[0]
+
+# %% [markdown]
+# A mean of points praises whoever looks most where it is easy. The area weighs each point by the room around it, and hardly moves here, since the curve is nearly
+# straight between the points that were left out.
 
 # %% [markdown]
 # ## 6 When is half a point real?

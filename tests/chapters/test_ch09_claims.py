@@ -145,6 +145,38 @@ def test_the_test_splits_own_statistics_undo_the_shrinking(splits, seed):
     assert paired_difference(honest, stolen)["low"] > 0.02
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_bursts_take_the_neighbours_that_coins_leave(splits, seed):
+    faces = [splits[1].vision[i] for i in range(60)]
+    keeps = {
+        p: missing.draw_masks(splits[1].select(range(60)), 0.5, seed, pattern=p)["vision"] for p in missing.PATTERNS
+    }
+    blind, line = N["blind_filling"], N["straight_line"]
+    error = {p: N["filling_error"](faces, k, line) / N["filling_error"](faces, k, blind) for p, k in keeps.items()}
+    assert error["frames"] < 0.4 < 0.55 < error["bursts"] < 0.85 and error["modality"] == pytest.approx(1)
+    mixed = [np.random.default_rng(seed).permutation(x) for x in faces]
+    shuffled = [N["filling_error"](mixed, keeps[p], line) for p in ("frames", "bursts")]
+    assert abs(shuffled[0] - shuffled[1]) < 0.08
+    away = {p: [N["to_nearest"](k, len(x)) for k, x in zip(keeps[p], faces, strict=True)] for p in keeps}
+    assert np.median(np.concatenate(away["frames"])) <= 2 < 5 < np.median(np.concatenate(away["bursts"]))
+    assert np.isinf(np.concatenate(away["modality"])).all()
+
+
+def test_a_straight_line_goes_through_what_is_kept():
+    frames, keep = np.array([[0.0, 5.0], [9.0, 9.0], [4.0, 1.0], [7.0, 7.0]]), np.array([True, False, True, False])
+    assert N["straight_line"](frames, keep).tolist() == [[0, 5], [2, 3], [4, 1], [4, 1]]
+    assert not N["straight_line"](frames, np.zeros(4, bool)).any()
+    assert N["to_nearest"](keep, 4).tolist() == [1, 1] and N["filling_error"]([frames], [keep], N["blind_filling"]) == 8
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_level_survives_bursts_better_than_whole_losses(splits, seed):
+    N["blind"] = splits[2]
+    N["complete"] = N["error"](N["voice"].predict(mean_pool(splits[1].audio)), splits[1].labels)
+    lead = {p: np.mean([N["voice_lead"](0.9, p, seed + k) for k in range(5)]) for p in missing.PATTERNS}
+    assert lead["frames"] > lead["bursts"] > lead["modality"] + 0.4
+
+
 # --- drawings
 # -------------------------------------------------------------------------------------------------------------
 
@@ -177,6 +209,23 @@ def test_curves_and_rows_lie_where_the_numbers_say():
     )
     assert [t.get_text() for t in ax.get_yticklabels()] == ["second", "first"]
     assert list(ax.lines[0].get_xdata()) == [4, 6] and list(ax.lines[2].get_xdata()) == [1, 3]
+
+
+def test_patterns_stand_side_by_side(splits):
+    few, fig = splits[1].select([0, 1, 2]), Figure()
+    masks = {p: missing.draw_masks(few, 0.5, 1, pattern=p) for p in missing.PATTERNS}
+    draw.mask_patterns(fig, few, masks)
+    assert [ax.get_title() for ax in fig.axes[:3]] == list(missing.PATTERNS)
+    for ax, (m, p) in zip(fig.axes, [(m, p) for m in MODALITIES for p in missing.PATTERNS], strict=True):
+        assert np.array_equal(np.asarray(ax.images[0].get_array()) == 2, masks[p][m])
+    fig = Figure()
+    draw.beside_gaps(fig, [0, 1], {"bursts": [2, 3]}, {"bursts": [4, 5], "bursts, shuffled": [6, 7]}, blind=8)
+    assert list(fig.axes[0].lines[0].get_ydata()) == [2, 3]
+    assert [(list(line.get_ydata())[0], line.get_linestyle()) for line in fig.axes[1].lines] == [
+        (4, "-"),
+        (6, ":"),
+        (8, "--"),
+    ]
 
 
 def test_means_are_marked():

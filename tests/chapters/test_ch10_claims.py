@@ -7,7 +7,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from mgmr_lib.chapters.ch10_metrics_and_traps import figures as draw
-from mgmr_lib.chapters.ch10_metrics_and_traps.exercises import five_from_seven
+from mgmr_lib.chapters.ch10_metrics_and_traps.exercises import area, five_from_seven
 from mgmr_lib.evaluation.metrics import auilc, evaluate, mean_over_rates
 from mgmr_lib.evaluation.statistics import paired_difference
 from tests.chapters.notebook_code import definitions
@@ -87,6 +87,14 @@ def test_picking_on_test_gains_and_picking_on_valid_does_not(notebook, skill):
     assert valid.keys() == test.keys() == {"Acc-2", "Acc-7", "Corr", "MAE"}
     assert all(abs(v) < 0.7 for v in valid.values()) and all(v > 0.9 for v in test.values())
     assert test["Acc-2"] < notebook["gains"](80, skill, draws=60)["best on test, for each metric"]["Acc-2"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_exercises_area_is_the_librarys(seed):
+    rng = np.random.default_rng(seed)
+    for n in (2, 5, 11):
+        rates, values = np.sort(rng.random(n)), rng.normal(size=n)
+        assert area(rates, values) == pytest.approx(auilc(rates, values))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -137,6 +137,37 @@ EXERCISES = [
                 "worst sentence",
                 "This is the error on the worst sentence alone: we want the average over all.",
             ),
+            Wrong(
+                "root of the squares",
+                lambda predictions, labels: (
+                    (sum((p - y) ** 2 for p, y in zip(predictions, labels, strict=True)) / len(labels)) ** 0.5
+                ),
+                "root",
+                "This is the root of the mean square: also in points, but one large error counts more than several "
+                "small ones. Average the distances themselves.",
+            ),
+            Wrong(
+                "abs of each number",
+                lambda predictions, labels: (
+                    sum(abs(p) - abs(y) for p, y in zip(predictions, labels, strict=True)) / len(labels)
+                ),
+                "loses the side",
+                "abs of each number loses the side on which it lies: 2 and -2 would be no distance apart. Take abs of "
+                "the difference.",
+            ),
+            Wrong(
+                "signed, turned round",
+                lambda predictions, labels: -_signed(predictions, labels),
+                "whichever is taken from which",
+                "The errors keep their signs, whichever is taken from which: up and down still eat each other. Take "
+                "abs of each difference.",
+            ),
+            Wrong(
+                "returned too early",
+                lambda predictions, labels: abs(predictions[0] - labels[0]) / len(labels),
+                "first sentence",
+                "Only the first sentence is counted: does `return` stand inside the loop?",
+            ),
         ),
     ),
 ]

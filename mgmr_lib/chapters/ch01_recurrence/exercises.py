@@ -1,6 +1,7 @@
 """Exercises of 01 recurrence, in pure Python: no tensor before notebook 02."""
 
 import cmath
+import math
 
 from mgmr_lib.chapters.shared.drawing import columns, signed
 from mgmr_lib.course.registry import Case, Exercise, Wrong
@@ -254,6 +255,25 @@ EXERCISES = [
                 lambda steps: 0.5**steps,
                 "one step",
                 "This is what a = 0.5 leaves after `steps` steps; we look for the a of one step, so take a root.",
+            ),
+            Wrong(
+                "half in equal parts",
+                lambda steps: 1 - 0.5 / steps,
+                "equal parts",
+                "This takes away one half in equal parts, of the start; each step takes its share of what is left.",
+            ),
+            Wrong(
+                "the logarithm of a",
+                lambda steps: math.log(0.5) / steps,
+                "log a",
+                "This is log a, which is below 0: exp turns it into a.",
+            ),
+            Wrong(
+                "not turned round",
+                lambda steps: math.log(0.5) / math.log(steps),
+                "half-life of a pole",
+                "Here `steps` stands in the place of a, as if we wanted the half-life of a pole: solve the formula "
+                "for a.",
             ),
         ),
     ),

@@ -237,9 +237,13 @@ def _states(a, x):
     return [h for _, h in accumulate(zip(a, x, strict=True), compose)]
 
 
+def _before(a, x):
+    """The state before each step."""
+    return [0.0, *_states(a, x)[:-1]]
+
+
 def _adjoint_variant(a, x, dy, own_a=False, carry=True, new_state=False, forward=False):
-    after = _states(a, x)
-    before = [0.0, *after[:-1]]
+    after, before = _states(a, x), _before(a, x)
     order = range(len(a)) if forward else reversed(range(len(a)))
     g, last, dx = 0.0, None, [0.0] * len(a)
     for t in order:
@@ -247,6 +251,14 @@ def _adjoint_variant(a, x, dy, own_a=False, carry=True, new_state=False, forward
         g, last = dy[t] + factor * g, t
         dx[t] = g
     return [p * h for p, h in zip(dx, after if new_state else before, strict=True)], dx
+
+
+def _multiplied_too_early(a, x, dy):
+    dx, g = [0.0] * len(a), 0.0
+    for t in reversed(range(len(a))):
+        g = a[t] * (dy[t] + g)
+        dx[t] = g
+    return [p * h for p, h in zip(dx, _before(a, x), strict=True)], dx
 
 
 EXERCISES = [
@@ -477,6 +489,20 @@ EXERCISES = [
                 lambda a, x, dy: tuple(v[::-1] for v in adjoint(a, x, dy)),
                 "still in reverse",
                 "The lists are still in reverse order: the walk went backwards, the result must start with step 1.",
+            ),
+            Wrong(
+                "direct part alone in da",
+                lambda a, x, dy: ([d * h for d, h in zip(dy, _before(a, x), strict=True)], adjoint(a, x, dy)[1]),
+                "da takes dy",
+                "dx is right, but da takes dy, the direct effect at step t alone: a_t moves h_t, whose whole effect is "
+                "g_t.",
+            ),
+            Wrong(
+                "multiplied too early",
+                _multiplied_too_early,
+                "too early",
+                "g is multiplied by a_t too early, before it is stored: a_t leads on to step t - 1, and dx_t is g_t "
+                "without it.",
             ),
         ),
     ),

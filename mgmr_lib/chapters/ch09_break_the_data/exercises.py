@@ -1,4 +1,4 @@
-"""Exercises of 09 break the data: the mask, lost words, a loss that counts padding, what one seed for all leaves."""
+"""Exercises of 09 break the data: the mask, lost words, a loss that counts padding, what one seed leaves, bursts."""
 
 import numpy as np
 
@@ -25,6 +25,16 @@ def reconstruction_loss(guess, truth, keep, valid):
 def moment_left(rate, k, shared):
     """(P(some modality is left), P(all are left))."""
     return (1 - rate, 1 - rate) if shared else (1 - rate**k, (1 - rate) ** k)
+
+
+def burst_mask(u, rate, start, width, valid):
+    """As `keep_mask`, with one draw for each stretch of `width` steps, the first of which lacks its first `start`."""
+    return (_drawn(u, (np.arange(valid.shape[1]) + start[:, None]) // width) >= rate) & valid
+
+
+def _drawn(u, stretch):
+    """The draw of each step's stretch: u (n, k), stretch (n, L) -> (n, L)."""
+    return np.take_along_axis(u, stretch, axis=1)
 
 
 def _rectangle(rng):
@@ -106,6 +116,31 @@ def _moment_cases(rng):
     for shared in (True, False, False, True):
         made.append((rng.choice([0.1, 0.2, 0.3, 0.7, 0.8, 0.9]), rng.randint(2, 5), shared))
     return [*made, Case((0.25, 1, False), "a single modality")]
+
+
+def _burst_cases(rng):
+    whole = np.ones((1, 6), dtype=bool)
+    made = [
+        Case((np.array([[0.5, 0.25, 0.75]]), 0.5, np.array([0]), 2, whole), "one draw equals the rate"),
+        Case((np.array([[0.0, 0.75, 0.0, 0.5]]), 0.0, np.array([1]), 2, whole), "at rate 0 nothing is lost"),
+    ]
+    for width in rng.sample([3, 4, 5], 3):
+        length = 3 * width
+        valid = valid_mask(np.array(rng.sample(range(width + 1, length), 2) + [length - 1]), length)
+        u = np.array([[rng.choice([0.05, 0.15, 0.25]), 0.9, 0.1, 0.95], [0.85, 0.2, 0.9, 0.05], [0.1, 0.8, 0.15, 0.9]])
+        first, last = rng.sample(range(1, width), 2)
+        made.append((u, rng.choice([0.4, 0.5, 0.6]), np.array([first, 0, last]), width, valid))
+    return made
+
+
+def _burst_variant(stretch):
+    """Burst masks whose steps belong to stretch(steps, start, width)."""
+
+    def answer(u, rate, start, width, valid):
+        steps = np.arange(valid.shape[1])[None, :]
+        return (_drawn(u, stretch(steps, start[:, None], width) % u.shape[1]) >= rate) & valid
+
+    return answer
 
 
 EXERCISES = [
@@ -329,6 +364,65 @@ EXERCISES = [
                 "some modality is lost",
                 "1 - (1 - r)^k is the chance that some modality is lost. Some is left unless all k are lost, which "
                 "happens with r^k.",
+            ),
+        ),
+    ),
+    Exercise(
+        id="09.5",
+        title="bursts",
+        difficulty=2,
+        minutes=8,
+        reference=burst_mask,
+        cases=_burst_cases,
+        hints=(
+            "Number the stretches of a clip: 0, 0, 0, 1, 1, 1, ... Then each step looks up the draw of its stretch.",
+            "(np.arange(L) + start[:, None]) // width is (n, L), each step's stretch; np.take_along_axis(u, that, "
+            "axis=1) is (n, L), each step's draw.",
+        ),
+        after="Neighbours share a draw, so they are lost together; and higher rates still only take away.",
+        wrong=(
+            Wrong(
+                "start forgotten",
+                _burst_variant(lambda steps, start, width: (steps + 0 * start) // width),
+                "at the same places",
+                "All clips are cut at the same places here: the first stretch lacks its first `start` steps.",
+            ),
+            Wrong(
+                "start taken away",
+                _burst_variant(lambda steps, start, width: (steps - start) // width),
+                "stretch -1",
+                "With steps - start the first steps lie in stretch -1, which NumPy reads as the last draw: the first "
+                "stretch is shorter, so add start.",
+            ),
+            Wrong(
+                "a draw a step",
+                _burst_variant(lambda steps, start, width: steps + start),
+                "share no draw",
+                "Neighbours share no draw here: the number of a step's stretch needs a division by width.",
+            ),
+            Wrong(
+                "round and round",
+                _burst_variant(lambda steps, start, width: (steps + start) % width),
+                "% width",
+                "% width goes round and round within a stretch; // width counts the stretches.",
+            ),
+            Wrong(
+                "bar too high",
+                lambda u, rate, start, width, valid: burst_mask(u, np.nextafter(rate, 2), start, width, valid),
+                "u > rate",
+                "A draw may equal the rate, or 0: with u > rate something would be lost at rate 0.",
+            ),
+            Wrong(
+                "turned round",
+                lambda u, rate, start, width, valid: valid & ~burst_mask(u, rate, start, width, valid),
+                "the other way",
+                "This compares the other way round: a stretch whose draw is below the rate is lost.",
+            ),
+            Wrong(
+                "padding kept",
+                lambda u, rate, start, width, valid: burst_mask(u, rate, start, width, np.ones_like(valid)),
+                "end of a clip",
+                "A stretch may run over the end of a clip, and what lies there counts as kept: join with valid.",
             ),
         ),
     ),

@@ -17,12 +17,46 @@ def mask_grid(fig, split: Split, keep: dict[str, np.ndarray]) -> None:
     valid = valid_steps(split)
     axes = fig.subplots(1, 3, sharey=True, width_ratios=[1, 2, 2])
     for ax, modality in zip(axes, MODALITIES, strict=True):
-        cells = valid[modality].astype(int) + keep[modality]
-        colours = ListedColormap(["white", figures.ORANGE, figures.BLUE])
-        ax.imshow(cells, aspect="auto", interpolation="nearest", cmap=colours, vmin=0, vmax=2)
+        _cells(ax, valid[modality], keep[modality])
         ax.set(title=NAMES[modality], xlabel="token" if modality == "text" else "frame")
-        ax.grid(False)
     axes[0].set(ylabel="clip", yticks=[])
+
+
+def _cells(ax, valid: np.ndarray, keep: np.ndarray) -> None:
+    colours = ListedColormap(["white", figures.ORANGE, figures.BLUE])
+    ax.imshow(valid.astype(int) + keep, aspect="auto", interpolation="nearest", cmap=colours, vmin=0, vmax=2)
+    ax.grid(False)
+
+
+def mask_patterns(fig, split: Split, masks: dict[str, dict[str, np.ndarray]]) -> None:
+    """The cells of `mask_grid` for several masks of the same clips: a column a mask, a row of panels a modality."""
+    valid = valid_steps(split)
+    axes = fig.subplots(len(MODALITIES), len(masks), squeeze=False)
+    for column, (name, keep) in zip(axes.T, masks.items(), strict=True):
+        for ax, modality in zip(column, MODALITIES, strict=True):
+            _cells(ax, valid[modality], keep[modality])
+            ax.set(yticks=[], xlabel="token" if modality == "text" else "frame")
+        column[0].set(title=name)
+    for ax, modality in zip(axes[:, 0], MODALITIES, strict=True):
+        ax.set(ylabel=f"{NAMES[modality]}: clips")
+
+
+def beside_gaps(fig, rates, distances: dict[str, list[float]], errors: dict[str, list[float]], blind: float) -> None:
+    """Left: how far a lost step is from the nearest kept one. Right: errors of a filling, dashed where a name says
+    "shuffled", and the blind filling's. A line a name, over the rates."""
+    left, right = fig.subplots(1, 2)
+    looks = {"frames": ("o", figures.BLUE), "bursts": ("s", figures.ORANGE), "modality": ("^", figures.GREEN)}
+    for ax, lines in ((left, distances), (right, errors)):
+        for name, values in lines.items():
+            marker, colour = looks[name.split(",")[0]]
+            ax.plot(rates, values, marker, ls=":" if "shuffled" in name else "-", color=colour, label=name)
+        ax.set(xlabel="missing rate")
+    left.set(title="to the nearest kept frame", ylabel="median distance (frames)", yscale="log")
+    left.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    left.minorticks_off()
+    right.axhline(blind, ls="--", color=figures.GREY, lw=1.2, label="blind filling")
+    right.set(title="error of the straight line", ylabel="mean absolute error (deviations)", ylim=(0, None))
+    fig.legend(*right.get_legend_handles_labels(), loc="outside right upper")
 
 
 def lead_curves(fig, kinds: dict[str, dict[float, dict[str, float]]]) -> None:

@@ -1,5 +1,7 @@
-"""Exercises of 10 metrics and their traps: two accuracies, classes, seven into five, weighted F1, a constant, paired
-clips."""
+"""Exercises of 10 metrics and their traps: two accuracies, classes, seven into five, weighted F1, a constant, the area
+under a curve, paired clips."""
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -40,6 +42,11 @@ def constant_positive(negative, positive):
     share = positive / (negative + positive)
     f1 = 2 * positive / (2 * positive + negative)
     return share, share * f1, f1
+
+
+def area(rates, values):
+    """Area under straight lines through the points (rates, values), (t + 1,) each: as the library's `auilc`."""
+    return float(np.sum((values[:-1] + values[1:]) / 2 * np.diff(rates)))
 
 
 def resampled_gains(hits_a, hits_b, rows):
@@ -142,6 +149,26 @@ def _f1_unguarded(predicted, true):
             both = np.sum(predicted == c) + np.sum(true == c)
             total += np.mean(true == c) * (2 * np.sum((predicted == c) & (true == c)) / both)
     return float(total)
+
+
+def _area_cases(rng):
+    made = [
+        Case((np.array([0.0, 0.25, 1.0]), np.array([80.0, 60.0, 50.0])), "the second strip is three times as wide"),
+        Case((np.array([0.25, 0.5]), np.array([80.0, 60.0])), "a single strip, a quarter wide"),
+        Case((np.array([0.0, 0.5, 0.75]), np.array([0.5, -0.75, -1.0])), "a correlation that falls below 0"),
+    ]
+    for low, high in ((0, 20), (2, 18), (0, 18), (4, 20)):
+        inside = sorted(rng.sample(range(low + 1, high), rng.randint(2, 4)))
+        while len({b - a for a, b in pairwise([low, *inside, high])}) == 1:
+            inside = sorted(rng.sample(range(low + 1, high), 3))
+        rates = np.array([low, *inside, high]) / 20
+        made.append((rates, np.array([rng.randint(-32, 320) / 4 for _ in rates])))
+    return made
+
+
+def _heights(values):
+    """The mean height of each strip."""
+    return (values[:-1] + values[1:]) / 2
 
 
 def _gain_cases(rng):
@@ -405,6 +432,78 @@ EXERCISES = [
                 "predicted shares",
                 "Swapped, the weights are the predicted shares: everything is predicted positive, so that class has "
                 "weight 1.",
+            ),
+        ),
+    ),
+    Exercise(
+        id="10.7",
+        title="the area under a curve",
+        difficulty=1,
+        minutes=6,
+        reference=area,
+        cases=_area_cases,
+        hints=(
+            "Go from strip to strip: its width times the mean of its two heights. Add them all up.",
+            "Both arrays hold t + 1 numbers; values[:-1] and values[1:] are the left and right heights of t strips, "
+            "np.diff(rates) their t widths.",
+        ),
+        after="Each point counts by the room it has: where many rates lie close together, none of them counts much.",
+        wrong=(
+            Wrong(
+                "plain mean",
+                lambda rates, values: float(np.mean(values)),
+                "plain mean of the points",
+                "This is the plain mean of the points: it does not know how far apart the rates lie.",
+            ),
+            Wrong(
+                "widths forgotten",
+                lambda rates, values: float(np.sum(_heights(values))),
+                "no width",
+                "The strips have no width here: multiply each mean height by the distance of its two rates.",
+            ),
+            Wrong(
+                "mean of the strips",
+                lambda rates, values: float(np.mean(_heights(values))),
+                "counts alike",
+                "A mean over the strips: a narrow one counts alike with a wide one. Multiply by the widths and add.",
+            ),
+            Wrong(
+                "all equally wide",
+                lambda rates, values: float(np.sum(_heights(values)) * (rates[-1] - rates[0]) / (len(rates) - 1)),
+                "equally wide",
+                "All strips are taken to be equally wide: each has a width of its own, np.diff(rates).",
+            ),
+            Wrong(
+                "divided by the range",
+                lambda rates, values: area(rates, values) / (rates[-1] - rates[0]),
+                "last minus the first",
+                "The area is divided by the last minus the first rate: Eq. 20 leaves it as it is, so over a shorter "
+                "range it is smaller.",
+            ),
+            Wrong(
+                "left heights",
+                lambda rates, values: float(np.sum(values[:-1] * np.diff(rates))),
+                "left end",
+                "Each strip has the height of its left end here: take the mean of both ends.",
+            ),
+            Wrong(
+                "right heights",
+                lambda rates, values: float(np.sum(values[1:] * np.diff(rates))),
+                "right end",
+                "Each strip has the height of its right end here: take the mean of both.",
+            ),
+            Wrong(
+                "half forgotten",
+                lambda rates, values: 2 * area(rates, values),
+                "twice",
+                "This is twice the area: the mean of two heights is half their sum.",
+            ),
+            Wrong(
+                "axes exchanged",
+                lambda rates, values: area(values, rates),
+                "axes are exchanged",
+                "The axes are exchanged: the rates lie on the floor, the values are the heights (np.trapezoid takes "
+                "the heights first).",
             ),
         ),
     ),

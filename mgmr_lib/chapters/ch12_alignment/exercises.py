@@ -170,6 +170,15 @@ def _select_cases(rng):
     return made
 
 
+def _softplus(x, partner, W, U, rank, n):
+    delta, B, C = select(x, partner, W, U, rank, n)
+    return F.softplus(delta), B, C
+
+
+def _own_delta(x, partner, W, U, rank, n):
+    return ((x @ W.T)[..., :rank], *select(x, partner, W, U, rank, n)[1:])
+
+
 def _late(partner):
     return torch.cat([torch.zeros_like(partner[:, :1]), partner[:, :-1]], dim=1)
 
@@ -374,6 +383,25 @@ EXERCISES = [
                 lambda x, p, W, U, rank, n: (p @ U.T).split([rank, n, n], dim=-1),
                 "own step",
                 "Now only the partner decides; the own step has its say through W.",
+            ),
+            Wrong(
+                "softplus",
+                _softplus,
+                "softplus",
+                "delta went through softplus here. That comes later, in the scan, after delta was widened to e: "
+                "return it as it is.",
+            ),
+            Wrong(
+                "delta without partner",
+                _own_delta,
+                "not in delta",
+                "The partner is heard in B and C and not in delta: add U's image before you cut.",
+            ),
+            Wrong(
+                "averaged",
+                lambda x, p, W, U, rank, n: tuple(v / 2 for v in select(x, p, W, U, rank, n)),
+                "the mean of the two",
+                "This is the mean of the two images; the equation adds them.",
             ),
         ),
     ),
