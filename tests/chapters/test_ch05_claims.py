@@ -60,13 +60,14 @@ class Residual(torch.nn.Module):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_second_block_can_stand_in_for_the_convolution_and_takes_longer(seed):
+def test_a_second_block_stands_in_for_the_convolution_with_one_seed_and_not_with_another():
     wrong = {}
-    for blocks, steps in ((1, 480), (2, 120), (2, 480)):
-        train = {"steps": steps, "batch": 64, "lr": 5e-3, "seed": seed}
-        wrong[blocks, steps] = train_parts(Residual(AfterMark(), seed, blocks), AfterMark(), **train)
-    assert wrong[2, 480] < 0.33 and 0.4 < wrong[1, 480] < 0.7 and wrong[2, 120] > 0.6
+    for seed in (11, 2027):
+        for blocks in (1, 2):
+            train = {"steps": 480, "batch": 64, "lr": 5e-3, "seed": seed}
+            wrong[seed, blocks] = train_parts(Residual(AfterMark(), seed, blocks), AfterMark(), **train)
+    assert min(wrong[11, 1], wrong[2027, 1]) > 0.4
+    assert wrong[11, 2] < 0.33 and wrong[2027, 2] > 0.4
 
 
 @pytest.mark.parametrize("seed", SEEDS)
