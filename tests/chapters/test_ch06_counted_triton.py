@@ -1,5 +1,6 @@
 """Triton kernels on the counting memory: right values, counted traffic, named strays, in every mode of Triton."""
 
+import linecache
 import os
 import subprocess
 import sys
@@ -55,6 +56,20 @@ def test_a_stray_is_told_its_array_and_its_line_of_the_kernel(shift, name):
         counted_triton.launch(kernel, 1, memory, "x y", BLOCK=2)
     assert "kernel" in [entry.name for entry in caught.traceback[:4]]
     assert not memory.moved()
+
+
+@needs_triton
+def test_what_python_was_given_as_a_string_is_not_taken_for_the_kernels_source(monkeypatch):
+    """Python 3.13 remembers `python -c ...` as the source of "<string>"."""
+    monkeypatch.setitem(linecache.cache, "<string>", (22, None, ["import sys; f = lambda: 0\n"], "<string>"))
+
+    def kernel(x, y, BLOCK):
+        tl.store(y + tl.arange(0, BLOCK), 2 * tl.load(x + tl.arange(0, BLOCK)))
+
+    import triton.language as tl
+
+    memory = SlowMemory(x=[1.0, 2.0], y=(2,))
+    assert counted_triton.launch(kernel, 1, memory, "x y", BLOCK=2).array("y").tolist() == [2.0, 4.0]
 
 
 @needs_triton

@@ -72,7 +72,8 @@ def _program(kernel: Callable, names: list[str], sizes: list[str], failed: list)
 
     given = ", ".join([*names, *sizes])
     scope = {"tl": tl, "call": call}
-    exec(f"def program({given}): call({given})", scope)  # only our own names: Triton reads them, so *given will not do
+    source = f"def program({given}): call({given})"  # only our own names: Triton reads them, so *given will not do
+    exec(compile(source, "<program>", "exec"), scope)  # "<string>" has a source since Python 3.13: what -c was given
     scope["program"].__annotations__ = {name: tl.constexpr for name in sizes if name.isupper()}
     return scope["program"]
 
