@@ -679,7 +679,7 @@ predict("08.k", "What do the kernels reach on noise in the place of POM's voice?
 # %%
 fig = plt.figure(figsize=(8.0, 3.0))
 draw.control_beside(fig, beside)
-fig.suptitle("What the kernels hear is how long the clip is", x=0.01, ha="left")
+fig.suptitle("In the real voice, the kernels hear how long the clip is", x=0.01, ha="left")
 show(fig, "Correlation with the label of ridges on zero-sum kernels, on the same kernels over noise of the same "
      "lengths, and on the length alone: voice and face of POM and of classroom-mosi. In POM the noise reaches most of "
      "what the voice does.")
@@ -879,7 +879,7 @@ folder.cleanup()
 # - A permutation test says what chance does. Judge a control by many shuffles.
 # - Sentences and ratings are real. Voice and face are simulated, and do not hear *not*.
 # - A test finds the fingerprints that somebody thought of.
-# - A summary may read a clip's length alone: noise of the same lengths is the control.
+# - A summary may read a clip's length alone: noise of the same lengths tells.
 
 # %%
 progress("08")
