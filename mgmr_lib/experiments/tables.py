@@ -245,10 +245,8 @@ def report(
     texts: dict[str, str] = {}
     if experiment == "curve":
         texts["curves.csv"] = curves(by_protocol["B"]).to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    # Of these two, the networks beside them are in other tables already.
-    own = experiment not in ("systems", "layers", "care") or any(
-        r["name"] in EXPERIMENTS[experiment] for r in everything
-    )
+    # Of the others, the networks beside their own are in these tables already.
+    own = experiment in ("table", "curve") or any(r["name"] in EXPERIMENTS[experiment] for r in everything)
     for table in tables_of(experiment, family) if own else []:
         records = by_protocol[table.protocol]
         frame = rows(table, records, family)
