@@ -123,7 +123,8 @@ def real_section(root: Path = REPOSITORY) -> list[str]:
         f"The same tests, {len(found)} comparisons. They speak of training seeds; another 203 clips would move every "
         "row, too.", "",
         in_words(found), "",
-        provenance_line(records),
+        provenance_line(records), "",
+        "Again, or with other seeds: `python -m mgmr_lib experiment table --data pom --protocol B --set epochs=30`.",
     ]  # fmt: skip
 
 
