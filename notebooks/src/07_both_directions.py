@@ -9,7 +9,7 @@
 #       - read the MGMR-Net paper's layer, with its unclear places, and build it
 #       - say what that layer keeps of Mamba and what it loses, and show it on tasks
 #     minutes: 80
-#     budget_s: 45
+#     budget_s: 60
 #     device: cpu
 #     requires: ["03", "05"]
 #     introduces: [Bi-Mamba, padding, superposition]
