@@ -63,7 +63,7 @@ def _telling_lengths(corpus: Corpus) -> list[str]:
         if abs(r) > max(TELLING, 4 / len(lengths) ** 0.5):  # four standard deviations of chance
             lines.append(
                 f"how long a clip's {m} is goes with its label (train: r = {r:+.2f}), and no missing rate hides a "
-                "length: judge networks beside a ridge on lengths alone"
+                "length: a network may reach a part of its correlation by that alone"
             )
     return lines
 

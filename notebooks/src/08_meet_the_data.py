@@ -690,6 +690,8 @@ say(f"In POM the number of the voice's steps alone reaches {alone:.2f}, the mean
 # %%
 voice, noise = (draw.first_number(beside.loc[("audio", row), "pom"])
                 for row in (calibration.ZERO_SUM, calibration.CONTROL))
+ours = draw.first_number(beside.loc[("audio", calibration.ZERO_SUM)].iloc[1])
+assert noise > 0.8 * voice > 0.1 and abs(ours) < 0.05 and alone > levels
 outcome("08.k", noise / voice,
         because="The largest of many answers grows with their number: such a summary reads a length, and whoever "
         "talks longer here was rated otherwise.")

@@ -55,6 +55,29 @@ def test_the_two_are_judged_without_their_care_too(tmp_path):
     assert sum(line.startswith("| mgmr_plain | 3 |") for line in lines) == 1
 
 
+def pom_record(name, seed, shift, fingerprint="f00", config=True):
+    r = record(name, seed, shift, config) | {"corpus": "pom", "settings": {"epochs": 30}, "fingerprint": fingerprint}
+    r.pop("digest", None)
+    return r
+
+
+def test_real_voices_stand_apart_and_are_judged_against_lengths(tmp_path):
+    fill(tmp_path, 0.2)
+    ledger = tmp_path / "data" / "results" / "ledger"
+    assert "real voices" not in results_page.results_section(tmp_path)
+    for i, seed in enumerate((1111, 1112, 1113)):
+        write_record(ledger, pom_record("mgmr", seed, 0.3 + 0.011 * i))
+        write_record(ledger, pom_record("concat", seed, -0.3 + 0.011 * i))
+    write_record(ledger, pom_record("lengths_ridge", 0, 0.0, config=False))
+    write_record(ledger, pom_record("mean", 0, 0.5, config=False))
+    simulated, real = results_page.results_section(tmp_path).split("### On real voices and faces")
+    assert "- **mgmr** is better than concat." in simulated.splitlines() and "lengths_ridge" not in simulated
+    assert "- **mgmr** is **worse** than concat, lengths_ridge." in real.splitlines()
+    write_record(ledger, pom_record("mgmr", 1111, 0.3, fingerprint="ba5"))
+    with pytest.raises(CourseError, match="2 corpora that were called pom"):
+        results_page.results_section(tmp_path)
+
+
 def test_rows_are_ordered_by_error_and_the_numbers_are_the_records(tmp_path):
     fill(tmp_path, -0.2)
     lines = results_page.results_section(tmp_path).splitlines()
