@@ -5,11 +5,13 @@ import os
 import random
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 
 from mgmr_lib.course.authoring import build, mixed, pytest_budget, testing
+from mgmr_lib.course.authoring.pytest_failures import FAILURES, note_failure
 from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, SOLUTION, read_sources
 from mgmr_lib.paths import REPOSITORY
 
@@ -35,6 +37,8 @@ def run(folder, *options):
         "-q",
         "-p",
         "mgmr_lib.course.authoring.pytest_budget",
+        "-p",
+        "mgmr_lib.course.authoring.pytest_failures",
         "--nbval",
         "--nbval-current-env",
         "--nbval-sanitize-with",
@@ -44,7 +48,8 @@ def run(folder, *options):
         *options,
         str(folder),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=build.kernel_environment())
+    env = build.kernel_environment() | {FAILURES: str(folder / "failures.txt")}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=env)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -62,14 +67,40 @@ def test_only_true_outputs_within_budget_pass(tmp_path):
     assert "2 failed, 3 passed" in text
     assert "b_wrong.ipynb::Cell 0" in text and "c_deleted.ipynb::Cell 0" in text
     assert "/d_slow.ipynb took" in text and "a_true.ipynb took" not in text
+    failed = (tmp_path / "failures.txt").read_text().splitlines()
+    assert len(failed) == 3 and {line.partition(".ipynb")[0].rpartition("/")[2] for line in failed} == {
+        "b_wrong",
+        "c_deleted",
+        "d_slow",
+    }
     seconds = json.loads((tmp_path / "seconds.json").read_text())
     assert seconds[f"{tmp_path.name}/d_slow.ipynb"] > 0.5 and len(seconds) == 4
 
 
-def test_a_slow_notebook_alone_turns_the_run_red(tmp_path):
+def test_a_notebook_far_over_its_budget_turns_the_run_red(tmp_path):
     write(tmp_path / "slow.ipynb", ("import time; time.sleep(0.5)", ""), budget=0.01)
     code, text = run(tmp_path)
     assert "1 passed" in text and "/slow.ipynb took" in text and code == 1
+
+
+class Session:
+    exitstatus = pytest.ExitCode.OK
+    config = SimpleNamespace(getoption=lambda name: None)
+
+
+@pytest.mark.parametrize(
+    "took, said, failed", [(9.9, [], []), (15.0, ["took 15.0 s"], []), (20.5, [], ["took 20.5 s"])]
+)
+def test_a_slower_machine_is_told_and_not_failed(tmp_path, monkeypatch, took, said, failed):
+    monkeypatch.setattr(pytest_budget, "slowdown", lambda: 1.0)
+    monkeypatch.setenv(FAILURES, str(tmp_path / "failures.txt"))
+    write(tmp_path / "slow.ipynb", ("1", ""), budget=10)
+    budget, session = pytest_budget.Budget(Session.config), Session()
+    budget.seconds[tmp_path / "slow.ipynb"] = took
+    budget.pytest_sessionfinish(session)
+    for lines, words in ((budget.over, said), (budget.far_over, failed)):
+        assert len(lines) == len(words) and all(w in line for w, line in zip(words, lines, strict=True))
+    assert (session.exitstatus == pytest.ExitCode.TESTS_FAILED) == bool(failed) == (tmp_path / "failures.txt").exists()
 
 
 def test_budgets_stretch_on_a_busy_machine_only(monkeypatch):
@@ -112,20 +143,30 @@ def test_a_mixed_notebook_holds_some_solutions_and_some_tasks(seed):
 
 
 def test_the_test_command_names_what_failed(monkeypatch, capsys):
+    def bad():
+        for i in range(12):
+            note_failure(f"tests/test_{i}.py::test: 1 is not 2")
+        return 3
+
     def broken():
         raise RuntimeError("no kernel")
 
     both = ("fast", "full")
     parts = (
         ("good", lambda: 0, both),
-        ("bad", lambda: 3, both),
+        ("bad", bad, both),
         ("broken", broken, ("fast",)),
         ("slow", lambda: 1, ("full",)),
     )
     monkeypatch.setattr(testing, "PARTS", parts)
     assert testing.run(fast=True) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[-4:-1]] == ["ok", "FAILED", "FAILED"]
+    told = lines[lines.index("=== summary") + 1 : -1]
+    assert [line.split()[0] for line in told if not line.startswith("   ")] == ["ok", "FAILED", "FAILED"]
+    assert [line.strip() for line in told if line.startswith("   ")] == [
+        *(f"tests/test_{i}.py::test: 1 is not 2" for i in range(10)),
+        "and 2 more",
+    ]
     assert "2 of 3 parts FAILED" in lines[-1]
     monkeypatch.setattr(testing, "PARTS", parts[:1])
     assert testing.run() == 0 and "all green" in capsys.readouterr().out

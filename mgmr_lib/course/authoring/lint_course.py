@@ -108,7 +108,7 @@ def links(sources: dict, glossary: dict):
 
 
 def budgets(sources: dict, glossary: dict):
-    """Times that fit a lesson and the test run (the test run itself fails above budget_s)."""
+    """Times that fit a lesson and the test run (the test run itself tells what is above budget_s)."""
     for number, s in sources.items():
         if not 1 <= s.meta.budget_s <= MOST_SECONDS:
             yield number, f"{number} has budget_s {s.meta.budget_s}: between 1 and {MOST_SECONDS} seconds"

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mgmr_lib.course.authoring import build, lint, mixed, pages
+from mgmr_lib.course.authoring.pytest_failures import FAILURES
 from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, read_sources
 from mgmr_lib.course.store import write_text
 from mgmr_lib.data.encoding_memo import SHARED_ENCODINGS
 from mgmr_lib.paths import REPOSITORY
 
 CELL_TIMEOUT, SAMPLE = 120, 2
+SHOWN = 10  # failures that the summary repeats for a part
 WORKERS = str(max(2, min(4, os.cpu_count() or 2)))
 THREADS = {k: v for k, v in build.KERNEL_ENVIRONMENT.items() if k.endswith("_NUM_THREADS")}
 
@@ -25,6 +27,10 @@ def _call(*arguments: str, env: dict[str, str] | None = None) -> int:
     return subprocess.run(
         [sys.executable, "-m", *arguments], cwd=REPOSITORY, env=env or os.environ | THREADS
     ).returncode
+
+
+def _pytest(*arguments: str, env: dict[str, str] | None = None) -> int:
+    return _call("pytest", "-p", "mgmr_lib.course.authoring.pytest_failures", *arguments, env=env)
 
 
 def ruff() -> int:
@@ -57,7 +63,7 @@ def lints() -> int:
 
 def unit_tests(*options: str) -> int:
     """Tests of the library."""
-    return _call("pytest", "tests", "-q", "-n", WORKERS, "--dist", "worksteal", "-rs", "--durations=10", *options)
+    return _pytest("tests", "-q", "-n", WORKERS, "--dist", "worksteal", "-rs", "--durations=10", *options)
 
 
 def quick_unit_tests() -> int:
@@ -87,7 +93,7 @@ def nbval(*targets: str, seconds: Path | None = None) -> int:
         "-q",
     ]
     options += ["--notebook-seconds", str(seconds)] if seconds else []
-    return _call("pytest", *options, *targets, env=build.kernel_environment())
+    return _pytest(*options, *targets, env=build.kernel_environment())
 
 
 def notebooks() -> int:
@@ -174,26 +180,34 @@ def run(fast: bool = False) -> int:
     """
     with tempfile.TemporaryDirectory(prefix="mgmr-encodings-") as folder:
         os.environ.setdefault(SHARED_ENCODINGS, folder)
-        return _run(fast)
+        with tempfile.TemporaryDirectory(prefix="mgmr-failures-") as told:
+            return _run(fast, Path(told) / "failures.txt")
 
 
-def _run(fast: bool) -> int:
+def _run(fast: bool, failures: Path) -> int:
     started, results = time.monotonic(), []
+    os.environ[FAILURES] = str(failures)
     for name, part, runs in PARTS:
         if (FAST if fast else FULL) not in runs:
             continue
         print(f"\n=== {name}", flush=True)
         begun = time.monotonic()
+        failures.write_text("", encoding="utf-8")
         try:
             code = part()
         except Exception as e:  # one broken part must not hide the others' results
             print(f"{type(e).__name__}: {e}", file=sys.stderr)
             code = 1
-        results.append((name, code, time.monotonic() - begun))
+        failed = failures.read_text(encoding="utf-8").splitlines() if code else []
+        results.append((name, code, time.monotonic() - begun, failed))
     print("\n=== summary")
-    for name, code, took in results:
+    for name, code, took, failed in results:
         print(f"{'ok    ' if code == 0 else 'FAILED'}  {took:6.1f} s  {name}")
-    bad = [name for name, code, _ in results if code]
+        for line in failed[:SHOWN]:
+            print(f"            {line}")
+        if len(failed) > SHOWN:
+            print(f"            and {len(failed) - SHOWN} more")
+    bad = [name for name, code, _, _ in results if code]
     print(
         f"total {time.monotonic() - started:.0f} s: "
         + (f"{len(bad)} of {len(results)} parts FAILED" if bad else "all green")
