@@ -164,3 +164,27 @@ def layer_curves(ax, records: list[dict]) -> None:
         ax.plot([r["length"] for r in mine], [1e3 * r["median_s"] for r in mine], "o-", color=colour, label=name)
     ax.set(xscale="log", yscale="log", xlabel="length l (time steps)", ylabel="train step (ms of processor time)")
     ax.legend(fontsize=8)
+
+
+def ssd_curves(left, right, records: list[dict], what: str = "forward+backward") -> None:
+    """A line for each contender, milliseconds over the length (left) and over the state size (right), each at the other
+    size of the last shape."""
+    import seaborn
+
+    colours = seaborn.color_palette("colorblind")
+    mine = [r for r in records if r["pass"] == what]
+    _, length, _, _, state = records[-1]["shape"]
+    over_length, over_state = (1, (4, state), "length l (time steps)"), (4, (1, length), "state size n")
+    for ax, (moving, fixed, label) in ((left, over_length), (right, over_state)):
+        for colour, name in zip(colours, unique(r["name"] for r in mine), strict=False):
+            shown = sorted(
+                (r["shape"][moving], 1e3 * r["median_s"])
+                for r in mine
+                if r["name"] == name and r["shape"][fixed[0]] == fixed[1]
+            )
+            ax.plot(*zip(*shown, strict=True), "o-", color=colour, label=name)
+        ax.set(xscale="log", yscale="log", xlabel=label, ylabel=f"{what.replace('+', ' + ')} (ms)")
+        sizes = sorted({r["shape"][moving] for r in mine if r["shape"][fixed[0]] == fixed[1]})
+        ax.set_xticks(sizes, [str(size) for size in sizes])
+        ax.minorticks_off()
+    left.legend(fontsize=8)

@@ -1,6 +1,7 @@
 """`animate`: a drawing that moves from frame to frame: a strip of pictures always, and a player in a live notebook."""
 
 from mgmr_lib.course import display, figures, widgets
+from mgmr_lib.course.frames import keep, spread
 from mgmr_lib.errors import CourseError
 
 MOST_FRAMES = 120  # each is a picture that stays in the kernel's memory once it was drawn
@@ -26,7 +27,8 @@ def animate(
     frames = list(frames)
     if not 2 <= len(frames) <= MOST_FRAMES:
         raise CourseError(f"animate: give 2 to {MOST_FRAMES} frames, not {len(frames)}")
-    figures.show(_strip(draw, title, size, widgets.spread(frames, shown), columns), caption)
+    figures.show(_strip(draw, title, size, spread(frames, shown), columns), caption)
+    keep(lambda **frame: widgets.one(draw, size, *frame.values(), small=True), {name: frames}, milliseconds)
     if display.has_widgets():  # else the strip says the same
         display.bundle(display.widget_view(make_player(draw, size, frames, name, milliseconds)))
         display.label_sliders()

@@ -1,14 +1,15 @@
 """`explore`: one drawing under several values, as static small multiples always and with sliders in a live notebook.
 
-The static figure is what a reader on a web page, a PDF and the stored notebook show. The sliders redraw a picture in an
-HTML widget: no output area, no stored widget state, so that a notebook's stored outputs stay comparable.
+The static figure is what a PDF and the stored notebook show; the site adds sliders over frames that were drawn when the
+notebook was built. The live sliders redraw a picture in an HTML widget: no output area, no stored widget state, so that
+a notebook's stored outputs stay comparable.
 """
 
 import cmath
 import math
 from itertools import product
 
-from mgmr_lib.course import display, figures
+from mgmr_lib.course import display, figures, frames
 from mgmr_lib.errors import CourseError
 
 
@@ -26,6 +27,7 @@ def explore(draw, caption: str, title: str = "", size: tuple[float, float] = (8.
     if not values:
         raise CourseError("explore: give at least one name=[values]")
     figures.show(_small_multiples(draw, title, size, values), caption)
+    frames.keep(lambda **choice: one(draw, size, small=True, **choice), values)
     _sliders(draw, size, values)
 
 
@@ -34,19 +36,11 @@ def middle(choices):
     return choices[len(choices) // 2]
 
 
-def spread(choices, most: int = 3) -> list:
-    """At most `most` choices, first and last among them."""
-    n = len(choices)
-    if n <= most:
-        return list(choices)
-    return [choices[round(i * (n - 1) / (most - 1))] for i in range(most)]
-
-
 def _grid(values: dict) -> list[dict]:
     """The choices that are drawn statically, row by row."""
     names = list(values)
     rest = {n: middle(values[n]) for n in names[2:]}
-    drawn = [spread(values[n], most) for n, most in zip(names, (3, 2), strict=False)]
+    drawn = [frames.spread(values[n], most) for n, most in zip(names, (3, 2), strict=False)]
     return [dict(zip(names, c, strict=False)) | rest for c in product(*drawn)]
 
 
@@ -65,22 +59,19 @@ def _small_multiples(draw, title: str, size, values: dict):
     return fig
 
 
-def one(draw, size, *frame, **choice) -> bytes:
+def one(draw, size, *frame, small: bool = False, **choice) -> bytes:
     """One drawing as PNG."""
     import matplotlib.pyplot as plt
 
     fig = plt.figure(figsize=size)
     draw(fig, *frame, **choice)
     plt.close(fig)
-    return figures.png(fig)
+    return figures.png(fig, small)
 
 
 def in_words(choice: dict) -> str:
     """ "radius = 0.9, angle = 30"."""
-    return ", ".join(
-        f"{k.replace('_', ' ')} = {v:g}" if isinstance(v, float) else f"{k.replace('_', ' ')} = {v}"
-        for k, v in choice.items()
-    )
+    return ", ".join(f"{k.replace('_', ' ')} = {frames.in_words(v)}" for k, v in choice.items())
 
 
 def make_sliders(draw, size, values: dict):

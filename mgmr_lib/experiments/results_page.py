@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from mgmr_lib import markdown
+from mgmr_lib.bench import recorded as bench
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments.ledger import provenance_line, read_ledger, read_named, summary
 from mgmr_lib.experiments.plan import CARE, POM, REFERENCES, RIDGES, SYSTEMS, TWO
@@ -160,4 +161,5 @@ def results_section(root: Path = REPOSITORY) -> str:
         "experiment table`, or one run with `python -m mgmr_lib experiment reproduce --record "
         "data/results/ledger/...`.",
         *real_section(root),
+        *bench.readme_section(root),
     ])  # fmt: skip

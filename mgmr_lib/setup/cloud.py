@@ -39,8 +39,18 @@ if "google.colab" in sys.modules or "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
 def repository_address(root: Path = REPOSITORY) -> str | None:
     """The repository's address on the web: MGMR_REPOSITORY, or `repository` in pyproject.toml's [project.urls]; None
     where neither is set. Errors: CourseError for what is no address (it goes into a notebook's code)."""
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    found = os.environ.get(ADDRESS) or project.get("urls", {}).get("repository")
+    return _checked(os.environ.get(ADDRESS)) or project_address(root)
+
+
+def project_address(root: Path = REPOSITORY) -> str | None:
+    """The address that the repository itself names, in pyproject.toml's [project.urls]: what is stored depends on no
+    environment. Errors: CourseError for what is no address."""
+    file = root / "pyproject.toml"
+    project = tomllib.loads(file.read_text(encoding="utf-8"))["project"] if file.exists() else {}
+    return _checked(project.get("urls", {}).get("repository"))
+
+
+def _checked(found: str | None) -> str | None:
     if found and not re.fullmatch(r"[\w.:/@~+-]+", found):
         raise CourseError(
             f"{found!r} is no address of a repository: mend {ADDRESS}, or [project.urls] in pyproject.toml"

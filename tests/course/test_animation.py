@@ -26,7 +26,7 @@ def test_a_number_of_frames_that_cannot_be_played_is_refused(frames):
 
 
 def test_the_strip_holds_the_first_and_the_last_frame_in_order():
-    fig = animation._strip(draw_dot, "It climbs", (3, 2), animation.widgets.spread(list(range(10)), 4), columns=2)
+    fig = animation._strip(draw_dot, "It climbs", (3, 2), animation.spread(list(range(10)), 4), columns=2)
     titles = [a.get_title("left") or a.get_title() for a in fig.axes]
     plt.close(fig)
     assert titles == [f"after {n} steps" for n in (0, 3, 6, 9)]

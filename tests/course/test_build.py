@@ -165,7 +165,7 @@ def test_the_check_finds(name, course):
 
 def test_changed_prose_keeps_outputs_and_changed_code_is_executed(course, monkeypatch):
     executed = []
-    monkeypatch.setattr(build, "execute", lambda nb, folder: executed.append(nb.metadata.mgmr.edition))
+    monkeypatch.setattr(build, "execute", lambda nb, folder, **_: executed.append(nb.metadata.mgmr.edition))
     change(course / "notebooks/src/01_tiny.py", "after [@kalman1960]", "see [@kalman1960]")
     build.build([], course)
     assert executed == [] and build.differences(course) == []
@@ -177,7 +177,7 @@ def test_changed_prose_keeps_outputs_and_changed_code_is_executed(course, monkey
 
 def test_building_one_notebook_mends_links_in_the_others_without_running_them(course, monkeypatch):
     executed = []
-    monkeypatch.setattr(build, "execute", lambda nb, folder: executed.append(nb.metadata.mgmr.number))
+    monkeypatch.setattr(build, "execute", lambda nb, folder, **_: executed.append(nb.metadata.mgmr.number))
     second = TINY.replace("title: Tiny", "title: Second").replace("[state]\n", "[]\n").replace("01.1", "01.2")
     (course / "notebooks/src/02_second.py").write_text(second)
     build.build(["02"], course)
@@ -191,7 +191,7 @@ def test_building_one_notebook_mends_links_in_the_others_without_running_them(co
 
 def test_outputs_that_were_tampered_with_are_not_kept(course, monkeypatch):
     executed = []
-    monkeypatch.setattr(build, "execute", lambda nb, folder: executed.append(nb.metadata.mgmr.edition))
+    monkeypatch.setattr(build, "execute", lambda nb, folder, **_: executed.append(nb.metadata.mgmr.edition))
     change(course / SOLUTION / "01_tiny.ipynb", "half of it: 3.5", "half of it: 3.6")
     build.build([], course)
     assert executed == [SOLUTION]
@@ -250,6 +250,30 @@ def test_measured_seconds_stand_in_the_table(course):
     assert build.differences(course) != []
     build.build([], course)
     assert "| 10 | 6 | CPU |" in (course / "README.md").read_text()
+
+
+GITHUB = '\n[project.urls]\nrepository = "https://github.com/me/course/"\n'
+
+
+def test_readme_links_site_and_binder_once_the_address_is_known(course):
+    readme = course / "README.md"
+    readme.write_text(readme.read_text() + f"\n{pages.LINKS_BEGIN}\n\n{pages.LINKS_END}\n")
+    assert build.differences(course) == [] and "mybinder" not in readme.read_text()
+    (course / "pyproject.toml").write_text(f'[project]\nname = "course"\n{GITHUB}')
+    assert build.differences(course) == ["README.md differs from its sources: run `python -m mgmr_lib.course build`"]
+    build.build([], course)
+    made = readme.read_text()
+    for target in (
+        "https://github.com/me/course/actions/workflows/ci.yml/badge.svg",
+        "https://me.github.io/course/",
+        "https://mybinder.org/v2/gh/me/course/main?urlpath=lab/tree/notebooks/00_start_here.ipynb",
+    ):
+        assert f"]({target})" in made
+    assert "github" not in pages.without_links(made) and "The end." in pages.without_links(made)
+
+
+def test_elsewhere_than_on_github_readme_links_the_repository_alone():
+    assert pages.readme_links("https://example.org/me/course") == "[The repository](https://example.org/me/course)"
 
 
 def test_the_code_of_a_bet_is_hidden_and_its_first_line_gives_nothing_away():

@@ -12,7 +12,7 @@ import pytest
 
 from mgmr_lib.course.authoring.source import BET, LEARNER, SOLUTION, read_sources
 from mgmr_lib.course.bets import Question, _asked_in_words
-from mgmr_lib.course.site import bets, build
+from mgmr_lib.course.site import bets, build, sliders
 from mgmr_lib.course.site.links import Links, as_hover
 from mgmr_lib.course.site.notebooks import site_notebook
 from mgmr_lib.errors import CourseError
@@ -263,6 +263,37 @@ def test_a_download_fetches_the_course_where_its_address_is_known(address, tmp_p
     assert [address in "".join(c["source"]) for c in added] == ([True] if address else [])
 
 
+FRAMES = [
+    {"names": ["radius", "angle"], "choices": [["0.5", "0.9", "1"], ["0", "15"]], "milliseconds": 0},
+    {"names": ["step"], "choices": [["0", "1", "2"]], "milliseconds": 400},
+]
+
+
+def test_sliders_start_in_the_middle_and_players_at_their_first_frame():
+    one, two = sliders.moving(FRAMES[0], 1, "figures/frames-01"), sliders.moving(FRAMES[1], 2, "figures/frames-01")
+    assert 'src="figures/frames-01/1-1-1.png"' in one and 'alt="The drawing for radius = 0.9, angle = 15"' in one
+    assert one.count('type="range"') == 2 and "<button" not in one and 'aria-valuetext="0.9"' in one
+    assert 'src="figures/frames-01/2-0.png"' in two and '<button type="button">Play' in two
+    assert all("hidden" in made.partition(">")[0] for made in (one, two)), "without a script there is nothing to move"
+
+
+def test_nothing_of_a_choice_becomes_markup():
+    figure = {"names": ['<i>"'], "choices": [["<b>", '"']], "milliseconds": 0}
+    made = sliders.moving(figure, 1, "f")
+    assert "<b>" not in made and "<i>" not in made
+
+
+def test_a_slider_stands_below_its_figure_in_the_order_of_the_calls():
+    learner, solution = stored(LEARNER, "01"), stored(SOLUTION, "01")
+    made, _ = site_notebook(learner, solution, LINKS, frames=FRAMES)
+    found = [c for c in made.cells if "course-frames" in str(c.get("outputs"))]
+    assert [re.search(r'data-frames="([^"]+)"', str(c.outputs))[1] for c in found] == [
+        "figures/frames-01/1",
+        "figures/frames-01/2",
+    ]
+    assert all("<figure" in str(c.outputs).partition("course-frames")[0] for c in found)
+
+
 @needs_tools
 @pytest.mark.parametrize("wrong", ["[gone](#term-that-is-nowhere)", "[gone](gone.md)", "# Twice\n\n### Too deep"])
 def test_a_warning_leaves_the_old_site_alone(wrong, tmp_path, monkeypatch):
@@ -314,6 +345,7 @@ def test_a_reader_bets_in_a_browser_without_a_server(site, width):
         page.on("request", lambda r: asked.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
         page.goto((site / "01_recurrence.html").as_uri())
         bet(page)
+        move(page)
         page.goto((site / "09_break_the_data.html").as_uri())
         bet_a_number(page)
         page.goto((site / "search.html").as_uri() + "?q=recurrence")
@@ -340,6 +372,28 @@ def bet(page):
     assert page.get_by_text("The state still fades inside").is_visible()
     page.locator("summary", has_text="A solution of 01.1").click()
     assert page.get_by_text("return a * h + b * x").first.is_visible() and fits(page)
+
+
+def move(page):
+    """A player and two sliders, with keys."""
+    player, pole = page.locator(".course-frames").first, page.locator(".course-frames").last
+    picture = player.locator("img")
+    picture.scroll_into_view_if_needed()
+    player.get_by_role("button").click()
+    page.wait_for_function("() => document.querySelector('.course-frames input').value === '2'")
+    player.get_by_role("button").click()
+    stopped = player.locator("input").input_value()
+    assert picture.get_attribute("src") == f"figures/frames-01/1-{stopped}.png"
+    assert player.get_by_role("button").inner_text() == "Play"
+    radius, angle = pole.locator("input").all()
+    before = pole.locator("img").get_attribute("src")
+    radius.press("End")
+    angle.press("Home")
+    assert radius.get_attribute("aria-valuetext") == "1.05" == pole.locator("output").first.inner_text()
+    picture = pole.locator("img")
+    assert picture.get_attribute("alt") == "The drawing for radius = 1.05, angle = 0"
+    assert picture.get_attribute("src") != before and fits(page)
+    page.wait_for_function("() => [...document.querySelectorAll('.course-frames img')].at(-1).naturalWidth > 0")
 
 
 def bet_a_number(page):

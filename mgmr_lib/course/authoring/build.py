@@ -11,9 +11,11 @@ import hashlib
 import json
 import os
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from mgmr_lib.course import frames
 from mgmr_lib.course.authoring import cell_seconds, pages, routes
 from mgmr_lib.course.authoring.skeleton import skeleton
 from mgmr_lib.course.authoring.source import EDITIONS, LEARNER, SOLUTION, Source, read_sources, source_dir
@@ -21,6 +23,7 @@ from mgmr_lib.course.display import STORED, WIDGET
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import write_text
 from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.setup.cloud import project_address
 
 KERNEL_ENVIRONMENT = {
     STORED: "1",
@@ -48,6 +51,17 @@ def outputs_digest(notebook) -> str:
     return hashlib.sha256(json.dumps(kept, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
+def code_of(notebook) -> tuple[list[str], str]:
+    """(the code cells, their SHA-256)."""
+    code = [c.source for c in notebook.cells if c.cell_type == "code"]
+    return code, hashlib.sha256(json.dumps(code).encode()).hexdigest()
+
+
+def frames_folder(number: str, root: Path = REPOSITORY) -> Path:
+    """Where the frames of a notebook's sliders are kept."""
+    return root / LEARNER / "frames" / number
+
+
 def tidy(notebook) -> None:
     """Drop what differs from run to run: widget views and state, times; keep the rest of the outputs as they are."""
     notebook.metadata.pop("widgets", None)
@@ -60,9 +74,9 @@ def tidy(notebook) -> None:
             cell.outputs = [o for o in cell.outputs if o.get("data", True)]
 
 
-def execute(notebook, folder: Path, timeout: float = 600) -> dict[str, int]:
+def execute(notebook, folder: Path, timeout: float = 600, drawn: Path | None = None) -> dict[str, int]:
     """Execute in place, from `folder`, in the fast profile; CourseError that shows the failing cell. Returns the
-    seconds of its slow cells."""
+    seconds of its slow cells. drawn: a folder for the frames of its sliders."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -78,7 +92,7 @@ def execute(notebook, folder: Path, timeout: float = 600) -> dict[str, int]:
     )
     name = f"{notebook.metadata.mgmr.edition}/{notebook.metadata.mgmr.number}"
     try:
-        client.execute(env=kernel_environment())
+        client.execute(env=kernel_environment() | ({frames.FOLDER: str(drawn)} if drawn else {}))
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as e:
         raise CourseError(f"{name}: a cell fails, nothing was written: {e}") from e
     seconds = cell_seconds.of(notebook)
@@ -133,16 +147,26 @@ def build_one(
     if kept is None and not run:
         return "left alone"
     if kept is None:
-        seconds = execute(notebook, path.parent)
         done = "executed"
         if edition == LEARNER:
-            cell_seconds.keep(source.meta.number, seconds, root)
+            execute_and_draw(notebook, path.parent, root)
+        else:
+            execute(notebook, path.parent)
     notebook.metadata.mgmr["outputs"] = outputs_digest(notebook)
     text = serialise(notebook)
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return f"{done}, unchanged"
     write_text(path, text)
     return done
+
+
+def execute_and_draw(notebook, folder: Path, root: Path = REPOSITORY) -> None:
+    """Execute, and keep what its slow cells took and the frames of its sliders."""
+    number = notebook.metadata.mgmr.number
+    with tempfile.TemporaryDirectory(prefix="mgmr-frames-") as drawn:
+        seconds = execute(notebook, folder, drawn=Path(drawn))
+        frames.store(Path(drawn), frames_folder(number, root), *code_of(notebook))
+    cell_seconds.keep(number, seconds, root)
 
 
 def generated_files(sources: dict, root: Path = REPOSITORY) -> dict[Path, str]:
@@ -157,7 +181,8 @@ def generated_files(sources: dict, root: Path = REPOSITORY) -> dict[Path, str]:
     if readme.exists():
         table = pages.readme_table(sources, pages.measured_seconds(root))
         text = readme.read_text(encoding="utf-8")
-        made[readme] = pages.readme(text, table, _results(root) if pages.RESULTS_BEGIN in text else "")
+        results = _results(root) if pages.RESULTS_BEGIN in text else ""
+        made[readme] = pages.readme(text, table, results, pages.readme_links(project_address(root)))
     return made
 
 
@@ -216,6 +241,7 @@ def differences(root: Path = REPOSITORY) -> list[str]:
             found += [
                 f"{name} {what}: {fix}" for what in _differences(stored, skeleton(source, edition, sources, root), path)
             ]
+    found += _frames_that_differ(sources, root)
     for edition in EDITIONS:
         known = {s.meta.file_name for s in sources.values()}
         found += [
@@ -229,6 +255,15 @@ def differences(root: Path = REPOSITORY) -> list[str]:
         if not p.exists() or p.read_text(encoding="utf-8") != text
     ]
     return found
+
+
+def _frames_that_differ(sources: dict, root: Path):
+    for number, source in sources.items():
+        code = code_of(skeleton(source, LEARNER, sources, root))
+        try:
+            frames.stored(frames_folder(number, root), *code)
+        except CourseError as e:
+            yield str(e)
 
 
 def _differences(stored, fresh, path: Path):

@@ -11,6 +11,7 @@ from mgmr_lib.paths import REPOSITORY
 
 BEGIN, END = "<!-- notebooks:begin -->", "<!-- notebooks:end -->"
 RESULTS_BEGIN, RESULTS_END = "<!-- results:begin -->", "<!-- results:end -->"
+LINKS_BEGIN, LINKS_END = "<!-- links:begin -->", "<!-- links:end -->"
 CITATION = re.compile(r"\[@([a-z0-9]+)\]")
 DEVICES = {"cpu": "CPU", "gpu": "GPU", "cpu, gpu": "CPU, and GPU if there is one"}
 
@@ -179,10 +180,38 @@ def readme_table(sources: dict[str, Source], seconds: dict) -> str:
     return "\n".join(lines)
 
 
-def readme(text: str, table: str, results: str = "") -> str:
-    """README's text with the table of notebooks and the results between their markers; unchanged where it has none."""
-    text = _between(text, BEGIN, END, table)
-    return _between(text, RESULTS_BEGIN, RESULTS_END, results)
+def readme(text: str, table: str, results: str = "", links: str = "") -> str:
+    """README's text with the table of notebooks, the results and the links between their markers; unchanged where it
+    has none."""
+    for begin, end, inner in (
+        (BEGIN, END, table),
+        (RESULTS_BEGIN, RESULTS_END, results),
+        (LINKS_BEGIN, LINKS_END, links),
+    ):
+        text = _between(text, begin, end, inner)
+    return text
+
+
+def readme_links(repository: str | None) -> str:
+    """README's badge and links, which need the repository's address: "" where it is unknown; the badge, the site and
+    Binder where it is on GitHub."""
+    if not repository:
+        return ""
+    found = re.fullmatch(r"https://github\.com/([\w.-]+)/([\w.-]+)", repository)
+    if not found:
+        return f"[The repository]({repository})"
+    owner, name = found.groups()
+    ci, site = f"{repository}/actions/workflows/ci.yml", f"https://{owner}.github.io/{name}/"
+    binder = f"https://mybinder.org/v2/gh/{owner}/{name}/main?urlpath=lab/tree/{LEARNER}/00_start_here.ipynb"
+    return (
+        f"[![Continuous integration]({ci}/badge.svg)]({ci}) · [Read it on the web]({site}), where each notebook can be "
+        f"downloaded for Colab and Kaggle, too · [Run it in Binder]({binder})"
+    )
+
+
+def without_links(text: str) -> str:
+    """README's text without that block: the site asks no other host."""
+    return _between(text, LINKS_BEGIN, LINKS_END, "")
 
 
 def _between(text: str, begin: str, end: str, inner: str) -> str:

@@ -8,10 +8,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from mgmr_lib.course import frames
+from mgmr_lib.course.authoring import build as notebooks
 from mgmr_lib.course.authoring import pages
 from mgmr_lib.course.authoring.source import LEARNER, PARTS, SOLUTION, Source, read_sources
 from mgmr_lib.course.site.links import Links, as_hover
-from mgmr_lib.course.site.notebooks import site_notebook
+from mgmr_lib.course.site.notebooks import frames_folder, site_notebook
 from mgmr_lib.course.slides import build as slides
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import cannot_write, make_folder, write_text
@@ -38,7 +40,7 @@ SETTINGS = {
     "html_math_renderer": "mathml",
     "html_static_path": [str(Path(__file__).with_name("static"))],
     "html_css_files": ["course.css"],
-    "html_js_files": ["bets.js", "reach.js"],
+    "html_js_files": ["bets.js", "frames.js", "reach.js"],
     "html_copy_source": False,
     "html_show_sphinx": False,
     "html_show_search_summary": False,  # it would fetch pages, which browsers refuse without a server
@@ -101,7 +103,7 @@ def gather(folder: Path, sources: dict[str, Source], root: Path) -> None:
     known = texts | {f"{LEARNER}/{s.meta.file_name}": s.meta.file_name for s in sources.values()}
     links = Links(known, explained, repository_address(root))
     for name, page in texts.items():
-        text = (root / name).read_text(encoding="utf-8")
+        text = pages.without_links((root / name).read_text(encoding="utf-8"))
         _write_text_page(folder, name, page, text, links, root)
     write_text(folder / "index.md", (folder / "index.md").read_text(encoding="utf-8") + _contents(sources, texts))
     for source in sources.values():
@@ -142,13 +144,17 @@ def _write_notebook(folder: Path, source: Source, links: Links, root: Path) -> N
     if missing := [p for p in editions if not p.exists()]:
         raise CourseError(f"{missing[0]} is missing: run `python -m mgmr_lib.course build {source.meta.number}`")
     learner, solution = (nbformat.read(p, as_version=4) for p in editions)
-    made, pictures = site_notebook(learner, solution, links, _ways_to_open(name, links.repository))
+    number, drawn = source.meta.number, notebooks.frames_folder(source.meta.number, root)
+    moving = frames.stored(drawn, *notebooks.code_of(learner))
+    made, pictures = site_notebook(learner, solution, links, _ways_to_open(name, links.repository), moving)
     write_text(folder / name, nbformat.writes(made))
     figures, downloads = folder / "extra" / "figures", folder / "extra" / "downloads"
     for place in (figures, downloads, downloads / SOLUTION):
         place.mkdir(parents=True, exist_ok=True)
     for file, picture in pictures.items():
         (figures / file).write_bytes(picture)
+    if moving:
+        shutil.copytree(drawn, folder / "extra" / frames_folder(number), ignore=shutil.ignore_patterns("*.json"))
     download = json.loads(editions[0].read_text(encoding="utf-8"))
     if links.repository:
         download = with_first_cell(download, links.repository)

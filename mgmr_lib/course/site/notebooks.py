@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from mgmr_lib.course.authoring.source import BET
 from mgmr_lib.course.figures import natural_size
-from mgmr_lib.course.site import bets
+from mgmr_lib.course.frames import DRAWN
+from mgmr_lib.course.site import bets, sliders
 from mgmr_lib.course.site.links import Links
 
 LEFT_OUT = re.compile(r"^(check|progress|hint)\([^\n]*\)$")
@@ -21,21 +22,25 @@ EXERCISE = re.compile(r"^@exercise\(\"([\d.]+)\"\)", re.MULTILINE)
 
 @dataclass
 class Page:
-    """A notebook being made: its cells, the files of its figures, the bets whose outcome has not come yet."""
+    """A notebook being made: its cells, the files of its figures, the bets whose outcome has not come yet, and the
+    figures with frames that come next, of `with_frames` in all."""
 
     number: str
     links: Links
     cells: list = field(default_factory=list)
     pictures: dict[str, bytes] = field(default_factory=dict)
     open_bets: list[str] = field(default_factory=list)
+    frames: list[dict] = field(default_factory=list)
+    with_frames: int = 0
 
 
-def site_notebook(learner, solution, links: Links, below_title: str = ""):
+def site_notebook(learner, solution, links: Links, below_title: str = "", frames: list[dict] | None = None):
     """(the notebook for the site, {file name: PNG}). learner, solution: both built editions, cell by cell the same;
-    below_title: Markdown that is put below the first cell."""
+    below_title: Markdown that is put below the first cell; frames: of its sliders, as `frames.stored` gives them, where
+    the page shall show them."""
     import nbformat
 
-    page = Page(learner.metadata.mgmr.number, links)
+    page = Page(learner.metadata.mgmr.number, links, frames=list(frames or ()), with_frames=len(frames or ()))
     for cell, solved in zip(learner.cells, solution.cells, strict=True):
         if cell.cell_type == "markdown":
             page.cells.append(_markdown(links.rewrite(cell.source, "notebooks")))
@@ -70,6 +75,9 @@ def _code(page: Page, cell, solved) -> None:
             page.open_bets.remove(settled)
             tags = [f"bet-{settled.replace('.', '-')}", "remove-input"]  # its own bet alone hides it
     outputs = [_output(page, output) for output in _without_captions(cell.outputs)]
+    for _ in DRAWN.findall(cell.source)[: len(page.frames)]:
+        number = page.with_frames - len(page.frames) + 1
+        outputs.append(_html(sliders.moving(page.frames.pop(0), number, frames_folder(page.number))))
     page.cells.append(nbformat.v4.new_code_cell(cell.source, outputs=outputs, metadata={"tags": tags}))
     for number in EXERCISE.findall(cell.source):
         prompts = {"code_prompt_show": f"A solution of {number}", "code_prompt_hide": f"Fold the solution of {number}"}
@@ -111,6 +119,11 @@ def _html(text: str):
     import nbformat
 
     return nbformat.v4.new_output("display_data", {"text/html": text})
+
+
+def frames_folder(number: str) -> str:
+    """Where a page finds the frames of its sliders."""
+    return f"figures/frames-{number}"
 
 
 def _figure(page: Page, data) -> str:
