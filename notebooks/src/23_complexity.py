@@ -313,6 +313,28 @@ show(fig, "Recorded processor time and peak memory of a train step against the f
      "logarithmic, with a linear and a quadratic line in grey; or a note that nothing is recorded yet.")
 
 # %% [markdown]
+# Those are whole networks. In section 1 *one layer* of attention and a Bi-Mamba crossed in counts; where do layers cross in seconds? A recorded run of `python -m mgmr_lib bench`
+# timed a train step of each, at one width, on one thread (attention here has no feed-forward part).
+
+# %%
+from mgmr_lib.bench import recorded as recorded_bench
+from mgmr_lib.bench.report import layer_curves
+
+bench = recorded_bench.read()
+fig, ax = plt.subplots(figsize=(8.0, 3.4))
+layer_curves(ax, bench["layers"])
+ax.set_title("Recorded: where single layers cross in seconds")
+show(fig, "Processor time of a train step of single layers against the length, both axes logarithmic. Attention "
+     "climbs more steeply than the others at the right end.")
+for dearer in ("attention, fused", "attention, written out"):
+    for rival in ("Mamba", "Bi-Mamba"):
+        first = recorded_bench.crossing(bench, dearer, rival)
+        counts = crossing(attention_count(1, 1, d) - b, b, m if rival == "Bi-Mamba" else m // 2)
+        seconds = f"from {first} steps on" if first else "at no recorded length"
+        print(f"{dearer:22} dearer than {rival:8} in seconds {seconds}, in counts from {counts}")
+say(recorded_bench.provenance_line(bench))
+
+# %% [markdown]
 # ## 3 A stopwatch is an instrument
 # On a GPU a call returns at once: the work stands in a queue and runs behind the clock's back. And the first call prepares, which takes long. We have no GPU here, so we simulate one, with a clock that never wobbles. A colleague
 # times work of half a second.

@@ -496,7 +496,27 @@ show(fig, "Processor time on one core, measured where this was drawn. Left, over
 
 # %% [markdown]
 # Read the right side with care. On the CPU where we measured, the compiled scan was ahead at Mamba's usual $n = 16$, and behind at the large states that Mamba-2 takes: its time grows with $n$, that of the matrix
-# products hardly. So the gain is less "the same, faster" than *a larger state for about the same price*. Forward only, four heads, one core; `python -m mgmr_lib bench` measures more.
+# products hardly. So the gain is less "the same, faster" than *a larger state for about the same price*. That was forward only, with four heads.
+
+# %% [markdown]
+# And with the backward, beside other people's versions of the same scan? The next figure is a recorded run of `python -m mgmr_lib bench`; nothing in it is computed here.
+
+# %%
+from mgmr_lib.bench import recorded
+from mgmr_lib.bench.report import ssd_curves
+
+bench = recorded.read()
+fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6))
+ssd_curves(left, right, bench["ssd"])
+b, length, h, p, n = size = tuple(bench["ssd"][-1]["shape"])
+left.set_title(f"Recorded: over the length, n = {n}")
+right.set_title(f"over the state size, l = {length}")
+show(fig, f"Processor time of forward and backward on one thread, both axes logarithmic, {b} clips, {h} heads of {p} "
+     "channels: our two scans, the listing of the paper (ssd_minimal), and what transformers runs on a CPU.")
+against = recorded.times(recorded.at(bench["ssd"], *size), "ours, ssd_scan")
+say(f"At l = {length} and n = {n}, as many times as long as `ssd_scan`: our selective scan "
+    f"{against['ours, selective_scan']:.1f}, `ssd_minimal` {against['mamba_ssm ssd_minimal']:.1f}, transformers "
+    f"{against['transformers, Mamba-2']:.1f}. {recorded.provenance_line(bench)}")
 
 # %% [markdown]
 # ## 7 What is given up
