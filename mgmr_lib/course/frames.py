@@ -1,8 +1,8 @@
 """Frames of sliders and players, drawn while a notebook is built: with them the site's sliders move without a kernel.
 
 `explore` and `animate` call `keep`; outside a build nothing happens. The builder stores a notebook's frames in
-notebooks/frames/NN: index.json (for each figure the names, the choices in words, milliseconds of a player, and a digest
-of the code that drew them) and a PNG for each choice.
+notebooks/frames/NN: index.json (for each figure its size, the names, the choices in words, milliseconds of a player;
+and a digest of the code that drew them) and a PNG for each choice.
 """
 
 import json
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
+from mgmr_lib.course.figures import natural_size
 from mgmr_lib.errors import CourseError
 
 FOLDER = "MGMR_FRAMES"  # set by the builder: where the kernel of a notebook leaves its frames
@@ -58,10 +59,11 @@ def keep(draw: Callable[..., bytes], values: dict, milliseconds: int = 0) -> Non
         return
     folder, chosen = Path(os.environ[FOLDER]), thinned(values)
     figure = 1 + len(list(folder.glob("*.json")))
+    picture = b""
     for places in product(*(range(len(choices)) for choices in chosen.values())):
-        choice = {name: chosen[name][i] for name, i in zip(chosen, places, strict=True)}
-        (folder / file_name(figure, places)).write_bytes(draw(**choice))
-    told = {
+        picture = draw(**{name: chosen[name][i] for name, i in zip(chosen, places, strict=True)})
+        (folder / file_name(figure, places)).write_bytes(picture)
+    told = natural_size(picture) | {
         "names": [name.replace("_", " ") for name in chosen],
         "choices": [[in_words(c) for c in choices] for choices in chosen.values()],
         "milliseconds": milliseconds,

@@ -60,11 +60,13 @@ def test_each_call_keeps_a_picture_for_each_choice(drawn, tmp_path):
     frames.store(drawn, tmp_path / "01", CODE, "digest")
     sliders, player = frames.stored(tmp_path / "01", CODE, "digest")
     assert sliders == {
+        "width": 200,
+        "height": 100,
         "names": ["slope", "start", "kind"],
         "choices": [["0.5", "1", "2"], ["0", "1"], ["whole", "half"]],
         "milliseconds": 0,
     }
-    assert player == {"names": ["step"], "choices": [["0", "1", "2"]], "milliseconds": 250}
+    assert player == {"width": 200, "height": 100, "names": ["step"], "choices": [["0", "1", "2"]], "milliseconds": 250}
     pictures = {p.name: p.read_bytes() for p in (tmp_path / "01").glob("*.png")}
     names = {frames.file_name(1, at) for at in product(range(3), range(2), range(2))} | {
         "2-0.png",

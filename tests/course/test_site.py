@@ -263,22 +263,28 @@ def test_a_download_fetches_the_course_where_its_address_is_known(address, tmp_p
     assert [address in "".join(c["source"]) for c in added] == ([True] if address else [])
 
 
+SIZE = {"width": 460, "height": 190}
 FRAMES = [
-    {"names": ["radius", "angle"], "choices": [["0.5", "0.9", "1"], ["0", "15"]], "milliseconds": 0},
-    {"names": ["step"], "choices": [["0", "1", "2"]], "milliseconds": 400},
+    {"names": ["radius", "angle"], "choices": [["0.5", "0.9", "1"], ["0", "15"]], "milliseconds": 0} | SIZE,
+    {"names": ["step"], "choices": [["0", "1", "2"]], "milliseconds": 400} | SIZE,
 ]
 
 
 def test_sliders_start_in_the_middle_and_players_at_their_first_frame():
     one, two = sliders.moving(FRAMES[0], 1, "figures/frames-01"), sliders.moving(FRAMES[1], 2, "figures/frames-01")
     assert 'src="figures/frames-01/1-1-1.png"' in one and 'alt="The drawing for radius = 0.9, angle = 15"' in one
-    assert one.count('type="range"') == 2 and "<button" not in one and 'aria-valuetext="0.9"' in one
+    assert (
+        'width="460"' in one
+        and one.count('type="range"') == 2
+        and "<button" not in one
+        and 'aria-valuetext="0.9"' in one
+    )
     assert 'src="figures/frames-01/2-0.png"' in two and '<button type="button">Play' in two
     assert all("hidden" in made.partition(">")[0] for made in (one, two)), "without a script there is nothing to move"
 
 
 def test_nothing_of_a_choice_becomes_markup():
-    figure = {"names": ['<i>"'], "choices": [["<b>", '"']], "milliseconds": 0}
+    figure = {"names": ['<i>"'], "choices": [["<b>", '"']], "milliseconds": 0} | SIZE
     made = sliders.moving(figure, 1, "f")
     assert "<b>" not in made and "<i>" not in made
 

@@ -9,14 +9,15 @@ from mgmr_lib.course.frames import file_name
 def moving(figure: dict, number: int, folder: str) -> str:
     """HTML that stays hidden where no script runs: the figure above it shows some of the frames.
 
-    figure: names, choices and milliseconds as `frames.store` keeps them; number: of the figure, from 1; folder: of the
-    frames, as the page sees it.
+    figure: its size, names, choices and milliseconds as `frames.store` keeps them; number: of the figure, from 1;
+    folder: of the frames, as the page sees it.
     """
     places = tuple(len(choices) // 2 if not figure["milliseconds"] else 0 for choices in figure["choices"])
     rows = "".join(map(_slider, figure["names"], figure["choices"], places))
     play = '<button type="button">Play</button>' if figure["milliseconds"] else ""
     said = ", ".join(f"{n} = {c[i]}" for n, c, i in zip(figure["names"], figure["choices"], places, strict=True))
-    picture = f'src="{folder}/{file_name(number, places)}" alt="The drawing for {html.escape(said)}"'
+    size = f'width="{figure["width"]}" height="{figure["height"]}"'
+    picture = f'src="{folder}/{file_name(number, places)}" {size} alt="The drawing for {html.escape(said)}"'
     return (
         f'<div class="course-frames" role="group" aria-label="Sliders of the figure above" hidden '
         f'data-frames="{folder}/{number}" data-milliseconds="{figure["milliseconds"]}">{rows}{play}'
