@@ -88,4 +88,5 @@ def readme_section(root: Path = REPOSITORY) -> list[str]:
 
 
 def _told(factors: dict[str, float]) -> str:
-    return ", ".join(f"{name} {factor:.2g}" for name, factor in sorted(factors.items(), key=lambda item: item[1]))
+    ordered = sorted(factors.items(), key=lambda item: item[1])
+    return ", ".join(f"{name} {factor:.{1 if factor < 10 else 0}f}" for name, factor in ordered)

@@ -402,6 +402,8 @@ outcome("18.e", f"it {'grows beyond' if last > max(1.3, first) else 'falls below
 # $W_1$ takes all $2L$ steps to 64 numbers, $W_2$ takes these to 4: $(b, d, 2L) \to (b, d, 64) \to (b, d, 4)$. LN brings each row of 64 to mean 0 and deviation 1.
 #
 # ### Exercise 18.4 · the MLP over time (easy, 6 minutes)
+# Return $H_k$ for a whole batch. The steps are the last axis, so each weight matrix multiplies that one; LN is `F.layer_norm` over the
+# hidden numbers, without weights of its own.
 
 
 # %%
