@@ -68,7 +68,7 @@ def keep(draw: Callable[..., bytes], values: dict, milliseconds: int = 0) -> Non
         "choices": [[in_words(c) for c in choices] for choices in chosen.values()],
         "milliseconds": milliseconds,
     }
-    (folder / f"{figure}.json").write_text(json.dumps(told), encoding="utf-8")
+    (folder / f"{figure}.json").write_text(json.dumps(told), encoding="utf-8", newline="\n")
 
 
 def calls(code: list[str]) -> int:

@@ -15,7 +15,7 @@ WIDTH = 300
 def note_failure(line: str) -> None:
     """Append one line, if anybody asked."""
     if os.environ.get(FAILURES):
-        with Path(os.environ[FAILURES]).open("a", encoding="utf-8") as file:
+        with Path(os.environ[FAILURES]).open("a", encoding="utf-8", newline="\n") as file:
             file.write(" ".join(line.split())[:WIDTH] + "\n")
 
 
