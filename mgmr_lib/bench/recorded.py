@@ -16,7 +16,8 @@ def read(root: Path = REPOSITORY) -> dict:
     path = root / FOLDER / "bench.json"
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
-        result["provenance"], result["scan"], result["ssd"], result["layers"]  # noqa: B018 - all four are there
+        for part in ("provenance", "settings", "scan", "ssd", "layers"):
+            result[part]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CourseError(f"{path} holds no recorded benchmark ({error}): {AGAIN.strip('`')}") from None
     return result
@@ -50,6 +51,13 @@ def times(records: list[dict], ours: str, what: str = BOTH) -> dict[str, float]:
     return {name: s / measured[ours] for name, s in measured.items() if name != ours}
 
 
+def once(result: dict) -> str:
+    """Who was timed once only, as a call took too long for rounds."""
+    names = sorted({r["name"] for r in (*result["scan"], *result["ssd"]) if r["rounds"] == 1})
+    patience = result["settings"]["patience_s"]
+    return f"Timed once, as a call took longer than {patience:g} s: {'; '.join(names)}." if names else ""
+
+
 def crossing(result: dict, dearer: str, rival: str) -> int | None:
     """The first recorded length from which on a train step of layer `dearer` takes longer than one of `rival`; None
     where the longest that both were measured at does not."""
@@ -81,7 +89,7 @@ def readme_section(root: Path = REPOSITORY) -> list[str]:
         f"Forward and backward, processor time of one thread. The selective scan at (b, l, e, n) = "
         f"{tuple(scan[0]['shape'])}, as many times as long as ours in PyTorch: {_told(selective)}. The scan of "
         f"state-space duality at (b, l, h, p, n) = {tuple(ssd[0]['shape'])}, as many times as long as our `ssd_scan`: "
-        f"{_told(dual)}.",
+        f"{_told(dual)}. {once(result)}",
         "",
         provenance_line(result),
     ]
@@ -89,4 +97,4 @@ def readme_section(root: Path = REPOSITORY) -> list[str]:
 
 def _told(factors: dict[str, float]) -> str:
     ordered = sorted(factors.items(), key=lambda item: item[1])
-    return ", ".join(f"{name} {factor:.{1 if factor < 10 else 0}f}" for name, factor in ordered)
+    return "; ".join(f"{name}: {factor:.{1 if factor < 10 else 0}f}" for name, factor in ordered)

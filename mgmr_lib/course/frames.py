@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mgmr_lib.course.figures import natural_size
 from mgmr_lib.errors import CourseError
+from mgmr_lib.files import write_json, write_text
 
 FOLDER = "MGMR_FRAMES"  # set by the builder: where the kernel of a notebook leaves its frames
 INDEX = "index.json"
@@ -68,7 +69,7 @@ def keep(draw: Callable[..., bytes], values: dict, milliseconds: int = 0) -> Non
         "choices": [[in_words(c) for c in choices] for choices in chosen.values()],
         "milliseconds": milliseconds,
     }
-    (folder / f"{figure}.json").write_text(json.dumps(told), encoding="utf-8", newline="\n")
+    write_json(folder / f"{figure}.json", told)
 
 
 def calls(code: list[str]) -> int:
@@ -94,7 +95,7 @@ def store(made: Path, target: Path, code: list[str], digest: str) -> None:
     for picture in made.glob("*.png"):
         shutil.copyfile(picture, target / picture.name)
     index = {"code": digest, "figures": [json.loads(p.read_text(encoding="utf-8")) for p in figures]}
-    (target / INDEX).write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    write_text(target / INDEX, json.dumps(index, indent=1, ensure_ascii=False) + "\n")
 
 
 def stored(target: Path, code: list[str], digest: str) -> list[dict]:

@@ -58,6 +58,17 @@ def _checked(found: str | None) -> str | None:
     return found.rstrip("/") if found else None
 
 
+def on_github(address: str | None) -> tuple[str, str] | None:
+    """(owner, name) of a repository on GitHub, None for another address."""
+    found = re.fullmatch(r"https://github\.com/([\w.-]+)/([\w.-]+)", address or "")
+    return (found[1], found[2]) if found else None
+
+
+def binder_address(owner: str, name: str, notebook: str) -> str:
+    """Where Binder opens that notebook of a repository on GitHub; notebook: "notebooks/00_start_here.ipynb"."""
+    return f"https://mybinder.org/v2/gh/{owner}/{name}/main?urlpath=lab/tree/{notebook}"
+
+
 def first_cell(address: str) -> str:
     """The code that goes in front of a notebook: it fetches the course from `address` where it finds itself in Colab or
     Kaggle."""

@@ -885,7 +885,7 @@ outcome("04.k", pair_of[apart.index(max(apart))], because="No count of operation
 
 # %% [markdown]
 # And all of it together, at the size of a real batch? The next figure is a recorded run of `python -m mgmr_lib bench`; nothing in it is computed here. *Native* is our
-# scan in C++, compiled on the learner's machine where a compiler is found.
+# scan in C, compiled where a compiler is found.
 
 # %%
 from mgmr_lib.bench import recorded
@@ -899,9 +899,9 @@ ax.set(title=f"Recorded: one selective scan, (b, l, e, n) = {tuple(ladder[0]['sh
 show(fig, "Processor time of forward and backward of one selective scan, a bar for each version, on a logarithmic "
      "axis. Ours are coloured; in brackets, as many times as long as our fastest.")
 against = recorded.times(ladder, "ours, loop")
-say(f"The loop over `unbind` is an oracle of ours; `mamba_ssm`'s reference, which indexes, took "
-    f"{against['mamba_ssm selective_scan_ref']:.1f} times as long, transformers' default "
-    f"{against['transformers, default']:.1f} times. {recorded.provenance_line(bench)}")
+say("As many times as long as our loop over `unbind`: `mamba_ssm`'s reference "
+    f"{against['mamba_ssm selective_scan_ref']:.0f}, transformers' default {against['transformers, default']:.0f}. "
+    f"{recorded.once(bench)} {recorded.provenance_line(bench)}")
 
 # %% [markdown]
 # ## 8 What O(l) buys, honestly (optional)
@@ -1003,7 +1003,8 @@ outcome("04.m", min(longest, key=longest.get), because="The order of growth deci
 crossed = recorded.crossing(bench, "attention, fused", "Mamba")
 longest_length = max(r["length"] for r in bench["layers"])
 say("Recorded: a train step of the fused attention takes longer than a Mamba block's "
-    + (f"from {crossed} steps on." if crossed else f"at none of the lengths up to {longest_length}."))
+    + (f"from {crossed} steps on, of the lengths that were measured." if crossed else
+       f"at none of the lengths up to {longest_length}."))
 
 # %% [markdown]
 # Three honest readings. The quadratic arithmetic catches up with the fused attention sooner or later. At short lengths it beats a

@@ -321,6 +321,7 @@ from mgmr_lib.bench import recorded as recorded_bench
 from mgmr_lib.bench.report import layer_curves
 
 bench = recorded_bench.read()
+assert bench["settings"]["layer_width"] == d  # so that counts and seconds are of the same layers
 fig, ax = plt.subplots(figsize=(8.0, 3.4))
 layer_curves(ax, bench["layers"])
 ax.set_title("Recorded: where single layers cross in seconds")
@@ -332,7 +333,8 @@ for dearer in ("attention, fused", "attention, written out"):
         counts = crossing(attention_count(1, 1, d) - b, b, m if rival == "Bi-Mamba" else m // 2)
         told = f"from {first} steps on" if first else "at no recorded length"
         print(f"{dearer:22} dearer than {rival:8} in counts from {counts} steps on, in seconds {told}")
-say(recorded_bench.provenance_line(bench))
+say(f"Seconds were measured at {', '.join(map(str, bench['settings']['lengths']))} steps, so each crossing lies "
+    f"between two of these. {recorded_bench.provenance_line(bench)}")
 
 # %% [markdown]
 # ## 3 A stopwatch is an instrument

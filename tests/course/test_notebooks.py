@@ -169,7 +169,9 @@ def test_the_test_command_names_what_failed(monkeypatch, capsys):
     ]
     assert "2 of 3 parts FAILED" in lines[-1]
     monkeypatch.setattr(testing, "PARTS", parts[:1])
+    before = dict(os.environ)
     assert testing.run() == 0 and "all green" in capsys.readouterr().out
+    assert dict(os.environ) == before, "what a run sets ends with it"
 
 
 def test_the_fast_run_takes_the_quickest_notebook_of_each_part(monkeypatch):

@@ -8,6 +8,7 @@ from pathlib import Path
 from mgmr_lib.course.authoring.source import LEARNER, SOLUTION, Meta, Source, source_dir
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.setup.cloud import binder_address, on_github
 
 BEGIN, END = "<!-- notebooks:begin -->", "<!-- notebooks:end -->"
 RESULTS_BEGIN, RESULTS_END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -197,12 +198,11 @@ def readme_links(repository: str | None) -> str:
     Binder where it is on GitHub."""
     if not repository:
         return ""
-    found = re.fullmatch(r"https://github\.com/([\w.-]+)/([\w.-]+)", repository)
-    if not found:
+    if not (found := on_github(repository)):
         return f"[The repository]({repository})"
-    owner, name = found.groups()
+    owner, name = found
     ci, site = f"{repository}/actions/workflows/ci.yml", f"https://{owner}.github.io/{name}/"
-    binder = f"https://mybinder.org/v2/gh/{owner}/{name}/main?urlpath=lab/tree/{LEARNER}/00_start_here.ipynb"
+    binder = binder_address(owner, name, f"{LEARNER}/00_start_here.ipynb")
     return (
         f"[![Continuous integration]({ci}/badge.svg)]({ci}) · [Read it on the web]({site}), where each notebook can be "
         f"downloaded for Colab and Kaggle, too · [Run it in Binder]({binder})"

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 from mgmr_lib.course.authoring import build, lint, mixed, pages
 from mgmr_lib.course.authoring.pytest_failures import FAILURES
@@ -178,7 +179,7 @@ def run(fast: bool = False) -> int:
 
     Its processes share what frozen text encoders said: hundreds of short trainings read the same masked sentences.
     """
-    with tempfile.TemporaryDirectory(prefix="mgmr-encodings-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mgmr-encodings-") as folder, mock.patch.dict(os.environ):
         os.environ.setdefault(SHARED_ENCODINGS, folder)
         with tempfile.TemporaryDirectory(prefix="mgmr-failures-") as told:
             return _run(fast, Path(told) / "failures.txt")

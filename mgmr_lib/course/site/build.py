@@ -18,7 +18,7 @@ from mgmr_lib.course.slides import build as slides
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import cannot_write, make_folder, write_text
 from mgmr_lib.paths import REPOSITORY, absolute
-from mgmr_lib.setup.cloud import repository_address, with_first_cell
+from mgmr_lib.setup.cloud import binder_address, on_github, repository_address, with_first_cell
 
 TOOLS = ("sphinx", "myst_nb", "furo", "latex2mathml")  # the optional packages [site]
 TEXTS = {  # file of the repository -> document of the site
@@ -170,9 +170,8 @@ def _ways_to_open(name: str, repository: str | None) -> str:
         f'<a href="downloads/{name}" download>Download the notebook{elsewhere}</a>',
         f'<a href="downloads/{SOLUTION}/{name}" download>its solution</a>',
     ]
-    if repository and (found := re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+)", repository)):
-        binder = f"https://mybinder.org/v2/gh/{found[1]}/main?urlpath=lab/tree/{LEARNER}/{name}"
-        ways.append(f'<a href="{binder}">open in Binder</a>')
+    if found := on_github(repository):
+        ways.append(f'<a href="{binder_address(*found, f"{LEARNER}/{name}")}">open in Binder</a>')
     return f'<p class="course-ways">{" · ".join(ways)}</p>'
 
 

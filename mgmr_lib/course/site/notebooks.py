@@ -22,8 +22,8 @@ EXERCISE = re.compile(r"^@exercise\(\"([\d.]+)\"\)", re.MULTILINE)
 
 @dataclass
 class Page:
-    """A notebook being made: its cells, the files of its figures, the bets whose outcome has not come yet, and the
-    figures with frames that come next, of `with_frames` in all."""
+    """A notebook being made: its cells, the files of its figures, the bets whose outcome has not come yet, its
+    figures with frames and how many of them were shown."""
 
     number: str
     links: Links
@@ -31,7 +31,7 @@ class Page:
     pictures: dict[str, bytes] = field(default_factory=dict)
     open_bets: list[str] = field(default_factory=list)
     frames: list[dict] = field(default_factory=list)
-    with_frames: int = 0
+    moving: int = 0
 
 
 def site_notebook(learner, solution, links: Links, below_title: str = "", frames: list[dict] | None = None):
@@ -40,7 +40,7 @@ def site_notebook(learner, solution, links: Links, below_title: str = "", frames
     the page shall show them."""
     import nbformat
 
-    page = Page(learner.metadata.mgmr.number, links, frames=list(frames or ()), with_frames=len(frames or ()))
+    page = Page(learner.metadata.mgmr.number, links, frames=frames or [])
     for cell, solved in zip(learner.cells, solution.cells, strict=True):
         if cell.cell_type == "markdown":
             page.cells.append(_markdown(links.rewrite(cell.source, "notebooks")))
@@ -75,9 +75,9 @@ def _code(page: Page, cell, solved) -> None:
             page.open_bets.remove(settled)
             tags = [f"bet-{settled.replace('.', '-')}", "remove-input"]  # its own bet alone hides it
     outputs = [_output(page, output) for output in _without_captions(cell.outputs)]
-    for _ in DRAWN.findall(cell.source)[: len(page.frames)]:
-        number = page.with_frames - len(page.frames) + 1
-        outputs.append(_html(sliders.moving(page.frames.pop(0), number, frames_folder(page.number))))
+    for figure in page.frames[page.moving : page.moving + len(DRAWN.findall(cell.source))]:
+        page.moving += 1
+        outputs.append(_html(sliders.moving(figure, page.moving, frames_folder(page.number))))
     page.cells.append(nbformat.v4.new_code_cell(cell.source, outputs=outputs, metadata={"tags": tags}))
     for number in EXERCISE.findall(cell.source):
         prompts = {"code_prompt_show": f"A solution of {number}", "code_prompt_hide": f"Fold the solution of {number}"}
