@@ -74,6 +74,44 @@ def test_ci_runs_on_three_systems_and_two_pythons_weekly_and_on_push():
     assert ci["permissions"] == {"contents": "read"}
 
 
+@pytest.mark.skipif(shutil.which("bash") is None or shutil.which("git") is None, reason="needs bash and git")
+def test_the_branch_for_colab_holds_the_sites_downloads_and_nothing_else(tmp_path):
+    origin, checkout, folder = tmp_path / "origin", tmp_path / "checkout", tmp_path / "down loads"
+
+    def git(*words, where=checkout):
+        own = ("-c", "user.name=x", "-c", "user.email=x@x")
+        done = subprocess.run(["git", "-C", str(where), *own, *words], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    for place in (origin, checkout, folder / "solutions"):
+        place.mkdir(parents=True)
+    git("init", "-q", "--bare", where=origin)
+    git("init", "-q", "-b", "main")
+    (checkout / ".ci").mkdir()
+    script = shutil.copy(REPOSITORY / ".ci" / "publish_notebooks", checkout / ".ci")
+    git("add", "-A")
+    git("commit", "-q", "-m", "the course")
+    git("remote", "add", "origin", str(origin))
+    (folder / "00_start_here.ipynb").write_text("{}")
+
+    def publish():
+        return subprocess.run([script, str(folder)], capture_output=True, text=True, cwd=tmp_path)
+
+    refused = publish()
+    assert refused.returncode == 1 and "with MGMR_REPOSITORY set" in refused.stderr
+    for again in ("first", "second"):  # a branch that is there is replaced
+        for name in ("00_start_here.ipynb", "solutions/00_start_here.ipynb"):
+            (folder / name).write_text(json.dumps({"cells": [{"id": "fetch-the-course", "source": again}]}))
+        assert publish().returncode == 0
+    files = git("ls-tree", "-r", "--name-only", "colab", where=origin).splitlines()
+    assert files == ["00_start_here.ipynb", "solutions/00_start_here.ipynb"]
+    assert "second" in git("show", "colab:00_start_here.ipynb", where=origin)
+    assert git("rev-list", "--count", "colab", where=origin) == "1"
+    assert git("status", "--short") == "" and git("branch", "--format=%(refname:short)") == "main"
+    runs = [step.get("run", "") for step in workflow("site.yml")["jobs"]["colab"]["steps"]]
+    assert ".ci/publish_notebooks notebooks-to-publish" in runs
+
+
 def oldest() -> int:
     return next(minor for minor in range(50) if f"3.{minor}" in pythons_allowed())
 

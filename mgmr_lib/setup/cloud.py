@@ -17,6 +17,7 @@ from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.setup import machine
 
 ADDRESS = "MGMR_REPOSITORY"
+COLAB_BRANCH = "colab"  # holds the notebooks with that cell in front, nothing else: .ci/publish_notebooks
 FRONT_END = ("jupyterlab",)  # the service has its own
 REQUIREMENT = re.compile(r"^([A-Za-z0-9_.-]+)>=([\d.]+)$")
 CELL = """# On Colab and Kaggle this fetches the course (a minute or two); everywhere else it does nothing.
@@ -67,6 +68,11 @@ def on_github(address: str | None) -> tuple[str, str] | None:
 def binder_address(owner: str, name: str, notebook: str) -> str:
     """Where Binder opens that notebook of a repository on GitHub; notebook: "notebooks/00_start_here.ipynb"."""
     return f"https://mybinder.org/v2/gh/{owner}/{name}/main?urlpath=lab/tree/{notebook}"
+
+
+def colab_address(owner: str, name: str, notebook: str) -> str:
+    """Where Colab opens that notebook of a repository on GitHub; notebook: "00_start_here.ipynb"."""
+    return f"https://colab.research.google.com/github/{owner}/{name}/blob/{COLAB_BRANCH}/{notebook}"
 
 
 def first_cell(address: str) -> str:

@@ -255,7 +255,7 @@ def test_measured_seconds_stand_in_the_table(course):
 GITHUB = '\n[project.urls]\nrepository = "https://github.com/me/course/"\n'
 
 
-def test_readme_links_site_and_binder_once_the_address_is_known(course):
+def test_readme_links_the_site_colab_and_binder_once_the_address_is_known(course):
     readme = course / "README.md"
     readme.write_text(readme.read_text() + f"\n{pages.LINKS_BEGIN}\n\n{pages.LINKS_END}\n")
     assert build.differences(course) == [] and "mybinder" not in readme.read_text()
@@ -266,6 +266,7 @@ def test_readme_links_site_and_binder_once_the_address_is_known(course):
     for target in (
         "https://github.com/me/course/actions/workflows/ci.yml/badge.svg",
         "https://me.github.io/course/",
+        "https://colab.research.google.com/github/me/course/blob/colab/00_start_here.ipynb",
         "https://mybinder.org/v2/gh/me/course/main?urlpath=lab/tree/notebooks/00_start_here.ipynb",
     ):
         assert f"]({target})" in made

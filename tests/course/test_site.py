@@ -250,6 +250,7 @@ def test_links_to_where_notebooks_run_need_an_address():
         build._ways_to_open(name, a) for a in (None, "https://example.org/me/course", "https://github.com/me/course")
     )
     assert "Colab" not in nowhere and "Colab" in elsewhere and "Colab" in github
+    assert f'/github/me/course/blob/colab/{name}">open in Colab<' in github and "open in" not in nowhere + elsewhere
     assert "Binder" not in nowhere + elsewhere and "gh/me/course/main?" in github
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from mgmr_lib.course.authoring.source import LEARNER, SOLUTION, Meta, Source, source_dir
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
-from mgmr_lib.setup.cloud import binder_address, on_github
+from mgmr_lib.setup.cloud import binder_address, colab_address, on_github
 
 BEGIN, END = "<!-- notebooks:begin -->", "<!-- notebooks:end -->"
 RESULTS_BEGIN, RESULTS_END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -194,18 +194,19 @@ def readme(text: str, table: str, results: str = "", links: str = "") -> str:
 
 
 def readme_links(repository: str | None) -> str:
-    """README's badge and links, which need the repository's address: "" where it is unknown; the badge, the site and
-    Binder where it is on GitHub."""
+    """README's badge and links, which need the repository's address: "" where it is unknown; the badge, the site,
+    Colab and Binder where it is on GitHub."""
     if not repository:
         return ""
     if not (found := on_github(repository)):
         return f"[The repository]({repository})"
     owner, name = found
     ci, site = f"{repository}/actions/workflows/ci.yml", f"https://{owner}.github.io/{name}/"
-    binder = binder_address(owner, name, f"{LEARNER}/00_start_here.ipynb")
+    first = "00_start_here.ipynb"
+    colab, binder = colab_address(owner, name, first), binder_address(owner, name, f"{LEARNER}/{first}")
     return (
         f"[![Continuous integration]({ci}/badge.svg)]({ci}) · [Read it on the web]({site}), where each notebook can be "
-        f"downloaded for Colab and Kaggle, too · [Run it in Binder]({binder})"
+        f"downloaded for Kaggle, too · Run it in [Colab]({colab}) or [Binder]({binder})"
     )
 
 

@@ -18,7 +18,7 @@ from mgmr_lib.course.slides import build as slides
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import cannot_write, make_folder, write_text
 from mgmr_lib.paths import REPOSITORY, absolute
-from mgmr_lib.setup.cloud import binder_address, on_github, repository_address, with_first_cell
+from mgmr_lib.setup.cloud import binder_address, colab_address, on_github, repository_address, with_first_cell
 
 TOOLS = ("sphinx", "myst_nb", "furo", "latex2mathml")  # the optional packages [site]
 TEXTS = {  # file of the repository -> document of the site
@@ -155,22 +155,23 @@ def _write_notebook(folder: Path, source: Source, links: Links, root: Path) -> N
         (figures / file).write_bytes(picture)
     if moving:
         shutil.copytree(drawn, folder / "extra" / frames_folder(number), ignore=shutil.ignore_patterns("*.json"))
-    download = json.loads(editions[0].read_text(encoding="utf-8"))
-    if links.repository:
-        download = with_first_cell(download, links.repository)
-    write_text(downloads / name, json.dumps(download, indent=1, ensure_ascii=False) + "\n")
-    shutil.copyfile(editions[1], downloads / SOLUTION / name)
+    for edition, place in zip(editions, (downloads, downloads / SOLUTION), strict=True):
+        download = json.loads(edition.read_text(encoding="utf-8"))
+        if links.repository:
+            download = with_first_cell(download, links.repository)
+        write_text(place / name, json.dumps(download, indent=1, ensure_ascii=False) + "\n")
 
 
 def _ways_to_open(name: str, repository: str | None) -> str:
-    """A line of links. Where the repository's address is known, a download fetches the course in Colab and Kaggle; to
-    Binder only where that is on GitHub."""
+    """A line of links. Where the repository's address is known, a download fetches the course in Colab and Kaggle;
+    straight to Colab and to Binder only where that is on GitHub."""
     elsewhere = " (for Colab and Kaggle, too)" if repository else ""
     ways = [
         f'<a href="downloads/{name}" download>Download the notebook{elsewhere}</a>',
         f'<a href="downloads/{SOLUTION}/{name}" download>its solution</a>',
     ]
     if found := on_github(repository):
+        ways.append(f'<a href="{colab_address(*found, name)}">open in Colab</a>')
         ways.append(f'<a href="{binder_address(*found, f"{LEARNER}/{name}")}">open in Binder</a>')
     return f'<p class="course-ways">{" · ".join(ways)}</p>'
 
