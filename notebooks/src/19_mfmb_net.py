@@ -537,6 +537,7 @@ predict("19.e", "By which factor grows what the original keeps for the backward 
         {"1, it keeps only weights": 1, "2, as the length": 2, "4, as pairs of steps": 4})
 
 # %%
+from mgmr_lib.chapters.shared import recorded_costs
 from mgmr_lib.experiments.complexity import costs_path, read_costs
 
 costs = figures_ch19.step_costs(profile, frames=(64, 128, 256))
@@ -576,7 +577,7 @@ for n in (500, 1000, 4000):
 # %%
 print(f"scores of 4000 frames, were they kept: {between(4000)[0] * 4 / 2**20:.0f} MiB for each head and clip")
 found = read_costs(costs_path("classroom-mosi", "laptop"))
-say(figures_ch19.recorded_costs(found))
+say(recorded_costs.train_steps(found, ("mfmb", "mfmb_mamba")))
 
 # %%
 say(figures_ch19.twin_verdict(ledger.read_ledger(), found))

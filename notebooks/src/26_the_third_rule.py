@@ -612,8 +612,9 @@ outcome("26.f", costs[4][1] / costs[1][1], because="Nearly all that moves is the
 # else changes: no setting was chosen for the new layers.
 
 # %%
-from mgmr_lib.chapters.shared import recorded_areas
+from mgmr_lib.chapters.shared import recorded_areas, recorded_costs
 from mgmr_lib.experiments import verdicts
+from mgmr_lib.experiments.complexity import costs_path, read_costs
 from mgmr_lib.experiments.ledger import provenance_line, read_ledger
 
 pairs = [("mgmr_mamba2", "mgmr"), ("mgmr_mamba3", "mgmr"), ("mfmb_mamba2", "mfmb_mamba"), ("mfmb_mamba3", "mfmb_mamba")]
@@ -634,6 +635,12 @@ say(recorded_areas.still_falling(networks))
 
 # %% [markdown]
 # A few trainings each, in one size, on clips whose voice and face are simulated: *not told apart* says that these cannot see a difference, not that there is none.
+#
+# What does a train step of each cost? Voice and face are of the length above the column, every frame read, half of them missing.
+
+# %%
+shown = ["mgmr", "mgmr_mamba2", "mgmr_mamba3", "mfmb_mamba", "mfmb_mamba2", "mfmb_mamba3"]
+say(recorded_costs.train_steps(read_costs(costs_path("classroom-mosi", "laptop")), shown))
 
 # %% [markdown]
 # ## 6 Limits

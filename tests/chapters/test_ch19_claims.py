@@ -11,6 +11,7 @@ from torch import nn
 
 from mgmr_lib.chapters.ch19_mfmb_net import figures as figures_ch19
 from mgmr_lib.chapters.ch19_mfmb_net.exercises import company_matters, luckiest, times_used
+from mgmr_lib.chapters.shared import recorded_costs
 from mgmr_lib.chapters.shared.counting import bytes_for_backward
 from mgmr_lib.experiments import ledger
 
@@ -87,7 +88,7 @@ def test_no_draw_is_luckier():
 def test_absent_records_are_said_to_be_absent():
     assert "Not recorded yet" in figures_ch19.recorded_table([], ["mfmb"])
     assert "Not recorded yet" in figures_ch19.comparisons([], [("mfmb", "concat")])[0]
-    assert "Not recorded yet" in figures_ch19.recorded_costs(None)
+    assert "Not recorded yet" in recorded_costs.train_steps(None, ["mfmb"])
 
 
 def test_one_seed_gives_no_verdict():
@@ -101,10 +102,11 @@ def test_recorded_costs_are_tabled():
         {"name": n, "label": n.upper(), "frames": f, "pass": "train step", "seconds": s, "bytes": 2**20 * f}
         for n, f, s in (("mfmb", 100, 1.0), ("mfmb", 200, 3.0), ("mfmb_mamba", 100, 2.0), ("mfmb_mamba", 200, 4.0))
     ]
-    text = figures_ch19.recorded_costs(
-        {"profile": "laptop", "batch": 4, "provenance": {"date": "2026-01-01"}, "over_length": rows}
-    )
+    found = {"profile": "laptop", "batch": 4, "provenance": {"date": "2026-01-01"}, "over_length": rows}
+    text = recorded_costs.train_steps(found, ("mfmb", "mfmb_mamba"))
     assert "| MFMB | 1.00 s, 100 MiB | 3.00 s, 200 MiB |" in text and "2026-01-01" in text
+    assert text.index("| MFMB |") < text.index("| MFMB_MAMBA |")
+    assert "Not recorded yet" in recorded_costs.train_steps(found, ("mfmb", "mgmr"))
 
 
 def test_the_twins_verdict_names_the_lengths_between_which_it_breaks_even():

@@ -170,27 +170,6 @@ def cost_curves(fig, costs: list[dict]) -> None:
     fig.suptitle("What one training step costs as clips get longer", x=0.01, ha="left")
 
 
-def recorded_costs(found: dict | None) -> str:
-    """Markdown: recorded seconds of a train step over length, with provenance; or that there is no record."""
-    if found is None:
-        return (
-            f"{NOT_YET} No costs over length lie in `data/results`: `python -m mgmr_lib experiment complexity` "
-            "records them."
-        )
-    mine = [r for r in found["over_length"] if r["pass"] == "train step" and r["name"] in ("mfmb", "mfmb_mamba")]
-    lengths, facts = sorted({r["frames"] for r in mine}), found["provenance"]
-    rows = []
-    for name in ("mfmb", "mfmb_mamba"):
-        cells = {r["frames"]: f"{r['seconds']:.2f} s, {r['bytes'] / 2**20:.0f} MiB" for r in mine if r["name"] == name}
-        label = next((r["label"] for r in mine if r["name"] == name), name)
-        rows.append((label, *(cells.get(n, "") for n in lengths)))
-    head = (
-        f"**Recorded, not computed here**: {found['profile']} profile, batch {found['batch']}, one thread, "
-        f"{facts.get('device', 'cpu')}, commit {facts.get('commit', '')}, {facts.get('date', '')}."
-    )
-    return head + "\n\n" + markdown.table(("train step", *(f"{n} frames" for n in lengths)), rows)
-
-
 def stale(fig, paths: dict) -> None:
     """{(every, lr): distances}: one panel a learning rate, logarithmic."""
     rates = sorted({lr for _, lr in paths})

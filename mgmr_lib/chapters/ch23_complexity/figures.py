@@ -4,6 +4,7 @@ import numpy as np
 
 from mgmr_lib.course import figures
 from mgmr_lib.experiments.cost_tables import inference_markdown
+from mgmr_lib.experiments.plan import LAYERS
 
 NOT_RECORDED = (
     "**Not recorded yet.** No costs lie in `data/results`: `python -m mgmr_lib experiment complexity` records them."
@@ -88,11 +89,12 @@ def left_over(ax, common, curves: dict[str, list[float]]) -> None:
 
 
 def recorded_lengths(fig, found: dict | None) -> None:
-    """Recorded seconds and peak memory of a train step against the frames; a note where nothing is recorded."""
+    """Recorded seconds and peak memory of a train step against the frames, with Mamba's first layer (26 shows the
+    later ones); a note where nothing is recorded."""
     if found is None:
         fig.subplots().set(title="not recorded yet", xlabel="frames of voice and of face", ylabel="cost")
         return
-    rows = [r for r in found["over_length"] if r["pass"] == "train step"]
+    rows = [r for r in found["over_length"] if r["pass"] == "train step" and r["name"] not in LAYERS]
     frames, names = sorted({r["frames"] for r in rows}), list(dict.fromkeys(r["name"] for r in rows))
 
     def series(field: str, scale: float) -> dict[str, list[float]]:
