@@ -5,13 +5,17 @@ import argparse
 import dataclasses
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from mgmr_lib.bench import add_arguments, command, layers, main, measure, peers, report, settings, ssd, suites
+from mgmr_lib.bench import add_arguments, command, layers, machine, main, measure, peers, report, settings, ssd, suites
 from mgmr_lib.cli import main as cli
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import cache_dir
@@ -196,9 +200,125 @@ def test_an_archive_with_another_hash_is_never_run(monkeypatch, tmp_path):
         peers.mamba_ssm_reference(True)
 
 
-def test_stand_ins_do_not_stay_behind():
-    import sys
+@pytest.fixture
+def archive(monkeypatch, tmp_path):
+    """A function that makes an archive of one module, in the cache or (as pip would) elsewhere."""
+    monkeypatch.setenv("MGMR_DATA", str(tmp_path))
 
+    def make(member: str, code: bytes, path: Path = tmp_path / "cache" / "peers" / peers.SDIST) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(path, "w:gz") as file:
+            info = tarfile.TarInfo(f"{peers.SDIST.removesuffix('.tar.gz')}/mamba_ssm/{member}")
+            info.size = len(code)
+            file.addfile(info, io.BytesIO(code))
+        monkeypatch.setattr(peers, "SDIST_SHA256", peers.hashlib.sha256(path.read_bytes()).hexdigest())
+
+    return make
+
+
+def test_a_module_of_the_archive_runs_beside_empty_stand_ins(archive):
+    code = b"from mamba_ssm.ops.triton.layer_norm import RMSNorm\nimport importlib.util\nfound = RMSNorm\n"
+    archive("modules/one.py", code + b"try:\n    import causal_conv1d\nexcept ImportError:\n    conv = None\n")
+    made = peers.mamba_ssm_module("modules/one.py", RMSNorm=torch.nn.Identity)
+    assert made.found is torch.nn.Identity and made.conv is None
+
+
+def test_its_reference_is_called_with_a_softplus(archive):
+    code = b"def selective_scan_ref(u, delta, A, B, C, D, delta_softplus=False):\n    return delta_softplus, D\n"
+    archive("ops/selective_scan_interface.py", code)
+    assert peers.mamba_ssm_reference(True)(1, 2, 3, 4, 5, 6) == (True, 6)
+
+
+def test_its_minimal_ssd_gets_whole_chunks_and_heads_and_is_cut_to_length(archive):
+    """Played by a scan without a state: y_t = C_t (B_t dt_t x_t)."""
+    archive(
+        "modules/ssd_minimal.py",
+        b"""
+def ssd_minimal_discrete(x, decay, B, C, chunk):
+    assert x.shape[1] % chunk == 0 and B.shape == C.shape == (*x.shape[:3], 5)
+    assert decay.shape == x.shape[:3]
+    return (B * C).sum(-1, keepdim=True) * x, None
+""",
+    )
+    x, dt, A, B, C = ssd.arguments((2, ssd.MINIMAL_CHUNK + 3, 3, 4, 5))
+    got = ssd.ssd_minimal(True)(x, dt, A, B, C)
+    torch.testing.assert_close(got, (B * C).sum(-1, keepdim=True) * dt[..., None] * x)
+
+
+@pytest.mark.parametrize("what", ["no answer", "refused", "nothing", "brought"])
+def test_a_download_ends_in_the_archive_or_in_a_sentence(what, archive, monkeypatch, tmp_path):
+    archive("a.py", b"", tmp_path / "published")
+
+    def pip(command, timeout, **more):
+        folder = Path(command[command.index("-d") + 1])
+        assert "--require-hashes" in command and peers.SDIST_SHA256 in (folder / "requirements.txt").read_text()
+        if what == "no answer":
+            raise subprocess.TimeoutExpired(command, timeout)
+        if what == "brought":
+            (folder / peers.SDIST).write_bytes((tmp_path / "published").read_bytes())
+        return subprocess.CompletedProcess(command, what == "refused", "", "one\nno space left\n" * (what == "refused"))
+
+    monkeypatch.setattr(peers.subprocess, "run", pip)
+    if what == "brought":
+        assert peers.mamba_ssm_source("a.py", offline=False) == b""
+        return
+    sentence = {"no answer": "no answer in 180 seconds", "refused": r"\(no space left\)", "nothing": r"\(no message\)"}
+    with pytest.raises(CourseError, match=sentence[what]):
+        peers.mamba_ssm_source("a.py", offline=False)
+
+
+@pytest.mark.parametrize(
+    "package, load",
+    [
+        ("transformers.models.mamba.modeling_mamba", peers.huggingface),
+        ("transformers.models.mamba2.modeling_mamba2", ssd.huggingface),
+        ("mambapy.pscan", peers.mambapy_pscan),
+    ],
+)
+def test_a_package_that_is_not_there_is_named_with_what_to_install(package, load, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(CourseError, match=f"{package.partition('.')[0]}.*install"):
+        load(True)
+    monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(CourseError, match="need the package einops: pip install"):
+        peers.mamba_ssm_module("a.py")
+
+
+def test_seconds_on_a_gpu_lie_between_two_events_after_all_is_done(monkeypatch):
+    happened = []
+    event = SimpleNamespace(record=lambda: happened.append("event"), elapsed_time=lambda stop: 250.0)
+    monkeypatch.setattr(measure.torch.cuda, "Event", lambda enable_timing: event)
+    monkeypatch.setattr(measure.torch.cuda, "synchronize", lambda: happened.append("wait"))
+    assert measure.cuda_seconds(lambda: happened.append("call")) == 0.25
+    assert happened == ["wait", "event", "call", "event", "wait"]
+
+
+def test_the_gpus_half_measures_what_works_and_says_what_does_not(monkeypatch):
+    """A GPU played by the CPU: its kernels by our chunked scan, its clock by the processor's."""
+    reasons = {"triton": "ok", "cuda": "mamba_ssm is not installed"}
+    arguments, ours = suites.arguments, suites.ours
+    monkeypatch.setattr(suites, "available_backends", lambda: reasons)
+    monkeypatch.setattr(suites, "arguments", lambda shape, device, dtype: arguments(shape, "cpu", dtype))
+    monkeypatch.setattr(suites, "ours", lambda name: ours("chunked"))
+    monkeypatch.setattr(suites, "cuda_seconds", measure.cpu_seconds)
+    records = suites.cuda_suite(TINY)
+    assert {(r["name"], r["dtype"]) for r in records} == {("ours, triton", "float32"), ("ours, triton", "bfloat16")}
+    assert all(r["error"] < 0.05 and r["median_s"] > 0 for r in records)
+    text = report.cuda_text({"provenance": {"gpu": "A Card"}, "backends": reasons, "cuda": records})
+    assert "GPU: A Card" in text and "not measured: cuda: mamba_ssm is not installed" in text
+    assert text.count("ours, triton") == 4 and "bfloat16" in text
+
+
+def test_a_processor_has_a_name_where_linux_does_not_tell(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "Path", lambda *_: tmp_path / "cpuinfo")
+    monkeypatch.setattr(machine.platform, "processor", lambda: "")
+    monkeypatch.setattr(machine.platform, "machine", lambda: "arm64")
+    assert machine.processor() == "arm64"
+    (tmp_path / "cpuinfo").write_text("cores: 4\nmodel name\t: Fast One\n")
+    assert machine.processor() == "Fast One"
+
+
+def test_stand_ins_do_not_stay_behind():
     if not (cache_dir() / "peers" / peers.SDIST).exists():
         pytest.skip("mamba_ssm's source archive is not in the cache: `python -m mgmr_lib bench` downloads it")
     before = set(sys.modules)

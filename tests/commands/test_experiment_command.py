@@ -1,8 +1,10 @@
 """`experiment` on a learner's own MMSA file: trained, recorded by its content and tabled."""
 
 import dataclasses
+import functools
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,9 @@ from mgmr_lib import cli
 from mgmr_lib.commands import experiment as command
 from mgmr_lib.data.load import corpus_name
 from mgmr_lib.data.mmsa.export import export_mmsa
+from mgmr_lib.experiments import complexity
 from mgmr_lib.experiments.ledger import corpora, read_ledger, read_record
+from mgmr_lib.experiments.records import digest
 from tests.toy import toy_corpus
 
 pytestmark = pytest.mark.slow
@@ -137,8 +141,42 @@ def test_reproduce_finds_a_moved_file_and_refuses_another(own, tmp_path, capsys)
     assert own("reproduce", "--record", path, "--quiet") == 2
     assert own("reproduce", "--record", path, "--data", moved, "--quiet") == 0
     assert "reproduced to the 3rd digit" in capsys.readouterr().out
+    elsewhere = read_record(path)
+    elsewhere["provenance"]["system"] = "Plan 9"
+    path.write_text(json.dumps(elsewhere | {"digest": digest(elsewhere)}))
+    assert own("reproduce", "--record", path, "--data", moved, "--quiet") == 0
+    assert "note: recorded with system Plan 9" in capsys.readouterr().out
     assert own("reproduce", "--record", path, "--data", export(tmp_path / "y.pkl", toy_corpus(3)), "--quiet") == 2
     assert "is not the data of this record" in capsys.readouterr().err
+    assert own("reproduce") == 2 and "reproduce needs --record" in capsys.readouterr().err
+    reference = next((tmp_path / "runs").rglob("mean-0.json"))
+    assert own("reproduce", "--record", reference) == 2 and "without a training run" in capsys.readouterr().err
+
+
+def test_costs_are_measured_recorded_and_reported(own, tmp_path, monkeypatch, capsys):
+    """Of few networks at small sizes."""
+    few = {
+        "over_length": {"names": ("mgmr", "concat")},
+        "published_sizes": {"names": ("self_mm",), "frames": (9, 7), "batch": 2, "rounds": 1},
+        "inference": {"names": ("mgmr", "concat"), "rounds": 1},
+        "measure_costs": {"costs": complexity.Costs(frames=(20,), batch=2, rounds=1)},
+    }
+    for name, options in few.items():
+        monkeypatch.setattr(complexity, name, functools.partial(getattr(complexity, name), **options))
+    words = ["complexity", "--data", export(tmp_path / "x.pkl"), "--profile", "fast"]
+    assert own(*words, "--report-only") == 2
+    assert "does not exist: run `python -m mgmr_lib experiment complexity` without" in capsys.readouterr().err
+    assert own(*words) == 0
+    (record,) = (tmp_path / "runs").glob("complexity-*-fast.json")
+    found = complexity.read_costs(record)
+    assert {(r["name"], r["frames"]) for r in found["over_length"]} == {("mgmr", 20), ("concat", 20)}
+    assert {(r["name"], r["rate"], r["clips"]) for r in found["inference"]} == {
+        (name, rate, 24) for name in ("mgmr", "concat") for rate in (0.0, 0.5)
+    }
+    for again in (capsys.readouterr().out.splitlines()[1:], None):
+        files = again or (own(*words, "--report-only"), capsys.readouterr().out.splitlines())[1]
+        assert {Path(f).name for f in files} >= {"inference.md", "published.md", "over_length.csv", "over_length.png"}
+    assert "| Self-MM |" in next(Path(f) for f in files if f.endswith("published.md")).read_text()
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mgmr_lib.evaluation.statistics import holm, welch
-from mgmr_lib.experiments.verdicts import BETTER, NOT_TOLD_APART, WORSE, family
+from mgmr_lib.evaluation.statistics import holm, paired_difference, welch
+from mgmr_lib.experiments.verdicts import BETTER, NOT_TOLD_APART, WORSE, family, verdict
 
 A, B = [0.81, 0.79, 0.83, 0.80, 0.82], [0.86, 0.84, 0.90]
 
@@ -77,3 +77,22 @@ def test_a_family_is_judged_together_and_corr_counts_upwards():
     told = holm(found["p"].tolist())
     assert found["word"].tolist() == [BETTER if told[0] else NOT_TOLD_APART, WORSE, NOT_TOLD_APART]
     assert family(records, pairs, "corr")["word"].tolist() == found["word"].tolist()
+
+
+@pytest.mark.parametrize(
+    "low, high, by_error, by_corr",
+    [
+        (0.1, 0.2, WORSE, BETTER),
+        (-0.2, -0.1, BETTER, WORSE),
+        (-0.1, 0.1, NOT_TOLD_APART, NOT_TOLD_APART),
+        (math.nan, math.nan, NOT_TOLD_APART, NOT_TOLD_APART),
+    ],
+)
+def test_an_error_that_is_lower_is_better_and_a_correlation_that_is_higher(low, high, by_error, by_corr):
+    assert verdict({"low": low, "high": high}) == by_error
+    assert verdict({"low": low, "high": high}, "corr") == by_corr
+
+
+def test_one_pair_has_a_difference_and_no_test():
+    found = paired_difference([0.8], [0.9])
+    assert found["mean"] == pytest.approx(-0.1) and math.isnan(found["p"]) and math.isnan(found["low"])

@@ -85,6 +85,13 @@ def test_rows_are_ordered_by_error_and_the_numbers_are_the_records(tmp_path):
     assert order[0].startswith("| concat | 3 |") and "1.560 [" in order[1]
 
 
+def test_without_the_figure_it_says_how_to_draw_it(tmp_path):
+    fill(tmp_path, 0.2)
+    next((tmp_path / "data").rglob("curve.png")).unlink()
+    with pytest.raises(CourseError, match="curve.png does not exist: run `python -m mgmr_lib experiment curve"):
+        results_page.results_section(tmp_path)
+
+
 def test_a_damaged_record_stops_it_and_an_empty_ledger_says_so(tmp_path):
     assert "Nothing is recorded yet" in results_page.results_section(tmp_path)
     fill(tmp_path, 0.2)

@@ -1,7 +1,10 @@
 """Sweeps on a toy corpus: nothing is run twice, damaged records are named and repeated, a record reproduces its
 numbers."""
 
+import dataclasses
+import errno
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,7 +132,12 @@ def test_records_of_an_earlier_release_are_filed_under_their_content_unchanged(t
     place.parent.mkdir(parents=True)
     place.write_text(json.dumps(old | {"digest": digest(old)}))
     assert sweep.standing(toy, one[0])[0] == "missing"
+    (place.parent / "concat-1112.json").write_text("no record")  # is passed over
     assert carry_over(toy, jobs(("concat",), 1, lr=0.01), say=str) == 0  # another run
+    assert carry_over(dataclasses.replace(toy, settings={"epochs": 1}), one, say=str) == 0
+    other = dataclasses.replace(toy.corpus["train"], labels=-toy.corpus["train"].labels)
+    splits = {**toy.corpus.splits, "train": other}
+    assert carry_over(dataclasses.replace(toy, corpus=dataclasses.replace(toy.corpus, splits=splits)), one) == 0
     assert carry_over(toy, one, say=str) == 1 and carry_over(toy, one, say=str) == 0
     assert read_record(path) == record and sweep.standing(toy, one[0])[0] == "recorded"
 
@@ -160,3 +168,72 @@ def test_the_memo_gives_the_same_bits_and_forgets_the_longest_unused():
     assert encoder.memo.hits == 2
     encode(encoder, ids, lengths)
     assert encoder.memo.misses == 4
+
+
+def test_an_old_reference_is_carried_over_as_it_is(toy):
+    sweep.record_references(toy, plan.reference_config("fast", "mosi", {"text_encoder": "tiny", "max_clips": None}))
+    (new,) = toy.ledger.rglob("mean-0.json")
+    record = read_record(new)
+    old = record | {"fingerprint": first_fingerprint(toy.corpus)}
+    place = toy.ledger / "toy" / "fast" / "B" / new.name
+    place.parent.mkdir(parents=True)
+    place.write_text(json.dumps(old | {"digest": digest(old)}))
+    new.unlink()
+    assert carry_over(toy, [], say=str) == 1 and read_record(new) == record
+
+
+def test_two_processes_record_what_one_does(toy, tmp_path):
+    two = dataclasses.replace(toy, ledger=tmp_path / "two", folder=tmp_path / "runs of two")
+    for one, processes in ((toy, 1), (two, 2)):
+        assert sweep.run_sweep(one, jobs(("concat",)), processes, say=str) == ["concat-1111", "concat-1112"]
+    first, second = ([r["records"] for r in read_ledger(s.ledger, s.key, "fast")] for s in (toy, two))
+    assert first == second and first[0] != first[1]
+
+
+def test_a_classroom_corpus_in_another_version_makes_a_record_stale(toy):
+    """Its folder bears its name, so the content has to be compared."""
+    one, older = jobs(("concat",), 1), dataclasses.replace(toy.corpus, name="classroom-mosi")
+    newer = dataclasses.replace(toy_corpus(1), name="classroom-mosi")
+    sweep.run_sweep(dataclasses.replace(toy, corpus=older), one, say=str)
+    state, sentence = sweep.standing(dataclasses.replace(toy, corpus=newer), one[0])
+    assert state == "stale" and "another version of classroom-mosi" in sentence
+
+
+def test_references_of_bursts_say_so(toy):
+    settings = {"text_encoder": "tiny", "max_clips": None, "pattern": "bursts"}
+    sweep.record_references(toy, plan.reference_config("fast", "mosi", settings))
+    assert {r["reference"]["pattern"] for r in read_ledger(toy.ledger, toy.key, "fast")} == {"bursts"}
+
+
+def test_a_damaged_record_that_cannot_be_set_aside_stops_the_sweep_in_a_sentence(toy, monkeypatch):
+    sweep.run_sweep(toy, jobs(("concat",), 1), say=str)
+    (path,) = toy.ledger.rglob("concat-1111.json")
+    path.write_text("{")
+
+    def refuse(self, target):
+        raise OSError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(CourseError, match="concat-1111.json"):
+        sweep.run_sweep(toy, jobs(("concat",), 1), say=str)
+    assert path.read_text() == "{"
+
+
+@pytest.mark.parametrize(
+    "gpu, works, rung",
+    [(True, {"cuda"}, "cuda"), (True, set(), "triton"), (False, {"native"}, "native"), (False, set(), "chunked")],
+)
+def test_a_record_names_the_rung_that_auto_takes(gpu, works, rung, monkeypatch):
+    monkeypatch.setattr(sweep.torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(sweep, "status", lambda name: "ok" if name in works else "it is not there")
+    monkeypatch.setattr(sweep, "preferred", lambda: True)
+    assert sweep.scan_rung() == rung
+
+
+def test_records_are_compared_number_by_number_and_only_with_their_like():
+    row = {"rate": 0.5, "seed": 1, "mae": 0.8, "corr": None}
+    assert reproduce.differences([row], [row | {"mae": 0.85}]) == {"mae": pytest.approx(0.05), "corr": 0.0}
+    assert reproduce.differences([row], [row | {"corr": 0.5}])["corr"] == np.inf
+    for other in (row | {"rate": 0.4}, row | {"f1": 0.5}):
+        with pytest.raises(CourseError, match="different rates or mask seeds, or by other metrics"):
+            reproduce.differences([row], [other])

@@ -11,6 +11,7 @@ from mgmr_lib.models.baselines.vectors import summarise
 from mgmr_lib.models.inputs import Inputs, Sequence
 from mgmr_lib.models.registry import entry
 from mgmr_lib.training.config import make_config
+from tests.data.test_encoders import FAMILIES, checkpoint
 from tests.models.properties import (
     assert_a_prediction_depends_on_its_clip_alone,
     assert_every_weight_gets_a_gradient,
@@ -91,6 +92,25 @@ def test_inside_the_shift_comes_behind_the_first_layer_and_the_second_reads_on()
     plain = net.inputs.text_encoder(text.x, text.valid)
     net._shifted(batch)
     assert torch.equal(net.inputs.text_encoder(text.x, text.valid), plain)  # the shift is gone with its pass
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_inside_every_family_of_encoders_hears_voice_and_face(family, tmp_path):
+    """Some give states alone behind a layer, some a tuple, and some call one layer again and again."""
+    checkpoint(tmp_path, family, tokenizer=True)
+    encoder = load_encoder(str(tmp_path), frozen=False)
+    torch.manual_seed(0)
+    inputs = Inputs({"text": encoder.dim, "audio": 5, "vision": 7}, None, encoder)
+    net = entry("cenet").build(CENETConfig(d_model=8, heads=2, depth=1, injection="inside"), inputs).eval()
+    torch.nn.init.normal_(net.enhance.out.weight)
+    calm, loud = masked(0.0).batch(range(5)), louder(masked(0.0).batch(range(5)))
+    for batch in (calm, loud):
+        batch.text.x = batch.text.x % 10 + 4
+    (before, valid), (after, _) = net._shifted(calm), net._shifted(loud)
+    assert before.isfinite().all() and (before - after).abs()[valid].max() > 1e-3
+    torch.nn.init.zeros_(net.enhance.out.weight)
+    torch.nn.init.zeros_(net.enhance.out.bias)
+    assert torch.equal(net._shifted(calm)[0], inputs.text_encoder(calm.text.x, calm.text.valid))
 
 
 def test_inside_voice_and_face_learn_through_the_encoder_and_a_clip_is_alone():

@@ -187,3 +187,17 @@ def test_pairs_share_a_matrix_A_where_the_layer_has_one():
     for layer, owners in (("selective", 1), ("mamba2", 1), ("mamba3", 0)):
         pair = CollaborativeBiMamba(8, 1, d_state=4, layer=layer)
         assert sum("A_log" in name for name, _ in pair.named_parameters()) == 2 * owners
+
+
+@pytest.mark.parametrize(
+    "make, says",
+    [
+        (lambda: CollaborativeBiMamba(8, 1, "exchanged"), "collaboration must be one of .*, not 'exchanged'"),
+        (lambda: UnimodalEncoder(5, 8, 4, True), "kernel must be odd, so that steps stay in place, but is 4"),
+        (lambda: ReconstructionModule(8, 5, 1, gate="vector"), "gate must be 'scalar' or 'channel', not 'vector'"),
+        (lambda: ReconstructionModule(8, 5, 1, bidirectional=True, layer="simplified"), "use layer='selective'"),
+    ],
+)
+def test_a_part_says_which_readings_it_has(make, says):
+    with pytest.raises(ValueError, match=says):
+        make()

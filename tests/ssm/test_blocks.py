@@ -10,7 +10,16 @@ from transformers.models.mamba.modeling_mamba import MambaMixer
 
 from mgmr_lib.bench import peers
 from mgmr_lib.paths import cache_dir
-from mgmr_lib.ssm import BiMamba, MambaBlock, MambaLayer, SimplifiedMambaLayer, flip_valid, selective_scan, zero_padding
+from mgmr_lib.ssm import (
+    BiMamba,
+    MambaBlock,
+    MambaLayer,
+    SimplifiedMambaLayer,
+    flip_valid,
+    make_block,
+    selective_scan,
+    zero_padding,
+)
 
 OFFICIAL = {
     "in_proj.weight",
@@ -338,3 +347,10 @@ def test_autocast_and_bfloat16_parameters_run():
     torch.testing.assert_close(y.float(), block(x), rtol=0.05, atol=0.02)
     y = copy.deepcopy(block).bfloat16()(x.bfloat16())
     torch.testing.assert_close(y.float(), block(x), rtol=0.05, atol=0.02)
+
+
+def test_a_block_says_which_ranks_and_layers_there_are():
+    with pytest.raises(ValueError, match="a whole number or \"auto\", but is 'automatic'"):
+        MambaBlock(8, dt_rank="automatic")
+    with pytest.raises(ValueError, match="layer must be one of selective, .*, but is 'mamba4'"):
+        make_block("mamba4", 8)

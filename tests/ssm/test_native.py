@@ -181,6 +181,24 @@ def test_on_a_mac_another_compiler_needs_no_command_line_tools(monkeypatch):
 
 
 @pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("error", [FileNotFoundError(), subprocess.TimeoutExpired("xcode-select", 1)])
+def test_on_a_mac_tools_that_give_no_answer_are_not_there(error, fresh, monkeypatch):
+    def run(command, **more):
+        raise error
+
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(native.sys, "platform", "darwin")
+    monkeypatch.setattr(native.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(native.subprocess, "run", run)
+    reason_and_auto("xcode-select --install")
+
+
+def test_it_says_that_it_needs_the_cpu():
+    given = {k: t.detach().float().to("meta") for k, t in problem(1, 2, 3, 2).items()}
+    with pytest.raises(ValueError, match="it needs tensors on the CPU, but they are on meta"):
+        selective_scan(**given, backend="native")
+
+
 def test_it_can_be_switched_off(fresh, monkeypatch):
     monkeypatch.setenv("MGMR_NATIVE_SCAN", "0")
     reason_and_auto("MGMR_NATIVE_SCAN=0")

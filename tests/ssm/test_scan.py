@@ -233,6 +233,8 @@ def test_steps_refuse_what_they_cannot_read():
         selective_scan_step(state, u[0], u, A, B, B)
     with pytest.raises(ValueError, match="B must be"):
         selective_scan_step(state, u, u, A, torch.ones(3, 4), B)
+    with pytest.raises(ValueError, match=r"B and C must be \(b,n\) or \(b,g,n\), but are \(4,\) and \(2, 4\)"):
+        selective_scan_step(state, u, u, A, B[0], B)
 
 
 @pytest.mark.parametrize("backend", ["chunked", NATIVE])
@@ -328,6 +330,19 @@ def test_a_trial_under_no_grad_does_not_condemn_a_backend():
     with torch.inference_mode():
         selective_scan(**{k: t.detach() for k, t in problem(1, 2, 3, 2).items()})
         assert backends.status("chunked", "cpu") == "ok"
+
+
+def test_a_gpu_without_memory_is_no_reason_for_a_slower_rung(monkeypatch):
+    args = problem(2, 3, 5, 2)
+    selective_scan(**args)
+
+    def full(args):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    for name in ("native", "chunked"):
+        monkeypatch.setitem(backends.BACKENDS, name, full)
+    with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"):
+        selective_scan(**args)
 
 
 def test_auto_goes_on_with_a_slower_rung_where_a_fast_one_fails(monkeypatch):

@@ -186,6 +186,14 @@ def test_compiled_exported_and_mapped():
     batched = torch.func.vmap(lambda *s: loss(s[0][None], s[1][None], A, s[2][None], s[3][None]))(x, dt, B, C)
     torch.testing.assert_close(batched, torch.stack(single))
     want = torch.func.grad(loss, argnums=(0, 1, 2, 3, 4))(x, dt, A, B, C)
+
+    def of_each(dt, A):
+        return torch.func.vmap(lambda x, dt, B, C: loss(x[None], dt[None], A, B[None], C[None]))(x, dt, B, C).sum()
+
+    for got, i in zip(torch.func.grad(of_each, argnums=(0, 1))(dt, A), (1, 2), strict=True):
+        torch.testing.assert_close(got, want[i])  # a gradient of a vmap
+    one = torch.func.grad(lambda x, dt, B, C: loss(x[None], dt[None], A, B[None], C[None]))
+    torch.testing.assert_close(torch.func.vmap(one)(x, dt, B, C), want[0])  # a vmap of gradients
     leaves = [t.clone().requires_grad_() for t in (x, dt, A, B, C)]
     compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)(*leaves)
     for got, expected in zip(torch.autograd.grad(compiled, leaves), want, strict=True):
@@ -198,6 +206,7 @@ def test_compiled_exported_and_mapped():
         ({"x": torch.ones(2, 5, 6)}, r"x must be \(b,l,h,p\)"),
         ({"x": None}, "x is required"),
         ({"x": torch.ones(2, 0, 4, 3)}, "every size at least 1"),
+        ({"B": torch.ones(2, 5, 2, 6, device="meta")}, r"B must be on the device of x \(cpu\), but is on meta"),
         ({"dt": torch.ones(2, 5, 4, 1)}, r"dt must be \(b,l,h\) = \(2, 5, 4\)"),
         ({"A": torch.ones(4, 6)}, r"A must be \(h,\) = \(4,\)"),
         ({"B": torch.ones(2, 5, 3, 6)}, r"with g dividing h = 4"),

@@ -173,6 +173,18 @@ def test_vmap_with_lists_and_over_one_argument_alone():
 
 
 @pytest.mark.parametrize("backend", ["python", *ENGINES])
+def test_gradients_of_each_example_of_a_scan(backend):
+    args = {k: t.detach().float() for k, t in problem(2, 3, 4, 2).items()}
+
+    def loss(A):
+        return selective_scan(**args | {"A": A}, backend=backend).square().sum()
+
+    several = torch.stack([args["A"], 2 * args["A"]])
+    each = torch.func.vmap(torch.func.grad(loss))(several)
+    torch.testing.assert_close(each, torch.stack([torch.func.grad(loss)(A) for A in several]))
+
+
+@pytest.mark.parametrize("backend", ["python", *ENGINES])
 def test_second_derivatives_and_forward_mode_are_refused_in_a_sentence(backend):
     args = problem(1, 2, 3, 2)
     y = selective_scan(**args, backend=backend)

@@ -14,6 +14,7 @@ import torch
 
 from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.ssm import available_backends, selective_scan
+from mgmr_lib.ssm.engines import backends, triton_adapter
 from tests.ssm.cases import OPTIONAL, outputs_and_gradients, problem, worst_error
 
 triton = pytest.importorskip("triton", reason="triton is not installed (it exists for Linux only)")
@@ -99,6 +100,15 @@ for kernel in (triton_scan.scan_forward, triton_scan.scan_backward):
 
 def test_kernels_compile_for_a_gpu_on_a_machine_without_one(tmp_path):
     in_a_process_of_its_own(COMPILED, TRITON_INTERPRET="0", TRITON_CACHE_DIR=str(tmp_path))
+
+
+def test_without_the_package_it_is_named(monkeypatch):
+    backends.status.cache_clear()
+    monkeypatch.setattr(triton_adapter.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(triton_adapter, "interpreted", lambda: True)
+    with pytest.raises(ValueError, match="the package triton is not installed"):
+        selective_scan(**problem(1, 2, 3, 2), backend="triton")
+    backends.status.cache_clear()
 
 
 def test_without_a_gpu_the_reason_is_said():

@@ -4,6 +4,7 @@ sentence, nothing is half-written, and the next run ends where an undisturbed on
 import dataclasses
 import errno
 import json
+import math
 import os
 import signal
 import subprocess
@@ -16,9 +17,11 @@ import torch
 
 from mgmr_lib import files
 from mgmr_lib.errors import CourseError
+from mgmr_lib.models.output import Output
 from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.training import trainer as loop
 from mgmr_lib.training.checkpoint import load_tensors, save_tensors
+from mgmr_lib.training.finite import NotFinite, check_loss
 from mgmr_lib.training.run import load_run, train_run
 from mgmr_lib.training.setup import prepare
 from mgmr_lib.training.trainer import Progress, Trainer
@@ -306,3 +309,20 @@ def test_the_second_process_in_one_folder_is_one_sentence_and_the_first_goes_on(
     finally:
         os.killpg(first.pid, signal.SIGCONT)
     assert first.communicate()[0] == "never 0\n" and load_run(folder, toy_corpus()).config == config(epochs=2)
+
+
+@pytest.mark.parametrize(
+    "part, bad, said",
+    [
+        ("sides", {"gate": torch.tensor([1.0, math.nan, 1.0])}, "step 3, clip b"),
+        ("prediction", torch.tensor([math.nan, 0.0, math.inf]), "step 3, clip a and 1 more"),
+        ("prediction", torch.full((3,), math.nan), "step 3, all 3 clips"),
+        ("prediction", torch.zeros(3), "step 3"),  # finite outputs, and yet no finite loss
+    ],
+)
+def test_a_loss_names_the_clips_whose_outputs_are_not_finite(part, bad, said):
+    output = Output(torch.zeros(3))
+    setattr(output, part, bad)
+    with pytest.raises(NotFinite, match=rf"the loss is not finite \({said}\)"):
+        check_loss(torch.tensor(math.nan), output, "abc", 2)
+    check_loss(torch.tensor(1.0), output, "abc", 2)

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
@@ -102,6 +103,12 @@ def test_a_run_folder_refuses_other_settings_other_data_and_foreign_folders(tmp_
         train_run(config(epochs=1), tmp_path / "run", toy_corpus(seed=5), quiet=True)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("keep me")
+    with pytest.raises(CourseError, match="with the metrics of mosi, and .* is read as sims here: give --dataset mosi"):
+        train_run(config(epochs=1), tmp_path / "run", dataclasses.replace(corpus, family="sims"), quiet=True)
+    train_run(config(epochs=1, d_model=12), tmp_path / "wide", corpus, quiet=True)
+    (tmp_path / "run" / "last.safetensors").write_bytes((tmp_path / "wide" / "last.safetensors").read_bytes())
+    with pytest.raises(CourseError, match="last.safetensors does not fit this network .*use the configuration"):
+        Trainer(prepare(config(epochs=1), corpus), tmp_path / "run", quiet=True).run()
     with pytest.raises(CourseError, match="not empty"):
         train_run(config(), tmp_path / "mine", corpus, quiet=True)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "keep me"
@@ -130,6 +137,23 @@ def test_shared_tensors_and_state_survive_a_checkpoint(tmp_path):
     save_tensors(tmp_path / "x.safetensors", {"a": shared, "b": shared}, {"epoch": 3})
     tensors, state = load_tensors(tmp_path / "x.safetensors")
     assert torch.equal(tensors["a"], shared) and torch.equal(tensors["b"], shared) and state == {"epoch": 3}
+    save_file({"a": shared}, tmp_path / "x.safetensors", {"state": "[1, 2]"})
+    with pytest.raises(CourseError, match=r"x.safetensors is damaged \(its state is no dictionary\)"):
+        load_tensors(tmp_path / "x.safetensors")
+
+
+def test_a_text_encoder_that_learns_is_trained_resumed_saved_and_read_again(tmp_path):
+    corpus = toy_corpus(sizes=(24, 8, 8))
+    learning = config(epochs=2, encoder_lr=1e-3, batch_size=8)
+    name = "inputs.text_encoder.bert.embeddings.word_embeddings.weight"
+    before = prepare(learning, corpus).model.state_dict()[name].clone()
+    resumed = assert_resuming_changes_nothing(learning, corpus, tmp_path)
+    moved = (resumed[f"model/{name}"] - before).abs().max()
+    assert 1e-4 < moved < 0.1  # some steps of about the encoder's own rate
+    run = load_run(tmp_path / "whole", corpus)
+    assert not torch.equal(run.model.state_dict()[name], before) and run.complete_text("train") is None
+    again, masked = load_run(tmp_path / "whole", corpus), run.masked("test", 0.5, 1)
+    assert np.array_equal(predict(run.model, masked), predict(again.model, masked))
 
 
 def test_configurations_survive_json_and_unknown_settings_are_refused():
