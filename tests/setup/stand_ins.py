@@ -17,6 +17,8 @@ from mgmr_lib.setup.machine import this_machine
 
 VERSION = "2.13.0"
 BASE = getattr(sys, "_base_executable", sys.executable)
+# Starts course.py; under coverage the environment's own Python, which counts the lines that the copied set-up walks.
+PYTHON = sys.executable if "COVERAGE_PROCESS_CONFIG" in os.environ else BASE
 SAY = 'import os, sys\nprint("ran", *sys.argv[1:], "learner", os.environ.get("MGMR_LEARNER"), flush=True)\n'
 BACKEND = '''
 import base64, pathlib, zipfile
@@ -129,7 +131,7 @@ def environment(wheels: Path, **own: str) -> dict[str, str]:
 
 
 def course(
-    root: Path, env: dict[str, str], *arguments: str, python: str = BASE, **options
+    root: Path, env: dict[str, str], *arguments: str, python: str = PYTHON, **options
 ) -> subprocess.CompletedProcess:
     """`python course.py ARGUMENTS` in the checkout."""
     command = [python, str(root / "course.py"), *arguments]
