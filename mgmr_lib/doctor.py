@@ -14,8 +14,8 @@ NEEDS_PYTHON = (3, 11)
 NEEDS_FREE_GB = 3.0
 PACKAGES = ("torch", "transformers", "accelerate", "safetensors", "numpy", "pandas", "scikit-learn", "jupyterlab")
 BROKEN = (
-    "the library cannot be imported: `git status` shows a changed file of mgmr_lib; where none is, delete .venv and run "
-    "`python course.py open`"
+    "the library cannot be imported: `git status` shows a changed file of mgmr_lib; where none is, delete .venv and "
+    "run `python course.py open`"
 )
 OPTIONAL = {
     "triton": "our GPU kernels",

@@ -169,7 +169,11 @@ def stopped(error):
         (stopped(OSError(28, "No space left on device")), 2, "error: the result cannot be written (No space"),
         (lambda *_: out_of_memory(), 2, "error: there is not enough memory for this: give smaller sizes"),
         (lambda *_: np.empty(1 << 52), 2, "error: there is not enough memory for this: give smaller sizes"),
-        (stopped(RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")), 2, "smaller --batch-size or --max-clips"),
+        (
+            stopped(RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")),
+            2,
+            "smaller --batch-size or --max-clips",
+        ),
     ],
 )
 def test_what_stops_a_command_is_one_sentence(broken, code, says, monkeypatch, capsys):

@@ -12,6 +12,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.setup.machine import this_machine
 
@@ -128,6 +130,22 @@ def environment(wheels: Path, **own: str) -> dict[str, str]:
         "MGMR_TORCH_INDEX": "http://127.0.0.1:9",
     }
     return inherited | pip | own
+
+
+def uv_environment(wheels: Path) -> dict[str, str]:
+    """Variables in which uv is on the path and sees these wheels and nothing else; a skip where uv is not installed."""
+    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    if uv is None:
+        pytest.skip("uv is not installed here")
+    bare = {name: value for name, value in environment(wheels).items() if not name.startswith("PIP_")}
+    return bare | {
+        "PATH": f"{Path(uv).parent}{os.pathsep}{os.environ['PATH']}",
+        "PIP_CONFIG_FILE": os.devnull,
+        "UV_FIND_LINKS": str(wheels),
+        "UV_OFFLINE": "1",
+        "UV_CACHE_DIR": str(wheels.parent / "uv's cache"),
+        "UV_NO_CONFIG": "1",
+    }
 
 
 def course(
