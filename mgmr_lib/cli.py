@@ -120,8 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("interrupted: run the same command again to go on", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader of our output (head, less) has gone: nothing is wrong, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_what_nobody_takes()  # the reader of our output (head, less) has gone: nothing is wrong
         return 0
     except OSError as error:
         if error.errno not in REMEDIES:
@@ -146,12 +145,23 @@ def _run(arguments: list[str]) -> int:
     try:
         args = build_parser(command).parse_args(arguments)
     except SystemExit as stop:  # argparse has printed the help or the version
-        return int(stop.code or 0)
-    code = importlib.import_module(f"mgmr_lib.{COMMANDS[args.command].module}").main(args) or 0
+        code = int(stop.code or 0)
+    else:
+        code = importlib.import_module(f"mgmr_lib.{COMMANDS[args.command].module}").main(args) or 0
     sys.stdout.flush()  # a full disk behind the output is noticed here, not when Python ends
     return code
 
 
+def _drop_what_nobody_takes() -> None:
+    """Output that is held back and cannot be written (no reader, a full disk) goes nowhere: Python would try once more
+    at its end, complain in words of its own and change the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _fail(sentence: str) -> int:
+    _drop_what_nobody_takes()
     print("error: " + " ".join(sentence.split()), file=sys.stderr)
     return 2

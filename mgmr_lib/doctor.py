@@ -13,6 +13,10 @@ from mgmr_lib.paths import REPOSITORY, cache_dir, corpora_dir, data_root
 NEEDS_PYTHON = (3, 11)
 NEEDS_FREE_GB = 3.0
 PACKAGES = ("torch", "transformers", "accelerate", "safetensors", "numpy", "pandas", "scikit-learn", "jupyterlab")
+BROKEN = (
+    "the library cannot be imported: `git status` shows a changed file of mgmr_lib; where none is, delete .venv and "
+    "run `python course.py open`"
+)
 OPTIONAL = {
     "triton": "our GPU kernels",
     "mamba-ssm": "mamba_ssm's GPU kernel",
@@ -106,7 +110,7 @@ def device() -> str:
     """What torch computes on."""
     try:
         import torch
-    except ImportError:
+    except (ImportError, OSError):  # OSError: on Windows, a library that torch lacks
         return "unknown without torch"
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
@@ -130,8 +134,8 @@ def backends() -> list[tuple[str, str, str | None]]:
     try:
         from mgmr_lib.commands.gpu import advice
         from mgmr_lib.ssm import available_backends
-    except ImportError as error:
-        return [("all", f"cannot be imported: {error}", None)]
+    except (ImportError, OSError) as error:
+        return [("all", f"cannot be imported: {error}", BROKEN)]
     status = available_backends()
     rows = [(name, reason, None) for name, reason in status.items()]
     if status["cuda"] != "ok":

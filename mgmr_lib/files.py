@@ -193,7 +193,7 @@ def _remove_parts_of_the_dead(path: Path) -> None:
 
 
 def _is_alive(process: int) -> bool:
-    if os.name == "nt":
+    if WINDOWS:
         return False  # there, a signal would end the process; and a file that is open cannot be removed
     try:
         os.kill(process, 0)

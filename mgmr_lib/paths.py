@@ -6,12 +6,14 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def expanded(path: str | Path) -> Path:
+    """The path with `~` expanded; the `~name` of nobody on this computer stays as it is, as in a shell."""
+    return Path(os.path.expanduser(path))
+
+
 def absolute(path: str | Path) -> Path:
     """The path with `~` expanded and made absolute, so that it means the same file from every folder."""
-    try:
-        return Path(path).expanduser().absolute()
-    except RuntimeError:  # the user named behind ~ does not exist
-        return Path(path).absolute()
+    return expanded(path).absolute()
 
 
 def data_root() -> Path:
@@ -45,4 +47,4 @@ def corpora_dir() -> Path:
 def runs_dir() -> Path:
     """What commands write by default, and git does not keep: `runs/`, of `MGMR_LEARNER` where the environment sets
     it."""
-    return Path(os.environ.get("MGMR_LEARNER") or REPOSITORY).expanduser().absolute() / "runs"
+    return absolute(os.environ.get("MGMR_LEARNER") or REPOSITORY) / "runs"

@@ -80,8 +80,30 @@ def test_folders_and_files_in_the_way_are_said_before_the_work(tmp_path):
         files.make_folder(tmp_path / "file" / "below")
     with pytest.raises(CourseError, match="is a folder"):
         files.check_writable(tmp_path)
+    with pytest.raises(CourseError, match=r"the folder .* cannot be made \(.+\): choose another --out"):
+        files.make_folder(tmp_path / ("x" * 5000))
+    with pytest.raises(CourseError, match=r"cannot be read \(.+\): check the path"):
+        files.read_json(tmp_path)
     files.check_writable(tmp_path / "a" / "b" / "c.json")
     assert names(tmp_path) == ["a", "file"]
+
+
+def test_a_disk_that_is_read_only(small_disk):
+    files.write_text(small_disk / "x", "kept")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(CourseError, match="cannot be written to: choose another --here or mend its permissions"):
+        files.check_writable(small_disk / "x", "--here")
+    with pytest.raises(CourseError, match="the disk is read-only, so choose another folder"):
+        files.write_text(small_disk / "x", "new")
+    with files.only_one(small_disk, "measuring"):  # there is nothing to guard
+        assert (small_disk / "x").read_text() == "kept" and names(small_disk) == ["x"]
+
+
+def test_a_part_of_a_process_that_can_be_none_stays(tmp_path):
+    strange = tmp_path / f".x.{10**30}.part"
+    strange.write_text("somebody's")
+    files.write_text(tmp_path / "x", "whole\n")
+    assert names(tmp_path) == [strange.name, "x"]
 
 
 @pytest.fixture
@@ -110,6 +132,13 @@ def test_a_file_that_is_open_for_a_moment_is_replaced_after_it(as_on_windows, tm
     as_on_windows(2)
     files.write_text(tmp_path / "x", "new")
     assert (tmp_path / "x").read_bytes() == b"new" and names(tmp_path) == ["x"]
+
+
+def test_on_windows_every_part_goes_since_one_that_is_open_cannot(as_on_windows, tmp_path):
+    (tmp_path / f".x.{os.getpid()}0.part").write_text("half")
+    (tmp_path / f".x.{os.getppid()}.part").write_text("half")
+    files.write_text(tmp_path / "x", "whole\n")
+    assert names(tmp_path) == ["x"]
 
 
 def test_a_file_that_stays_open_is_one_sentence_and_stays_as_it_was(as_on_windows, tmp_path):

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from mgmr_lib.paths import expanded
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -34,5 +36,5 @@ def main(args: argparse.Namespace) -> int:
     table = side_by_side([(load_corpus(name), frames) for name, frames in args.corpora])
     print(table.to_string())
     if args.out:
-        write(args.out.expanduser(), table)
+        write(expanded(args.out), table)
     return 0

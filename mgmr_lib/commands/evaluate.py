@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from mgmr_lib.files import check_writable, write_json
+from mgmr_lib.paths import expanded
 from mgmr_lib.settings import rates, whole
 from mgmr_lib.training.profiles import PATTERNS
 
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    out = args.out.expanduser()
+    out = expanded(args.out)
     check_writable(out)
     from mgmr_lib.evaluation.missing_rates import evaluate_run, print_table
     from mgmr_lib.training.run import load_run

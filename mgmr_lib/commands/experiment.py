@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from mgmr_lib.errors import CourseError
-from mgmr_lib.paths import REPOSITORY, runs_dir
+from mgmr_lib.paths import REPOSITORY, absolute, expanded, runs_dir
 from mgmr_lib.settings import known, parse_set, whole
 from mgmr_lib.training.profiles import FAMILIES, PATTERNS, PROFILES
 
@@ -92,9 +92,9 @@ def set_places(args: argparse.Namespace) -> None:
     if args.into_course and (args.ledger or args.out):
         raise CourseError("--into-course says where records and tables go: leave --ledger and --out out")
     args.others = () if args.ledger or args.into_course else (course / "ledger",)
-    args.ledger = (args.ledger or (course if args.into_course else runs_dir()) / "ledger").expanduser().absolute()
-    args.out = (args.out or (course if args.into_course else runs_dir()) / "tables").expanduser().absolute()
-    args.runs = (args.runs or runs_dir() / "experiments").expanduser().absolute()
+    args.ledger = absolute(args.ledger or (course if args.into_course else runs_dir()) / "ledger")
+    args.out = absolute(args.out or (course if args.into_course else runs_dir()) / "tables")
+    args.runs = absolute(args.runs or runs_dir() / "experiments")
 
 
 def _experiment(args: argparse.Namespace) -> int:
@@ -174,7 +174,7 @@ def _stored_corpus(args: argparse.Namespace, settings: dict) -> tuple[str, str |
 
     if recorded_name(args.data) in SPECS:
         return recorded_name(args.data), None
-    if Path(args.data).expanduser().exists():
+    if expanded(args.data).exists():
         corpus = load_corpus(args.data, args.dataset)
         content = fingerprint(corpus, settings.get("text_encoder", ""))
         return corpus_key(corpus.name, content, corpus.family), content

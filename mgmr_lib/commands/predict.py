@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import check_writable, write_text
+from mgmr_lib.paths import expanded
 from mgmr_lib.settings import number, whole
 from mgmr_lib.training.profiles import PATTERNS
 
@@ -28,7 +29,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _split(args: argparse.Namespace) -> int:
-    out = args.out.expanduser()
+    out = expanded(args.out)
     check_writable(out)
     import pandas as pd
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import check_writable, read_json
+from mgmr_lib.paths import expanded
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,9 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    out = args.out.expanduser()
+    out = expanded(args.out)
     check_writable(out)
-    results = [one for path in args.results for one in read_results(path.expanduser())]
+    results = [one for path in args.results for one in read_results(expanded(path))]
     from mgmr_lib.evaluation.plots import missing_rate_figure, save_figure, tidy
 
     frame = tidy(results)

@@ -4,7 +4,7 @@ figure."""
 import argparse
 from pathlib import Path
 
-from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.paths import REPOSITORY, expanded
 from mgmr_lib.settings import whole
 from mgmr_lib.training.profiles import PROFILES
 
@@ -29,7 +29,7 @@ def main(args: argparse.Namespace) -> int:
     from mgmr_lib.settings import parse_rates
     from mgmr_lib.training.run import train_run
 
-    args.data = absolute_data(args.data)
+    args.data, args.out = absolute_data(args.data), expanded(args.out)
     corpus = load_corpus(args.data, partial=True)
     check_trainable(corpus)
     for line in [*repairs(corpus), *findings(corpus)]:

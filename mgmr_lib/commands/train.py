@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mgmr_lib.commands.parser import Parser, add_settings
 from mgmr_lib.models.registry import NETWORKS, entry
+from mgmr_lib.paths import expanded
 from mgmr_lib.settings import known
 from mgmr_lib.training.config import TrainConfig, make_config
 from mgmr_lib.training.profiles import FAMILIES, PROFILES
@@ -69,7 +70,7 @@ def main(args: argparse.Namespace) -> int:
         given["text_encoder"] = str(local_folder(config.text_encoder) or config.text_encoder)
     corpus = load_corpus(given["data"], config.dataset, partial=True)
     check_trainable(corpus)
-    make_folder(args.out.expanduser())
+    make_folder(expanded(args.out))
     config = make_config(args.model, args.profile, corpus.family, **settings_for(corpus) | given)
     print(f"corpus {corpus.name}: {', '.join(f'{len(s)} {n}' for n, s in corpus.splits.items())} clips")
     print(f"metrics of {corpus.family}: {corpus.family_reason}")
@@ -78,7 +79,7 @@ def main(args: argparse.Namespace) -> int:
     for modality, steps in short(corpus).items():
         if f"pool_{modality}" not in given:
             print(f"{modality} has {steps} steps a clip at most: none are averaged (--pool-{modality} would)")
-    run = train_run(config, args.out.expanduser(), corpus, args.quiet)
+    run = train_run(config, expanded(args.out), corpus, args.quiet)
     parameters = sum(p.numel() for p in run.model.parameters())
     print(
         f"{config.model}, {parameters:,} parameters, configuration {config.hash()}, weights in "

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import write_text
-from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.paths import REPOSITORY, absolute
 
 SOLUTIONS = "solutions"  # the sub-folder with copies that are read, not answered: nothing in it counts
 _in_memory: dict[str, dict] = {}
@@ -21,7 +21,7 @@ def learner_dir() -> Path:
     """The learner's folder: `MGMR_LEARNER` where the environment sets it, else `learner/` of the repository, else,
     where that belongs to somebody else (one installation for many), `mgmr-course` in the home folder."""
     if named := os.environ.get("MGMR_LEARNER"):
-        return Path(named).expanduser().absolute()
+        return absolute(named)
     ours = REPOSITORY / "learner"
     writable = os.access(ours if ours.exists() else REPOSITORY, os.W_OK)
     return ours if writable else Path.home() / "mgmr-course"

@@ -13,6 +13,7 @@ from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments.ledger import read_record
 from mgmr_lib.experiments.plan import VARIANTS, Job
 from mgmr_lib.experiments.sweep import Sweep, environment, measure, shared_encoder, train_run
+from mgmr_lib.paths import expanded
 from mgmr_lib.settings import known
 from mgmr_lib.training.identity import fingerprint, first_fingerprint, read_config
 
@@ -66,7 +67,7 @@ def main(args: argparse.Namespace) -> int:
     """`experiment reproduce --record FILE`: exit code 0 where every number agrees to the third digit, else 1."""
     if args.record is None:
         raise CourseError("reproduce needs --record data/results/ledger/.../NAME-SEED.json")
-    record = read_record(args.record.expanduser())
+    record = read_record(expanded(args.record))
     if record.get("config") is None:
         raise CourseError(
             f"{args.record} is a reference without a training run: `experiment table` recomputes it every time"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mgmr_lib.errors import CourseError
-from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.paths import REPOSITORY, absolute
 from mgmr_lib.setup.environment import Environment
 from mgmr_lib.setup.packed import Pack
 
@@ -91,7 +91,7 @@ def call(root: Path, python: Path, *arguments: str) -> int:
     own = {"PYTHONPATH": os.pathsep.join(p for p in (str(root), os.environ.get("PYTHONPATH")) if p)}
     for name in ("MGMR_LEARNER", "MGMR_DATA"):  # relative to where the learner stands, not to the checkout
         if value := os.environ.get(name):
-            own[name] = str(Path(value).expanduser().absolute())
+            own[name] = str(absolute(value))
     return subprocess.run(
         [str(python), *arguments], cwd=root, env={"PYTHONUTF8": "1", **os.environ, **own}, check=False
     ).returncode
@@ -116,7 +116,7 @@ def main(arguments: list[str], root: Path = REPOSITORY) -> int:
             return 0
         if source == "":
             raise CourseError("--from takes the folder that `python course.py pack` made")
-        pack = Pack.read(Path(source).expanduser().absolute()) if source else None
+        pack = Pack.read(absolute(source)) if source else None
         environment.prepare(command.needs, torch, pack)
         if pack and command.data:
             pack.put_data()

@@ -196,18 +196,11 @@ def _python() -> str:
 def _venv_command(folder: Path) -> list[str]:
     """The standard library's venv where it is complete (Debian splits it off), else uv's."""
     base = getattr(sys, "_base_executable", None) or sys.executable  # the venv that we may run in is being replaced
-    if all(_has(module) for module in ("venv", "ensurepip")):
+    if all(importlib.util.find_spec(module) for module in ("venv", "ensurepip")):
         return [base, "-m", "venv", str(folder)]
     if uv := shutil.which("uv"):
         return [uv, "venv", "--seed", "--python", base, str(folder)]
     raise CourseError(_no_venv())
-
-
-def _has(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def _no_venv() -> str:

@@ -15,7 +15,7 @@ KEPT_LINES = 400  # of what the installer says: enough to know why it failed
 PIP_SPEAKS = re.compile(
     r"^(global|install|:env:)\.(index-url|extra-index-url|find-links|no-index|proxy)=", re.MULTILINE
 )
-UV_SPEAKS = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX", "UV_OFFLINE")
+UV_SPEAKS = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_FIND_LINKS", "UV_OFFLINE")
 
 
 class Installer:

@@ -17,6 +17,7 @@ from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.text import TextEncoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import is_litter, make_folder, only_one, read_json, write_json
+from mgmr_lib.paths import absolute, expanded
 from mgmr_lib.provenance import provenance
 from mgmr_lib.training.checkpoint import load_tensors, load_weights, save_tensors
 from mgmr_lib.training.config import TrainConfig
@@ -129,7 +130,7 @@ def describe(corpus: Corpus, clips: int | None = None, text_encoder: str = "") -
         "name": corpus.name,
         "family": corpus.family,
         "label_range": corpus.label_range,
-        "source": str(Path(corpus.source).expanduser().absolute()) if corpus.source else "",
+        "source": str(absolute(corpus.source)) if corpus.source else "",
         "widths": feature_widths(corpus, text_encoder),
         "frames": frames,
         "text_length": int(train.token_ids.shape[1]),
@@ -178,7 +179,7 @@ def load_run(
 
     with_corpus False: the network alone, which predicts typed sentences; its data may be gone.
     """
-    folder = Path(folder).expanduser()
+    folder = expanded(folder)
     about = read_about(folder)
     failure = why_failed(folder)
     if not (folder / "model.safetensors").exists():
@@ -215,7 +216,7 @@ def corpus_of(folder: Path, about: dict, config: TrainConfig, data: str | None =
         return _in_family(load_corpus(data, partial=True), about["corpus"]["family"])
     if config.data in SPECS:
         return load_corpus(exact_name(config.data))
-    path = Path(about["corpus"].get("source") or config.data).expanduser()
+    path = expanded(about["corpus"].get("source") or config.data)
     if not path.exists():
         raise CourseError(
             f"{folder} was trained on {path}, which is not there any more: give its new place with --data"

@@ -13,6 +13,7 @@ import pytest
 
 from mgmr_lib import cli
 from mgmr_lib.data import export_mmsa
+from mgmr_lib.paths import runs_dir
 from tests.toy import toy_corpus
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +59,10 @@ def test_evaluate_writes_a_record_for_each_rate_and_seed_and_report_draws_them(r
     assert "mae" in capsys.readouterr().out
     assert cli.main(["report", "--results", str(out), "--out", str(tmp_path / "e.png")]) == 0
     assert (tmp_path / "e.png").read_bytes().startswith(b"\x89PNG")
+    assert cli.main(["report", "--results", str(out), "--metrics", "mae,acc9", "--out", str(tmp_path / "x.png")]) == 2
+    said = capsys.readouterr().err
+    assert "--metrics acc9 is not in these files: they hold " in said and "corr" in said
+    assert not (tmp_path / "x.png").exists()
 
 
 def predictions(path):
@@ -139,6 +144,72 @@ def test_a_mistake_is_one_sentence_and_exit_code_two(arguments, words, tmp_path,
     message = capsys.readouterr().err.strip()
     assert message.startswith("error: ") and "\n" not in message and words in message
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def out_of_memory():
+    import torch
+
+    torch.empty(1 << 50, dtype=torch.uint8)
+
+
+def stopped(error):
+    """A command that ends in this error."""
+
+    def main(*_):
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("broken", "code", "says"),
+    [
+        (stopped(KeyboardInterrupt()), 130, "interrupted: run the same command again to go on\n"),
+        (stopped(OSError(28, "No space left on device", "runs/x.json")), 2, "error: runs/x.json cannot be written (No"),
+        (stopped(OSError(28, "No space left on device")), 2, "error: the result cannot be written (No space"),
+        (lambda *_: out_of_memory(), 2, "error: there is not enough memory for this: give smaller sizes"),
+        (lambda *_: np.empty(1 << 52), 2, "error: there is not enough memory for this: give smaller sizes"),
+        (
+            stopped(RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")),
+            2,
+            "smaller --batch-size or --max-clips",
+        ),
+    ],
+)
+def test_what_stops_a_command_is_one_sentence(broken, code, says, monkeypatch, capsys):
+    monkeypatch.setattr("mgmr_lib.doctor.main", broken)
+    assert cli.main(["doctor"]) == code
+    shown = capsys.readouterr()
+    assert says in shown.err and shown.err.count("\n") == 1 and not shown.out
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), RuntimeError("shapes differ"), ValueError("x")])
+def test_a_defect_keeps_its_traceback(error, monkeypatch):
+    monkeypatch.setattr("mgmr_lib.doctor.main", stopped(error))
+    with pytest.raises(type(error)) as found:
+        cli.main(["doctor"])
+    assert found.value is error
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows says in other words that a reader has gone")
+@pytest.mark.parametrize("arguments", [["--help"], ["doctor"]])
+def test_a_reader_that_has_gone_is_no_fault(arguments, monkeypatch, capsys):
+    monkeypatch.setattr("mgmr_lib.doctor.main", lambda _: print("what nobody reads"))
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as out:  # its end writes what is still held back: no error there either
+        monkeypatch.setattr(sys, "stdout", out)
+        assert cli.main(arguments) == 0
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="on Windows every ~name leads to a folder")
+def test_a_home_that_nobody_has_is_a_name_as_in_a_shell(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["report", "--results", "~no-such-user/e.json", "--out", "~no-such-user/e.png"]) == 2
+    assert "~no-such-user/e.json does not exist" in capsys.readouterr().err
+    monkeypatch.setenv("MGMR_LEARNER", "~no-such-user")
+    assert runs_dir() == tmp_path / "~no-such-user" / "runs"
 
 
 def test_the_module_answers_from_a_shell_without_a_traceback(tmp_path):

@@ -4,12 +4,15 @@ import argparse
 import dataclasses
 import re
 import shutil
+import subprocess
+import sys
 from importlib import metadata
 
 import pytest
 
 from mgmr_lib import doctor
 from mgmr_lib.commands.gpu import machine
+from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.ssm import available_backends
 
 
@@ -79,6 +82,23 @@ def test_advice_for_each_kind_of_machine(monkeypatch, tmp_path, capsys, changes,
     monkeypatch.setattr(machine, "_version", lambda home: nvcc)
     _, text = report(capsys)
     assert re.search(rf'to get "cuda" +.*{says}', text)
+
+
+def test_a_torch_that_cannot_be_imported_is_a_trouble():
+    code = "import sys; sys.modules['torch'] = None; from mgmr_lib import cli; sys.exit(cli.main(['doctor']))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and not done.stderr
+    assert re.search(r"^  device +unknown without torch$", done.stdout, re.MULTILINE)
+    assert re.search(r"^  all +cannot be imported: .*torch", done.stdout, re.MULTILINE)
+    assert "all: the library cannot be imported: `git status`" in done.stdout.split("\nto do\n")[1]
+
+
+def test_cores_that_this_process_may_not_use_are_told_where_the_system_knows_them(capsys, monkeypatch):
+    monkeypatch.setattr(doctor.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(doctor.os, "sched_getaffinity", lambda _: {0, 5, 6}, raising=False)
+    assert "cores              8 (3 usable by this process)\n" in report(capsys)[1]
+    monkeypatch.delattr(doctor.os, "sched_getaffinity")  # macOS and Windows
+    assert "cores              8\n" in report(capsys)[1]
 
 
 def test_memory_is_known_on_every_system(capsys):

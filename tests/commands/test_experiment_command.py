@@ -197,6 +197,20 @@ def test_mistakes_are_one_sentence(own, tmp_path, capsys, words, said):
     assert said in capsys.readouterr().err and not (tmp_path / "runs").exists()
 
 
+def test_costs_that_nobody_measured_are_not_tabled(own, tmp_path, capsys):
+    assert own("complexity", "--report-only", "--data", export(tmp_path / "x.pkl")) == 2
+    assert "complexity --report-only" not in (said := capsys.readouterr().err) and "without --report-only" in said
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_courses_records_give_its_tables_again_without_its_data(own, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MGMR_DATA", str(tmp_path / "no data"))
+    assert own("curve", "--report-only") == 0
+    made = tmp_path / "runs" / "tables" / "classroom-mosi" / "laptop" / "curves.csv"
+    kept = command.REPOSITORY / "data" / "results" / made.relative_to(tmp_path / "runs")
+    assert made.read_bytes() == kept.read_bytes() and str(made) in capsys.readouterr().out
+
+
 def test_the_records_are_json_as_others_read_it(own, tmp_path):
     corpus = toy_corpus()
     zero = dataclasses.replace(corpus["test"], labels=corpus["test"].labels * 0)  # no clip is positive or negative

@@ -105,6 +105,18 @@ def test_code_is_made_for_one_gpu():
 
 
 @linux_only
+def test_the_stand_in_starts_the_compiler_with_what_is_left(tmp_path):
+    compiler = tmp_path / "nvcc"
+    compiler.write_text('#!/bin/sh\necho "$@"\nexit 3\n')
+    compiler.chmod(0o755)
+    listed = [part for n in (80, 90) for part in ("-gencode", f"arch=compute_{n},code=sm_{n}")]
+    env = os.environ | {"MGMR_NVCC": str(compiler), "MGMR_CAPABILITY": "90"}
+    command = [sys.executable, nvcc.__file__, *listed, "-c", "a file.cu"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (3, "-gencode arch=compute_90,code=sm_90 -c a file.cu\n")
+
+
+@linux_only
 def test_a_real_nvcc_makes_code_for_one_gpu(tmp_path):
     home = next((home for home in machine._homes(HERE) if machine._version(home)), None)
     if home is None:

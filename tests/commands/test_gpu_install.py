@@ -214,6 +214,26 @@ def test_the_trial_refuses_right_outputs_with_wrong_gradients(packages):
         check("cpu")
 
 
+def test_packages_that_cannot_be_imported_are_named(packages, monkeypatch):
+    packages(1.0)
+    monkeypatch.setitem(sys.modules, "causal_conv1d", None)
+    with pytest.raises(CourseError, match="the packages cannot be imported: .*causal_conv1d"):
+        check("cpu")
+
+
+def test_a_call_that_hangs_is_given_up(monkeypatch, tmp_path):
+    monkeypatch.setattr(gpu, "TRIAL", (sys.executable, "-c", "import time; time.sleep(60)"))
+    monkeypatch.setattr(gpu, "TRIAL_SECONDS", 0.3)
+    with pytest.raises(CourseError, match=r"a call of the kernels did not end within 0\.3 s"):
+        gpu._trial(None, tmp_path / "log.txt")
+
+
+def test_a_pip_that_leaves_nothing_is_noticed(monkeypatch, tmp_path):
+    monkeypatch.setattr(pip, "PIP", (sys.executable, "-c", ""))
+    with pytest.raises(CourseError, match="pip left 0 wheels in .*causal where one was due"):
+        pip.download("https://example.org/x.whl", tmp_path / "causal", {}, tmp_path / "log.txt")
+
+
 def test_the_trial_runs_in_a_process_of_its_own(packages, monkeypatch, tmp_path):
     packages(1.0)
     monkeypatch.setattr(gpu, "TRIAL", (sys.executable, "-c", gpu_stand_ins.TRIAL))

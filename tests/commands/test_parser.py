@@ -94,7 +94,9 @@ MISTAKES = [
     (["train", "--lr", "--out", "x"], "--lr needs a value"),
     (["train", "--valid-rates", "0,0", "--out", "x"], "--valid-rates names the rate 0 twice"),
     (["train", "--model", "mgmr"], "needs --out"),
+    (["train", "--model=mfmb", "--heads=3", "--out", "x"], "--heads must divide --d-model"),
     (["train", "--out", "x", "spare"], "no use for 'spare'"),
+    (["data", "describe", "--", "--odd.pkl"], "--odd.pkl is neither a file nor one of"),
     (["train", "--out", "x", "--model"], "--model needs a value"),
     (["data", "descrbe"], "did you mean describe?"),
     (["data", "prepare", "--corpus", "clasroom-mosi"], "did you mean classroom-mosi?"),
@@ -118,6 +120,15 @@ def test_version_and_help_return_as_the_shell_does(capsys):
     assert cli.main(["--help"]) == 0 and "COMMAND" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("text", [None, "[project", "[project]\nname = 'x'\n"])
+def test_where_pyproject_says_no_version_the_installed_package_does(text, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(cli, "REPOSITORY", tmp_path)
+    if text is not None:
+        (tmp_path / "pyproject.toml").write_text(text)
+    monkeypatch.setattr(cli.metadata, "version", {"mgmr-course": "7.8"}.get)
+    assert cli.main(["--version"]) == 0 and capsys.readouterr().out == "mgmr_lib 7.8\n"
+
+
 @pytest.mark.parametrize("module", ["mgmr_lib.training.config", "mgmr_lib.models.registry", "mgmr_lib.settings"])
 def test_configurations_are_at_hand_without_torch(module):
     script = f"import sys, {module}; sys.exit(bool({{'torch', 'numpy'}} & set(sys.modules)))"
@@ -125,11 +136,14 @@ def test_configurations_are_at_hand_without_torch(module):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's device that is always full")
-def test_output_into_a_full_disk_is_one_sentence():
+@pytest.mark.parametrize("word", ["doctor", "--help"])
+def test_output_into_a_full_disk_is_one_sentence(word):
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}  # output is held back, as it usually is
     with open("/dev/full", "w") as full:
-        command = [sys.executable, "-m", "mgmr_lib", "doctor"]
-        done = subprocess.run(command, cwd=REPOSITORY, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 2 and "No space left" in done.stderr and "Traceback" not in done.stderr
+        command = [sys.executable, "-m", "mgmr_lib", word]
+        done = subprocess.run(command, cwd=REPOSITORY, env=env, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert "No space left" in done.stderr
 
 
 def test_make_config_refuses_what_the_command_line_refuses():

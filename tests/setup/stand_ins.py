@@ -12,11 +12,15 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.setup.machine import this_machine
 
 VERSION = "2.13.0"
 BASE = getattr(sys, "_base_executable", sys.executable)
+# Starts course.py; under coverage the environment's own Python, which counts the lines that the copied set-up walks.
+PYTHON = sys.executable if "COVERAGE_PROCESS_CONFIG" in os.environ else BASE
 SAY = 'import os, sys\nprint("ran", *sys.argv[1:], "learner", os.environ.get("MGMR_LEARNER"), flush=True)\n'
 BACKEND = '''
 import base64, pathlib, zipfile
@@ -128,8 +132,24 @@ def environment(wheels: Path, **own: str) -> dict[str, str]:
     return inherited | pip | own
 
 
+def uv_environment(wheels: Path) -> dict[str, str]:
+    """Variables in which uv is on the path and sees these wheels and nothing else; a skip where uv is not installed."""
+    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    if uv is None:
+        pytest.skip("uv is not installed here")
+    bare = {name: value for name, value in environment(wheels).items() if not name.startswith("PIP_")}
+    return bare | {
+        "PATH": f"{Path(uv).parent}{os.pathsep}{os.environ['PATH']}",
+        "PIP_CONFIG_FILE": os.devnull,
+        "UV_FIND_LINKS": str(wheels),
+        "UV_OFFLINE": "1",
+        "UV_CACHE_DIR": str(wheels.parent / "uv's cache"),
+        "UV_NO_CONFIG": "1",
+    }
+
+
 def course(
-    root: Path, env: dict[str, str], *arguments: str, python: str = BASE, **options
+    root: Path, env: dict[str, str], *arguments: str, python: str = PYTHON, **options
 ) -> subprocess.CompletedProcess:
     """`python course.py ARGUMENTS` in the checkout."""
     command = [python, str(root / "course.py"), *arguments]

@@ -59,6 +59,29 @@ def test_the_refusal_names_a_python_that_runs_here(monkeypatch, tmp_path):
     assert "install Python 3.12" in refusal(Machine(python=(3, 9)))  # a shim of a version that is not installed
 
 
+def test_where_uv_alone_is_there_it_brings_the_python(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name, *_: "/usr/bin/uv" if name == "uv" else None)
+    assert "`uv run --no-project --python 3.12 course.py open`" in refusal(Machine(python=(3, 9)))
+
+
+def test_on_windows_the_pythons_own_processor_counts(monkeypatch):
+    monkeypatch.setattr(machine.platform, "system", lambda: "Windows")
+    monkeypatch.setattr(machine.platform, "machine", lambda: "ARM64")  # the computer's
+    for built_for, says in (("win-amd64", None), ("win-arm64", "64-bit (x86-64) Python"), ("win32", "x86-64")):
+        monkeypatch.setattr(machine.sysconfig, "get_platform", lambda built_for=built_for: built_for)
+        said = refusal(this_machine())
+        assert said is None if says is None else says in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="plays a Linux with another C library")
+def test_a_c_library_that_does_not_know_the_question_is_not_glibc(monkeypatch):
+    def unknown(_):
+        raise ValueError("unrecognized configuration name")
+
+    monkeypatch.setattr(machine.os, "confstr", unknown)
+    assert this_machine().glibc == () and "musl" in refusal(this_machine())
+
+
 def test_this_machine_runs_the_course():
     assert refusal(this_machine()) is None
 

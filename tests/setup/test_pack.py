@@ -2,14 +2,23 @@
 
 import json
 import shutil
+import subprocess
+import zipfile
+from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from mgmr_lib import cli
 from mgmr_lib.commands import pack as packing
+from mgmr_lib.commands.pack import collect
 from mgmr_lib.commands.pack.collect import SYSTEMS, Collector
+from mgmr_lib.data.classroom import corpora
+from mgmr_lib.data.download.pinned import SOURCES
 from mgmr_lib.errors import CourseError
-from mgmr_lib.setup import packed, sizes
+from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.setup import packed, sizes, torch_choice
 from mgmr_lib.setup.environment import Environment
 from mgmr_lib.setup.machine import Machine, this_machine
 from mgmr_lib.setup.packed import Pack
@@ -236,3 +245,93 @@ def test_torch_with_cuda_is_in_no_pack(stick, root):
     fails(stand_ins.course(root, env, "open", "--torch", "cuda", "--from", str(made)), "leave --torch cuda out")
     fails(stand_ins.course(root, env, "open", "--from"), "--from takes the folder")
     assert packed.target(Machine(processor="aarch64")) == "Linux on aarch64-3.12"
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "says"),
+    [
+        (1, "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "disk is full"),
+        (1, "", "could not be downloaded .no reason given.: mend that"),
+        (0, "", "pip left no wheel of jupyterlab for Linux with Python 3.12: run the same command again"),
+    ],
+)
+def test_what_pip_does_wrong_is_one_sentence(root, tmp_path, monkeypatch, code, said, says):
+    monkeypatch.setattr(collect.installer, "run", lambda *_, **__: (code, said))
+    monkeypatch.setattr(torch_choice, "_offers", lambda *_: True)
+    with pytest.raises(CourseError, match=says) as error:
+        packing.add_target(packing.begin(tmp_path, "open", root), SYSTEMS["linux"], "3.12", root)
+    assert "\n" not in str(error.value) and not (tmp_path / packed.MANIFEST).exists()
+
+
+@pytest.fixture
+def course(root, monkeypatch):
+    """A checkout of the course with one commit and a file that is in none."""
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-C", str(root)]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "x"]):
+        subprocess.run([*git, *words], check=True, capture_output=True)
+    (root / "my notes.txt").write_text("mine")
+    monkeypatch.setattr(packing, "REPOSITORY", root)
+    return root
+
+
+@pytest.fixture
+def prepared(tmp_path, monkeypatch):
+    """The data folder of a teacher, as small as can be, once `data prepare` has been there."""
+    monkeypatch.setenv("MGMR_DATA", str(tmp_path / "teacher"))
+    paths = [source.path / name for source in SOURCES for name in source.members]
+    paths += [corpora.corpus_path("classroom-mosi"), corpora.manifest_path("classroom-mosi")]
+
+    def prepare(names, wait):
+        assert (names, wait) == (["classroom-mosi"], True)
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"this is {path.name}")
+
+    monkeypatch.setattr("mgmr_lib.data.load.prepare", prepare)
+    return {path.relative_to(tmp_path / "teacher") for path in paths}
+
+
+@pytest.fixture
+def own_pins(tmp_path, monkeypatch):
+    """This process's pip finds a stand-in of whatever the course itself asks for, in its pinned version, and no
+    more."""
+    pins = Collector(tmp_path, SYSTEMS["macos"], "3.12.0", packing.REPOSITORY).pins
+    asked = {canonicalize_name(Requirement(text).name) for text in packing.roots(packing.REPOSITORY, "open")}
+    for name in asked:
+        stand_ins.wheel(tmp_path / "own", name.replace("-", "_"), pins[name])
+    for name, value in stand_ins.environment(tmp_path / "own").items():
+        monkeypatch.setenv(name, value)
+    return {f"{name} {pins[name]}" for name in asked}
+
+
+def test_the_command_packs_wheels_data_and_the_committed_course(
+    own_pins, prepared, course, tmp_path, monkeypatch, capsys
+):
+    made = tmp_path / "a stick"
+    assert cli.main(["pack", str(made), "--systems", "macos", "--pythons", "3.12"]) == 0
+    said = capsys.readouterr().out
+    assert f"ready: {made}, 0.0 GB for macos-3.12" in said and "open --from a stick " in said
+    pack = Pack.read(made)
+    named = {(str(n), str(v)) for n, v, *_ in (parse_wheel_filename(Path(w).name) for w in pack.targets["macos-3.12"])}
+    assert {f"{name} {version}" for name, version in named} == own_pins
+    pack.check(SYSTEMS["macos"].machine("3.12"), "open", Environment(REPOSITORY).pins())
+    monkeypatch.setenv("MGMR_DATA", str(tmp_path / "learner"))
+    pack.put_data()
+    there = {p.relative_to(tmp_path / "learner") for p in (tmp_path / "learner").rglob("*") if p.is_file()}
+    assert there == prepared
+    assert all((tmp_path / "learner" / p).read_bytes() == (tmp_path / "teacher" / p).read_bytes() for p in there)
+    assert "this folder serves: macos-3.12." in (made / "HOW.txt").read_text()
+    with zipfile.ZipFile(made / "course.zip") as archive:
+        assert archive.read("course/course.py") == (course / "course.py").read_bytes()
+        assert not [name for name in archive.namelist() if "notes" in name]
+
+
+@pytest.mark.parametrize("git", [True, False])
+def test_without_git_the_pack_holds_no_course_and_says_so(tmp_path, monkeypatch, capsys, git):
+    if not git:
+        monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(packing, "REPOSITORY", tmp_path)  # unpacked from a zip: no checkout
+    (tmp_path / "course.zip").write_text("an older one")
+    packing.add_course(Pack(tmp_path, "", "open", {"linux-3.12": []}, {}))
+    assert "no git here: bring a copy of the course along yourself" in capsys.readouterr().out
+    assert not (tmp_path / "course.zip").exists() and "linux-3.12" in (tmp_path / "HOW.txt").read_text()

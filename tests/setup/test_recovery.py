@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,10 @@ import pytest
 from mgmr_lib.errors import CourseError
 from mgmr_lib.setup import environment as environments
 from mgmr_lib.setup import faults
+from mgmr_lib.setup.commands import main
 from mgmr_lib.setup.environment import Environment
+from mgmr_lib.setup.installer import Installer
+from mgmr_lib.setup.machine import Machine
 from tests.setup import stand_ins
 
 ROOT = getattr(os, "geteuid", lambda: -1)() == 0
@@ -78,6 +83,9 @@ def test_open_then_test_adds_only_and_then_nothing_is_done(root, env):
     done = stand_ins.course(root, env | {"PIP_FIND_LINKS": "/nowhere"}, "open")
     works(done, "ran open")
     assert "adding" not in done.stdout and json.loads((root / ".venv/course-stamp.json").read_text())["needs"] == "test"
+    done = stand_ins.course(root, env, "run", "--help")
+    works(done, "ran run --help")
+    assert "data prepare" not in done.stdout
 
 
 def test_changed_pins_are_installed(root, env, wheels):
@@ -147,6 +155,79 @@ def test_a_python_whose_venv_breaks_half_way_leaves_nothing(fresh, monkeypatch):
     with pytest.raises(CourseError, match="python3.*-venv"):
         Environment(fresh)._make()
     assert not (fresh / ".venv").exists()
+    full = [sys.executable, "-c", "import sys; sys.exit('OSError: [Errno 28] No space left on device')"]
+    monkeypatch.setattr(environments, "_venv_command", lambda _: full)
+    with pytest.raises(CourseError, match="the disk is full: .* MB are free"):
+        Environment(fresh)._make()
+
+
+@POSIX
+def test_uv_makes_the_venv_where_this_python_cannot(fresh, wheels, tmp_path):
+    split_off, seeds = tmp_path / "debian", tmp_path / "seeds"
+    split_off.mkdir()
+    (split_off / "sitecustomize.py").write_text('import sys\nsys.modules["ensurepip"] = None\n')
+    shutil.copytree(wheels, seeds)
+    for name in ("pip", "setuptools", "wheel"):
+        stand_ins.wheel(seeds, name, "99.0", __main___dot_py="raise SystemExit(1)")
+    own = stand_ins.uv_environment(seeds) | {"PYTHONPATH": str(split_off)}
+    works(stand_ins.course(fresh, own, "open"), "with uv", "ran open")
+    assert (stand_ins.packages(fresh) / "pip-99.0.dist-info").is_dir()
+
+
+@POSIX
+def test_a_path_that_python_cannot_hold_is_told_before_anything_is_made(tmp_path, capsys):
+    root = stand_ins.checkout(tmp_path / "week:1")
+    assert main(["open"], root) == 2
+    assert f"a folder whose name holds ':' cannot hold Python packages: rename {root}" in capsys.readouterr().err
+    assert not (root / ".venv").exists()
+
+
+def test_a_machine_without_wheels_is_refused_before_anything_is_made(fresh, monkeypatch, capsys):
+    monkeypatch.setattr(environments.machine, "this_machine", lambda: Machine(python=(3, 10)))
+    assert main(["open"], fresh) == 2
+    assert "the course needs Python 3.11 to 3.14" in capsys.readouterr().err and not (fresh / ".venv").exists()
+
+
+def test_who_may_not_write_is_served_by_what_is_whole_and_told_who_can_mend_the_rest(fresh, monkeypatch):
+    env = Environment(fresh)
+    packages = env.folder / "lib" / "python3.11" / "site-packages"
+    for name in environments.WITNESSES:
+        (packages / name).mkdir(parents=True)
+    env.python.parent.mkdir()
+    env.python.write_text("")
+    theirs = environments.Stamp("open", "cpu", "3.99", env.pins(), "/where/it/was/made")
+    env.stamp_file.write_text(json.dumps(asdict(theirs)))
+    assert not env.serves("open", None)  # made by another Python, elsewhere: one's own is made again
+    monkeypatch.setattr(environments.os, "access", lambda *_: False)
+    assert env.serves("open", None) and env.serves("open", "cpu") and not env.serves("open", "cuda")
+    env.prepare("open", None)
+    (fresh / "constraints.txt").write_text("torch==2.13.1\n")  # an update that nobody has installed yet
+    with pytest.raises(CourseError, match="who owns it runs `python course.py open` there once"):
+        env.prepare("open", None)
+
+
+def test_a_second_terminal_waits_for_the_first(fresh, capsys):
+    done = []
+
+    def second():
+        with environments._alone(fresh):
+            done.append("second")
+
+    with environments._alone(fresh):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.5)
+        assert "another terminal is setting this course up: waiting for it" in capsys.readouterr().out
+        done.append("first")
+    thread.join(20)
+    assert done == ["first", "second"]
+
+
+def test_what_an_installer_says_and_nobody_knows_is_shown(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # so that it is pip, whose stderr is shown at the end alone
+    with pytest.raises(CourseError, match="the installation failed .the lines above say why."):
+        Installer(Path(sys.executable), tmp_path).install("--no-such-option")
+    assert "no such option: --no-such-option" in capsys.readouterr().err
 
 
 def test_no_network_and_a_proxy_that_refuses(root, env):
@@ -292,19 +373,11 @@ def test_one_read_only_installation_serves_two_learners(env):
                     path.chmod(path.stat().st_mode | 0o200)
 
 
-def test_uv_installs_where_it_is_on_the_path(root, env, wheels):
-    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
-    if uv is None:
-        pytest.skip("uv is not installed here")
-    bare = {k: v for k, v in env.items() if not k.startswith("PIP_")} | {"PIP_CONFIG_FILE": os.devnull}
-    own = bare | {
-        "PATH": f"{Path(uv).parent}{os.pathsep}{env['PATH']}",
-        "UV_FIND_LINKS": str(wheels),
-        "UV_NO_INDEX": "1",
-    }
-    own |= {"UV_CACHE_DIR": str(root.parent / "cache"), "UV_NO_CONFIG": "1"}
+def test_uv_installs_where_it_is_on_the_path(root, wheels):
+    own = stand_ins.uv_environment(wheels)
     works(stand_ins.course(root, own, "test"), "with uv", "ran test")
-    assert (stand_ins.packages(root) / "tester").is_dir() and (stand_ins.packages(root) / "pip").is_dir()
+    there = {p.name.split("-")[0] for p in stand_ins.packages(root).glob("*.dist-info")}
+    assert there - {"setuptools"} == {"pip", "torch", "numpy", "jupyterlab", "tester", "mgmr_course"}
     (root / "constraints.txt").write_text("torch==2.13.0\nnumpy==0.9\n")
     fails(stand_ins.course(root, own, "test"), "pinned versions do not fit")
 

@@ -1,18 +1,28 @@
 """README states the sizes that were measured, and what is here is not larger than that."""
 
 import importlib.util
+import subprocess
 
 import pytest
 
 from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.setup import sizes
 from mgmr_lib.setup.environment import NEEDS, Environment
+from tests.setup import stand_ins
 
 
 def test_readme_holds_the_measured_sizes():
     assert sizes.paragraph() in (REPOSITORY / "README.md").read_text(encoding="utf-8"), (
         "run python -m mgmr_lib.setup.sizes"
     )
+
+
+def test_the_module_writes_readmes_table_and_nothing_else(tmp_path):
+    root = stand_ins.checkout(tmp_path)
+    (root / "README.md").write_text(f"before α\n{sizes.BEGIN}\nold\n{sizes.END}\nafter\n", encoding="utf-8")
+    subprocess.run([stand_ins.PYTHON, "-m", "mgmr_lib.setup.sizes"], cwd=root, check=True)
+    made = (root / "README.md").read_text(encoding="utf-8")
+    assert made == f"before α\n{sizes.BEGIN}\n{sizes.paragraph()}\n{sizes.END}\nafter\n"
 
 
 def test_every_set_up_is_measured():

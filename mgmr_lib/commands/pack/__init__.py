@@ -12,7 +12,7 @@ from pathlib import Path
 from mgmr_lib.commands.pack.collect import PYTHONS, SYSTEMS, Collector, System
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import make_folder, replacing, write_text
-from mgmr_lib.paths import REPOSITORY, data_root
+from mgmr_lib.paths import REPOSITORY, absolute, data_root
 from mgmr_lib.setup import faults, sizes
 from mgmr_lib.setup.environment import NEEDS, Environment
 from mgmr_lib.setup.packed import Pack, facts, target
@@ -45,7 +45,7 @@ def _some_of(choices: tuple[str, ...]):
 
 
 def main(args: argparse.Namespace) -> int:
-    folder = make_folder(args.folder.expanduser().absolute(), "FOLDER")
+    folder = make_folder(absolute(args.folder), "FOLDER")
     pack = begin(folder, args.needs)
     say_size(folder, args.systems, args.pythons)
     for system in args.systems:
