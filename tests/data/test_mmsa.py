@@ -567,12 +567,16 @@ def test_bombs(tmp_path):
     cycle.append(cycle)
     data = make_data()
     data["train"]["raw_text"] = cycle
-    refused(write(tmp_path, data), "train/raw_text")
+    refused(write(tmp_path, data), "within itself")
     data["train"]["raw_text"] = np.empty(N["train"], dtype=object)
     data["train"]["raw_text"][:] = [cycle] * N["train"]
     refused(write(tmp_path, data), "object array with a list")
     data["train"] = data
-    refused(write(tmp_path, data), "lacks the keys")
+    refused(write(tmp_path, data), "within itself")
+    data["train"], deep = make_data()["train"], []
+    for _ in range(40):
+        deep = [deep]
+    refused(write(tmp_path, data | {"unused": deep}), "more than 32 levels")
 
 
 def test_broken_characters(tmp_path):

@@ -55,7 +55,9 @@ def hub_file(name: str, file: str, optional: bool = False) -> Path:
     optional: a file that the model does not have is a FileNotFoundError.
     """
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
-    from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import (
+        EntryNotFoundError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError,
+    )  # fmt: skip
 
     try:
         cached = try_to_load_from_cache(name, file)
@@ -70,6 +72,10 @@ def hub_file(name: str, file: str, optional: bool = False) -> Path:
         ) from error
     except CourseError:
         raise
+    except RepositoryNotFoundError as error:
+        raise CourseError(
+            f"the model hub has no text encoder {name!r} that it gives to everybody: check the name's spelling"
+        ) from error
     except Exception as error:  # the hub's client has a dozen kinds of network error
         if not isinstance(error, EntryNotFoundError) or isinstance(error, LocalEntryNotFoundError):
             raise CourseError(_unreachable(name, type(error).__name__)) from error
