@@ -139,7 +139,9 @@ def _hdf5(path: Path) -> dict:
         raise CourseError(f"{shorten(path, 300)} is a damaged HDF5 file ({shorten(error)}): get it again") from None
     for array in arrays.values():
         if array.dtype.kind == "O":
-            array[...] = np.frompyfunc(lambda v: v.decode("utf-8", "replace") if isinstance(v, bytes) else v, 1, 1)(array)
+            array[...] = np.frompyfunc(lambda v: v.decode("utf-8", "replace") if isinstance(v, bytes) else v, 1, 1)(
+                array
+            )
     return arrays
 
 
