@@ -352,6 +352,14 @@ def test_text_features_of_their_own_lengths_stand_beside_tokens(tmp_path):
     assert (train.text.features()[3] == 3).all()
 
 
+def test_text_features_that_no_clip_has_leave_the_tokens(tmp_path):
+    data = {split: {**part, "text": [[]] * len(part["id"])} for split, part in make_data().items()}
+    train = load_mmsa(write(tmp_path, data))["train"]
+    assert train.has_tokens and (train.token_ids == data["train"]["text_bert"][:, 0]).all()
+    with pytest.raises(CourseError, match="train/text has shape .* at clip 0, but each clip must be"):
+        train.text.features()
+
+
 def test_broken_text_features_beside_tokens_are_said_when_they_are_read(tmp_path, capsys):
     data = make_data()
     data["train"]["text"][2, 0, :5] = np.nan
