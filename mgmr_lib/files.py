@@ -41,6 +41,12 @@ def cannot_write(path: Path | str, error: OSError) -> CourseError:
     return CourseError(f"{path} cannot be written ({reason}): {remedy}, and run the same command again")
 
 
+def system_error(error: Exception) -> Exception:
+    """The system's own error, where a library's words alone tell its number ("... (os error 28)"); else `error`."""
+    code = re.search(r"os error (\d+)", str(error))
+    return error if code is None else OSError(int(code[1]), os.strerror(int(code[1])))
+
+
 @contextlib.contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
     """A path to write to. At the end of the block the file that stands there takes `path`'s place, in one step.

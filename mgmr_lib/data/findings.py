@@ -37,10 +37,9 @@ def findings(corpus: Corpus) -> list[str]:
     parts = {m: {name: getattr(s, m) for name, s in corpus.splits.items()} for m in ("audio", "vision")}
     first = next(iter(corpus.splits))
     for modality, splits in parts.items():
-        if len(splits[first].values):
-            lines += _flat(f"{first}/{modality}", splits[first])
-        else:
+        if not len(splits[first].values):
             continue
+        lines += _flat(f"{first}/{modality}", splits[first])
         blank = {name: _blank_clips(frames) for name, frames in splits.items()}
         if any(blank.values()) and flat_channels(splits[first].values).sum() < splits[first].dim:
             counts = ", ".join(f"{name} {n} of {len(splits[name])}" for name, n in blank.items())

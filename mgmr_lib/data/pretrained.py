@@ -77,5 +77,3 @@ def _check_complete(name: str, model: nn.Module, report: dict) -> None:
             f"the weights of {name!r} do not fill the model: {count} of {len(model.state_dict())} are missing or of "
             f"another shape (such as {first}), so it is another kind of model or an incomplete copy: get it again"
         )
-    if getattr(model, "pooler", None) is not None:
-        model.register_module("pooler", None)

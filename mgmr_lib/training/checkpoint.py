@@ -9,8 +9,6 @@ RUN/failed.json        in the place of result.json: why the training ended early
 """
 
 import json
-import os
-import re
 import struct
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from mgmr_lib.errors import CourseError
-from mgmr_lib.files import replacing
+from mgmr_lib.files import replacing, system_error
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict | None = None) -> None:
@@ -30,11 +28,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict | None =
     with replacing(path) as part:
         try:
             save_file(copies, part, {"state": json.dumps(metadata or {})})
-        except SafetensorError as error:  # its words for a full disk: "... (os error 28)"
-            code = re.search(r"os error (\d+)", str(error))
-            if code is None:
-                raise
-            raise OSError(int(code[1]), os.strerror(int(code[1]))) from None
+        except SafetensorError as error:
+            raise system_error(error) from None
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:

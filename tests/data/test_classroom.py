@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mgmr_lib.data.classroom import corpora as classroom
+from mgmr_lib.data.classroom import ratings
 from mgmr_lib.data.classroom.corpora import SECOND, SPECS, build, corpus_path, features, is_built, read
 from mgmr_lib.data.classroom.ratings import GROUPED_SETS, SETS, clean, normalised, read_lexicon, read_set, word_valence
 from mgmr_lib.data.classroom.splits import draw_splits
@@ -330,6 +332,37 @@ def test_a_broken_off_build_leaves_nothing(own_folder, monkeypatch):
     assert list((own_folder / "corpora").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "code, words", [(28, "is full: free at least"), (13, "cannot write to the data folder .*ermission denied")]
+)
+def test_a_build_that_cannot_be_written_says_why(own_folder, monkeypatch, code, words):
+    """safetensors gives the system's words, and no number but in them."""
+
+    def fails(tensors, path):
+        path.write_bytes(b"half")
+        raise SafetensorError(f"Error while serializing: I/O error: Some words (os error {code})")
+
+    monkeypatch.setattr(classroom, "draw_splits", lambda *spec: {})
+    monkeypatch.setattr(classroom, "save_file", fails)
+    with pytest.raises(CourseError, match=words) as caught:
+        build(SMALL, progress=False)
+    assert "MGMR_DATA" in str(caught.value) and list((own_folder / "corpora").iterdir()) == []
+
+
+@pytest.mark.parametrize("line", ["1\t0.5", "1\tgood\ta film", "1\t9.5\ta film", "1\tnan\ta film", "1\t1\ta\tb", ""])
+def test_a_damaged_rated_set_names_the_line_and_the_fix(tmp_path, monkeypatch, line):
+    path = tmp_path / "tweets.txt"
+    path.write_text(f"7\t-2.5\ta  dull &amp; long film\n{line}\n", encoding="utf-8")
+    monkeypatch.setattr(ratings, "require", lambda source, name: tmp_path / name)
+    with pytest.raises(
+        CourseError, match=r"tweets\.txt, line 2, is not .*delete the file and run .*data prepare"
+    ) as caught:
+        read_set("tweets")
+    assert "\n" not in str(caught.value)
+    path.write_text(path.read_text(encoding="utf-8").splitlines()[0], encoding="utf-8")
+    assert read_set("tweets") == [ratings.RatedSentence("tweets/7", None, "a dull & long film", -2.5)]
+
+
 # ---------------------------------------------------------------------------------------------------- load and describe
 
 
@@ -351,6 +384,21 @@ def test_describe_says_what_is_simulated(corpus, capsys):
     assert run("describe", "classroom-mosi") == 0
     out = capsys.readouterr().out
     assert out.isascii() and "SIMULATED" in out and "1284" in out and "375 x 5" in out and "mosi" in out
+
+
+def test_export_builds_the_corpus_and_writes_what_others_can_read(own_folder, monkeypatch, capsys, tmp_path):
+    monkeypatch.setitem(SPECS, SMALL.name, SMALL)
+    out = tmp_path / "sims.pkl"
+    assert run("export", SMALL.name, str(out)) == 0
+    said = capsys.readouterr().out  # what builds speaks to stderr
+    assert said.startswith(f"{out}: ") and said.count("\n") == 1 and is_built(SMALL)
+    back, corpus = load_corpus(out), read(SMALL)
+    for name in SPLITS:
+        assert back[name].ids == corpus[name].ids and (back[name].labels == corpus[name].labels).all()
+        assert (back[name].token_ids == corpus[name].token_ids).all()
+        assert (back[name].vision.values == corpus[name].vision.values).all()
+    assert run("export", SMALL.name, str(tmp_path / "absent" / "sims.pkl")) == 2
+    assert f"cannot write {tmp_path / 'absent' / 'sims.pkl'}: its folder does not exist" in capsys.readouterr().err
 
 
 def test_verify_names_a_damaged_corpus(own_folder, monkeypatch, capsys):

@@ -3,7 +3,9 @@
 import gzip
 import os
 import pickle
+import time
 import zipfile
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -13,8 +15,9 @@ import torch
 
 from mgmr_lib import cli
 from mgmr_lib.data.load import load_corpus
-from mgmr_lib.data.mmsa import load_mmsa
+from mgmr_lib.data.mmsa import export_mmsa, load_mmsa
 from mgmr_lib.data.mmsa.convert import Choices, convert
+from mgmr_lib.data.mmsa.safe_pickle import load_any
 from mgmr_lib.errors import CourseError
 from tests.data.test_door import glove_data
 from tests.data.test_mmsa import assert_same_split, make_data, write
@@ -275,3 +278,287 @@ def test_a_tensor_stays_within_its_numbers(tmp_path):
         with pytest.raises(CourseError):
             load(forged(tmp_path, **broken))
     assert not os.path.exists(tmp_path / "executed")
+
+
+@pytest.mark.parametrize("place", ["labels", "voice", "clips"])
+def test_a_small_file_of_repeated_lists_is_refused_at_once(tmp_path, place):
+    """28 lists of the one before, twice: a few hundred bytes, and 2^28 numbers for whoever follows them."""
+    repeated, data = [1.0], make_data()
+    for _ in range(28):
+        repeated = [repeated, repeated]
+    if place == "clips":
+        data = misa(data)
+        data["train"][1] = (data["train"][1][0], repeated, "name")
+    else:
+        key = {"labels": "regression_labels", "voice": "audio"}[place]
+        data["train"][key] = [repeated] * len(data["train"]["id"])
+    started = time.perf_counter()
+    for read in (load_mmsa, lambda p: convert(p, Choices())):
+        with pytest.raises(CourseError, match=r"file\.pkl is refused, because it repeats its lists"):
+            read(write(tmp_path, data))
+    assert time.perf_counter() - started < 5
+
+
+# ---- what is read, case by case: {name: (change of each split's dict, what the sentence says or None)}
+
+
+def ragged_text(part, first=None):
+    """One array of features a clip, a step fewer than its tokens, the first of them blank or `first`."""
+    steps = part["text_bert"][:, 1].sum(1)
+    rows = [np.full((n - 1, 4), i, np.float32) for i, n in enumerate(steps)]
+    return {**part, "text": [[] if first is None else first, *rows[1:]]}
+
+
+REFUSED = {
+    "labels of different lengths": (lambda p: {**p, "regression_labels": [[1.0, 2.0], *[[1.0]] * (len(p["id"]) - 1)]},
+                                    "train/regression_labels is a list"),
+    "labels of lists of different lengths": (lambda p: {**p, "regression_labels": [[[1.0], [2.0, 3.0]]] * len(p["id"])},
+                                             "train/regression_labels is a list"),
+    "labels of words": (lambda p: {**p, "regression_labels": np.array(["good"] * len(p["id"]))},
+                        "train/regression_labels holds <U4 values, not numbers"),
+    "a number for a voice": (lambda p: {**p, "audio": 3}, "train/audio is a int"),
+    "a single array for a voice": (lambda p: {**p, "audio": np.array(3.0)}, "train/audio has shape"),
+    "a number for a voice, and no face": (lambda p: {"audio": 3, "id": p["id"]}, "lacks the keys vision"),
+    "words in the voice": (lambda p: {**p, "audio": [*p["audio"][:-1], [["a"]]]}, "train/audio holds something other"),
+    "another width": (lambda p: {**p, "vision": [*p["vision"][:-1], np.ones((2, 9))]}, "at clip 11, but each clip"),
+    "text of numbers": (lambda p: ragged_text(p, np.array(3.0)), "train/text has something other than"),
+    "text of rows of different lengths": (lambda p: ragged_text(p, [[1.0], [2.0, 3.0]]), "train/text has something"),
+    "sentences of lists": (lambda p: {**without(p, "text", "text_bert"), "raw_text": [["a", "b"]] * len(p["id"])},
+                           "train/raw_text holds a list at clip 0"),
+    "one number for all sentences": (lambda p: {**without(p, "text", "text_bert"), "raw_text": 3},
+                                     "train/raw_text is a int"),
+}  # fmt: skip
+
+
+def without(part, *keys):
+    return {k: v for k, v in part.items() if k not in keys}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_odd_values_are_one_sentence_that_names_the_key(tmp_path, case):
+    change, words = REFUSED[case]
+    data = {split: change(part) for split, part in make_data().items()}
+    with pytest.raises(CourseError) as caught:
+        convert(write(tmp_path, data), Choices())
+    assert words in str(caught.value) and "file.pkl" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_text_features_of_their_own_lengths_stand_beside_tokens(tmp_path):
+    data = {split: ragged_text(part) for split, part in make_data().items()}
+    corpus = load_mmsa(write(tmp_path, data))
+    train = corpus["train"]
+    assert train.has_tokens and train.text.dim == train.text.features().dim == 4
+    assert train.text.features().lengths.tolist() == [0, *(train.token_lengths[1:] - 1)]
+    assert (train.text.features()[3] == 3).all()
+
+
+def test_text_features_that_no_clip_has_leave_the_tokens(tmp_path):
+    data = {split: {**part, "text": [[]] * len(part["id"])} for split, part in make_data().items()}
+    train = load_mmsa(write(tmp_path, data))["train"]
+    assert train.has_tokens and (train.token_ids == data["train"]["text_bert"][:, 0]).all()
+    with pytest.raises(CourseError, match="train/text has shape .* at clip 0, but each clip must be"):
+        train.text.features()
+
+
+def test_broken_text_features_beside_tokens_are_said_when_they_are_read(tmp_path, capsys):
+    data = make_data()
+    data["train"]["text"][2, 0, :5] = np.nan
+    corpus = load_mmsa(write(tmp_path, data))
+    assert corpus.repaired == {} and not capsys.readouterr().err
+    features = corpus["train"].text.features()
+    assert (features[2][0, :5] == 0).all() and (features[2][0, 5:] == data["train"]["text"][2, 0, 5:]).all()
+    assert "train/text: 5 values were infinite or NaN" in capsys.readouterr().err
+    assert corpus.repaired == {"train/text": 5}
+
+
+def test_lists_of_clips_are_cut_to_stored_lengths(tmp_path):
+    data = make_data()
+    plain = load_mmsa(write(tmp_path, data, "plain.pkl"))
+    for part in data.values():
+        part["audio"] = list(part["audio"])
+        part["audio_lengths"] = np.array(part["audio_lengths"])[:, None]  # (n, 1)
+    same(load_mmsa(write(tmp_path, data)), plain)
+
+
+def test_sentences_under_the_name_of_text_become_tokens(tmp_path):
+    """Bytes and blanks are read as the reader reads them elsewhere."""
+    data = {}
+    for split, part in make_data().items():
+        words = [b"a good film", None, float("nan"), *["bad"] * (len(part["id"]) - 3)]
+        data[split] = {**without(part, "text", "text_bert"), "raw_text": words}
+    train = convert(write(tmp_path, data), Choices())["train"]
+    assert train.raw_text[:4] == ("a good film", "", "", "bad")
+    assert train.token_ids[0, :5].tolist() == [101, 1037, 2204, 2143, 102] and train.token_lengths[1] == 2
+    for part in data.values():
+        part["text"] = ["a good film", "", "", *part.pop("raw_text")[3:]]
+    assert convert(write(tmp_path, data), Choices())["train"].raw_text == train.raw_text
+
+
+def test_a_split_without_labels_is_exported_without_them(tmp_path):
+    data = {"test": without(make_data()["test"], "regression_labels", "annotations", "classification_labels")}
+    corpus = load_mmsa(write(tmp_path, data), partial=True)
+    export_mmsa(corpus, tmp_path / "out.pkl")
+    back, labels = load_mmsa(tmp_path / "out.pkl", partial=True)["test"], np.zeros(len(corpus["test"]))
+    assert np.isnan(back.labels).all()
+    assert_same_split(replace(back, labels=labels), replace(corpus["test"], labels=labels))
+    written = pickle.loads((tmp_path / "out.pkl").read_bytes())["test"]  # ours
+    assert not {"annotations", "classification_labels", "regression_labels"} & set(written)
+    with pytest.raises(CourseError, match="no split 'train'"):
+        load_mmsa(tmp_path / "out.pkl")
+
+
+def test_clips_with_a_sentence_in_one_piece_and_clips_of_several_labels(tmp_path):
+    clip = ("a good  film", np.ones((2, 3)), np.ones((4, 5)))
+    data = {s: [(clip, [1.0, 2.0]), (clip, [-1.0, 0.5])] for s in ("train", "valid", "test")}
+    train = convert(write(tmp_path, data), Choices(label_column=1))["train"]
+    assert train.raw_text == ("a good film",) * 2 and train.labels.tolist() == [2.0, 0.5]
+    assert train.ids == ("train0", "train1") and train.audio.dim == 5
+    for labels, words in (
+        ([1.0], "different numbers of labels"),
+        ([1.0, [2.0]], "clip 1 of split 'train' has a label"),
+    ):
+        data["train"][1] = (clip, labels)
+        with pytest.raises(CourseError, match=f"file.pkl.*{words}"):
+            convert(write(tmp_path, data), Choices(label_column=0))
+
+
+# ---- HDF5 and .npz files as they come: {name: (what is added to the file, what the sentence says)}
+
+
+def hdf5(path, **more):
+    """One HDF5 file with all splits, and further data sets."""
+    with h5py.File(path, "w") as file:
+        for split, n in (("train", 6), ("valid", 3), ("test", 3)):
+            file[f"{split}/audio"], file[f"{split}/vision"] = np.ones((n, 4, 3)), np.ones((n, 4, 2))
+            file[f"{split}/labels"] = np.linspace(-1, 1, n)
+        for name, value in more.items():
+            if isinstance(value, list):  # of different lengths
+                made = file.create_dataset(f"train/{name}", (len(value),), dtype=h5py.vlen_dtype(np.float32))
+                for i, row in enumerate(value):
+                    made[i] = row
+            else:
+                file[f"train/{name}"] = (
+                    file["train"].ref if isinstance(value, str) and value == "a reference" else value
+                )
+    return path
+
+
+def test_hdf5_holds_more_than_numbers(tmp_path):
+    """Words and names are read; a single text, lists of different lengths and references that nobody asks for are no
+    obstacle."""
+    words = np.array(["a good film", "näh", "", "c", "d", "e"], dtype=object)
+    path = hdf5(
+        tmp_path / "mosi.h5", raw_text=words, id=words, title="POM", extra=[[1.0], [1.0, 2.0]], link="a reference"
+    )
+    with h5py.File(path, "a") as file:
+        file["train/nothing"] = h5py.Empty("f")
+        file["valid/raw_text"], file["test/raw_text"] = [b"bad"] * 3, [b"bad"] * 3
+    corpus = convert(path, Choices())
+    assert corpus["train"].raw_text[:3] == corpus["train"].ids[:3] == ("a good film", "näh", "")
+    assert corpus["valid"].raw_text == ("bad",) * 3 and corpus["train"].token_lengths.tolist()[:3] == [5, 3, 2]
+    assert corpus["train"].labels[0] == -1
+    with pytest.raises(CourseError, match=r"mosi.h5: train/vision_lengths"):
+        convert(hdf5(path, vision_lengths=[[1.0]] * 6), Choices())
+
+
+def test_damaged_arrays_are_one_sentence(tmp_path):
+    """Of an HDF5 file the end is gone; of a compressed .npz some bytes in the middle; a third needs pickle."""
+    path, other = hdf5(tmp_path / "mosi.h5"), tmp_path / "mosi.npz"
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(CourseError, match="mosi.h5 is a damaged HDF5 file .*: get it again"):
+        convert(path, Choices())
+    arrays = {
+        f"{s}/{k}": np.random.default_rng(0).random((40, 3, 3)) for s in ("train", "test") for k in ("audio", "vision")
+    }
+    np.savez_compressed(other, **arrays)
+    whole = other.read_bytes()
+    for at in range(200, len(whole), 997):
+        other.write_bytes(whole[:at] + b"\xff\x00\xff" + whole[at + 3 :])
+        with pytest.raises(CourseError, match="mosi.npz"):
+            convert(other, Choices())
+    marker = tmp_path / "executed"
+    np.savez(other, **{"train/audio": np.array([Executed(marker)], dtype=object)})
+    with pytest.raises(CourseError, match="mosi.npz cannot be read without executing it"):
+        convert(other, Choices())
+    assert not marker.exists()
+    pickle.loads(pickle.dumps(Executed(marker)))
+    assert marker.exists(), "the file would have run, had it been unpickled"
+    for content in (b"PK\x03\x04" + bytes(100), whole[:300]):
+        other.write_bytes(content)
+        with pytest.raises(CourseError, match="mosi.npz"):
+            convert(other, Choices())
+
+
+class Executed:
+    """Pickles as a call that makes a file."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return open, (str(self.marker), "w")
+
+
+def test_folders_skip_hidden_files_and_ask_where_a_file_holds_several_arrays(tmp_path):
+    for key, width in (("audio", 3), ("video", 2)):
+        for split in ("train", "valid", "test"):
+            with h5py.File(tmp_path / f"{key}_{split}.h5", "w") as file:
+                file["d1"] = np.ones((4, 3, width))
+    (tmp_path / "._audio_train.h5").write_bytes(b"what macOS leaves in archives")
+    corpus = convert(tmp_path, Choices())
+    assert len(corpus["train"]) == 4 and corpus["train"].audio.dim == 3 and not any("_" in n for n in corpus.notes)
+    with h5py.File(tmp_path / "audio_train.h5", "a") as file:
+        file["d2"] = np.ones(2)
+    with pytest.raises(CourseError, match="audio_train.h5 holds d1, d2, and we cannot tell which"):
+        convert(tmp_path, Choices())
+
+
+@pytest.mark.parametrize("words", [["convert"], ["describe"]])
+def test_a_path_that_is_not_there(tmp_path, capsys, words):
+    rest = [str(tmp_path / "out.pkl")] if words == ["convert"] else []
+    for name in ("absent.pkl", "x" * 300):
+        assert cli.main(["data", *words, str(tmp_path / name), *rest]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and "absent.pkl" in said or "xxx" in said
+    assert not (tmp_path / "out.pkl").exists()
+
+
+def test_parameters_and_tensors_of_no_numbers_are_read(tmp_path):
+    data = make_data()
+    data["test"]["audio"] = torch.nn.Parameter(torch.from_numpy(data["test"]["audio"]))
+    for part in data.values():
+        part["unused"] = torch.zeros(0, 3)
+    plain = load_mmsa(write(tmp_path, make_data(), "plain.pkl"))
+    same(load_mmsa(write(tmp_path, data)), plain)
+    torch.save(data["test"]["audio"], tmp_path / "array.pt")
+    assert load_any(tmp_path / "array.pt").shape == data["test"]["audio"].shape
+    path = write(tmp_path, torch.zeros(0, 3), "none.pkl")
+    assert load_any(path).shape == (0, 3)
+
+
+def nested_tensor(swap):
+    """A pickle of a tensor, in which `swap` (a pair of bytes) has changed something of the same length."""
+    raw = pickle.dumps({"train": torch.arange(3.0)}, 4)
+    assert raw.count(swap[0]) >= 1
+    return raw.replace(*swap)
+
+
+@pytest.mark.parametrize(
+    "swap, words",
+    [
+        ((b"little_endian", b"little_endiaN"), "without its numbers"),
+        ((b"FloatStorage", b"ShortStorage"), "wrong number of bytes"),
+        ((b"storage", b"storagE"), "refused"),
+    ],
+)
+def test_a_tensor_in_a_pickle_whose_parts_do_not_agree(tmp_path, swap, words):
+    with pytest.raises(CourseError, match=f"file.pkl .*{words}"):
+        load_mmsa(write(tmp_path, nested_tensor(swap)))
+
+
+def test_a_torch_archive_that_points_elsewhere_is_refused(tmp_path):
+    path = tmp_path / "file.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", b"\x80\x02}X\x01\x00\x00\x00aX\x0b\x00\x00\x00/etc/passwdQs.")
+    with pytest.raises(CourseError, match="file.pt is refused, because it refers to something outside the file"):
+        load_mmsa(path)

@@ -2,6 +2,11 @@
 them."""
 
 import json
+import threading
+from functools import partial
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +81,7 @@ def test_a_family_reads_words_as_transformers_does(tmp_path, family):
     network = checkpoint(tmp_path, family)
     encoder, again = load_encoder(str(tmp_path)), load_encoder(str(tmp_path))
     assert encoder.weights_id() == again.weights_id()
+    assert not any("pooler" in key for key in encoder.bert.state_dict())
     assert encoder.max_tokens == (18 if family in ROBERTA_LIKE else 20) and encoder.dim == 16
     tokenizer = load_tokenizer(str(tmp_path))
     special = special_tokens(str(tmp_path), tokenizer)
@@ -203,3 +209,124 @@ def test_a_configuration_cannot_name_code_to_run(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     load_encoder(str(tmp_path))
     assert not marker.exists()
+
+
+# ---- the hub: a server on this machine that the real client asks
+
+
+class Hub(BaseHTTPRequestHandler):
+    """Serves folder/OWNER/NAME/FILE as the model hub does, and counts what is taken."""
+
+    def __init__(self, folder, taken, *rest):
+        self.folder, self.taken = folder, taken
+        super().__init__(*rest)
+
+    def do_HEAD(self):
+        name, _, file = self.path.strip("/").partition("/resolve/main/")
+        path = self.folder / name / file
+        if name and not path.is_file():
+            self.send_response(404)
+            self.send_header("X-Error-Code", "EntryNotFound" if path.parent.is_dir() else "RepoNotFound")
+            self.send_header("Content-Length", "0")
+            return self.end_headers()
+        content = path.read_bytes() if name else b""
+        self.send_response(200)
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("ETag", f'"{sha256(content).hexdigest()}"')
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command == "GET":
+            self.taken.append(file)
+            self.wfile.write(content)
+
+    do_GET = do_HEAD  # noqa: N815
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """(the folder of a hub on this machine, the files that were taken from it)."""
+    from huggingface_hub import constants
+
+    folder, taken = tmp_path / "hub", []
+    (folder / "own").mkdir(parents=True)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, folder, taken))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    place = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", place)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", place + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    yield folder, taken
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_name_on_the_hub_is_fetched_once_and_reads_as_its_folder(hub, monkeypatch):
+    from huggingface_hub import constants
+
+    folder, taken = hub
+    checkpoint(folder / "own" / "bert")
+    encoder, tokenizer = load_encoder("own/bert"), load_tokenizer("own/bert")
+    assert encoder.weights_id() == load_encoder(str(folder / "own" / "bert")).weights_id()
+    assert tokenizer.encode("good").ids == load_tokenizer(str(folder / "own" / "bert")).encode("good").ids
+    assert sorted(taken) == ["config.json", "model.safetensors", "tokenizer.json"]
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)  # what was taken serves without the hub
+    assert load_encoder("own/bert").weights_id() == encoder.weights_id() and len(taken) == 3
+
+
+def test_older_files_of_the_hub_serve_where_the_newer_are_missing(hub):
+    folder, taken = hub
+    network = checkpoint(folder / "own" / "old", tokenizer=False)
+    (folder / "own" / "old" / "model.safetensors").unlink()
+    torch.save(network.state_dict(), folder / "own" / "old" / "pytorch_model.bin")
+    (folder / "own" / "old" / "vocab.txt").write_text("\n".join(vocabulary("bert")[0]) + "\n")
+    state = load_encoder("own/old").bert.state_dict()
+    assert all(torch.equal(value, network.state_dict()[key]) for key, value in state.items())
+    assert load_tokenizer("own/old").encode("good").ids == [101, 108, 102]
+    assert sorted(taken) == ["config.json", "pytorch_model.bin", "vocab.txt"]
+
+
+def test_what_the_hub_lacks_is_one_sentence_with_the_fix(hub, tmp_path):
+    folder, _ = hub
+    (folder / "own" / "empty").mkdir()
+    for name, words in (("own/absent", "has no text encoder 'own/absent' .*check the name's spelling"),
+                        ("own/empty", "'own/empty' has no config.json on the hub")):  # fmt: skip
+        for load in (load_encoder, load_tokenizer):
+            with pytest.raises(CourseError, match=words) as caught:
+                load(name)
+            assert "\n" not in str(caught.value)
+    checkpoint(folder / "own" / "empty", model=False, tokenizer=False)
+    with pytest.raises(CourseError, match="'own/empty' has no weights"):
+        load_encoder("own/empty")
+    with pytest.raises(CourseError, match="'own/empty' has no tokeniser"):
+        load_tokenizer("own/empty")
+
+
+def test_an_empty_folder_of_the_name_of_an_encoder_does_not_hide_it(hub):
+    folder, _ = hub
+    Path("bert-base-chinese").mkdir()
+    checkpoint(folder / "bert-base-chinese")
+    assert load_encoder("bert-base-chinese").dim == 16
+
+
+def test_vocabularies_that_are_no_tokeniser_of_berts_kind(tmp_path):
+    checkpoint(tmp_path, "roberta", tokenizer=False)
+    (tmp_path / "vocab.json").write_text("{")
+    (tmp_path / "merges.txt").write_text("")
+    with pytest.raises(
+        CourseError, match="has no tokenizer.json, and none can be made of its vocabulary .*save one there"
+    ):
+        load_tokenizer(str(tmp_path))
+    for unknown, special in (("[UNK]", False), (None, True)):  # nothing around a sentence; no token for a missing one
+        ids = {token: i for i, token in enumerate(["[CLS]", "[SEP]", *WORDS, *([unknown] if unknown else [])])}
+        made = Tokenizer(models.WordLevel(ids, **({"unk_token": unknown} if unknown else {})))
+        if special:
+            made.post_processor = processors.TemplateProcessing(
+                single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 0), ("[SEP]", 1)]
+            )
+        with pytest.raises(CourseError, match="knows no .UNK.: choose a text encoder of BERT's kind"):
+            special_tokens(str(tmp_path), made)

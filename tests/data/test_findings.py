@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from mgmr_lib import cli
+from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.commands import describe
 from mgmr_lib.data.corpus import Ragged
 from mgmr_lib.data.findings import findings, flat_channels, repairs
+from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.data.mmsa import export_mmsa, load_mmsa
 from mgmr_lib.evaluation.references import fit_ridge
 from mgmr_lib.training.config import make_config
@@ -178,3 +180,52 @@ def test_negative_clips_count_from_the_end():
     for beyond in (len(frames), -len(frames) - 1):
         with pytest.raises(IndexError):
             frames[beyond]
+
+
+def test_what_a_file_lacks_is_said(tmp_path, capsys):
+    """No train split, no labels: described, and no claim is made about what is not there."""
+    data = {"test": {k: v for k, v in make_data()["test"].items() if not k.endswith("labels")}}
+    assert cli.main(["data", "describe", str(write(tmp_path, data))]) == 0
+    said = capsys.readouterr().out
+    assert "no split train and valid: `predict --data` works, training does not" in said
+    assert "no labels in the test split: `predict --data` works, training and evaluating do not" in said
+    assert said.splitlines()[4].split()[-1] == "none" and "look normalised" not in said and "goes with" not in said
+
+
+def test_labels_that_are_all_the_same_are_said():
+    corpus = toy_corpus()
+    train = replace(corpus["train"], labels=np.full(48, -0.5, np.float32))
+    (line,) = findings(replace(corpus, splits=corpus.splits | {"train": train}))
+    assert line == "all labels of the train split are -0.5: nothing can be learned from them"
+
+
+@pytest.mark.parametrize("text", ["7:1", "1:1", "1", "low:high", "nan:3", "0:inf", ":", "1:7:9"])
+def test_a_label_range_that_is_none(tmp_path, capsys, text):
+    arguments = ["data", "convert", str(tmp_path / "a.pkl"), str(tmp_path / "b.pkl"), "--label-range", text]
+    assert cli.main(arguments) == 2
+    assert f"--label-range must be LOW:HIGH, such as 1:7, not '{text}'" in capsys.readouterr().err
+
+
+def test_a_label_range_maps_the_lowest_to_the_lowest(tmp_path):
+    data = make_data()
+    for part in data.values():
+        part["regression_labels"] = part["regression_labels"] + 4
+    source, out = write(tmp_path, data), str(tmp_path / "out.pkl")
+    assert cli.main(["data", "convert", str(source), out, "--label-range", "1:7"]) == 0
+    plain = load_mmsa(write(tmp_path, make_data(), "plain.pkl"))
+    for name, split in load_mmsa(out).splits.items():
+        np.testing.assert_allclose(split.labels, plain[name].labels, atol=1e-6)
+
+
+def test_frames_and_lengths_must_agree():
+    padded, lengths = np.arange(24, dtype=np.float64).reshape(2, 4, 3), np.array([1, 3])
+    frames = Ragged.from_padded(padded, lengths)
+    assert frames.values.dtype == np.float32 and frames.max_length == 4
+    assert frames[0].tolist() == padded[0, :1].tolist() and frames[1].tolist() == padded[1, :3].tolist()
+    with pytest.raises(ValueError, match="lengths add up to 5, but there are 4 frames"):
+        Ragged(frames.values, np.array([2, 3]), 4)
+
+
+def test_a_batch_is_as_long_as_its_clips():
+    batch = mask_split(toy_corpus()["test"], draw_masks(toy_corpus()["test"], 0.5, 1)).batch([5, 0, 7])
+    assert len(batch) == len(batch.labels) == 3 and batch.ids == ("test5$_$1", "test0$_$1", "test7$_$1")

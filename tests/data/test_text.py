@@ -250,3 +250,17 @@ def test_without_data_prepare_the_sentence_says_so(monkeypatch, tmp_path):
         load_tokenizer("minilm")
     with pytest.raises(CourseError, match="data prepare"):
         load_encoder("minilm")
+
+
+def test_stored_features_cannot_be_trained():
+    with pytest.raises(CourseError, match="computed already: use --encoder-lr 0"):
+        load_encoder("stored", frozen=False)
+
+
+def test_features_beyond_the_cache_are_not_written(counted, tmp_path, monkeypatch):
+    monkeypatch.setattr(text, "LARGEST_CACHE_FILE", 1000)
+    encoder, split = load_encoder("tiny"), make_split(*random_ids())
+    features = cached_features(encoder, split)
+    np.testing.assert_array_equal(features.values, encode(encoder, split.token_ids, split.token_lengths).values)
+    assert cached_features(encoder, split) is features and len(counted) == 1  # in memory it is kept
+    assert not (tmp_path / "cache" / "features").exists()

@@ -22,7 +22,7 @@ from mgmr_lib.data.corpus import SPLITS, Corpus, Ragged, Split
 from mgmr_lib.data.download.sources import disk_errors, file_sha256, progress_bar
 from mgmr_lib.data.wordpiece import load_tokenizer, tokenize
 from mgmr_lib.errors import CourseError
-from mgmr_lib.files import put_in_place, write_json
+from mgmr_lib.files import put_in_place, system_error, write_json
 from mgmr_lib.paths import corpora_dir
 
 VERSION = 1  # of the generator: a stored corpus of another version is built again
@@ -178,8 +178,8 @@ def build(spec: ClassroomSpec, say: Callable[[str], None] = print, progress: boo
             }
             put_in_place(temporary, path)
             write_json(manifest_path(spec.name), manifest)
-        except SafetensorError as error:  # safetensors hides the system's own error number
-            raise OSError(28, str(error)) from error
+        except SafetensorError as error:
+            raise system_error(error) from error
         finally:
             temporary.unlink(missing_ok=True)
     return path

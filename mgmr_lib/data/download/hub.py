@@ -54,8 +54,7 @@ def hub_file(name: str, file: str, optional: bool = False) -> Path:
 
     optional: a file that the model does not have is a FileNotFoundError.
     """
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
-    from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub import errors, hf_hub_download, try_to_load_from_cache
 
     try:
         cached = try_to_load_from_cache(name, file)
@@ -64,14 +63,18 @@ def hub_file(name: str, file: str, optional: bool = False) -> Path:
         if cached is None:  # else the cache remembers that the model has no such file
             _reach_hub(name)
             return Path(hf_hub_download(name, file))
-    except HFValidationError as error:
+    except errors.HFValidationError as error:
         raise CourseError(
             f"{name!r} is no text encoder: choose one of {', '.join(ENCODERS)}, a name on the hub or a folder"
         ) from error
     except CourseError:
         raise
+    except errors.RepositoryNotFoundError as error:
+        raise CourseError(
+            f"the model hub has no text encoder {name!r} that it gives to everybody: check the name's spelling"
+        ) from error
     except Exception as error:  # the hub's client has a dozen kinds of network error
-        if not isinstance(error, EntryNotFoundError) or isinstance(error, LocalEntryNotFoundError):
+        if not isinstance(error, errors.EntryNotFoundError) or isinstance(error, errors.LocalEntryNotFoundError):
             raise CourseError(_unreachable(name, type(error).__name__)) from error
     if optional:
         raise FileNotFoundError(file)

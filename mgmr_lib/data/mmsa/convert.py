@@ -11,7 +11,7 @@ import numpy as np
 
 from mgmr_lib.data.corpus import LABEL_RANGES, Corpus
 from mgmr_lib.data.mmsa.layouts import one_column, renamed
-from mgmr_lib.data.mmsa.reader import corpus_of, family_in
+from mgmr_lib.data.mmsa.reader import Part, corpus_of, family_in
 from mgmr_lib.data.mmsa.safe_pickle import shorten
 from mgmr_lib.data.mmsa.sources import grouped
 from mgmr_lib.data.wordpiece import load_tokenizer, special_tokens, tokenize
@@ -64,7 +64,8 @@ def _prepare(source: Path, split: str, part: dict, choices: Choices) -> None:
         return
     if "raw_text" in part:
         tokenizer, special = load_tokenizer(choices.text_encoder), special_tokens(choices.text_encoder)
-        ids, lengths = tokenize(tokenizer, [str(t) for t in part["raw_text"]], LONGEST_TEXT, special)
+        texts = Part(shorten(source, 300), split, part, {}).strings("raw_text")
+        ids, lengths = tokenize(tokenizer, texts, LONGEST_TEXT, special)
         ids = ids[:, : int(lengths.max(initial=2))]
         mask = (np.arange(ids.shape[1])[None, :] < lengths[:, None]).astype(np.int64)
         part["text_bert"] = np.stack([ids, mask, np.zeros_like(ids)], axis=1)
@@ -80,16 +81,18 @@ def _fill_in(splits: dict[str, dict]) -> None:
         width = next((np.shape(v)[-1] for v in held if isinstance(v, np.ndarray) and np.ndim(v) == 3), 1)
         for part in splits.values():
             has_text = key == "text" and ("text" in part or "text_bert" in part)
-            clips = next((len(part[k]) for k in ("audio", "vision") if k in part), 0)
+            clips = next((len(part[k]) for k in ("audio", "vision") if k in part and np.iterable(part[k])), 0)
             if clips and key not in part and not has_text:
                 part[key] = np.zeros((clips, 1, width), np.float32)
                 part[f"{key}_lengths"] = np.zeros(clips, np.int64)
 
 
 def _labels(source: Path, split: str, labels, choices: Choices):
-    labels = one_column(labels)
-    where = f"{shorten(source, 300)}: {split}/regression_labels"
-    array = np.asarray(labels)
+    where, labels = f"{shorten(source, 300)}: {split}/regression_labels", one_column(labels)
+    try:
+        array = np.asarray(labels)
+    except ValueError:  # lists of different lengths
+        return labels
     if array.dtype.kind not in "biuf":
         return labels  # the reader says what is wrong
     if array.ndim > 1:
@@ -130,7 +133,10 @@ def _of_clips(source: Path, split: str, clips) -> dict:
         found["raw_text"].append(" ".join(w.decode("utf-8", "replace") if isinstance(w, bytes) else w for w in words))
         found["vision"].append(vision)
         found["audio"].append(audio)
-        found["regression_labels"].append(np.asarray(clip[1]).ravel())
+        try:
+            found["regression_labels"].append(np.asarray(clip[1]).ravel())
+        except ValueError:
+            raise CourseError(f"{where} has a label that is neither a number nor a row of numbers") from None
         name = clip[2] if len(clip) > 2 else f"{split}{i}"
         found["id"].append(name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name))
     if len({len(v) for v in found["regression_labels"]}) > 1:

@@ -42,12 +42,20 @@ def _split(part: dict) -> dict:
 
 def one_column(labels):
     """Labels (n, 1) or (n, 1, 1) as (n,); others as they are."""
-    array = (
-        np.asarray(labels) if isinstance(labels, (list, tuple)) and len({np.shape(v) for v in labels}) == 1 else labels
-    )
-    if isinstance(array, np.ndarray) and array.ndim > 1 and array.size == len(array) and array.dtype.kind in "biuf":
-        return array.reshape(-1)
-    return labels
+    if isinstance(labels, np.ndarray):
+        single = labels.ndim > 1 and labels.size == len(labels) and labels.dtype.kind in "biuf"
+        return labels.reshape(-1) if single else labels
+    if not isinstance(labels, (list, tuple)):
+        return labels
+    column = [_single(_single(v)) for v in labels]
+    return column if all(isinstance(v, (bool, int, float, np.number)) for v in column) else labels
+
+
+def _single(value):
+    """The one item of a list or array with one, else `value`."""
+    if isinstance(value, np.ndarray):
+        return value.reshape(-1)[0] if value.size == 1 else value
+    return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
 
 
 def is_words(value) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from mgmr_lib.data.mmsa.pickle_names import NAMES, Array, DType, Refused, shorten
+from mgmr_lib.data.mmsa.pickle_names import NAMES, Array, DType, Refused, TooLarge, shorten
 from mgmr_lib.data.mmsa.torch_tensors import TORCH_NAMES, Storage
 
 MAX_STEPS = 2_000_000  # MMSA's largest file has about half a million
@@ -58,7 +58,7 @@ class PickleMachine:
         """Copies of data must not add up to more than the file, however often it points at the same data."""
         self.budget -= amount
         if self.budget < 0:
-            raise Refused("unpacks to far more data than it holds")
+            raise TooLarge("unpacks to far more data than it holds")
 
     def nested(self, raw, count: int) -> tuple[list, memoryview]:
         """The values of `count` pickles that lie one behind the other in some bytes, and the bytes behind them."""
@@ -75,7 +75,7 @@ class PickleMachine:
     def run(self):
         for count, (opcode, argument, _) in enumerate(pickletools.genops(self.source)):
             if count > MAX_STEPS:
-                raise Refused(f"has more than {MAX_STEPS} parts")
+                raise TooLarge(f"has more than {MAX_STEPS} parts")
             if opcode.name == "STOP":
                 return self.stack.pop()
             if opcode.name in VALUES:

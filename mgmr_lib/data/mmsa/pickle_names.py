@@ -18,6 +18,10 @@ class Refused(Exception):
     """The file asks for something that plain data does not need."""
 
 
+class TooLarge(Refused):
+    """The file is small, and asks for far more memory or time."""
+
+
 def shorten(text, most: int = 80) -> str:
     """`text` fit for one line of a message: no control characters, not too long."""
     text = "".join(c if c.isprintable() else "?" for c in str(text))

@@ -67,7 +67,7 @@ def corpus_of(data: dict, path: Path, dataset: str | None = None, name: str | No
     repaired: dict[str, int] = {}
     names = [split for split in SPLITS if split in data] if partial else SPLITS
     parts = [
-        _Part(shorten(path, 300), split, _split_dict(path, data, split), repaired, partial) for split in names or SPLITS
+        Part(shorten(path, 300), split, _split_dict(path, data, split), repaired, partial) for split in names or SPLITS
     ]
     splits = {part.split: _read_split(part) for part in parts}
     for key in ("audio", "vision", "text"):
@@ -125,7 +125,7 @@ def _family(path: Path, data: dict, dataset, labels: np.ndarray) -> tuple[str, s
 
 
 @dataclass
-class _Part:
+class Part:
     """One split of one file, and the sentences about it."""
 
     path: str
@@ -209,7 +209,7 @@ class _Part:
             raise self.error(key, f"has {n} clips, but {'id' if 'id' in self.data else 'audio'} has {self.n}")
 
 
-def _read_split(part: _Part) -> Split:
+def _read_split(part: Part) -> Split:
     missing = [key for key in REQUIRED if key not in part.data]
     if "text_bert" not in part.data and "text" not in part.data:
         missing.append("text_bert (or text)")
@@ -230,12 +230,12 @@ def _read_split(part: _Part) -> Split:
     return Split(ids, raw_text, token_ids, token_lengths, audio, vision, labels, _extra(part), text)
 
 
-def _numbered(part: _Part) -> tuple[str, ...]:
+def _numbered(part: Part) -> tuple[str, ...]:
     part.notes.append("the file names no clips: they are numbered")
     return tuple(f"{part.split}{i}$_${i}" for i in range(len(part.data["audio"])))
 
 
-def _check_optional(part: _Part):
+def _check_optional(part: Part):
     """Keys that the course does not use must still fit, or the file is not what it seems."""
     if "annotations" in part.data:
         part.strings("annotations")
@@ -243,7 +243,7 @@ def _check_optional(part: _Part):
         part.finite("classification_labels")
 
 
-def _extra(part: _Part) -> dict:
+def _extra(part: Part) -> dict:
     """SIMS's labels of single modalities, and whatever else has one number a clip."""
     out = {key: part.finite(key).astype(np.float32) for key in ONE_MODALITY_LABELS if key in part.data}
     for key, value in part.data.items():
@@ -253,7 +253,7 @@ def _extra(part: _Part) -> dict:
     return out
 
 
-def _check_range(part: _Part, corpus: Corpus):
+def _check_range(part: Part, corpus: Corpus):
     labels, top = corpus[part.split].labels, corpus.label_range
     bad = np.flatnonzero(np.abs(labels) > top + 1e-5)
     if len(bad):

@@ -12,9 +12,10 @@ import stat
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
-from mgmr_lib.data.mmsa.pickle_machine import PickleMachine, PickleSource
-from mgmr_lib.data.mmsa.pickle_names import Array, Refused, shorten
+from mgmr_lib.data.mmsa.pickle_machine import MAX_STEPS, PickleMachine, PickleSource
+from mgmr_lib.data.mmsa.pickle_names import Array, Refused, TooLarge, shorten
 from mgmr_lib.data.mmsa.torch_tensors import Storage
 from mgmr_lib.errors import CourseError
 
@@ -24,7 +25,7 @@ FOREIGN = {
     b"\x89HDF": "an HDF5 file", ZIP: "a zip archive, as numpy.savez writes it",
     b"\x93NUMPY": "a numpy array", b"BZh": "a bzip2 file", b"\xfd7zXZ": "an xz file",
 }  # fmt: skip
-DEEPEST = 8  # levels of lists and dicts in which arrays are looked for
+DEEPEST = 32  # levels of lists and dicts
 
 
 def load(path) -> dict:
@@ -47,7 +48,11 @@ def load_any(path):
     shown, source = shorten(path, 300), _open(Path(path))
     try:
         machine = _torch_archive(Path(path), source) if source.data[:4] == ZIP else PickleMachine(source)
-        value = machine.run()
+        return _plain(machine.run(), {})[0]
+    except TooLarge as refusal:
+        raise CourseError(
+            f"{shown} is refused, because it {refusal}: write its numbers as arrays, and each but once"
+        ) from None
     except Refused as refusal:
         raise CourseError(
             f"{shown} is refused, because it {refusal}: reading that would execute what the file says, and a corpus "
@@ -57,19 +62,26 @@ def load_any(path):
         ) from None
     except Exception as error:
         raise CourseError(f"{shown} {_damage(source, error)}") from None
-    return _plain(value, {})
 
 
-def _plain(value, known: dict, depth: int = 0):
-    """`value` with numpy arrays in the place of our Arrays. known: by identity, so that shared parts cost nothing."""
+def _plain(value, known: dict, depth: int = 0) -> tuple[Any, int]:
+    """`value` with numpy arrays in the place of our Arrays, and of how many parts it is, shared ones counted wherever
+    they stand. known: by identity, so that shared parts cost nothing here; what reads them may look at each."""
     if isinstance(value, Array):
-        return value.value
-    if type(value) not in (dict, list, tuple) or depth > DEEPEST:
-        return value
+        return value.value, 1
+    if type(value) not in (dict, list, tuple):
+        return value, 1
+    if depth > DEEPEST:
+        raise TooLarge(f"has lists or dicts in more than {DEEPEST} levels")
     if id(value) not in known:
-        known[id(value)] = value  # what holds itself stays as it is
+        known[id(value)] = None  # until its parts are known
         made = [_plain(item, known, depth + 1) for item in (value.values() if type(value) is dict else value)]
-        known[id(value)] = dict(zip(value, made, strict=True)) if type(value) is dict else type(value)(made)
+        items, count = [item for item, _ in made], 1 + sum(parts for _, parts in made)
+        if count > MAX_STEPS:
+            raise TooLarge(f"repeats its lists until they have more than {MAX_STEPS} parts")
+        known[id(value)] = dict(zip(value, items, strict=True)) if type(value) is dict else type(value)(items), count
+    if known[id(value)] is None:
+        raise TooLarge("holds a list or dict within itself")
     return known[id(value)]
 
 

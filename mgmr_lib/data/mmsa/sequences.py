@@ -1,6 +1,6 @@
 """The sequences of one split of an MMSA file: token ids, text features, audio and vision, only the valid steps of each.
 
-`part` is a reader._Part: the split's keys, checked as they are asked for.
+`part` is a reader.Part: the split's keys, checked as they are asked for.
 """
 
 import sys
@@ -37,7 +37,7 @@ def _beside_tokens(part, lengths: np.ndarray, longest: int) -> StoredText:
     value = part.data["text"]
     if _is_ragged(value):
         part.agree("text", len(value))
-        return StoredText(lambda: read_features(part, "text"), np.shape(value[0])[-1])
+        return StoredText(lambda: read_features(part, "text"), _width(part, value))
     shape = part.numbers("text", ("clips", "tokens", "features")).shape
     if shape[1] != longest:  # of other steps than the tokens
         return StoredText(lambda: read_features(part, "text"), shape[2])
@@ -52,6 +52,20 @@ def _beside_tokens(part, lengths: np.ndarray, longest: int) -> StoredText:
         return frames
 
     return StoredText(read, shape[2])
+
+
+def _width(part, clips) -> int:
+    """How wide the features of the first clip are that has any; 0 where none has."""
+    for i, clip in enumerate(clips):
+        try:
+            shape = np.shape(clip)
+        except ValueError:  # rows of different lengths
+            shape = ()
+        if 0 not in shape:
+            if len(shape) != 2:
+                raise part.error("text", f"has something other than (frames, features) at clip {i}")
+            return shape[1]
+    return 0
 
 
 def _is_ragged(value) -> bool:

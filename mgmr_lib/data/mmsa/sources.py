@@ -132,19 +132,24 @@ def _hdf5(path: Path) -> dict:
     arrays: dict = {}
     try:
         with h5py.File(path, "r") as file:
-            file.visititems(lambda name, node: arrays.update({name: node[()]}) if hasattr(node, "shape") else None)
+            file.visititems(
+                lambda name, node: arrays.update({name: np.asarray(node[()])}) if hasattr(node, "shape") else None
+            )
     except Exception as error:  # a broken file makes h5py raise almost anything
         raise CourseError(f"{shorten(path, 300)} is a damaged HDF5 file ({shorten(error)}): get it again") from None
-    return {
-        k: [v.decode("utf-8", "replace") for v in a.ravel()] if a.dtype.kind == "O" else a for k, a in arrays.items()
-    }
+    for array in arrays.values():
+        if array.dtype.kind == "O":
+            array[...] = np.frompyfunc(lambda v: v.decode("utf-8", "replace") if isinstance(v, bytes) else v, 1, 1)(
+                array
+            )
+    return arrays
 
 
 def _numpy(path: Path):
     try:
         content = np.load(path, allow_pickle=False)
         return content if isinstance(content, np.ndarray) else {name: content[name] for name in content.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a broken archive makes numpy, zipfile or zlib raise almost anything
         raise CourseError(
             f"{shorten(path, 300)} cannot be read without executing it, or is damaged ({shorten(error)}): save plain "
             "arrays"
