@@ -435,7 +435,7 @@ outcome("09.c", worst, because="A zero is not nothing: it is a value in the unit
 
 # %% [markdown]
 # > **Card: who uses which.** A: TFR-Net [@yuan2021], EMT-DLFR [@sun2023] and MFMB-Net [@mfmb2025]. B: LNLN [@zhang2024] and TF-Mamba, by their code.
-# > MGMR-Net [@mgmr2025] reports a plain mean over the rates up to 0.9 in five runs; it does not say how training masks are drawn, and
+# > MGMR-Net [@mgmr2025] reports a plain mean over the rates up to 0.9 in five runs; it masks at random in training, too, and does not say at which rates:
 # > we infer B.
 
 # %% [markdown]
@@ -705,7 +705,7 @@ show(fig, "Left: errors of the ridge on three modalities for forty mask seeds; w
 helps = duets["one seed"][-1] > duets["own seeds"][-1] + 0.2
 assert helps
 say(f"At rate 0.9 one seed **raises** the comparing reader's correlation from {duets['own seeds'][-1]:.1f} to "
-    f"{duets['one seed'][-1]:.1f}: another experiment under the same name, which would flatter any model that "
+    f"{duets['one seed'][-1]:.1f}: another experiment under the same name, which would flatter a model that "
     "compares modalities moment by moment. Both papers say *independent* masks, and rightly.")
 
 # %%
