@@ -182,7 +182,7 @@ outcome("11.c", "the one that says good higher" if said[0] > said[1] else "the o
 
 # %% [markdown]
 # ## 2 Frozen or fine-tuned
-# Both papers go on training their text encoder with the rest: [fine-tuning](glossary.md#fine-tuning) [@mgmr2025] [@mfmb2025]. Ours is *frozen* by default. How large is what we leave alone?
+# A text encoder may go on training with the rest: [fine-tuning](glossary.md#fine-tuning). MFMB-Net's published code does it; neither paper says whether [@mfmb2025] [@mgmr2025]. Ours is *frozen* by default. How large is what we leave alone?
 
 # %%
 sizes = {"MiniLM": sum(p.numel() for p in concat.encoder.parameters()),
@@ -235,8 +235,8 @@ outcome("11.d", "both up, test still below MiniLM",
         " the encoder that one starts from.")
 
 # %% [markdown]
-# > **Card: we depart from the papers.** They fine-tune BERT [@mgmr2025] [@mfmb2025], we freeze MiniLM unless a GPU is at hand: features can then be kept, and
-# > a training takes minutes. Numbers of ours must not be set beside theirs for this reason alone. `--encoder-lr 1e-5` fine-tunes; fine-tuned MiniLM is not measured here.
+# > **Card: the papers are unclear.** Both read the words with BERT, and neither says whether it learns, too [@mgmr2025] [@mfmb2025]; MFMB-Net's published code fine-tunes it. We freeze MiniLM unless a GPU is at hand: features can then be kept, and
+# > a training takes minutes. Another encoder alone is reason not to set our numbers beside theirs. `--encoder-lr 1e-5` fine-tunes; fine-tuned MiniLM is not measured here.
 
 # %% [markdown]
 # ## 3 Alone and together
