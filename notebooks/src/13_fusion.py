@@ -223,7 +223,7 @@ explore(figures_ch13.fading_memory, "What a memory with a fixed decay holds of e
 # the voice and skip the rest, if it learned which to keep. Whether that is what ours failed to learn, the picture does not show.
 
 # %% [markdown]
-# Or is it the four taps before the scan that find the moment, as they see two places back at once? We take them away (`d_conv=1`) and change nothing else.
+# And where the line is interleaved: is it the scan that finds the moment, or the four taps before it, which see two places back at once? We take them away (`d_conv=1`) and change nothing else.
 
 # %%
 untapped = accuracies(lambda: ArrangedFusion(24, 1, d_conv=1, **small), task, (0, 1, 2))
