@@ -822,7 +822,7 @@ show(fig, f"Masks of {len(eight)} clips at rate 0.5, a row a clip, the longest f
      "clip.")
 
 # %% [markdown]
-# Half is lost in every column. (In the text a little less, as its two ends are protected. With whole modalities on average: a clip's three draws are
+# Half is lost in every column. (In the text a little less, as its two ends are protected. With whole modalities only on average, and here fewer texts were drawn; a clip's three draws are
 # spread evenly, so that at this rate it loses one or two, never all three. The coins of section 2 may.)
 #
 # What can a network do with what is left? The simplest filling looks beside the gap: it puts a lost frame on a straight line between the nearest kept
