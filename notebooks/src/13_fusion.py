@@ -223,7 +223,7 @@ explore(figures_ch13.fading_memory, "What a memory with a fixed decay holds of e
 # the voice and skip the rest, if it learned which to keep. Whether that is what ours failed to learn, the picture does not show.
 
 # %% [markdown]
-# And where the line is interleaved: is it the scan that finds the moment, or the four taps before it, which see two places back at once? We take them away (`d_conv=1`); then we put in the layer that the paper prints, which has none.
+# And where the line is interleaved: is it the scan that finds the moment, or the four taps before it, which see two places back at once? We take them away (`d_conv=1`); then we put in the layer that the paper prints, which has none (in our residual and norm).
 
 # %%
 right, layers = {}, {"without the taps": {"d_conv": 1, **small}, "with the printed layer": {"layer": "simplified"}}
