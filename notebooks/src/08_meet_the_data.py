@@ -507,7 +507,7 @@ say("By correlation the control seems to succeed, now and then as well as the re
 
 # %% [markdown]
 # Suppose that nobody had told us. Could we find out? A first thought: the correlations of section 3. They are no help: $a$ was chosen so that a ridge reaches by voice and
-# face about what is measured on real clips. A test can only find what the forger forgot.
+# face about what it does on some real clips (on others, further below, it reaches half of that). A test can only find what the forger forgot.
 #
 # **Predict, then run:** how many different values of pitch do the training clips hold?
 
@@ -697,7 +697,7 @@ outcome("08.k", noise / voice,
         "talks longer here was rated otherwise.")
 
 # %% [markdown]
-# A control that must fail, and does not: the sentence about patterns is not shown. What is shown is that in this real corpus *length* tells, which our corpus rules out by construction, and which no missing rate hides: a network knows how many steps a clip had.
+# A control that must fail, and does not: the sentence about patterns is not shown. What is shown is that in this real corpus *length* tells, which it hardly does in ours, and which no missing rate hides: a network knows how many steps a clip had.
 # So on real data a ridge on lengths belongs to the rivals, and `data describe` warns where lengths go with labels.
 
 # %% [markdown]

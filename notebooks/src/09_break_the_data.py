@@ -435,7 +435,7 @@ outcome("09.c", worst, because="A zero is not nothing: it is a value in the unit
 
 # %% [markdown]
 # > **Card: who uses which.** A: TFR-Net [@yuan2021], EMT-DLFR [@sun2023] and MFMB-Net [@mfmb2025]. B: LNLN [@zhang2024] and TF-Mamba, by their code.
-# > MGMR-Net [@mgmr2025] reports a plain mean over the rates up to 0.9 in five runs; it does not say how training masks are drawn, and
+# > MGMR-Net [@mgmr2025] reports a plain mean over the rates up to 0.9 in five runs; it masks at random in training, too, and does not say at which rates:
 # > we infer B.
 
 # %% [markdown]
@@ -705,7 +705,7 @@ show(fig, "Left: errors of the ridge on three modalities for forty mask seeds; w
 helps = duets["one seed"][-1] > duets["own seeds"][-1] + 0.2
 assert helps
 say(f"At rate 0.9 one seed **raises** the comparing reader's correlation from {duets['own seeds'][-1]:.1f} to "
-    f"{duets['one seed'][-1]:.1f}: another experiment under the same name, which would flatter any model that "
+    f"{duets['one seed'][-1]:.1f}: another experiment under the same name, which would flatter a model that "
     "compares modalities moment by moment. Both papers say *independent* masks, and rightly.")
 
 # %%
@@ -822,7 +822,7 @@ show(fig, f"Masks of {len(eight)} clips at rate 0.5, a row a clip, the longest f
      "clip.")
 
 # %% [markdown]
-# Half is lost in every column. (In the text a little less, as its two ends are protected. With whole modalities on average: a clip's three draws are
+# Half is lost in every column. (In the text a little less, as its two ends are protected. With whole modalities only on average, and here fewer texts were drawn; a clip's three draws are
 # spread evenly, so that at this rate it loses one or two, never all three. The coins of section 2 may.)
 #
 # What can a network do with what is left? The simplest filling looks beside the gap: it puts a lost frame on a straight line between the nearest kept

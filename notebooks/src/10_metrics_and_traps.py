@@ -408,7 +408,7 @@ outcome("10.h", near if apart[near] < 1 else "neither",
 # Both rows look like a network that answers "positive" to nearly everything, scored with the swapped F1: it has learned next to nothing, which Acc-2 says and
 # F1 hides. Is there another explanation? Some better network with the same two numbers? Two steps settle it.
 #
-# First: could other counts of clips give a constant this accuracy? We try them all.
+# First: do only these counts of clips give a constant its two accuracies? We try them all. (The first one printed for FC(V) is no whole number of 686 clips [@mfmb2025]: a mean of runs, or of fewer clips.)
 
 # %%
 n, fits = NEGATIVE + NEUTRAL + POSITIVE, []

@@ -182,7 +182,7 @@ outcome("11.c", "the one that says good higher" if said[0] > said[1] else "the o
 
 # %% [markdown]
 # ## 2 Frozen or fine-tuned
-# Both papers go on training their text encoder with the rest: [fine-tuning](glossary.md#fine-tuning) [@mgmr2025] [@mfmb2025]. Ours is *frozen* by default. How large is what we leave alone?
+# A text encoder may go on training with the rest: [fine-tuning](glossary.md#fine-tuning). MFMB-Net's published code does it; neither paper says whether [@mfmb2025] [@mgmr2025]. Ours is *frozen* by default. How large is what we leave alone?
 
 # %%
 sizes = {"MiniLM": sum(p.numel() for p in concat.encoder.parameters()),
@@ -235,8 +235,8 @@ outcome("11.d", "both up, test still below MiniLM",
         " the encoder that one starts from.")
 
 # %% [markdown]
-# > **Card: we depart from the papers.** They fine-tune BERT [@mgmr2025] [@mfmb2025], we freeze MiniLM unless a GPU is at hand: features can then be kept, and
-# > a training takes minutes. Numbers of ours must not be set beside theirs for this reason alone. `--encoder-lr 1e-5` fine-tunes; fine-tuned MiniLM is not measured here.
+# > **Card: the papers are unclear.** Both read the words with BERT, and neither says whether it learns, too [@mgmr2025] [@mfmb2025]; MFMB-Net's published code fine-tunes it. We freeze MiniLM unless a GPU is at hand: features can then be kept, and
+# > a training takes minutes. Another encoder alone is reason not to set our numbers beside theirs. `--encoder-lr 1e-5` fine-tunes; fine-tuned MiniLM is not measured here.
 
 # %% [markdown]
 # ## 3 Alone and together
@@ -321,7 +321,7 @@ outcome("11.e", "FC(T) and its control",
         "better than the text.")
 
 # %% [markdown]
-# That voice and face add something was *put in*: a simulator made them follow the rating, about as strongly as is measured on real clips (notebook 08). What came out is that a network finds it, and that the control tells it from mere size. How
+# That voice and face add something was *put in*: a simulator made them follow the rating, about as strongly as in some real clips, and more than in others (notebook 08). What came out is that a network finds it, and that the control tells it from mere size. How
 # much real voices add this corpus cannot say. It depends on the metric, too: by Acc-2, with its steps of whole clips, so small a lead is not told apart here.
 
 # %% [markdown]
@@ -707,14 +707,17 @@ outcome("11.j", max(recorded, key=recorded.get),
         " all products is behind the text alone.")
 
 # %% [markdown]
-# Intervals of three trainings are wide. We now subtract seed by seed. Notebook 10 paired by *clip*; by seed it helps only where one seed moves both networks alike, and with three pairs the interval may well be the wider one. And these are nine looks:
+# Intervals of three trainings are wide. Notebook 10 paired by *clip*; by seed it helps only where one seed moves both networks alike, so we take *Welch's test*, which compares two means without pairing them. And these are nine looks:
 # one of them with $p$ near 0.03 is nothing yet, by Holm's rule. Which baselines differ in the AUILC of MAE from Concat, the simplest that uses everything? A negative difference is a smaller error.
 
 # %%
-say(draw.against(records, BASELINES, "concat"))
+from mgmr_lib.chapters.shared import recorded_areas
+from mgmr_lib.experiments.verdicts import family
+
+say(recorded_areas.in_words(family(records, [(name, "concat") for name in BASELINES if name != "concat"])))
 
 # %% [markdown]
-# And which are better than the text ridge, which needs no network at all? It was fitted on complete text and meets the same masks.
+# And which are better than the text ridge, which needs no network at all? It was fitted on complete text and meets the same masks. It has one value, so each network's own interval decides.
 
 # %%
 say(draw.against(records, BASELINES, "text_ridge"))
@@ -723,10 +726,8 @@ say(draw.against(records, BASELINES, "text_ridge"))
 # All this is a world where a rating sets a level in voice and face. In another one? POM's voices and faces are real, and there are no words (notebook 08); FC(T) has nothing to read. Its rivals without a network read means, or lengths alone, or both.
 
 # %%
-from mgmr_lib.chapters.shared import recorded_areas
 from mgmr_lib.experiments.ledger import read_named
 from mgmr_lib.experiments.plan import POM, RIDGES
-from mgmr_lib.experiments.verdicts import family
 
 real = [r for r in read_named(*POM) if r["name"] in (*BASELINES, *RIDGES, "mean")]
 say(provenance_line(real))

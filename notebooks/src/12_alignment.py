@@ -173,8 +173,8 @@ say(f"The middle of a bin lies on average **{apart.mean():.2f} s** from the midd
     f"{bins_off.mean():.1f} bins; for {near:.0%} of the tokens the right frames lie in the bin or a neighbour of it.")
 
 # %%
-outcome("12.c", bins_off.mean(), because="Uneven words and silences shift a token against its even share, but the "
-        "shifts do not pile up over a clip.")
+outcome("12.c", bins_off.mean(), because="Uneven words and silences shift a token against its even share, by more "
+        "bins in a longer clip; but the words fill the clip nearly from end to end, as the bins do.")
 
 # %% [markdown]
 # Good enough for layers that look around, which ours do. Now the batch, where the same step goes wrong easily.
@@ -278,8 +278,8 @@ def branch(ahead, back, text, other, valid):
 check("12.3", branch)
 
 # %% [markdown]
-# The equations name no term in which one modality meets the other: each sequence passes its layers alone. What is left for "collaborative"? The published code of related networks (TF-Mamba,
-# DepMamba) lets the two layers of a pair share their decay matrix $A$. That is a loan from there, not a line of this paper. The library calls this reading `"shared"`.
+# The equations name no term in which one modality meets the other: each sequence passes its layers alone. What is left for "collaborative"? The published code of related networks (TF-Mamba;
+# DepMamba, which the paper cites for Bi-Mamba) lets the two layers of a pair share their decay matrix $A$. That is a loan from there, not a line of this paper. The library calls this reading `"shared"`.
 
 # %%
 from mgmr_lib.models.mgmr.alignment import CollaborativeBiMamba
@@ -593,7 +593,7 @@ outcome("12.g", "more than a half", because="A stage is not the network: somewhe
 # ## 7 Summary
 # - Voice and face are averaged onto each clip's own tokens: never onto the batch's.
 # - Stage 1 is a pair of stacks ahead and one back, averaged; only valid parts are flipped.
-# - In the paper's equations no value crosses between modalities. Residual, norm and exchange are ours.
+# - In the paper's equations of stage 1 no value crosses between modalities. Residual, norm and exchange are ours.
 # - With exchange, the partner has a say in $B$, $C$ and $\Delta$: a product of the two, and irony needs one.
 # - On plain clips, the control, both readings do equally well.
 
