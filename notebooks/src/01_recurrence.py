@@ -275,8 +275,8 @@ show(fig, f"A constant tone. With a = 0.9 the state settles at {ends[0.9][-1]:.1
 
 # %% [markdown]
 # ## 4 Several numbers at once
-# One number can fade or grow, with or without a change of sign at every step, and nothing else. With a list of $n$ numbers as the state, every new number
-# may read all the old ones. This is the [state-space model](glossary.md#state-space-model) [@kalman1960]. Mamba runs one for each of its
+# One number can fade, stay as large or grow, with or without a change of sign at every step, and nothing else. With a list of $n$
+# numbers as the state, every new number may read all the old ones. This is the [state-space model](glossary.md#state-space-model) [@kalman1960]. Mamba runs one for each of its
 # channels, the numbers that make up one step of its input:
 #
 # $$h_t = A\,h_{t-1} + B\,x_t \qquad\qquad y_t = C \cdot h_t + D\,x_t$$
@@ -363,8 +363,8 @@ print("library: ", [round(y, 2) for y in theirs[:6]])
 # $$p^2 - \underbrace{(A_{11} + A_{22})}_{\text{trace}}\,p + \underbrace{(A_{11} A_{22} - A_{12} A_{21})}_{\text{determinant}} = 0$$
 
 # %% [markdown]
-# For the quarter turn this is $p^2 + 1 = 0$: the poles are $\pm i$. Complex poles always come as such a pair, and their meaning is
-# simple: the *angle* of a pole is the turn in one step, its distance from zero, the *radius*, is the factor by which the
+# For the quarter turn this is $p^2 + 1 = 0$: the poles are $\pm i$. As $A$ holds real numbers, complex poles always come as such a
+# pair, and their meaning is simple: the *angle* of a pole is the turn in one step, its distance from zero, the *radius*, is the factor by which the
 # state shrinks or grows meanwhile. A positive real pole has angle zero: no swing. A negative one has angle 180°: it flips the sign at
 # every step.
 

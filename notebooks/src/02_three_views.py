@@ -506,8 +506,8 @@ for past in (100, 10_000):
 
 # %% [markdown]
 # ## 6 Which start remembers? (second sitting, optional)
-# The 85 minutes at the top end here. This section takes 40 more, and nothing later needs it. Its result: on a smooth input, a few swings drawn
-# at random, if they fade and turn slowly, tell hundreds of steps of the past, as many as starts that were designed for it.
+# The 85 minutes at the top end here. This section takes 40 more, and nothing later needs it. It asks how many steps of the
+# past a state of 16 numbers can tell, and whether it takes a start that was designed for that.
 
 # %% [markdown]
 # A state of 16 numbers has heard 800 steps. How much of them can it tell? We ask for each lag $k$: computed from $h$ as well as any
@@ -667,9 +667,7 @@ for name, start in designed.items():
 # about that.
 
 # %% [markdown]
-# Where does the smoothness come in? As a control we feed white noise: no step is related to any other. Then each step told costs one
-# number, and no start can tell more than 16.
-#
+# Where does the smoothness come in? As a control we feed white noise: no step is related to any other.
 #
 # **Predict, then run:** who wins on noise?
 
@@ -702,8 +700,9 @@ outcome("02.j", "nobody more than the buffer" if told_white["buffer"].sum() > mo
         because="The lead came from the smoothness of the input, not from a larger store.")
 
 # %% [markdown]
-# HiPPO and the swings do not hold more numbers. They spend them on what a smooth past is made of. On noise their budget of 16 is spread
-# thinly over hundreds of steps, and the buffer, which keeps the last 16 exactly, is at least as good.
+# HiPPO and the swings do not hold more numbers. They spend them on what a smooth past is made of. On noise each step
+# told costs one number, so no start can tell more than 16 [@jaeger2002]. There their budget is spread thinly over
+# hundreds of steps, and the buffer, which keeps the last 16 exactly, is at least as good.
 
 # %% [markdown]
 # And what are these numbers? Each row of $M$ shows how one state entry weighs the past. HiPPO's rows have each one change of sign more

@@ -68,7 +68,8 @@ outcome("06.a", 4 * DEVICES[-1].balance,
 
 # %% [markdown]
 # **Two sittings.** Sections 5 and 9 are a second sitting of 60 minutes, and optional: the library's kernel, read line by line, and the
-# scan inside a block that you build yourself. The 90 minutes at the top are for the rest, which needs neither.
+# scan inside a block that you build yourself. The 90 minutes at the top are for the rest. You need not read
+# section 5 for that, but run its cells: section 7 uses two of its functions.
 
 # %% [markdown]
 # ## 1 Two memories
@@ -434,7 +435,7 @@ outcome("06.f", "one every now and then",
 # %% [markdown]
 # ### Exercise 06.4 · what a recomputing backward keeps (easy, 5 minutes)
 # Count the states held at the same time, for one channel and one entry: one for the start of each chunk, and the scratch of one
-# chunk.
+# chunk, which has room for $T$ states whatever the length.
 
 
 # %%
