@@ -477,11 +477,6 @@ def voice(length=600):
 clips, fresh = [voice() for _ in range(10)], [voice() for _ in range(10)]
 
 # %% [markdown]
-# **The world is made for our method.** A level that drifts like a random walk under white noise is the case where a fading average is the
-# best that any formula can do in the long run (it is then the Kalman filter [@kalman1960], with $a$ near 0.74 here). Elsewhere nothing
-# promises that it wins: below we try other levels.
-
-# %% [markdown]
 # The rival is the plainest of all, a moving average of the last $m$ frames, which must keep $m$ numbers. The error is the root mean
 # square (RMS) distance to the true level, in units of the noise: reporting each frame as it comes makes an error of about one. We
 # choose $a$ and $m$ on ten clips and report on ten fresh ones.
@@ -534,6 +529,11 @@ say(f"On fresh clips: frames as they come, error {raw:.2f}. Best moving average,
 assert one < rival < raw
 outcome("01.g", "it never is", because="On a drifting level a sharp window trusts its oldest frame as much as its "
         "newest, and no length mends that.")
+
+# %% [markdown]
+# **The world was made for our method.** A level that drifts like a random walk under white noise is the case where a fading average is the
+# best that any formula can do in the long run (it is then the Kalman filter [@kalman1960], with $a$ near 0.74 here). Elsewhere nothing
+# promises that it wins: below we try other levels.
 
 # %% [markdown]
 # On this level the rival never draws level: it trusts its oldest frame as much as its newest, and then drops it at once. Is that so

@@ -744,7 +744,7 @@ say(recorded.gpu_benchmarks())
 # Reading is not writing. Here the kernels are yours, and they run in Triton's interpreter with one change: `launch` sends every
 # `tl.load` and `tl.store` to the counting memory of section 2. So a check sees values, traffic, and offsets that stray. `launch` also
 # adds `@triton.jit` and makes `BLOCK` a number known at compile time; in a file of your own you write both (`BLOCK: tl.constexpr`).
-# Triton exists for Linux on x86-64; elsewhere the checks say that, and everything else runs.
+# The course installs Triton on Linux with x86-64; elsewhere the checks say that it is missing, and everything else runs.
 
 # %% [markdown]
 # ### Exercise 06.6 · the gate (easy, 10 minutes)
