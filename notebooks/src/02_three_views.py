@@ -301,7 +301,7 @@ outcome("02.e", ["not at all", "in the radius", "in the angle", "in angle and ra
 # $K$ once, and then no step waits for another. From here on the state has $n$ numbers and $\bar A$ is diagonal: $n$ numbers, each with its own factor.
 #
 # ### Exercise 02.3 · the kernel (medium, 8 minutes)
-# Return $K_0 \dots K_{l-1}$ as a tensor.
+# Return $K_0 \dots K_{l-1}$ as a tensor, in `torch.float64` as its inputs are.
 
 
 # %%
@@ -366,7 +366,8 @@ print("output / input, the same number at all later steps:", bool((ratio - ratio
 # %% [markdown]
 # ### Exercise 02.4 · find the bug (medium, 10 minutes)
 # A colleague wrote this formula down as it stands. Then she sent a click at step 6 of 8, and her system answered at step 0,
-# six steps before the click. Find out why, and write it correctly. `u` and `K` have $l$ numbers each, and so has the result.
+# six steps before the click. Find out why, and write it correctly. `u` and `K` have $l$ numbers each, in
+# `torch.float64`, and so has the result.
 
 
 # %%
