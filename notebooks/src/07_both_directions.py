@@ -2,7 +2,7 @@
 # jupyter:
 #   mgmr:
 #     title: Both directions, and the paper's own layer
-#     claim: "Reading from both ends fills gaps that no causal model can, if only the valid part is turned; and a layer without selection keeps the memory but not the choice."
+#     claim: "Reading from both ends fills gaps as no causal model can, if only the valid part is turned; and a layer without selection keeps the memory but not the choice."
 #     goals:
 #       - run a layer in both directions, and say what each output depends on
 #       - reverse clips of different lengths without letting padding in
