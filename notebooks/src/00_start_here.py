@@ -141,8 +141,9 @@ explore(
 )
 
 # %% [markdown]
-# At rate 1 the ridge still says something: a number close to the middle, because that is safest. Remember it. A network that
-# has lost everything must say about the same for every sentence, and no cleverness can change that.
+# At rate 1 the ridge still says something, here a number close to the middle, though it never met a text without words in training.
+# Remember it. A network that has lost everything must say about the same for every sentence: only their lengths still differ, and no
+# cleverness can change that.
 
 # %% [markdown]
 # ## How an exercise works

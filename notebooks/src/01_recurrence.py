@@ -275,8 +275,8 @@ show(fig, f"A constant tone. With a = 0.9 the state settles at {ends[0.9][-1]:.1
 
 # %% [markdown]
 # ## 4 Several numbers at once
-# One number can fade or grow, with or without a change of sign at every step, and nothing else. With a list of $n$ numbers as the state, every new number
-# may read all the old ones. This is the [state-space model](glossary.md#state-space-model) [@kalman1960]. Mamba runs one for each of its
+# One number can fade, stay as large or grow, with or without a change of sign at every step, and nothing else. With a list of $n$
+# numbers as the state, every new number may read all the old ones. This is the [state-space model](glossary.md#state-space-model) [@kalman1960]. Mamba runs one for each of its
 # channels, the numbers that make up one step of its input:
 #
 # $$h_t = A\,h_{t-1} + B\,x_t \qquad\qquad y_t = C \cdot h_t + D\,x_t$$
@@ -363,8 +363,8 @@ print("library: ", [round(y, 2) for y in theirs[:6]])
 # $$p^2 - \underbrace{(A_{11} + A_{22})}_{\text{trace}}\,p + \underbrace{(A_{11} A_{22} - A_{12} A_{21})}_{\text{determinant}} = 0$$
 
 # %% [markdown]
-# For the quarter turn this is $p^2 + 1 = 0$: the poles are $\pm i$. Complex poles always come as such a pair, and their meaning is
-# simple: the *angle* of a pole is the turn in one step, its distance from zero, the *radius*, is the factor by which the
+# For the quarter turn this is $p^2 + 1 = 0$: the poles are $\pm i$. As $A$ holds real numbers, complex poles always come as such a
+# pair, and their meaning is simple: the *angle* of a pole is the turn in one step, its distance from zero, the *radius*, is the factor by which the
 # state shrinks or grows meanwhile. A positive real pole has angle zero: no swing. A negative one has angle 180°: it flips the sign at
 # every step.
 
@@ -477,11 +477,6 @@ def voice(length=600):
 clips, fresh = [voice() for _ in range(10)], [voice() for _ in range(10)]
 
 # %% [markdown]
-# **The world is made for our method.** A level that drifts like a random walk under white noise is the case where a fading average is the
-# best that any formula can do in the long run (it is then the Kalman filter [@kalman1960], with $a$ near 0.74 here). Elsewhere nothing
-# promises that it wins: below we try other levels.
-
-# %% [markdown]
 # The rival is the plainest of all, a moving average of the last $m$ frames, which must keep $m$ numbers. The error is the root mean
 # square (RMS) distance to the true level, in units of the noise: reporting each frame as it comes makes an error of about one. We
 # choose $a$ and $m$ on ten clips and report on ten fresh ones.
@@ -534,6 +529,11 @@ say(f"On fresh clips: frames as they come, error {raw:.2f}. Best moving average,
 assert one < rival < raw
 outcome("01.g", "it never is", because="On a drifting level a sharp window trusts its oldest frame as much as its "
         "newest, and no length mends that.")
+
+# %% [markdown]
+# **The world was made for our method.** A level that drifts like a random walk under white noise is the case where a fading average is the
+# best that any formula can do in the long run (it is then the Kalman filter [@kalman1960], with $a$ near 0.74 here). Elsewhere nothing
+# promises that it wins: below we try other levels.
 
 # %% [markdown]
 # On this level the rival never draws level: it trusts its oldest frame as much as its newest, and then drops it at once. Is that so

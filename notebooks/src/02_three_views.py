@@ -301,7 +301,7 @@ outcome("02.e", ["not at all", "in the radius", "in the angle", "in angle and ra
 # $K$ once, and then no step waits for another. From here on the state has $n$ numbers and $\bar A$ is diagonal: $n$ numbers, each with its own factor.
 #
 # ### Exercise 02.3 · the kernel (medium, 8 minutes)
-# Return $K_0 \dots K_{l-1}$ as a tensor.
+# Return $K_0 \dots K_{l-1}$ as a tensor, in `torch.float64` as its inputs are.
 
 
 # %%
@@ -366,7 +366,8 @@ print("output / input, the same number at all later steps:", bool((ratio - ratio
 # %% [markdown]
 # ### Exercise 02.4 · find the bug (medium, 10 minutes)
 # A colleague wrote this formula down as it stands. Then she sent a click at step 6 of 8, and her system answered at step 0,
-# six steps before the click. Find out why, and write it correctly. `u` and `K` have $l$ numbers each, and so has the result.
+# six steps before the click. Find out why, and write it correctly. `u` and `K` have $l$ numbers each, in
+# `torch.float64`, and so has the result.
 
 
 # %%
@@ -506,8 +507,8 @@ for past in (100, 10_000):
 
 # %% [markdown]
 # ## 6 Which start remembers? (second sitting, optional)
-# The 85 minutes at the top end here. This section takes 40 more, and nothing later needs it. Its result: on a smooth input, a few swings drawn
-# at random, if they fade and turn slowly, tell hundreds of steps of the past, as many as starts that were designed for it.
+# The 85 minutes at the top end here. This section takes 40 more, and nothing later needs it. It asks how many steps of the
+# past a state of 16 numbers can tell, and whether it takes a start that was designed for that.
 
 # %% [markdown]
 # A state of 16 numbers has heard 800 steps. How much of them can it tell? We ask for each lag $k$: computed from $h$ as well as any
@@ -667,9 +668,7 @@ for name, start in designed.items():
 # about that.
 
 # %% [markdown]
-# Where does the smoothness come in? As a control we feed white noise: no step is related to any other. Then each step told costs one
-# number, and no start can tell more than 16.
-#
+# Where does the smoothness come in? As a control we feed white noise: no step is related to any other.
 #
 # **Predict, then run:** who wins on noise?
 
@@ -702,8 +701,9 @@ outcome("02.j", "nobody more than the buffer" if told_white["buffer"].sum() > mo
         because="The lead came from the smoothness of the input, not from a larger store.")
 
 # %% [markdown]
-# HiPPO and the swings do not hold more numbers. They spend them on what a smooth past is made of. On noise their budget of 16 is spread
-# thinly over hundreds of steps, and the buffer, which keeps the last 16 exactly, is at least as good.
+# HiPPO and the swings do not hold more numbers. They spend them on what a smooth past is made of. On noise each step
+# told costs one number, so no start can tell more than 16 [@jaeger2002]. There their budget is spread thinly over
+# hundreds of steps, and the buffer, which keeps the last 16 exactly, is at least as good.
 
 # %% [markdown]
 # And what are these numbers? Each row of $M$ shows how one state entry weighs the past. HiPPO's rows have each one change of sign more
@@ -734,7 +734,7 @@ show(fig, "The first four rows of M for three starts. Random matrix: quick wiggl
 # - A rate $A$ and a step $\Delta$ give the factor $\bar A = e^{\Delta A}$: one system for every frame rate, stable by construction.
 # - Swings above half a turn a step look slow or reversed.
 # - Unrolled, it is a convolution with $K_j = C \bar A^j \bar B$; a padded FFT computes all steps.
-# - Recurrence to run, convolution to train; on one core a compiled loop is as quick.
+# - Recurrence to run, convolution to train; on one core, at 16 numbers of state, a compiled loop is as quick.
 # - On smooth inputs $n$ slow numbers, HiPPO's or random, tell hundreds of steps; on noise, $n$.
 
 # %%

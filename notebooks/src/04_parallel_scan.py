@@ -25,8 +25,8 @@
 # the same time counts as one round. The loop takes eight rounds. How few can it be?
 
 # %% [markdown]
-# The minutes above are for sections 1 to 6 with their exercises. Sections 7 and 8 are optional, and section 9 is a longer piece of
-# work for another sitting.
+# The minutes above are for sections 1 to 6 with their exercises. Sections 7 and 8 are optional (8 uses cells of 7), and section 9 is a
+# longer piece of work for another sitting.
 
 # %%
 import math
@@ -1091,7 +1091,7 @@ assert torch.allclose(da, da_loop, atol=1e-4) and torch.allclose(dx, dx_loop, at
 # %% [markdown]
 # ## 10 Limits
 # The fold needs steps that are *linear* in $h$: an LSTM puts $\tanh$ around its state, and two such steps are no step of the
-# same kind, so no tree will help it. Regrouping also rounds differently: results agree to a tolerance, not to the bit. And
+# same kind, so there is nothing to fold them into. Regrouping also rounds differently: results agree to a tolerance, not to the bit. And
 # counts of joins say nothing about memory, which decides on a GPU: notebook 06.
 
 # %% [markdown]

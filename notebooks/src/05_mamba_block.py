@@ -26,7 +26,7 @@
 
 # %% [markdown]
 # The minutes above are for sections 1 to 5, 7 and 8 with their exercises. Sections 6 and 9 are optional, and section 10 is a longer
-# piece of work for another sitting.
+# piece of work for another sitting. Run the cells of 6 and 9 even if you do not read them: later ones use what they define.
 
 # %%
 import math
@@ -766,8 +766,8 @@ print("built alone, in two pieces = transformers' block")
 
 # %% [markdown]
 # ## 11 Limits
-# Each of our four tasks was made for its part, and the blocks were alone. In a deep network other parts can stand in: a second block for the
-# convolution, the residual connection for the skip. What a part is worth in a large model, such tasks do not say.
+# Each of our four tasks was made for its part, and the blocks were alone. In a deep network other parts may stand in: a second block for the
+# convolution, in part (section 1), perhaps the residual connection for the skip. What a part is worth in a large model, such tasks do not say.
 #
 # The text is tiny and repeats itself. The held-out paragraphs share most of their words with the rest: this is a demonstration, not a
 # language model.
@@ -775,7 +775,7 @@ print("built alone, in two pieces = transformers' block")
 # %% [markdown]
 # ## 12 Summary
 # - The short convolution shows each step its neighbours, so that $\Delta$, $B$, $C$ may depend on them.
-# - Gate, skip and log-uniform time steps are a head start: with longer training the block does without.
+# - Gate, skip and log-uniform time steps are a head start on our tasks: with longer training the block does without.
 # - Our tiny model beats bigrams and loses to a good table of counts; a published one loads by renaming.
 # - Nine tensors, the same names in all libraries; step by step it carries $e\,(n + k)$ numbers, whatever the length.
 

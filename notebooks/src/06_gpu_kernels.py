@@ -68,7 +68,8 @@ outcome("06.a", 4 * DEVICES[-1].balance,
 
 # %% [markdown]
 # **Two sittings.** Sections 5 and 9 are a second sitting of 60 minutes, and optional: the library's kernel, read line by line, and the
-# scan inside a block that you build yourself. The 90 minutes at the top are for the rest, which needs neither.
+# scan inside a block that you build yourself. The 90 minutes at the top are for the rest. You need not read
+# section 5 for that, but run its cells: section 7 uses two of its functions.
 
 # %% [markdown]
 # ## 1 Two memories
@@ -434,7 +435,7 @@ outcome("06.f", "one every now and then",
 # %% [markdown]
 # ### Exercise 06.4 · what a recomputing backward keeps (easy, 5 minutes)
 # Count the states held at the same time, for one channel and one entry: one for the start of each chunk, and the scratch of one
-# chunk.
+# chunk, which has room for $T$ states whatever the length.
 
 
 # %%
@@ -743,7 +744,7 @@ say(recorded.gpu_benchmarks())
 # Reading is not writing. Here the kernels are yours, and they run in Triton's interpreter with one change: `launch` sends every
 # `tl.load` and `tl.store` to the counting memory of section 2. So a check sees values, traffic, and offsets that stray. `launch` also
 # adds `@triton.jit` and makes `BLOCK` a number known at compile time; in a file of your own you write both (`BLOCK: tl.constexpr`).
-# Triton exists for Linux on x86-64; elsewhere the checks say that, and everything else runs.
+# The course installs Triton on Linux with x86-64; elsewhere the checks say that it is missing, and everything else runs.
 
 # %% [markdown]
 # ### Exercise 06.6 · the gate (easy, 10 minutes)

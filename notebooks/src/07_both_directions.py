@@ -2,7 +2,7 @@
 # jupyter:
 #   mgmr:
 #     title: Both directions, and the paper's own layer
-#     claim: "Reading from both ends fills gaps that no causal model can, if only the valid part is turned; and a layer without selection keeps the memory but not the choice."
+#     claim: "Reading from both ends fills gaps as no causal model can, if only the valid part is turned; and a layer without selection keeps the memory but not the choice."
 #     goals:
 #       - run a layer in both directions, and say what each output depends on
 #       - reverse clips of different lengths without letting padding in
@@ -183,7 +183,8 @@ outcome("07.c", "the causal one at the last value, the other nearer the line",
         "not tell where it goes next.")
 
 # %% [markdown]
-# Is it the future that helps, or just the second block? As a control we take away what the future knows: independent values instead of a walk. Then neighbours say
+# Is it the future that helps? A second block that also runs ahead cannot be the reason: no causal model beats the last value. But the hidden
+# values themselves might leak in. As a control we take away what the future knows: independent values instead of a walk. Then neighbours say
 # nothing, and the best answer is 0, with error 1.
 
 # %% tags=["control"]

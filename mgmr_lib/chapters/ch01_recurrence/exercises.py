@@ -3,7 +3,7 @@
 import cmath
 import math
 
-from mgmr_lib.chapters.shared.drawing import columns, signed
+from mgmr_lib.chapters.shared.drawing import columns, in_plain_lists, signed
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -168,6 +168,7 @@ EXERCISES = [
         minutes=8,
         reference=run,
         cases=_run_cases,
+        test=in_plain_lists(lambda rng: _run_cases(rng)[0].args),
         hints=(
             "Start with h = 0. For each input: first update the state, then compute the output from the new state.",
             "x and y are lists of equal length l; h stays a single number that the loop overwrites.",
@@ -210,6 +211,7 @@ EXERCISES = [
                 "both terms",
                 "c multiplies both terms: it belongs to the state alone, d to the input.",
             ),
+            Wrong("a tuple", lambda x, a, b, c, d: tuple(run(x, a, b, c, d)), "a plain list"),
         ),
     ),
     Exercise(

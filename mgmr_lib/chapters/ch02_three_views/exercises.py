@@ -89,6 +89,28 @@ def _hippo(n, below=-1.0, diagonal=lambda i: -(i + 1.0), flip=False, b=lambda i:
     return (A.T.contiguous() if flip else A), torch.tensor([b(i) for i in range(n)], dtype=torch.float64)
 
 
+def _in_double(make):
+    """A test for right numbers in torch's default type, with which later cells of the notebook would stop."""
+
+    def test(fn, rng):
+        out = fn(*make(rng))
+        if all(getattr(t, "dtype", None) != torch.float32 for t in (out if isinstance(out, tuple) else (out,))):
+            return None
+        return "The numbers are right, but in float32, torch's default: make new tensors with dtype=torch.float64."
+
+    return test
+
+
+def _in_float32(fn):
+    """`fn` with its results in torch's default type."""
+
+    def single(*args):
+        out = fn(*args)
+        return tuple(t.float() for t in out) if isinstance(out, tuple) else out.float()
+
+    return single
+
+
 EXERCISES = [
     Exercise(
         id="02.1",
@@ -192,6 +214,7 @@ EXERCISES = [
         minutes=8,
         reference=kernel,
         cases=_kernel_cases,
+        test=_in_double(lambda rng: _kernel_cases(rng)[-1]),
         hints=(
             "How does an input of j steps ago reach the output? It enters by Bb, fades j times by Ab, and is read by "
             "C.",
@@ -237,6 +260,7 @@ EXERCISES = [
                 "j times Ab",
                 "This has j times Ab; j steps of fading are Ab to the power j.",
             ),
+            Wrong("single precision", _in_float32(kernel), "torch's default"),
         ),
     ),
     Exercise(
@@ -246,6 +270,7 @@ EXERCISES = [
         minutes=10,
         reference=fft_convolve,
         cases=_convolve_cases,
+        test=_in_double(lambda rng: _convolve_cases(rng)[-1]),
         hints=(
             "The FFT believes that the signal starts over after its last step. Give it silence to run into.",
             "u and K have l numbers; rfft(., n=2 l), multiply, irfft(., n=2 l), and keep the first l numbers.",
@@ -286,6 +311,7 @@ EXERCISES = [
                 "looks ahead",
                 "The conjugate turns time round: this sum looks ahead instead of back.",
             ),
+            Wrong("single precision", _in_float32(fft_convolve), "torch's default"),
         ),
     ),
     Exercise(
@@ -295,6 +321,7 @@ EXERCISES = [
         minutes=8,
         reference=hippo,
         cases=lambda rng: [(n,) for n in rng.sample(range(3, 9), 3)],
+        test=_in_double(lambda rng: (rng.randint(3, 8),)),
         hints=(
             "Fill the diagonal, then the entries below it; above it stay zeros. Rows and columns count from 0.",
             "A is a tensor (n, n), B a tensor (n), both torch.float64; return the pair A, B.",
@@ -331,6 +358,7 @@ EXERCISES = [
                 "B is not all ones",
                 "A is right, but B is not all ones: it holds the roots of 2i + 1.",
             ),
+            Wrong("single precision", _in_float32(hippo), "torch's default"),
         ),
     ),
 ]

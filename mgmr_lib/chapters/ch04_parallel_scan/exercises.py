@@ -8,7 +8,7 @@ import torch
 
 from mgmr_lib.chapters.ch04_parallel_scan.own_backward import BUILD_A_SCAN, linear_loop
 from mgmr_lib.chapters.shared.counting import graph_nodes, written_in_backward
-from mgmr_lib.chapters.shared.drawing import columns, signed
+from mgmr_lib.chapters.shared.drawing import columns, in_plain_lists, signed
 from mgmr_lib.course.compare import difference
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
@@ -368,6 +368,7 @@ EXERCISES = [
         minutes=6,
         reference=with_carry,
         cases=_carry_cases,
+        test=in_plain_lists(lambda rng: _carry_cases(rng)[0]),
         hints=(
             "The chunk's first state misses a_1 carry, the second misses a_2 a_1 carry. And the third?",
             "local and a are lists of T numbers, carry is one number; the result is a list of T numbers.",
@@ -407,6 +408,7 @@ EXERCISES = [
                 "one number",
                 "This is one number, the chunk's last state: return the states of all steps.",
             ),
+            Wrong("a tensor", lambda *given: torch.tensor(with_carry(*given), dtype=torch.float64), "a plain list"),
         ),
     ),
     Exercise(
@@ -445,6 +447,7 @@ EXERCISES = [
         minutes=15,
         reference=adjoint,
         cases=_adjoint_cases,
+        test=in_plain_lists(lambda rng: _adjoint_cases(rng)[-1], pair=True),
         hints=(
             "Run forward once and keep the states. Then walk back with one number g: how much the loss changes if h_t "
             "changes.",
@@ -504,6 +507,7 @@ EXERCISES = [
                 "g is multiplied by a_t too early, before it is stored: a_t leads on to step t - 1, and dx_t is g_t "
                 "without it.",
             ),
+            Wrong("a list of both", lambda a, x, dy: list(adjoint(a, x, dy)), "a pair of plain lists"),
         ),
     ),
     Exercise(

@@ -47,3 +47,19 @@ def _agree(rival, right, args) -> bool:
         return difference(rival(*copy.deepcopy(args)), right(*copy.deepcopy(args))) is None
     except Exception:  # a rival that stops with an error is wrong there
         return False
+
+
+def in_plain_lists(make, pair: bool = False):
+    """A test for right numbers in a tensor, an array or a tuple, where later cells of the notebook compare lists.
+
+    make(rng): the arguments of one call, which returns a list, or a pair of lists.
+    """
+
+    def test(fn, rng) -> str | None:
+        out = fn(*make(rng))
+        if all(type(part) is list for part in (out if pair else [out])) and (not pair or type(out) is tuple):
+            return None
+        wanted = "a pair of plain lists" if pair else "a plain list"
+        return f"The numbers are right, but the cells below go on with {wanted}: return that."
+
+    return test
