@@ -618,7 +618,7 @@ else:
     say("The ablation without F-1 is not in the ledger: this notebook claims nothing about it.")
 
 # %% [markdown]
-# > **Card: the numbers differ.** The paper says the reverse of its Table 5: leaving macro fusion out "is not significant" beside leaving out micro fusion, and the reconstruction matters most [@mfmb2025]. (In the table's correlation it is micro fusion that costs nothing, in its F1 micro fusion costs most.) Our recorded network
+# > **Card: the numbers differ.** Of its Table 5 the paper says the reverse of our record: leaving macro fusion out "is not significant" beside micro fusion, and reconstruction matters most [@mfmb2025]. (In the table's correlation it is micro fusion that costs nothing, in its F1 micro fusion costs most.) Our recorded network
 # > is not its network: 512 of the head's 576 inputs are the hub's and 64 micro fusion's. Who takes the larger stream away loses more, and this comparison cannot say which *kind* of fusion matters.
 
 # %% [markdown]

@@ -127,7 +127,7 @@ CLAIMS = (
         "said",
         "(13) ReLU(W2 LN(ReLU(W1 H + b1)) + b2)",
         '"along the temporal dimension", no sizes',
-        "built and never called",
+        "a mixer across a pair's two rows and 64 numbers, not along time; built and never called",
         "over time; 2L to 64 to 4",
         (f"{_NET}/micro_fusion.py::CoarseToFine.forward",),
         (f"{_MICRO}::test_equation_13_mixes_along_time_channel_by_channel",),
