@@ -179,7 +179,7 @@ show(fig, "MGMR-Net from left to right, a row each for text, audio and vision. T
 
 # %% [markdown]
 # > **Card: the paper is unclear.** It prints $\hat X^{(n)} = \mathrm{Layer}(X^{(n-1)})$, without a hat inside, so that a second layer would never
-# > see the first one's guess. We read a hat on both sides. (A hat may have been lost in our copy of the text.)
+# > see the first one's guess. We read a hat on both sides. (A hat may have been lost in our copy of the text.) Its words "combining the outputs from each layer" could mean a sum over layers; its equation takes the last layer's, and so do we.
 
 # %% [markdown]
 # > **Card: the paper is unclear.** $W_g \in \mathbb{R}^{d}$ [@mgmr2025] is one row: a *scalar* gate, the same for all channels of a step. Its

@@ -225,7 +225,7 @@ print("32 clips with gaps: by hand = the library's MGMRNet, to 1e-6")
 # | $\alpha_m$ | its weight | one number |
 
 # %% [markdown]
-# > **Card: the paper is unclear.** The weights $\alpha_m$ "balance the contributions", but no value is given [@mgmr2025]. With standardised targets and a
+# > **Card: the paper is unclear.** The weights $\alpha_m$ are "balancing the reconstruction loss contributions", but no value is given [@mgmr2025]. With standardised targets and a
 # > mean over lost elements all three terms have the same scale, so we take 1, 1, 1. Section 5 tries others.
 
 # %% [markdown]

@@ -124,7 +124,7 @@ show(fig, "MFMB-Net from left to right: inputs, projections and hybrid attention
 
 # %% [markdown]
 # > **Card: the paper is unclear.** "Concatenated to form the final representation $H = H_f + H_{fusion}$" [@mfmb2025]: the word says concatenation, the sign says sum. Nothing makes
-# > both of one width, so we concatenate. $H'_m$ in notebooks 17 and 18 was something else; the paper uses the sign three times. The reconstruction is said to "interact collaboratively" with fusion; no equation takes $H'_m$ anywhere but into the loss,
+# > both of one width, so we concatenate. $H'_m$ in notebooks 17 and 18 was something else; the paper uses the sign three times. The reconstruction, says its abstract, "interacts collaboratively with the fusion branch"; no equation takes $H'_m$ anywhere but into the loss,
 # > and neither do we.
 
 # %% [markdown]

@@ -226,7 +226,7 @@ CLAIMS = (
     Claim(
         "ours",
         "order of modules",
-        'reconstruction described last, "for the subsequent alignment"',
+        'reconstruction described last, "for the subsequent cross-modal alignment"',
         "–",
         "encode, rebuild, onto words, stage 1, stage 2, head",
         (f"{_NET}/network.py::MGMRNet.forward",),
