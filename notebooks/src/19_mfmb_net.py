@@ -598,7 +598,7 @@ times = figures_ch19.generation_costs(profile, 128)
 fig, ax = plt.subplots(figsize=(6.4, 2.2))
 ax.barh(list(times), list(times.values()))
 ax.set(xlabel="processor seconds of one step, 128 frames", ylabel="layer")
-ax.set_title("Scans of three generations beside attention, at this length, on this machine")
+ax.set_title("Scans of three generations beside attention, on this machine")
 show(fig, "Bars: processor time of one train step of the original, of the twin, and of the twin on later layers.")
 
 # %% [markdown]

@@ -100,7 +100,7 @@ CLAIMS = (
         "said",
         "(10) U_m = H'_m x MGN",
         "element by element",
-        "then tanh of a layer on input and product, and the maximum over time",
+        "then tanh of a layer on input and product, and the maximum over time, padding included",
         "as printed",
         (f"{_NET}/micro_fusion.py::MemoryGate.forward",),
         (f"{_MICRO}::test_equation_10_multiplies_every_channel_by_its_gate",),
@@ -117,7 +117,7 @@ CLAIMS = (
     Claim(
         "said",
         "(12) BN(φ(stack))",
-        "padding is not mentioned",
+        "not said: what φ rearranges, BN's axis, padding",
         "BatchNorm of two rows, without weights",
         "each channel over valid steps",
         ("mgmr_lib/models/masked_norm.py::MaskedBatchNorm.forward",),
@@ -197,6 +197,15 @@ CLAIMS = (
     ),
     Claim(
         "besides",
+        "what is lost",
+        'implementation: "white Gaussian noise ... with a zero vector"; [UNK] in text',
+        "zeros; [UNK]",
+        "zeros (the mean, once standardised); [UNK]",
+        ("mgmr_lib/models/inputs.py::Inputs.forward",),
+        ("tests/models/test_inputs.py::test_a_batch_shows_zeros_and_unk_where_steps_are_missing",),
+    ),
+    Claim(
+        "besides",
         "layers over time",
         "none",
         "audio and vision: a linear layer over time to 50 steps before the hub",
@@ -259,9 +268,10 @@ CLAIMS = (
     Claim(
         "besides",
         "training steps",
-        "Adam, 0.002",
-        "steps at every batch, clears gradients at every fourth; clips values at 0.8; L_gen from epoch 2",
-        "clears after each step, clips the norm; L_gen from the start",
+        "Adam, 0.002, batches of 24, patience 6",
+        "the same, BERT at 1e-5; steps at every batch, clears gradients at every fourth; clips values at 0.8; "
+        "L_gen from epoch 2",
+        "clears after each step, clips the norm; L_gen from the start; text encoder frozen unless told",
         ("mgmr_lib/training/trainer.py::Trainer",),
         ("tests/chapters/test_fidelity.py::test_our_trainer_leaves_no_gradient_behind",),
     ),
