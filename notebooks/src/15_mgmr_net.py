@@ -223,6 +223,8 @@ print("32 clips with gaps: by hand = the library's MGMRNet, to 1e-6")
 # |---|---|---|
 # | $L_{rec}^{(m)}$ | SmoothL1 over the lost steps of modality $m$ (notebook 14) | one number |
 # | $\alpha_m$ | its weight | one number |
+#
+# "Unlike prior works, which optimize prediction and feature recovery separately", the paper says of it; MFMB-Net, which it cites, adds the same terms up in its Eq. 19 [@mfmb2025].
 
 # %% [markdown]
 # > **Card: the paper is unclear.** The weights $\alpha_m$ are "balancing the reconstruction loss contributions", but no value is given [@mgmr2025]. With standardised targets and a

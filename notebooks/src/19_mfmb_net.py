@@ -132,7 +132,7 @@ show(fig, "MFMB-Net from left to right: inputs, projections and hybrid attention
 # > norm, a hidden layer of 128 and a ReLU. So every modality has a way to the prediction past all fusion. Its generator of $H'_m$ is an encoder and *one linear layer*, where Eq. 15 has two with a ReLU [@mfmb2025].
 
 # %% [markdown]
-# New is only (14) and (15): self-attention with one head, then two layers with a ReLU, to the raw width.
+# New is only (14) and (15): self-attention with one head, then two layers with a ReLU, to the raw width. The paper calls the first a "short-term contextual memory", the second a "long-term memory", of which its weights are keys and values [@mfmb2025].
 #
 # ### Exercise 19.2 · put it together (easy, 6 minutes)
 # `align`, `macro`, `micro`, `head` are functions, `rebuild` is a dict of functions. Mind who reads what.

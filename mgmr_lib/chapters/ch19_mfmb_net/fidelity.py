@@ -360,9 +360,16 @@ CLAIMS = (
     Claim(
         "promised",
         "collaboration",
-        "introduction: fusion collaborates with the reconstruction branch; no equation takes H'_m on",
+        'abstract: "integrates the reconstructed feature information with the fused information"; no equation does',
+        "H'_m reaches the loss alone; a call that would hand it to the fusion is commented out",
         "H'_m reaches the loss alone",
-        "H'_m reaches the loss alone",
+    ),
+    Claim(
+        "promised",
+        "gradients of two memories",
+        'behind (15): "systematically adjusting the gradients", against overfitting; no equation adjusts any',
+        "one backward pass",
+        "one backward pass",
     ),
     Claim("promised", "non-linearity", 'before (1): "incorporates non-linearity"; (1) has none', "linear", "linear"),
 )
