@@ -558,7 +558,7 @@ say(f"With the published head the same stream is right in **{with_head:.0%}** af
     "moment, and a hidden layer can join it.")
 
 # %% [markdown]
-# One seed and a short training; another seed stopped just below the best sum. So the failure of the code's stream above belongs to the *reader*. And the hub is only slower to learn: with four times the steps (one seed, tried once and not run here) it was right in nearly all clips. What is left of micro fusion's lead: a linear reader and few steps are enough, because the product of
+# One seed and a short training; another seed stopped just below the best sum. So the failure of the code's stream above belongs to the *reader*. And the hub is only slower to learn: with four times the steps (one seed, not run here) it was right in nearly all clips. What is left of micro fusion's lead: a linear reader and few steps are enough, because the product of
 # word and loudness is made in the stream. In the paper's network (Eq. 16) the reader is linear.
 
 # %% [markdown]
