@@ -479,7 +479,7 @@ outcome("14.f", next(words for words, names in beaten.items() if names == better
 
 # %% [markdown]
 # Say it plainly: for smooth features, this module after a short training does not yet do what a line does for free. A fairer rival is missing from the picture: *repeating the last step* (section 0) knows the past alone, as the module does.
-# Add it to `fills` and see: on the face it too beats the module. That is the short training: twelve times as long (one seed, not run here) brought the module past that rival, and not to the line. That it looks back only is the next question.
+# Add it to `fills`: on the face it too beats the module. That is the short training: twelve times as long (one seed, not run here) brought the module past that rival, and not to the line. That it looks back only is the next question.
 
 # %% [markdown]
 # ### What the printed module cannot see
