@@ -179,7 +179,7 @@ show(fig, "MGMR-Net from left to right, a row each for text, audio and vision. T
 
 # %% [markdown]
 # > **Card: the paper is unclear.** It prints $\hat X^{(n)} = \mathrm{Layer}(X^{(n-1)})$, without a hat inside, so that a second layer would never
-# > see the first one's guess. We read a hat on both sides. (A hat may have been lost in our copy of the text.)
+# > see the first one's guess. We read a hat on both sides. (A hat may have been lost in our copy of the text.) Its words "combining the outputs from each layer" could mean a sum over layers; its equation takes the last layer's, and so do we.
 
 # %% [markdown]
 # > **Card: the paper is unclear.** $W_g \in \mathbb{R}^{d}$ [@mgmr2025] is one row: a *scalar* gate, the same for all channels of a step. Its
@@ -211,7 +211,7 @@ check("14.2", gated_mix)
 
 # %% [markdown]
 # > **Card: the paper is unclear.** Section 3.4 defines $X$ as the *encoded* sequence, and its loss compares with $X$ where the mask is [@mgmr2025]. So the target may be the encoding of the complete clip instead of raw features: then one width
-# > would do. But encodings learn, and a loss between them is least where all of them are alike. We take raw features for voice and face, and for text the frozen encoder's output.
+# > would do. But encodings learn, and a loss between them is least where all of them are alike; and section 3 names "the original complete modality features" as supervision. We take raw features for voice and face, and for text the frozen encoder's output.
 
 # %% [markdown]
 # Now the whole module, from matrices. The Mamba layers come from notebook 07; they are pre-norm and residual, $x + \mathrm{block}(\mathrm{LN}(x))$, which is *ours*: the paper prints neither a residual nor a norm
@@ -418,8 +418,8 @@ outcome("14.e", winners[lost_at_10[1] < lost_at_10[0], bool(at_kept[1] < at_kept
         because="More positions in a loss are not more teaching: where a step is kept, its answer stands in the input.")
 
 # %% [markdown]
-# > **Card: the paper is unclear.** Its loss is a plain *sum* over steps [@mgmr2025], so that long clips and wide modalities weigh more. The corpus
-# > with 709 numbers a frame for the face would drown everything else. We divide by the number of lost elements.
+# > **Card: the paper is unclear.** Its loss is a plain *sum* over steps [@mgmr2025], so that long clips and wide modalities weigh more. The face
+# > with its 709 numbers a frame would drown the rest, unless the weights $\alpha_m$ (notebook 15), which it does not give, hold it down; for long clips no such weight is there. We divide by the number of lost elements.
 
 # %% [markdown]
 # > **Card: the paper is unclear.** In which units does it compare? It does not say [@mgmr2025]. Pitch has hundreds of hertz, an action unit lies
@@ -479,7 +479,7 @@ outcome("14.f", next(words for words, names in beaten.items() if names == better
 
 # %% [markdown]
 # Say it plainly: for smooth features, this module after a short training does not yet do what a line does for free. A fairer rival is missing from the picture: *repeating the last step* (section 0) knows the past alone, as the module does.
-# Add it to `fills` and see: on the face it too beats the module. So that the line looks ahead is not the whole reason. How far longer training brings the module we did not measure; that it looks back only is the next question.
+# Add it to `fills`: on the face it too beats the module. That is the short training: twelve times as long (one seed, not run here) brought the module past that rival, and not to the line. That it looks back only is the next question.
 
 # %% [markdown]
 # ### What the printed module cannot see
@@ -645,11 +645,15 @@ from mgmr_lib.training.config import make_config
 
 laptop = make_config("mgmr", "laptop")
 for modality, frames in (("audio", laptop.pool_audio), ("vision", laptop.pool_vision)):
-    shares = " ".join(f"{rate**frames:.3f}" for rate in (0.5, 0.7, 0.9))
-    print(f"{modality:6} {frames} frames a step; lost steps at rates 0.5, 0.7, 0.9: {shares}")
+    lengths, shares = getattr(test, modality).lengths, []
+    for rate in (0.5, 0.7, 0.9):
+        clips = list(zip(draw_masks(test, rate, seed=1)[modality], lengths, strict=True))
+        has_data = [kept[i : min(i + frames, n)].any() for kept, n in clips for i in range(0, n, frames)]
+        shares.append(f"{1 - np.mean(has_data):.3f}")
+    print(f"{modality:6} {frames} frames a step; lost steps at rates 0.5, 0.7, 0.9: {' '.join(shares)}")
 
 # %% [markdown]
-# Averaging over what is left *is* a reconstruction, the simplest one. At rate 0.5 hardly a step of voice or face is left to guess.
+# Averaging over what is left *is* a reconstruction, the simplest one. At rate 0.5 hardly a step of voice or face is left to guess. (At 0.9 most lost ones are a clip's last, of fewer frames; a full one is lost with chance $0.9^{32}$, or 0.03.)
 # What remains for the loss is text, and the highest rates.
 #
 # Does the whole module help the whole network? That takes trainings of minutes. The next cells show what was recorded, MGMR-Net with its reconstruction
@@ -681,7 +685,7 @@ show(fig, "Recorded error curves of MGMR-Net with and without its reconstruction
 
 # %% [markdown]
 # ## Limits
-# - Two channels, forty steps, a short training of one seed each: what a larger module does after a longer training was not measured.
+# - Two channels, forty steps, a short training of one seed each: what a larger module does was not measured.
 # - Steps get lost by independent coins, so most gaps are short, which flatters the line. Bursts are harder for everyone.
 # - Face and voice are simulated, smoother than a real tracker's output; on real features, draw the rivals first.
 # - A whole step is lost at once. Where channels fail one by one, the others tell much, and a network can use it.

@@ -223,9 +223,11 @@ print("32 clips with gaps: by hand = the library's MGMRNet, to 1e-6")
 # |---|---|---|
 # | $L_{rec}^{(m)}$ | SmoothL1 over the lost steps of modality $m$ (notebook 14) | one number |
 # | $\alpha_m$ | its weight | one number |
+#
+# "Unlike prior works, which optimize prediction and feature recovery separately", the paper says of it; MFMB-Net, which it cites, adds the same terms up in its Eq. 19 [@mfmb2025].
 
 # %% [markdown]
-# > **Card: the paper is unclear.** The weights $\alpha_m$ "balance the contributions", but no value is given [@mgmr2025]. With standardised targets and a
+# > **Card: the paper is unclear.** The weights $\alpha_m$ are "balancing the reconstruction loss contributions", but no value is given [@mgmr2025]. With standardised targets and a
 # > mean over lost elements all three terms have the same scale, so we take 1, 1, 1. Section 5 tries others.
 
 # %% [markdown]
@@ -414,7 +416,7 @@ outcome("15.c", lessons[int(hers[-1] > 0.85 * constant)],
 
 # %% [markdown]
 # ## 4 Train it
-# > **Card: the paper is unclear.** "Adam, 1e-3" would wreck a fine-tuned BERT; "[attention head](glossary.md#attention-head) 8" stands in its table, and the method has no
+# > **Card: the paper is unclear.** "Adam, 1e-3": does BERT learn, too? Section 3.2 gives it parameters $\theta_t$, 4.2 takes pre-trained encoders, "avoiding additional learning bias". (The published code of MFMB-Net fine-tunes its BERT at 1e-5.) "[attention head](glossary.md#attention-head) 8" stands in its table, and the method has no
 # > attention [@mgmr2025]. We train everything but the frozen text encoder at 1e-3, with warm-up, and build no attention. As in notebooks 07
 # > and 12, Mamba blocks keep their $D$.
 
@@ -424,7 +426,7 @@ outcome("15.c", lessons[int(hers[-1] > 0.85 * constant)],
 
 # %% [markdown]
 # > **Card: ours, not the paper's.** Residual and layer norm around every Mamba block, dropout, weight decay, the smaller widths of the `fast` and `laptop` profiles, the pooling onto tokens, and the exchange
-# > between partners in stage 1 are ours; each has its card in notebooks 12 to 14. So no number below is a number of the paper's network.
+# > between partners in stage 1 are ours; what of it touches an equation has its card in notebooks 12 to 14. So no number below is a number of the paper's network.
 
 # %%
 from mgmr_lib.training.trainer import Trainer
@@ -609,7 +611,7 @@ outcome("15.f", seeds[1 + (sizes["whole, another seed"] > min(sizes[name] for na
 
 # %% [markdown]
 # Read the picture as a warning. With one seed, a part may look useful or harmful because of the order of the batches. The paper's ablation table has one
-# number each and no interval [@mgmr2025]. What an ablation needs is several trainings of both sides, paired by seed.
+# number each and no interval; its section 4.4 speaks of five runs for each missing rate, its Table 2 of one seed [@mgmr2025]. What an ablation needs is several trainings of both sides, paired by seed.
 
 # %% [markdown]
 # ## 7 What was recorded

@@ -124,7 +124,7 @@ show(fig, "MFMB-Net from left to right: inputs, projections and hybrid attention
 
 # %% [markdown]
 # > **Card: the paper is unclear.** "Concatenated to form the final representation $H = H_f + H_{fusion}$" [@mfmb2025]: the word says concatenation, the sign says sum. Nothing makes
-# > both of one width, so we concatenate. $H'_m$ in notebooks 17 and 18 was something else; the paper uses the sign three times. The reconstruction is said to "interact collaboratively" with fusion; no equation takes $H'_m$ anywhere but into the loss,
+# > both of one width, so we concatenate. $H'_m$ in notebooks 17 and 18 was something else; the paper uses the sign three times. The reconstruction, says its abstract, "interacts collaboratively with the fusion branch"; no equation takes $H'_m$ anywhere but into the loss,
 # > and neither do we.
 
 # %% [markdown]
@@ -132,7 +132,7 @@ show(fig, "MFMB-Net from left to right: inputs, projections and hybrid attention
 # > norm, a hidden layer of 128 and a ReLU. So every modality has a way to the prediction past all fusion. Its generator of $H'_m$ is an encoder and *one linear layer*, where Eq. 15 has two with a ReLU [@mfmb2025].
 
 # %% [markdown]
-# New is only (14) and (15): self-attention with one head, then two layers with a ReLU, to the raw width.
+# New is only (14) and (15): self-attention with one head, then two layers with a ReLU, to the raw width. The paper calls the first a "short-term contextual memory", the second a "long-term memory", of which its weights are keys and values [@mfmb2025].
 #
 # ### Exercise 19.2 · put it together (easy, 6 minutes)
 # `align`, `macro`, `micro`, `head` are functions, `rebuild` is a dict of functions. Mind who reads what.
@@ -598,7 +598,7 @@ times = figures_ch19.generation_costs(profile, 128)
 fig, ax = plt.subplots(figsize=(6.4, 2.2))
 ax.barh(list(times), list(times.values()))
 ax.set(xlabel="processor seconds of one step, 128 frames", ylabel="layer")
-ax.set_title("Scans of three generations beside attention, at this length, on this machine")
+ax.set_title("Scans of three generations beside attention, on this machine")
 show(fig, "Bars: processor time of one train step of the original, of the twin, and of the twin on later layers.")
 
 # %% [markdown]

@@ -72,6 +72,15 @@ CLAIMS = (
     ),
     Claim(
         "said",
+        "H_f⁽ⁿ⁾ = MambaLayer⁽ⁿ⁾(H_f), H_b the same from Flip(X)",
+        "stage 1: prints layer n at step t-1 as input, where its words say the previous layer",
+        "–",
+        "layer n reads layer n-1; each branch, direction and modality has layers of its own",
+        (f"{_NET}/alignment.py::PairStack.forward",),
+        (_WHOLE,),
+    ),
+    Claim(
+        "said",
         "C_m = ½ (H_f + Y_b), Y_b from Flip(X)",
         "stage 1: flips the sequence",
         "–",
@@ -96,6 +105,15 @@ CLAIMS = (
         "the same",
         (f"{_NET}/fusion.py::interleave",),
         (f"{_TESTS}::test_interleaving_puts_audio_vision_text_of_each_step_side_by_side",),
+    ),
+    Claim(
+        "said",
+        "F_mm⁽ⁿ⁾ = MambaLayer⁽ⁿ⁾(F_mm⁽ⁿ⁻¹⁾)",
+        "stage 2: N layers over 3T tokens, forward",
+        "–",
+        "the same, forward",
+        (f"{_NET}/fusion.py::InterleavedFusion.forward",),
+        ("tests/chapters/test_ch13_claims.py::test_the_printed_arrangement_is_the_librarys_stage_two",),
     ),
     Claim(
         "said",
@@ -226,7 +244,7 @@ CLAIMS = (
     Claim(
         "ours",
         "order of modules",
-        'reconstruction described last, "for the subsequent alignment"',
+        'reconstruction described last, "for the subsequent cross-modal alignment"',
         "–",
         "encode, rebuild, onto words, stage 1, stage 2, head",
         (f"{_NET}/network.py::MGMRNet.forward",),

@@ -1,10 +1,11 @@
 """MFMB-Net as its published code builds it (`reading="code"`), without the faults of that code.
 
 What differs from the equations: three encoders a modality side by side instead of one after the other; one encoder
-shared by all of macro-fusion, around a hub that starts at zero and is not learned; no coarse-to-fine MLP (it is built
-and never called); a reconstruction of its own. What is repaired here, each measured in a notebook: the reconstruction
-attended across the clips of a batch; padding was attended to; the hub needed a GPU; batches of another size than the
-configured one failed. Attention has no dropout on its weights (0.2, 0.1 and 0 there), which keeps the fused kernel.
+shared by all of macro-fusion, around a hub that starts at zero and is not learned; no coarse-to-fine MLP (the mixer in
+its place is built and never called); a reconstruction of its own. What is repaired here, each measured in a notebook:
+the reconstruction attended across the clips of a batch; padding was attended to; the hub needed a GPU; batches of
+another size than the configured one failed. Attention has no dropout on its weights (0.2, 0.1 and 0 there), which
+keeps the fused kernel.
 """
 
 import dataclasses

@@ -10,7 +10,7 @@ class ReconstructionBranch(nn.Module):
     """One modality's H_m (b,l,d) -> H'_m (b,l,d_raw), its guess at the complete features.
 
     Eq. 14: H* = softmax((W^Q H)(W^K H)^T / sqrt(d)) (W^V H), one head, no biases, no residual. Eq. 15: H' = FFN(H*).
-    Its result feeds the loss alone: the text says that the branches "interact collaboratively", but no equation takes
+    Its result feeds the loss alone: the text says it "interacts collaboratively" with fusion, but no equation takes
     H' further.
     """
 
