@@ -164,14 +164,19 @@ def linear_cost(evidence: Evidence) -> Finding:
 
 
 def fast_inference(evidence: Evidence) -> Finding:
-    """Recorded seconds over the test split beside the other networks'."""
+    """Recorded seconds over the test split beside the other networks'; faster is who is so at every rate, which do the
+    same work."""
     if evidence.costs is None:
         return UNKNOWN, "no cost is recorded."
-    at = {r["name"]: r["seconds"] for r in evidence.costs["inference"] if r["rate"] == 0.0}
-    others = [n for n in at if n in (*TWO, *RIVALS) and n != "mgmr"]  # networks of other papers, not our variants
-    faster = sorted(VARIANTS[n].label for n in others if at[n] < at["mgmr"])
-    why = f"{at['mgmr']:.2f} s for the test split; faster: {', '.join(faster) or 'none'} (of {len(others)} networks)."
-    if not set(at) & set(SYSTEMS):
+    at = {(r["name"], r["rate"]): r["seconds"] for r in evidence.costs["inference"]}
+    names, rates = {n for n, _ in at}, {rate for _, rate in at}
+    others = sorted(n for n in names if n in (*TWO, *RIVALS) and n != "mgmr")  # of other papers, not our variants
+    faster = sorted(VARIANTS[n].label for n in others if all(at[n, r] < at["mgmr", r] for r in rates))
+    why = (
+        f"{at['mgmr', 0.0]:.2f} s for the complete test split; faster, complete and half missing: "
+        f"{', '.join(faster) or 'none'} (of {len(others)} networks)."
+    )
+    if not names & set(SYSTEMS):
         why += " None of Table 7's rivals was timed."
     return (HOLDS if not faster else NOT if len(faster) == len(others) else PART), why
 
