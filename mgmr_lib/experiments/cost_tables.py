@@ -7,6 +7,7 @@ import pandas as pd
 
 from mgmr_lib import markdown
 from mgmr_lib.evaluation.plots import save_figure
+from mgmr_lib.experiments.complexity import provenance_of
 from mgmr_lib.experiments.figures import colour
 from mgmr_lib.experiments.plan import LAYERS
 from mgmr_lib.experiments.tables import PAPERS
@@ -27,7 +28,7 @@ def inference_frame(found: dict) -> pd.DataFrame:
 
 def inference_markdown(found: dict) -> str:
     """Table 7's counterpart as a page."""
-    frame, p = inference_frame(found), found["provenance"]
+    frame, p = inference_frame(found), provenance_of(found, "inference")
     clips = found["inference"][0]["clips"]
     lines = [
         "# Inference time",

@@ -186,6 +186,8 @@ def test_a_peer_that_is_not_there_is_said_not_fatal(monkeypatch, tmp_path):
     found, missing = peers.load(offline=True)
     assert "mamba_ssm selective_scan_ref" not in found
     assert "--offline forbids" in missing["mamba_ssm selective_scan_ref"]
+    found, missing = ssd.load(offline=True)
+    assert "ours, ssd_scan" in found and "--offline forbids" in missing["mamba_ssm ssd_minimal"]
 
 
 def test_an_archive_with_another_hash_is_never_run(monkeypatch, tmp_path):

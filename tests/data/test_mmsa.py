@@ -326,7 +326,7 @@ def test_files_that_are_no_pickles(tmp_path):
         assert "text file" in said or "not a dict" in said, (text, said)
     refused(write(tmp_path, b"\x00\x01\x02" * 500), "not a pickle")
     refused(write(tmp_path, b"\x8f\x90."), "not a pickle")
-    with pytest.raises(CourseError, match=r"a\?b.pkl cannot be read: embedded null"):
+    with pytest.raises(CourseError, match=r"a\?b.pkl cannot be read: .*embedded null"):
         load_mmsa(tmp_path / "a\0b.pkl")
     np.savez_compressed(tmp_path / "arrays.npz", a=np.ones(3))
     refused(tmp_path / "arrays.npz", "a zip archive", "data convert")

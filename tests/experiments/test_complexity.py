@@ -79,3 +79,14 @@ def test_tables_and_figure_show_the_record(rows, tmp_path):
     write_json(path, {"records": []})
     with pytest.raises(CourseError, match="no record of costs"):
         complexity.read_costs(path)
+
+
+def test_inference_measured_again_shows_its_own_provenance(rows, monkeypatch):
+    found = recorded(rows)
+    slower = [r | {"seconds": 2 * r["seconds"]} for r in found["inference"]]
+    monkeypatch.setattr(complexity, "inference", lambda corpus, profile: slower)
+    again = complexity.inference_again(found, None)
+    text = cost_tables.inference_markdown(again)
+    assert "| MGMR | 12,345 | 2.00 | 3.00 | 300.00 |" in text and "commit abc" not in text
+    assert "commit abc" in cost_tables.inference_markdown(found) and again["over_length"] == rows
+    assert complexity.provenance_of(again, "over_length") == found["provenance"]

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from mgmr_lib.data.corpus import MODALITIES
+from mgmr_lib.errors import CourseError
 from mgmr_lib.models.baselines.attention import positions
 from mgmr_lib.models.encoder_layer import Mixing
 from mgmr_lib.models.inputs import Inputs, Sequence
-from mgmr_lib.models.mfmb.config import MFMBCodeConfig
+from mgmr_lib.models.mfmb.config import MFMBCodeConfig, MFMBConfig
 from mgmr_lib.models.mfmb.hybrid_attention import others
 from mgmr_lib.models.mfmb.published_code import (
     CodeAlignment,
@@ -151,3 +152,9 @@ def test_the_head_normalises_in_training_by_the_batch_and_then_by_what_it_has_se
 def test_layers_over_time_follow_the_pooling(pool, want):
     steps = steps_of(MFMBCodeConfig(), Inputs(DIMS, pool))
     assert (steps["text"], steps["audio"], steps["vision"]) == want
+
+
+@pytest.mark.parametrize("config, other", [(MFMBConfig, "code"), (MFMBCodeConfig, "paper")])
+def test_each_reading_has_settings_of_its_own(config, other):
+    with pytest.raises(CourseError, match=f"--reading {other} has settings of its own: use MFMB"):
+        config(reading=other)

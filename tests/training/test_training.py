@@ -7,14 +7,17 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from mgmr_lib.data.classroom.corpora import exact_name
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.training import run as runs
 from mgmr_lib.training.checkpoint import load_tensors, save_tensors
 from mgmr_lib.training.config import TrainConfig, make_config
 from mgmr_lib.training.run import load_run, train_run
@@ -218,3 +221,10 @@ def test_kill_nine_in_mid_epoch_changes_nothing(tmp_path):
     assert start(tmp_path / "whole").wait() == 0
     a, b = (load_tensors(tmp_path / n / "model.safetensors")[0] for n in ("killed", "whole"))
     assert all(torch.equal(a[k], b[k]) for k in b)
+
+
+def test_a_classroom_run_is_read_again_with_its_own_edition(monkeypatch):
+    monkeypatch.setattr(runs, "load_corpus", lambda name, *more, **options: name)
+    about = {"corpus": {"family": "mosi"}}
+    trained = dataclasses.replace(config(), data="classroom-mosi")
+    assert runs.corpus_of(Path("somewhere"), about, trained) == "classroom-mosi@1" == exact_name("classroom-mosi")
