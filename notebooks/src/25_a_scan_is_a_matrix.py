@@ -495,11 +495,13 @@ show(fig, "Processor time on one core, measured where this was drawn. Left, over
      "how many times ssd_scan's time the selective scan took.")
 
 # %% [markdown]
-# Read the right side with care. On the CPU where we measured, the compiled scan was ahead at Mamba's usual $n = 16$, and behind at the large states that Mamba-2 takes: its time grows with $n$, that of the matrix
-# products hardly. So the gain is less "the same, faster" than *a larger state for about the same price*. That was forward only, with four heads.
+# Read the right side with care. On the CPU where we measured, the compiled scan was ahead at Mamba's usual $n = 16$, and behind at $n = 128$, a size that Mamba-2 takes: its time grows with $n$, that of the matrix
+# products hardly. So the gain is less "the same, faster" than *a larger state for a smaller surcharge*. That was forward only, one clip and four heads; by our count
+# $n = 128$ takes four times the multiply-adds of $n = 16$.
 
 # %% [markdown]
-# And with the backward, beside other people's versions of the same scan? The next figure is a recorded run of `python -m mgmr_lib bench`; nothing in it is computed here.
+# And with the backward and more work, beside other people's versions of the same scan? The next figure is a recorded run of `python -m mgmr_lib bench`; nothing in it is computed here.
+# Read its right side again: eight times the state now costs `ssd_scan` about twice the time, and our selective scan, as fast at $n = 16$, about five times.
 
 # %%
 from mgmr_lib.bench import recorded
@@ -611,7 +613,7 @@ print("outputs equal to 1e-5:", {name: tuple(t.shape) for name, t in own.items()
 
 # %% [markdown]
 # ## 9 Limits
-# - Our times are forward passes on a CPU. We have shown that the work is matrix products; what a matrix unit makes of it, only a GPU can tell.
+# - All times are a CPU's: those measured here forward alone, the recorded ones with the backward. We have shown that the work is matrix products; what a matrix unit makes of it, only a GPU can tell.
 # - Ranks were measured on random $B$ and $C$, with a threshold; a trained network may use less.
 # - That one decay a head costs nothing in quality is a matter of training, which we did not do here.
 

@@ -17,10 +17,10 @@
 # ---
 # %% [markdown]
 # ## A lamp with one button
-# Each press switches a lamp: on, off, on. We see only the presses, 1 or 0 a step, and want to know whether it is on. One number should do:
+# Each press switches a lamp: on, off, on. We see only the presses, 1 or 0 a step, and want to know whether it is on. One number should do, 1 for on and 0 for off:
 # $h_t = a\,h_{t-1} + 1$ at a press, $h_t = h_{t-1}$ else.
 #
-# **Predict, then run:** with which $a$ does $h$ say after any number of presses whether the lamp is on?
+# **Predict, then run:** with which $a$ is $h$ that 1 or 0 after any number of presses?
 
 # %%
 import math
@@ -466,10 +466,11 @@ show(fig, "Share of right answers against the length, a dot for each seed. Left,
      f"{mean[2, 'Mamba-3', 4]:.0%} at four times the length, with seeds far apart.")
 
 # %% [markdown]
-# The LSTM is right everywhere, in less time at this size. Mamba and Mamba-2 guess, even on the lengths that they were trained on; Mamba-3
-# counts, and without its turns it guesses like them.
+# The LSTM is right everywhere, in less time at this size. Mamba and Mamba-2 are hardly better than a guess, even on the lengths that they were
+# trained on; Mamba-3 counts, and without its turns it guesses, too.
 #
-# What did it learn? We train it once more here, a few seconds, and look at its turns.
+# What did it learn? We train it once more here, a few seconds, and look at its turns. Each pair has a ring of its own, just inside or outside
+# the circle: follow one ring to see one pair.
 
 # %%
 from mgmr_lib.chapters.ch26_the_third_rule import toys
@@ -499,8 +500,8 @@ show(fig, "How far each of the four pairs turns at a 0, 1 and 2, as points besid
 # sequences never contradict it.
 
 # %% [markdown]
-# Three choices were needed for sums modulo 3: weight on late steps, a weak decay at the start (else the state has faded by step 64), and
-# few pairs; `toys.py` says which. We chose them for Mamba-3, on these same seeds and this same length, in about twenty short trials; Mamba,
+# Four choices were made: weight on late steps, time steps near 1 (so that one step reaches half a turn), a weak decay at the start, few
+# pairs; `toys.py` says which. We chose them for Mamba-3, on these same seeds and this same length, in about twenty short trials; Mamba,
 # Mamba-2 and the LSTM were not tuned. So the table says what turning *can* do, not how often it is found; that decay alone *cannot* count
 # rests on the row of ones above and on [@grazzi2024], not on these guesses.
 
@@ -645,7 +646,7 @@ say(recorded_costs.train_steps(read_costs(costs_path("classroom-mosi", "laptop")
 # %% [markdown]
 # ## 6 Limits
 # - The trainings are tiny, the tasks made for the turn. That a state can count says nothing yet about language, faces or voices.
-# - Turns in a plane commute: they cannot follow moves whose order matters, such as swapping cups. That needs other matrices [@grazzi2024].
+# - Turns in a plane commute: their sum does not tell the order of the moves. To swap five cups one takes other matrices [@grazzi2024].
 # - Four times the length is not every length: a learned turn is never exact. With more layers and steps Mamba may well fit 16 steps; what
 #   it cannot do is go on.
 
@@ -654,7 +655,7 @@ say(recorded_costs.train_steps(read_costs(costs_path("classroom-mosi", "laptop")
 # - With one end of the step an input enters with order 1, with both and $\lambda = \frac12$ with order 2; the hold has order 1.
 # - A pair that turns is a complex pole. Turn $B$ and $C$ by the summed angles, and the state need not turn.
 # - What only fades settles in a row of ones; a turn comes back.
-# - Trained on 16 steps, Mamba-3 and an LSTM count modulo 3 on 64; Mamba and Mamba-2 guess. Parity Mamba-3 could hold, and did not learn.
+# - Trained on 16 steps, Mamba-3 and an LSTM count modulo 3 on 64; Mamba and Mamba-2 guess. Parity Mamba-3 could hold, and learned for 16 steps only.
 
 # %%
 progress("26")
