@@ -608,7 +608,7 @@ print("outputs equal to 1e-5:", {name: tuple(t.shape) for name, t in own.items()
 
 # %% [markdown]
 # > **Card: the source.** Matrix, duality and chunks are Dao and Gu's [@dao2024]; they write $1$-semiseparable for our mask, and prove more than we measured. Three things of the code that a reader of
-# > equations may miss: $\Delta$ multiplies $x$, not an integral of $B$ (Euler's rule: notebook 26 returns to it); the gate comes *before* the norm, $\mathrm{norm}(y \cdot \mathrm{silu}(z))$; and the mean square
+# > equations may miss: $\Delta$ multiplies $x$, not an integral of $B$ (notebook 26 calls this the right end's rule); the gate comes *before* the norm, $\mathrm{norm}(y \cdot \mathrm{silu}(z))$; and the mean square
 # > is taken over each group of heads on its own. We follow the code, so that its weights load.
 
 # %% [markdown]
