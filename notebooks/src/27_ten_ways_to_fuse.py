@@ -133,7 +133,7 @@ from mgmr_lib.experiments.plan import SYSTEMS
 networks = draw.survey(("concat", *SYSTEMS))
 fig = plt.figure(figsize=(8.0, 4.4))
 draw.draw_map(fig, networks)
-fig.suptitle("Voice and face hardly ever ask each other", x=0.01, ha="left")
+fig.suptitle("Voice and face hardly ever ask each other directly", x=0.01, ha="left")
 show(fig, "Ten networks as they compute. T, A, V: text, audio, vision; +: what is joint. Grey: put together. "
      "Arrows: attention, from who is asked to who asks; a ring around +: it asks itself. Dotted: a loss compares the "
      "two, in training alone. Green rim: predicts by itself, too. Blue filling: its lost steps are rebuilt. Below: "
@@ -143,7 +143,7 @@ show(fig, "Ten networks as they compute. T, A, V: text, audio, vision; +: what i
 direct = [e.label for e in networks.values() if {("audio", "vision"), ("vision", "audio")} & e.exchanges.asks]
 through = [e.label for e in networks.values() if e.exchanges.asks and e.label not in direct]
 print("voice and face ask each other:", ", ".join(direct))
-print("attention, but not between them:", ", ".join(through))
+print("attention, but voice and face only once put side by side, or not at all:", ", ".join(through))
 
 # %%
 outcome("27.b", len(direct), because="Where there is attention, the words stand in between, or something that is joint "

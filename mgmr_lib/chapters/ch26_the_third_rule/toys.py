@@ -2,9 +2,9 @@
 
 Each step shows a number 0..k-1; the answer at every step is the sum so far, modulo k. The states of Mamba-1 and Mamba-2
 decay with positive real factors, which forget, but never go round; a pair of Mamba-3's may turn by 2 pi x / k at the
-number x. That it can does not mean that training finds it. Three choices decide whether what it finds lasts beyond the
-training's lengths: a start with weak decay (Mamba-1's and Mamba-2's is weak by itself), more weight on late steps, and
-few angles a head, since many make clocks that fit short sequences alone.
+number x. That it can does not mean that training finds it. Four choices were made so that what it finds lasts beyond
+the training's lengths: time steps near 1, a start with weak decay (Mamba-1's and Mamba-2's is weak by itself), more
+weight on late steps, and few angles a head, since many make clocks that fit short sequences alone.
 """
 
 from dataclasses import dataclass

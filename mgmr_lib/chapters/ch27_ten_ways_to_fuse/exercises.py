@@ -89,12 +89,16 @@ def _cmd_trial(answer, rng):
     return None
 
 
-def _rooted(x, y, moments):
+def _rooted(x, y, moments, added=0.0):
     a, b = x - x.mean(0), y - y.mean(0)
-    total = (x.mean(0) - y.mean(0)).square().sum().sqrt()
+    total = ((x.mean(0) - y.mean(0)).square().sum() + added).sqrt()
     for k in range(2, moments + 1):
-        total = total + ((a**k).mean(0) - (b**k).mean(0)).square().sum().sqrt()
+        total = total + (((a**k).mean(0) - (b**k).mean(0)).square().sum() + added).sqrt()
     return total
+
+
+def _rooted_above_zero(x, y, moments):
+    return _rooted(x, y, moments, 1e-8)
 
 
 def _raw_moments(x, y, moments):
@@ -340,6 +344,12 @@ EXERCISES = [
                 "sum over the frames",
                 "This is the sum over the frames; divide by their number.",
             ),
+            Wrong(
+                "divided by the text's length",
+                lambda v, n, m: voice_mean(v, n, m) * n[:, None] / m[:, None],
+                "divided by the text",
+                "The right frames are added, but their sum is divided by the text's length.",
+            ),
         ),
     ),
     Exercise(
@@ -359,6 +369,13 @@ EXERCISES = [
         after="Equal at all orders: then, for bounded values, the distributions are equal.",
         wrong=(
             Wrong("roots", _rooted, "not a number"),
+            Wrong(
+                "a little under the root",
+                _rooted_above_zero,
+                "under the root",
+                "A small number under the root gives a gradient, but adds its own root wherever moments are equal; "
+                "torch.linalg.vector_norm needs none.",
+            ),
             Wrong(
                 "raw moments",
                 _raw_moments,
