@@ -59,7 +59,7 @@ SPECS = [
         5,
         add,
         HINTS,
-        limit_s=0.3,
+        limit_s=1.0,  # a first call may load what it needs
         cases=cases,
         after="Well added.",
         wrong=(
