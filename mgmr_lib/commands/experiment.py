@@ -68,6 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report-only", action="store_true", help="compute nothing: tables and figures from the records that are there"
     )
+    parser.add_argument(
+        "--inference-again", action="store_true",
+        help="complexity: time inference alone once more, in the record that is there; the machine has to be quiet",
+    )  # fmt: skip
     parser.add_argument("--record", type=Path, help="reproduce: the record's JSON file")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 

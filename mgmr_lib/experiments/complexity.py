@@ -244,7 +244,9 @@ def main(args: argparse.Namespace) -> int:
     corpus = load_corpus(args.data, args.dataset)
     key = corpus_key(corpus.name, fingerprint(corpus), corpus.family)
     paths = [costs_path(key, args.profile, ledger.parent) for ledger in (args.ledger, *args.others)]
-    if not args.report_only:
+    if args.inference_again and (found := read_costs(paths[0])) is not None:
+        write_json(paths[0], inference_again(found, corpus))
+    elif not args.report_only:
         make_folder(paths[0].parent, "--ledger")
         write_json(paths[0], measure_costs(corpus, args.profile))
         print(paths[0])

@@ -501,7 +501,6 @@ show(fig, "Processor time on one core, measured where this was drawn. Left, over
 
 # %% [markdown]
 # And with the backward and more work, beside other people's versions of the same scan? The next figure is a recorded run of `python -m mgmr_lib bench`; nothing in it is computed here.
-# Read its right side again: eight times the state now costs `ssd_scan` about twice the time, and our selective scan, as fast at $n = 16$, about five times.
 
 # %%
 from mgmr_lib.bench import recorded
@@ -519,6 +518,12 @@ against = recorded.times(recorded.at(bench["ssd"], *size), "ours, ssd_scan")
 say(f"At l = {length} and n = {n}, as many times as long as `ssd_scan`: our selective scan "
     f"{against['ours, selective_scan']:.1f}, `ssd_minimal` {against['mamba_ssm ssd_minimal']:.1f}, transformers "
     f"{against['transformers, Mamba-2']:.1f}. {recorded.provenance_line(bench)}")
+states = sorted({r["shape"][-1] for r in bench["ssd"] if tuple(r["shape"][:-1]) == size[:-1]})
+few, many = ({r["name"]: r["median_s"] for r in recorded.at(bench["ssd"], b, length, h, p, n)
+              if r["pass"] == "forward+backward"} for n in (states[0], states[-1]))
+say(f"On the right, {states[-1] // states[0]} times the state costs `ssd_scan` "
+    f"{many['ours, ssd_scan'] / few['ours, ssd_scan']:.1f} times the time, and our selective scan "
+    f"{many['ours, selective_scan'] / few['ours, selective_scan']:.1f} times.")
 
 # %% [markdown]
 # ## 7 What is given up

@@ -176,6 +176,10 @@ def test_costs_are_measured_recorded_and_reported(own, tmp_path, monkeypatch, ca
     for again in (capsys.readouterr().out.splitlines()[1:], None):
         files = again or (own(*words, "--report-only"), capsys.readouterr().out.splitlines())[1]
         assert {Path(f).name for f in files} >= {"inference.md", "published.md", "over_length.csv", "over_length.png"}
+    assert own(*words, "--inference-again") == 0
+    again = complexity.read_costs(record)
+    assert again["over_length"] == found["over_length"] and again["inference"] != found["inference"]
+    assert set(again["again"]) == {"inference"}
     assert "| Self-MM |" in next(Path(f) for f in files if f.endswith("published.md")).read_text()
 
 

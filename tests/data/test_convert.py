@@ -17,6 +17,7 @@ from mgmr_lib import cli
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.mmsa import export_mmsa, load_mmsa
 from mgmr_lib.data.mmsa.convert import Choices, convert
+from mgmr_lib.data.mmsa.layouts import one_column
 from mgmr_lib.data.mmsa.safe_pickle import load_any
 from mgmr_lib.errors import CourseError
 from tests.data.test_door import glove_data
@@ -562,3 +563,10 @@ def test_a_torch_archive_that_points_elsewhere_is_refused(tmp_path):
         archive.writestr("a/data.pkl", b"\x80\x02}X\x01\x00\x00\x00aX\x0b\x00\x00\x00/etc/passwdQs.")
     with pytest.raises(CourseError, match="file.pt is refused, because it refers to something outside the file"):
         load_mmsa(path)
+
+
+@pytest.mark.parametrize("one", [lambda v: np.array([v]), lambda v: [v], lambda v: np.array([[v]]), float])
+def test_labels_of_one_number_each_are_a_column_however_they_are_wrapped(one):
+    assert list(one_column([one(0.5), one(-2.0)])) == [0.5, -2.0]
+    several = [np.array([0.5, 1.0]), np.array([1.0, 2.0])]
+    assert one_column(several) is several

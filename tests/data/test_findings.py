@@ -229,3 +229,14 @@ def test_frames_and_lengths_must_agree():
 def test_a_batch_is_as_long_as_its_clips():
     batch = mask_split(toy_corpus()["test"], draw_masks(toy_corpus()["test"], 0.5, 1)).batch([5, 0, 7])
     assert len(batch) == len(batch.labels) == 3 and batch.ids == ("test5$_$1", "test0$_$1", "test7$_$1")
+
+
+def test_a_modality_without_a_frame_has_no_channel_that_is_flat():
+    corpus = toy_corpus(sizes=(12, 6, 6))
+    flat, splits = corpus["train"].audio.values, {}
+    flat[:, 1] = 3.0
+    for name, s in corpus.splits.items():
+        nothing = Ragged(np.empty((0, 7), np.float32), np.zeros_like(s.vision.lengths), 60)
+        splits[name] = replace(s, vision=nothing)
+    lines = [line for line in findings(replace(corpus, splits=splits)) if line.startswith("train/")]
+    assert len(lines) == 1 and lines[0].startswith("train/audio") and "1 of 5" in lines[0], lines

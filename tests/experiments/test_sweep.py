@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -188,6 +189,13 @@ def test_two_processes_record_what_one_does(toy, tmp_path):
         assert sweep.run_sweep(one, jobs(("concat",)), processes, say=str) == ["concat-1111", "concat-1112"]
     first, second = ([r["records"] for r in read_ledger(s.ledger, s.key, "fast")] for s in (toy, two))
     assert first == second and first[0] != first[1]
+
+
+def test_jobs_and_accelerate_do_not_both_divide_the_work(toy, monkeypatch):
+    monkeypatch.setattr(sweep, "Accelerator", lambda: SimpleNamespace(num_processes=2))
+    with pytest.raises(CourseError, match="--jobs and `accelerate launch` both divide the work"):
+        sweep.run_sweep(toy, jobs(("concat",)), 2, say=str)
+    assert not toy.ledger.exists()
 
 
 def test_a_classroom_corpus_in_another_version_makes_a_record_stale(toy):
