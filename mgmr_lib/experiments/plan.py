@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from mgmr_lib.models.mfmb.config import PRINTED
 from mgmr_lib.models.registry import NETWORKS
 from mgmr_lib.settings import fields_of, known
 from mgmr_lib.training.config import TrainConfig, make_config
@@ -80,6 +81,21 @@ VARIANTS = {
             d_mix=64,
             d_fine=4,
         ),
+        *(
+            _variant(
+                f"mfmb_{part.replace('-', '_')}", f"its code with {label}", "mfmb", reading="code", as_printed=part
+            )
+            for part, label in {
+                "full-attention": "attention without causal masks (Eq. 2)",
+                "own-length": "voice and face at their own steps (Eqs. 4, 5)",
+                "one-run": "one run of the shared encoder (Eqs. 3, 6)",
+                "own-encoders": "an encoder for each place (Eqs. 3 to 6)",
+                "whole-hub": "the whole hub passed on (Eq. 7)",
+                "streams-only": "a head that reads both streams alone (Eq. 16)",
+                "linear-head": "a head of one linear layer (Eq. 16)",
+                "two-layer-generator": "a generator of two layers (Eq. 15)",
+            }.items()
+        ),
         _variant("mgmr_shuffled", "MGMR-Net, labels shuffled (control)", "mgmr", shuffle_labels=True),
     )
 }
@@ -101,6 +117,7 @@ ABLATIONS = {
 }
 READINGS = ("mgmr_shared", "mgmr_simplified", "mfmb_code", "mfmb_mamba")
 LAYERS = ("mgmr_mamba2", "mgmr_mamba3", "mfmb_mamba2", "mfmb_mamba3")  # beside the twin, whose layer is Mamba's
+PARTS = tuple(f"mfmb_{part.replace('-', '_')}" for part in PRINTED[1:])  # each beside mfmb_code
 CARE = ("mgmr_plain", "mfmb_plain")  # what was chosen for the two alone is taken back
 POM = ("pom", "laptop", {"epochs": 30})  # real voices and faces: read_named's corpus, profile and settings
 EXPERIMENTS = {  # the variants that each shows beside the two networks
@@ -110,6 +127,7 @@ EXPERIMENTS = {  # the variants that each shows beside the two networks
     "systems": SYSTEMS,
     "layers": LAYERS,
     "care": CARE,
+    "parts": ("mfmb_code", *PARTS),
 }
 
 

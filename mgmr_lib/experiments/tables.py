@@ -18,6 +18,7 @@ from mgmr_lib.experiments.plan import (
     CARE,
     EXPERIMENTS,
     LAYERS,
+    PARTS,
     READINGS,
     REFERENCES,
     RIDGES,
@@ -106,6 +107,9 @@ def tables_of(experiment: str, family: str) -> list[Table]:
         ]
     if experiment == "care":
         return [Table("care", "Both networks without what was chosen for them alone", "B", "auilc", (*TWO, *CARE))]
+    if experiment == "parts":
+        names = ("mfmb", "mfmb_code", *PARTS)
+        return [Table("parts", "The published code's parts, taken back one at a time", "B", "auilc", names)]
     papers = {"mgmr": ("MGMR-Net", 6), "mfmb": ("MFMB-Net", 5)} if family == "mosi" else {}
     return [
         Table(

@@ -11,6 +11,18 @@ ENCODERS = ("transformer", "mamba")
 GATES = ("printed", "sigmoid")
 READINGS = ("paper", "code")
 TARGETS = ("one-hot", "two-hot")
+# What the published code's reading can have as the paper prints it, one thing at a time (published_code.py says how):
+PRINTED = (
+    "nothing",
+    "full-attention",
+    "own-length",
+    "one-run",
+    "own-encoders",
+    "whole-hub",
+    "streams-only",
+    "linear-head",
+    "two-layer-generator",
+)
 
 
 @dataclass(frozen=True)
@@ -95,6 +107,7 @@ class MFMBCodeConfig(_Common):
     common: int = setting(64, "channels that micro-fusion's pairs are brought to", low=1)
     head: int = setting(128, "hidden width before the output", low=1)
     rebuild_heads: int = setting(25, "heads of the reconstruction's encoder", low=1)
+    as_printed: str = setting("nothing", "the one part that is the paper's and not the code's", choices=PRINTED)
 
     def __post_init__(self):
         super().__post_init__()

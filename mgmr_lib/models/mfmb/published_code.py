@@ -6,6 +6,11 @@ its place is built and never called); a reconstruction of its own. What is repai
 the reconstruction attended across the clips of a batch; padding was attended to; the hub needed a GPU; batches of
 another size than the configured one failed. Attention has no dropout on its weights (0.2, 0.1 and 0 there), which
 keeps the fused kernel.
+
+`as_printed` takes one of the code's parts back, to measure what it does: "full-attention" (Eq. 2, no causal mask),
+"own-length" (Eqs. 4 and 5: audio and vision at their own steps, not through a linear layer over time), "one-run" (each
+sequence passes macro-fusion's encoder once), "own-encoders" (Eqs. 3 to 6: weights for each place), "whole-hub" (Eq. 7),
+"streams-only" and "linear-head" (Eq. 16: no summaries of single modalities; one layer), "two-layer-generator" (Eq. 15).
 """
 
 import dataclasses
@@ -23,6 +28,9 @@ from mgmr_lib.models.masked_norm import MaskedBatchNorm
 from mgmr_lib.models.mfmb.hybrid_attention import others
 from mgmr_lib.models.mgmr.fusion import masked_max
 from mgmr_lib.models.recurrent import Bidirectional
+
+
+PLACES = ("audio", "vision", "hub, audio", "hub, vision", "hub, text")  # where macro-fusion's encoder reads
 
 
 def steps_of(config, inputs: Inputs) -> dict[str, int]:
@@ -74,10 +82,13 @@ class CodeAlignment(nn.Module):
     def __init__(self, config, dims: dict[str, int], steps: dict[str, int]):
         super().__init__()
         c, d, mixing = config, config.d_model, Mixing.of(config)
+        masked = c.as_printed != "full-attention"
         self.text_dropout = nn.Dropout(c.dropout)
         self.project = nn.ModuleDict({m: nn.Linear(dims[m], d) for m in MODALITIES})
-        self.within = nn.ModuleDict({m: CodeEncoder(d, c.depth, mixing, c.dropout, causal=0) for m in MODALITIES})
-        across = {f"{m}_asks_{o}": abs(steps[m] - steps[o]) for m in MODALITIES for o in others(m)}
+        self.within = nn.ModuleDict(
+            {m: CodeEncoder(d, c.depth, mixing, c.dropout, causal=0 if masked else None) for m in MODALITIES}
+        )
+        across = {f"{m}_asks_{o}": abs(steps[m] - steps[o]) if masked else None for m in MODALITIES for o in others(m)}
         self.across = nn.ModuleDict(
             {name: CodeEncoder(d, c.depth_cross, mixing, c.dropout, True, offset) for name, offset in across.items()}
         )
@@ -93,36 +104,56 @@ class CodeAlignment(nn.Module):
 
 
 class CodeMacro(nn.Module):
-    """{modality: (b,l_m,w)} -> the last hub token (b,w).
+    """{modality: (b,l_m,w)} -> the last hub token (b,w), or with "whole-hub" all of them (b, hub * w).
 
     Audio and vision: a linear layer over time, to `steps`. One shared encoder reads audio twice, vision twice, then
-    [audio; hub], [hub; vision], [hub; text], and that once more. Four hub tokens that start at zero.
+    [audio; hub], [hub; vision], [hub; text], and that once more. Four hub tokens that start at zero. printed: the
+    configuration's `as_printed`; with "own-length" the hub stands in front of audio, too, so that padding stays behind.
     """
 
-    def __init__(self, w: int, depth: int, hub: int, steps: int, longest: dict[str, int], mixing: Mixing):
+    def __init__(
+        self, w: int, depth: int, hub: int, steps: int, longest: dict[str, int], mixing: Mixing,
+        printed: str = "nothing",
+    ):  # fmt: skip
         super().__init__()
-        self.hub, self.longest, self.width = hub, longest, w
-        self.over_time = nn.ModuleDict({m: nn.Linear(longest[m], steps) for m in ("audio", "vision")})
-        self.encoder = CodeEncoder(w, depth, mixing)
+        self.hub, self.longest, self.channels = hub, longest, w
+        self.runs = 1 if printed == "one-run" else 2
+        self.width = w * hub if printed == "whole-hub" else w
+        squeezed = () if printed == "own-length" else ("audio", "vision")
+        self.over_time = nn.ModuleDict({m: nn.Linear(longest[m], steps) for m in squeezed})
+        make = lambda: CodeEncoder(w, depth, mixing)  # noqa: E731
+        self.encoder = nn.ModuleDict({p: make() for p in PLACES}) if printed == "own-encoders" else make()
 
     def forward(self, h: dict[str, Tensor], valid: dict[str, Tensor]) -> Tensor:
-        """h {modality: (b, l_m, w)}, valid {modality: (b, l_m)} -> (b, w)."""
-        audio, vision = (self._encode_twice(m, h[m]) for m in ("audio", "vision"))
-        hub = audio.new_zeros(audio.shape[0], self.hub, self.width)
-        hub = self._read(torch.cat([audio, hub], dim=1))[:, -self.hub :]
-        hub = self._read(torch.cat([hub, vision], dim=1))[:, : self.hub]
-        mask = torch.cat([valid["text"].new_ones(hub.shape[:2]), valid["text"]], dim=1)
-        x = torch.cat([hub, h["text"]], dim=1)
-        for _ in range(2):
-            x = self.encoder(x, mask)
-        return x[:, self.hub - 1]
+        """h {modality: (b, l_m, w)}, valid {modality: (b, l_m)} -> (b, w), or (b, hub * w)."""
+        audio, vision = (self._encode(m, h[m], valid[m]) for m in ("audio", "vision"))
+        hub = h["text"].new_zeros(h["text"].shape[0], self.hub, self.channels)
+        if self.over_time:
+            hub = self._read("hub, audio", torch.cat([audio[0], hub], dim=1), None)[:, -self.hub :]
+        else:
+            hub = self._pour("audio", hub, *audio)
+        hub = self._pour("vision", hub, *vision)
+        hub = self._pour("text", hub, h["text"], valid["text"], self.runs)
+        return hub.flatten(1) if self.width > self.channels else hub[:, -1]
 
-    def _encode_twice(self, m: str, x: Tensor) -> Tensor:
-        x = self.over_time[m](fit(x, self.longest[m]).transpose(1, 2)).transpose(1, 2)
-        return self._read(self._read(x))
+    def _encode(self, m: str, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor | None]:
+        """(b,l,w) as the hub meets it, and its mask; over a fixed number of steps every one counts (None)."""
+        mask: Tensor | None = valid
+        if m in self.over_time:
+            x, mask = self.over_time[m](fit(x, self.longest[m]).transpose(1, 2)).transpose(1, 2), None
+        return self._read(m, x, mask, self.runs), mask
 
-    def _read(self, x: Tensor) -> Tensor:
-        return self.encoder(x, x.new_ones(x.shape[:2], dtype=torch.bool))
+    def _pour(self, m: str, hub: Tensor, x: Tensor, valid: Tensor | None, runs: int = 1) -> Tensor:
+        """The hub after a modality that stands behind it."""
+        mask = None if valid is None else torch.cat([valid.new_ones(hub.shape[:2]), valid], dim=1)
+        return self._read(f"hub, {m}", torch.cat([hub, x], dim=1), mask, runs)[:, : self.hub]
+
+    def _read(self, place: str, x: Tensor, valid: Tensor | None, runs: int = 1) -> Tensor:
+        encoder = self.encoder[place] if isinstance(self.encoder, nn.ModuleDict) else self.encoder
+        mask = x.new_ones(x.shape[:2], dtype=torch.bool) if valid is None else valid
+        for _ in range(runs):
+            x = encoder(x, mask)
+        return x
 
 
 class GatedSummary(nn.Module):
@@ -148,31 +179,35 @@ class CodeMicro(nn.Module):
     """{modality: (b,l_m,w)} -> (b, unimodal summaries and two normalised pairs side by side), and the gates.
 
     Each summary is brought to `common` channels; (text, audio) and (text, vision) are stacked, (b,2,common), and each
-    of the two rows is normalised over the batch and the channels, with one BatchNorm for both pairs.
+    of the two rows is normalised over the batch and the channels, with one BatchNorm for both pairs. summaries: pass on
+    the unimodal ones, too.
     """
 
-    def __init__(self, w: int, sizes: dict[str, int], depth: int, common: int, rate: float):
+    def __init__(
+        self, w: int, sizes: dict[str, int], depth: int, common: int, rate: float, summaries: bool = True
+    ):  # fmt: skip
         super().__init__()
+        self.summaries = summaries
         self.summary = nn.ModuleDict({m: GatedSummary(w, sizes[m], depth, rate) for m in MODALITIES})
         self.to_common = nn.ModuleDict({m: nn.Linear(sizes[m], common) for m in MODALITIES})
         self.norm = MaskedBatchNorm(2, affine=False)
-        self.width = sum(sizes.values()) + 4 * common
+        self.width = (sum(sizes.values()) if summaries else 0) + 4 * common
 
     def forward(self, h: dict[str, Tensor], valid: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """h {modality: (b, l_m, w)}, valid {modality: (b, l_m)} -> (b, 3d + 4 common), gates {modality: (b, l_m)}."""
+        """h {modality: (b, l_m, w)}, valid {modality: (b, l_m)} -> (b, 3d + 4 common or 4 common), gates {modality: (b, l_m)}."""
         found, gates = {}, {}
         for m in MODALITIES:
             found[m], gates[m] = self.summary[m](h[m], valid[m])
         common = {m: self.to_common[m](x) for m, x in found.items()}
         pairs = [self._pair(common["text"], common[q]) for q in ("vision", "audio")]
-        return torch.cat([*found.values(), *pairs], dim=-1), gates
+        return torch.cat([*(found.values() if self.summaries else ()), *pairs], dim=-1), gates
 
     def _pair(self, text: Tensor, other: Tensor) -> Tensor:
         return self.norm(torch.stack([text, other], dim=2)).transpose(1, 2).flatten(1)
 
 
 class CodeReconstruction(nn.Module):
-    """(b,l,w) -> (b,l,d_raw): an encoder over the transposed sequence, then one linear layer.
+    """(b,l,w) -> (b,l,d_raw): an encoder over the transposed sequence, then one linear layer, or two (hidden > 0).
 
     Its tokens are the w channels, each with its whole course over time as the embedding (`steps` wide, rounded up to
     a multiple of the heads). The published code hands the clips of a batch to the encoder as if they were the tokens;
@@ -180,11 +215,13 @@ class CodeReconstruction(nn.Module):
     mask.
     """
 
-    def __init__(self, w: int, d_raw: int, steps: int, depth: int, mixing: Mixing, rate: float):
+    def __init__(
+        self, w: int, d_raw: int, steps: int, depth: int, mixing: Mixing, rate: float, hidden: int = 0
+    ):  # fmt: skip
         super().__init__()
         self.steps = math.ceil(steps / mixing.heads) * mixing.heads
         self.encoder = CodeEncoder(self.steps, depth, mixing, rate, positional=False)
-        self.decode = nn.Linear(w, d_raw)
+        self.decode = feed_forward(w, hidden, d_raw) if hidden else nn.Linear(w, d_raw)
 
     def forward(self, h: Tensor, valid: Tensor) -> Tensor:
         """h (b, l, w), valid (b, l) -> (b, l, d_raw)."""
@@ -203,17 +240,19 @@ class CodeHead(nn.Sequential):
 def code_parts(c, inputs: Inputs) -> tuple:
     """The published architecture's parts: align, macro, micro, and what makes a rebuild and the head. c: an
     MFMBCodeConfig."""
-    w, steps, mixing = 3 * c.d_model, steps_of(c, inputs), Mixing.of(c)
+    w, steps, mixing, printed = 3 * c.d_model, steps_of(c, inputs), Mixing.of(c), c.as_printed
     sizes = {m: getattr(c, f"gru_{m}") for m in MODALITIES}
     macro_mixing = dataclasses.replace(mixing, heads=c.macro_heads)
-    macro = CodeMacro(w, c.macro_depth, c.hub, c.steps, steps, macro_mixing) if c.use_macro else None
-    micro = CodeMicro(w, sizes, c.gru_depth, c.common, c.dropout) if c.use_micro else None
+    macro = CodeMacro(w, c.macro_depth, c.hub, c.steps, steps, macro_mixing, printed) if c.use_macro else None
+    summaries = printed != "streams-only"
+    micro = CodeMicro(w, sizes, c.gru_depth, c.common, c.dropout, summaries) if c.use_micro else None
     rebuild_mixing = dataclasses.replace(mixing, heads=c.rebuild_heads)
+    hidden = 128 if printed == "two-layer-generator" else 0  # the paper's reading's ffn_rebuild
 
     def rebuild(m: str) -> nn.Module:
-        return CodeReconstruction(w, inputs.dims[m], steps[m], c.depth, rebuild_mixing, c.dropout)
+        return CodeReconstruction(w, inputs.dims[m], steps[m], c.depth, rebuild_mixing, c.dropout, hidden)
 
     def head(width: int, classes: int) -> nn.Module:
-        return CodeHead(width, c.head, classes)
+        return nn.Linear(width, classes) if printed == "linear-head" else CodeHead(width, c.head, classes)
 
     return CodeAlignment(c, inputs.dims, steps), macro, micro, rebuild, head
