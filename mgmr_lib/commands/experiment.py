@@ -8,7 +8,7 @@ from mgmr_lib.paths import REPOSITORY, absolute, expanded, runs_dir
 from mgmr_lib.settings import known, parse_set, whole
 from mgmr_lib.training.profiles import FAMILIES, PATTERNS, PROFILES
 
-KINDS = ("table", "curve", "ablation", "systems", "layers", "care", "complexity", "reproduce")
+KINDS = ("table", "curve", "ablation", "systems", "layers", "care", "parts", "complexity", "reproduce")
 DEFAULT = "classroom-mosi"
 OPTIONS = {
     "seed": "--seeds",
@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiment",
         choices=KINDS,
-        help="table (baselines), curve, ablation, systems (nine later networks), layers (Mamba-2, Mamba-3) and care "
-        "(both networks without what was chosen for them alone) train what the ledger lacks; reproduce repeats one "
-        "record",
+        help="table (baselines), curve, ablation, systems (nine later networks), layers (Mamba-2, Mamba-3), care "
+        "(both networks without what was chosen for them alone) and parts (those of MFMB-Net's published code, taken "
+        "back one at a time) train what the ledger lacks; reproduce repeats one record",
     )
     parser.add_argument("--profile", default="laptop", choices=PROFILES, help="sizes of all networks")
     parser.add_argument("--data", help=f"a classroom corpus's name, or the path of an MMSA file (default: {DEFAULT})")

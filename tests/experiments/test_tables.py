@@ -89,7 +89,8 @@ def test_no_records_no_files(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("experiment", "one"), [("systems", "tetfn"), ("layers", "mfmb_mamba3"), ("care", "mgmr_plain")]
+    ("experiment", "one"),
+    [("systems", "tetfn"), ("layers", "mfmb_mamba3"), ("care", "mgmr_plain"), ("parts", "mfmb_one_run")],
 )
 def test_a_table_of_rivals_needs_a_record_of_one_of_them(experiment, one, folder, tmp_path):
     out = tmp_path / "out"
