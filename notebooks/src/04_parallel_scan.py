@@ -242,7 +242,7 @@ show(fig, "Each bar is one join of the steps under its blue part with those unde
 joins, rounds = ({name: f(r for _, r in j) for name, j in drawn.items()} for f in (lambda made: len(list(made)), max))
 assert rounds["doubling"] == fewest[8]  # what the opening promised
 outcome("04.c", f"joins: {min(joins, key=joins.get)}, rounds: {min(rounds, key=rounds.get)}",
-        because="Every shortcut is paid with joins whose results no single step needs: nothing is thriftier than one "
+        because="Every shortcut is paid with joins whose results are no step's state: nothing is thriftier than one "
         "join a step.")
 
 # %% [markdown]
@@ -323,8 +323,8 @@ show(fig, f"Turns against helpers. One helper: loop {taken['loop'][0]}, tree {ta
 # %%
 assert taken["loop"][0] < taken["tree"][0] < taken["doubling"][0]
 outcome("04.d", next(w for w in helpers if turns("tree", 512, w) < turns("loop", 512, w)),
-        because="The tree does about twice the loop's work, so the first helpers only pay that back, and each one more "
-        "is a gain.")
+        because="The tree does about twice the loop's work, so a second helper only pays that back, and the third "
+        "one is a gain.")
 
 # %% [markdown]
 # In PyTorch one operation on a whole tensor is a round. Doubling takes six lines; we compare it with the library's float64 reference.
@@ -563,8 +563,8 @@ show(fig, "Left: numbers written during the backward, per element. The indexed l
      "calling each small operation hides the difference at short lengths.")
 
 # %% [markdown]
-# At full size there is no such mercy: this is why the plain PyTorch versions of Mamba that index in their loop take seconds
-# where the others take milliseconds; section 7 shows a recorded run of `python -m mgmr_lib bench`, which times them side by side.
+# At full size there is no such mercy: this is why the plain PyTorch versions of Mamba that index in their loop take many times
+# as long as the others; section 7 shows a recorded run of `python -m mgmr_lib bench`, which times them side by side.
 #
 # ### Exercise 04.4 · find the slow line (medium, 8 minutes)
 # Write the loop with a backward of $O(l)$ yourself. `a[..., t]` must go; so must `a[..., t:t+1]` and `out[..., t] = h`. The check
@@ -710,7 +710,7 @@ say(f"The loop keeps {'more than two' if keeps['loop'] > 2 else 'at most two'} s
 
 # %%
 outcome("04.h", keeps["chunked"], because="States can be computed again, but not from nothing: the inputs must stay, "
-        "and they are small beside h, since none has both channels and state entries.")
+        "and they are small beside h: of those that run over time none has both channels and state entries.")
 
 # %% [markdown]
 # ## 6 A closed form that is too good
@@ -1007,8 +1007,8 @@ say("Recorded: a train step of the fused attention takes longer than a Mamba blo
        f"at none of the lengths up to {longest_length}."))
 
 # %% [markdown]
-# Three honest readings. The quadratic arithmetic catches up with the fused attention sooner or later. At short lengths it beats a
-# Mamba block; which length is short depends on the machine. And the LSTM's time grows like Mamba's, so on one core length is no argument
+# Three honest readings. The quadratic arithmetic catches up with the fused attention sooner or later. At short lengths that attention
+# beats a Mamba block; which length is short depends on the machine. And the LSTM's time grows like Mamba's, so on one core length is no argument
 # against it: its loop is one compiled kernel and its state is small. But its steps do not fold (section 10). Mamba's
 # case rests on long sequences, on hardware with many hands, and on what 03 showed: selection.
 

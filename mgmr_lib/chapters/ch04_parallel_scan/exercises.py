@@ -171,6 +171,9 @@ def _test_linear_loop(fn, rng):
     got = fn((a * 1).detach(), (x * 1).detach())
     if found := difference(got, want.detach()):
         return f"For a and x of shape (2, 3, 5), {found}."
+    strong, long = torch.full((50,), -30.0, dtype=torch.float64).exp(), _inputs(rng, 50)[1].detach()[0, 0]
+    if found := difference(fn(strong, long), linear_loop(strong, long)):
+        return f"For 50 factors of exp(-30), {found}. A product of many such factors is 0: never divide by it."
     got, grads = _gradients(fn, a, x, weight)
     if grads is None or any(g is None for g in grads):
         return "The values are right, but no gradient reaches a and x: a detach (or .data, or numpy) cuts the graph."
@@ -438,6 +441,7 @@ EXERCISES = [
             Wrong("all detached", lambda a, x: linear_loop(a.detach(), x.detach()), "cuts the graph"),
             Wrong("state detached", _cut_state, "part of the chain"),
             Wrong("cumulative sum", lambda a, x: (a * x).cumsum(-1), "shape (2, 3, 5)"),
+            Wrong("closed form", lambda a, x: a.cumprod(-1) * (x / a.cumprod(-1)).cumsum(-1), "never divide"),
         ),
     ),
     Exercise(
@@ -516,7 +520,7 @@ EXERCISES = [
         difficulty=2,
         minutes=5,
         reference=steps_before_overflow,
-        cases=lambda rng: [(0.5,), (10.0,)] + [(rng.randint(2, 160) / 16,) for _ in range(4)],
+        cases=lambda rng: [(0.5,), (10.0,), (1 / 256,)] + [(rng.randint(2, 160) / 16,) for _ in range(4)],
         hints=(
             "The largest float32 is torch.finfo(torch.float32).max. Which power of e is that?",
             "decay is one positive number, the result a whole number: the largest T with decay T below that power.",
@@ -529,6 +533,13 @@ EXERCISES = [
                 "float64",
                 "That is the range of Python's own numbers, float64; our tensors are float32, and their largest number "
                 "is smaller.",
+            ),
+            Wrong(
+                "88.7",
+                lambda decay: int(88.7 / decay),
+                "is cut to 88.7",
+                "The logarithm is cut to 88.7, and at a mild decay the rest is several steps: take math.log of the "
+                "largest float32.",
             ),
             Wrong(
                 "one too many",

@@ -127,14 +127,25 @@ def _running_sum(carry="sum", exclusive=False, mask=True, again=False, walks=Fal
             up_to = before + tl.associative_scan(block, 0, add)
             tl.store(y + at, up_to - block if exclusive else up_to, mask=inside)
             total = tl.sum(tl.load(x + at, mask=inside) if again else block)
-            before = {"sum": before + total, "none": 0.0, "last": total, "memory": before}[carry]
+            before = {"sum": before + total, "none": 0.0, "last": total, "memory": before, "max": tl.max(up_to)}[carry]
 
     return kernel
 
 
+def _by_largest(x):
+    """Running sums where a block of 4 starts from the largest sum before it, in place of the last."""
+    found, before = [], 0.0
+    for part in np.split(x, range(4, len(x), 4)):
+        found.append(before + np.cumsum(part))
+        before = found[-1].max()
+    return np.concatenate(found)
+
+
 def _test_running_sum(kernel, rng):
     for blocks, rest in ((1, 0), (3, 0), (2, rng.randint(1, 3))):
-        n, x = 4 * blocks + rest, np.array([rng.randint(1, 40) / 8 for _ in range(4 * blocks + rest)])
+        n = 4 * blocks + rest
+        x = np.array([rng.choice([-1, 1]) * rng.randint(1, 40) / 8 for _ in range(n)])
+        x[3] = -abs(x[3])  # so that the first block's last sum is not its largest
         memory = launch(kernel, 1, SlowMemory(x=x, y=(n,)), "x y", n=n, BLOCK=4)
         whole, lone = np.cumsum(x), np.concatenate([np.cumsum(part) for part in np.split(x, range(4, n, 4))])
         sums = np.array([0, *(part.sum() for part in np.split(x, range(4, n, 4)))])
@@ -143,6 +154,8 @@ def _test_running_sum(kernel, rng):
             "every block starts again from 0: carry the sum of the blocks before along.": lone,
             "a block gets the sum of one block before it; it needs those of all: add to what you carry.": lone
             + sums[np.arange(n) // 4],
+            "the largest sum of a block is carried along; the last one counts, and it is smaller where numbers are "
+            "below 0.": _by_largest(x),
             "Nothing is stored in y.": 0 * x,
         }
         wrong = _differs(memory.array("y"), whole, mistakes)
@@ -307,6 +320,7 @@ EXERCISES = [
             Wrong("no carry", _running_sum(carry="none"), "every block starts again"),
             Wrong("carry of one block", _running_sum(carry="last"), "add to what you carry"),
             Wrong("exclusive", _running_sum(exclusive=True), "leaves out its own number"),
+            Wrong("largest for last", _running_sum(carry="max"), "is carried along"),
             Wrong("no mask", _running_sum(mask=False), "lies outside of x"),
             Wrong("x loaded twice", _running_sum(again=True), "x costs"),
             Wrong("carry from slow memory", _running_sum(carry="memory"), "comes back from slow memory"),
