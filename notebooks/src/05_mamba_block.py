@@ -209,8 +209,8 @@ outcome("05.c", blind, because="Half of the number is off every time, by a quart
 #
 # $$y_t = C_t \cdot h_t + D \odot u'_t$$
 #
-# Without it the present reaches the output only through the state: written with weight $\Delta_t B_t$, read with $C_t$. Time steps start small,
-# so little of it is written.
+# Without it the present reaches the output only through the state: written with weight $\Delta_t B_t$, read with $C_t$. All three start small,
+# so little of it arrives.
 #
 # **Predict, then run:** in a fresh block, how strong is the scan's share of the output next to the skip's?
 
@@ -231,7 +231,7 @@ say(f"In five fresh blocks out of five, the scan's share is below {most:.0%} of 
 # %%
 assert max(shares) < most and (model[1].D == 1).all()
 outcome("05.d", max(shares), because="What takes the skip is multiplied by D, which starts at one, and what takes the "
-        "state by a small Δ.")
+        "state by Δ, B and C, and each of them starts far below one.")
 
 # %% [markdown]
 # A fresh block without the skip is nearly mute. Does training repair that? The plainest task shows it: say at every step what you hear.
@@ -311,7 +311,7 @@ show(fig, "Half-life of the slowest entry of each channel's state at the start. 
      f"{ours.min():.0f} to {ours.max():.0f} steps; with an ordinary bias none is above {other.max():.1f}.")
 
 # %% [markdown]
-# One bias, seen from close by. Below zero, softplus is nearly the exponential: each unit down makes the memory about $e$ times as long.
+# One bias, seen from close by. Well below zero, softplus is nearly the exponential: each unit down makes the memory about $e$ times as long.
 # Entry $n$ of a channel forgets $n$ times as fast as its first.
 
 # %%
@@ -648,7 +648,7 @@ ax.set(title="A few seconds of training pass the bigrams, and end near the best 
        xlabel="training step", ylabel="bits per character")
 ax.legend(loc="upper right")
 show(fig, "Surprise while training. The curve passes the cost of single letters and then the bigram rival; at the "
-     "end the held-out text costs a little more than the training pieces, and a little more than the best table asks.")
+     "end the held-out text costs clearly more than the training pieces, and a little more than the best table asks.")
 
 # %% [markdown]
 # Now it writes, one step at a time with the state of section 7. We divide the logits by a *temperature* of 0.5, which favours likely characters, and

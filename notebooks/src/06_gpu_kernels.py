@@ -87,7 +87,7 @@ show(fig, f"The memories of an A100, all multiprocessors together, in TB/s: {', 
      "lie on the chip and hold tens of megabytes each; the last lies beside it and holds 80 GB.")
 
 # %% [markdown]
-# Sizes, the L2 cache's 5120 bytes a clock and HBM's bandwidth are the maker's [@choquette2021]. Two of the others are counts: an
+# Sizes, the L2 cache's 5120 bytes a clock and HBM's bandwidth are the maker's [@choquette2021]. The other two are counts: an
 # arithmetic unit takes three numbers from registers and gives one back each clock, and shared memory has 32 banks of 4 bytes. *SRAM* in
 # papers is shared memory [@dao2022]. Our kernels keep their state one level further in: in registers.
 
@@ -408,8 +408,8 @@ notes = {
     "e < E": "The masks: channels that do not exist, and states up to the next power of two.",
     "h = tl.load(h0": "The state starts from what the caller gives, and lives in registers from here on.",
     "LOG2_E": "exp(x) = exp2(x log2(e)): the chip has a unit for exp2, and the factor is folded into A once.",
-    "tl.store(borders": "For the backward: the state at the start of every chunk. The only states that leave "
-    "the chip.",
+    "tl.store(borders": "For the backward: the state at the start of every chunk. But for the last one, no other "
+    "states leave the chip.",
     "SOFTPLUS": "Known when it is compiled: the branch that is not taken costs nothing.",
     "tl.exp2(": "The recurrence itself. Nothing of size (b,e,l,n) is ever stored.",
     "tl.sum(h * C_t": "The output of a step is a sum over the tile's states.",
@@ -619,7 +619,7 @@ outcome("06.i", sum(modelled_seconds(fused, d) / modelled_seconds(half, d) > 1.9
 # `exp2` than for sums. Such is the life of a kernel writer: remove one limit, and meet the next.
 #
 # Move the state size: each number that arrives is then used more often, so the fused scan climbs along the slope, until the
-# exponentials stop it. The four kernels stay where they are.
+# exponentials stop it. The four kernels stay below one operation a byte.
 
 # %%
 explore(
@@ -654,7 +654,7 @@ for b, e in ((1, 256), (1, 1536), (32, 1536)):
     print(f"batch {b:2}, {e:4} channels, tiles of 32: {programs:5} programs for the 132 processors of an H100")
 
 # %% [markdown]
-# Where programs are few, sharing out the time as well can be worth its extra joins; the official kernel does so with every row. By which
+# Where programs are few, sharing out the time as well can be worth its extra joins; the official kernel always does so. By which
 # plan? Notebook 04's tree makes far fewer joins than doubling. Count turns: `hands` joins can be made in one turn, and a round
 # ends before the next begins.
 #
@@ -685,9 +685,9 @@ outcome("06.j", {"in_order": "in order", "tree": "the tree"}.get(fewest, fewest)
         "warp are rounds.")
 
 # %% [markdown]
-# That is when the tree pays: with more than one hand, but far fewer than steps. A warp has a hand for each of its 32 folded steps, and its
+# That is when the tree pays: with more than two hands, but far fewer than steps. A warp has a hand for each of its 32 folded steps, and its
 # threads take part in every instruction anyhow. A chip as a whole is the other case: it has fewer hands than a long sequence has steps, so
-# everybody first folds a chunk in order, which wastes nothing, and only the chunks' totals are joined. Our count knows no time: it leaves
+# everybody first folds a chunk in order, and only the chunks' totals are joined. Our count knows no time: it leaves
 # out what it costs to pass a number on.
 
 # %% [markdown]

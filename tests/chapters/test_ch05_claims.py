@@ -90,6 +90,21 @@ def test_a_fresh_block_is_nearly_mute_without_the_skip(seed):
     assert scanned.square().mean() < 0.1**2 * skipped.square().mean()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_time_steps_b_and_c_all_start_small_and_the_time_steps_alone_do_not_silence_the_scan(seed):
+    x, _ = Echo().draw(64, torch.Generator().manual_seed(seed))
+    for scales, largest in ((True, 0.1), (False, 1.0)):
+        first, block, _ = parts_model(Echo(), seed, time_scales=scales)
+        seen = []
+        block.x_proj.register_forward_hook(lambda _, __, made, seen=seen: seen.append(made))
+        with torch.no_grad():
+            scanned, skipped, _ = block.paths(first(x))
+            r, B, C = seen[0].split([block.dt_rank, block.d_state, block.d_state], dim=-1)
+            delta = torch.nn.functional.softplus(block.dt_proj(r))
+        assert max(v.square().mean().sqrt() for v in (B, C)) < 0.3 and delta.square().mean().sqrt() < largest
+        assert scanned.square().mean() < 0.2**2 * skipped.square().mean()  # with time steps of nearly 1, too
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_echo_is_learned_faster_with_the_skip(seed):
     whole, without = errors(Echo(), {"skip": False}, seed, {"steps": 20, "batch": 16})
