@@ -40,6 +40,16 @@ def test_a_gap_lies_inside_and_only_it_counts():
     assert task.error(wrong_elsewhere, drawn) == 0 < task.error(drawn[1] + 1, drawn)
 
 
+def test_the_walk_that_is_drawn_shows_what_its_caption_says():
+    task = GapTask()
+    drawn = task.draw(4000, torch.Generator().manual_seed(1))
+    off = [((rival(drawn[0]) - drawn[1]) * task.scale)[..., 0].abs() for rival in (hold_last, straight_line)]
+    held, line = (errors[9][drawn[0][9, :, 1] > 0] for errors in off)
+    assert len(held) == 7 and held[-1] > 3 * held[0] and line[-1] < line[0]
+    behind = [(errors.square() * drawn[0][..., 1]).sum(1) for errors in off]
+    assert 0.1 < (behind[1] > behind[0]).float().mean() < 0.5  # "on some other walks the line is behind"
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_only_both_directions_beat_the_last_value(seed):
     task = GapTask()
@@ -97,32 +107,29 @@ def test_the_simplified_layer_cannot_choose(seed):
     assert scores["selective", "simple"] < 1.5 * CopyTask().chance
 
 
-@pytest.mark.slow
-def test_two_simplified_layers_can_choose_a_little():
-    task, shares = CopyTask(), []
-    for seed in (0, 1, 2, 3, 11):
-        two = seeded(
-            seed, lambda: nn.Sequential(*(SimplifiedMambaLayer(32, time_scales=task.length) for _ in range(2)))
-        )
-        model = seeded(seed, lambda two=two: ToyModel(task, two, 32))
-        train(model, task, seed=seed)
-        shares.append(accuracy(model, task, seed=seed).mean().item())
-    assert sum(share > 1.4 * task.chance for share in shares) >= 3 and max(shares) < 0.9, shares  # not from every start
-
-
-@pytest.mark.slow
-def test_trained_for_longer_two_simplified_layers_may_choose_and_one_still_does_not():
+def found_by_simplified_layers(layers: int, seed: int, steps: int, width: int = 32) -> float:
+    """The share of right letters in selective copying, from the starts that the notebook's `simplified_model` has."""
     task = CopyTask()
+    torch.manual_seed(seed)
+    stack = nn.Sequential(*(SimplifiedMambaLayer(width, time_scales=task.length) for _ in range(layers)))
+    model = ToyModel(task, stack, width)
+    train(model, task, steps=steps, seed=seed)
+    return accuracy(model, task, seed=seed).mean().item()
 
-    def share(layers: int, width: int, seed: int) -> float:
-        torch.manual_seed(seed)
-        stack = nn.Sequential(*(SimplifiedMambaLayer(width, time_scales=task.length) for _ in range(layers)))
-        model = ToyModel(task, stack, width)
-        train(model, task, steps=1500, seed=seed)
-        return accuracy(model, task, seed=seed).mean().item()
 
-    two, one = [share(2, 32, seed) for seed in (0, 1)], [share(1, width, 0) for width in (32, 128)]
-    assert max(two) > 0.95 and max(one) < 1.5 * task.chance, (two, one)  # not from every start
+@pytest.mark.slow
+def test_two_simplified_layers_choose_a_little_from_most_starts_and_nothing_from_some():
+    shares = [found_by_simplified_layers(2, seed, steps=250) for seed in range(1, 9)]
+    assert sum(share > 1.5 * CopyTask().chance for share in shares) > 4, shares
+    assert min(shares) < 1.2 * CopyTask().chance, shares
+
+
+@pytest.mark.slow
+def test_trained_for_longer_about_half_of_nine_starts_choose_and_one_layer_still_does_not():
+    two = [found_by_simplified_layers(2, seed, steps=1500) for seed in range(9)]
+    assert 3 <= sum(share > 0.95 for share in two) <= 7 and min(two) < 1.2 * CopyTask().chance, two
+    one = [found_by_simplified_layers(1, 0, 1500, width) for width in (32, 128)]
+    assert max(one) < 1.5 * CopyTask().chance, one
 
 
 @pytest.mark.parametrize("seed", SEEDS)
