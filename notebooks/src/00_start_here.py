@@ -279,7 +279,7 @@ outcome("00.c", 100 * mean_left, because="Words are neither all needed nor all s
         "them are lost makes a difference, even over 200 sentences.")
 
 # %% [markdown]
-# The control is the last point of the curve. Without words there is nothing to read, so a reader that still beat the blind rival
+# The control is the last point of the curve. Without words there is nothing to read, so a reader that clearly beat the blind rival
 # there would have seen something that it must not see: a leak, which would spoil all our numbers. We look for it in every experiment.
 
 # %% tags=["control"]
@@ -354,7 +354,7 @@ for title, rows in (("packages", doctor.packages()), ("data", doctor.data())):
 # ## Summary
 # - A clip has three modalities, and any step of each can go missing; the missing rate says how many do.
 # - A reader is judged by its mean absolute error over missing rates, beside a rival that sees nothing.
-# - At rate 1 nobody may win. Whoever does has seen what was hidden.
+# - At rate 1 nobody may clearly win. Whoever does has seen what was hidden.
 # - Predict first, then run. Exercises: write, `check`, `hint`; `progress` shows how far you are.
 
 # %%

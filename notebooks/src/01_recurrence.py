@@ -269,8 +269,8 @@ show(fig, f"A constant tone. With a = 0.9 the state settles at {ends[0.9][-1]:.1
      f"it climbs by one a step, with a = 1.05 it leaves the picture and reaches {ends[1.05][-1]:.0f}.")
 
 # %% [markdown]
-# A system is stable ([stability](glossary.md#stability)) if no bounded input can drive its state beyond all bounds. Here that holds exactly when
-# $|a| < 1$ (and $b$ is not zero): then inputs of size at most one leave no more than $1 + |a| + |a|^2 + \dots = 1 / (1 - |a|)$, times
+# A system is stable ([stability](glossary.md#stability)) if no bounded input can drive its state beyond all bounds. Here, where $b$ is not zero, that holds exactly
+# when $|a| < 1$: then inputs of size at most one leave no more than $1 + |a| + |a|^2 + \dots = 1 / (1 - |a|)$, times
 # $|b|$. The number $a$ is the system's [pole](glossary.md#pole).
 
 # %% [markdown]
@@ -364,8 +364,8 @@ print("library: ", [round(y, 2) for y in theirs[:6]])
 
 # %% [markdown]
 # For the quarter turn this is $p^2 + 1 = 0$: the poles are $\pm i$. As $A$ holds real numbers, complex poles always come as such a
-# pair, and their meaning is simple: the *angle* of a pole is the turn in one step, its distance from zero, the *radius*, is the factor by which the
-# state shrinks or grows meanwhile. A positive real pole has angle zero: no swing. A negative one has angle 180°: it flips the sign at
+# pair, and their meaning is simple: the *angle* of a pole is the turn in one step, its distance from zero, the *radius*, is the factor a step by
+# which the state shrinks or grows in the long run. A positive real pole has angle zero: no swing. A negative one has angle 180°: it flips the sign at
 # every step.
 
 # %% [markdown]
@@ -527,7 +527,7 @@ say(f"On fresh clips: frames as they come, error {raw:.2f}. Best moving average,
 
 # %%
 assert one < rival < raw
-outcome("01.g", "it never is", because="On a drifting level a sharp window trusts its oldest frame as much as its "
+outcome("01.g", "it never is", because="On this level a sharp window trusts its oldest frame as much as its "
         "newest, and no length mends that.")
 
 # %% [markdown]

@@ -91,8 +91,8 @@ slope = (math.exp(rate * (moment + tiny_step)) - math.exp(rate * moment)) / tiny
 print(f"slope of the curve {slope:.4f}, rate times height {rate * math.exp(rate * moment):.4f}")
 
 # %% [markdown]
-# Each moment $s$ of the step lets in $B u\,ds$, which then fades for the rest of the step. Adding up gives an integral that we can
-# solve:
+# Take the moment that lies $s$ seconds before the step's end. It lets in $B u\,ds$, and of that $e^{s A}$ is left at the end. Adding up all
+# moments of the step, from $s = 0$ to $\Delta$, gives an integral that we can solve:
 #
 # $$h_t = \bar A\,h_{t-1} + \bar B\,u_t \qquad \bar A = e^{\Delta A} \qquad \bar B = \int_0^\Delta e^{s A} ds\; B = \frac{e^{\Delta A} - 1}{A}\,B$$
 #
@@ -299,6 +299,7 @@ outcome("02.e", ["not at all", "in the radius", "in the angle", "in angle and ra
 # %% [markdown]
 # Such a sum is a *convolution*, and $K$ is its [convolution kernel](glossary.md#convolution-kernel) [@gu2022]. There is no state in it any more. We compute
 # $K$ once, and then no step waits for another. From here on the state has $n$ numbers and $\bar A$ is diagonal: $n$ numbers, each with its own factor.
+# The output then adds up what the $n$ of them say: $K_j = \sum_i C_i \bar A_i^j \bar B_i$.
 #
 # ### Exercise 02.3 · the kernel (medium, 8 minutes)
 # Return $K_0 \dots K_{l-1}$ as a tensor, in `torch.float64` as its inputs are.
@@ -327,7 +328,25 @@ stepwise, summed = linear.recurrence(Ab, Bb, C, u), linear.convolve_directly(u, 
 print("recurrence and convolution differ by less than 1e-10:", bool((stepwise - summed).abs().max() < 1e-10))
 
 # %% [markdown]
-# Equal, but is it cheaper? The recurrence needs about $2 n$ products a step. The sum needs $1 + 2 + \dots + l = l (l + 1) / 2$ of them.
+# Now we have all three views of one system. Here they are side by side for a state of one number that hears three claps, the second one
+# twice as loud. Each claims to know the same outputs, the black dots.
+
+# %%
+from mgmr_lib.chapters.ch02_three_views.figures import three_views
+
+claps = [0.0, 1.0, 0.0, 0.0, 2.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+fig = plt.figure(figsize=(9, 3))
+outputs = three_views(fig, rate=-0.6, dt=0.5, u=claps)
+assert all(np.allclose(y, outputs[0]) for y in outputs)
+show(fig, "One system, three views, the same dots. The curve passes through them; a step makes each dot from the one "
+     "before and what enters now; the sum makes each from what every clap has left, one colour a clap.")
+
+# %% [markdown]
+# The curve knows what happens between the dots. The step needs no more than the dot before. The sum needs no other dot at all, but every
+# input so far.
+
+# %% [markdown]
+# Equal, but is the sum cheaper? The recurrence needs about $2 n$ products a step: $n$ with $\bar A$, and $n$ with $C$ (which can take in $\bar B$). The sum needs $1 + 2 + \dots + l = l (l + 1) / 2$ of them.
 #
 # **Predict, then run:** for a state of 16 numbers, from which length on does the plain sum cost more?
 
@@ -448,9 +467,9 @@ took = [{name: 1000 * cpu_seconds(way, 2) for name, way in ways(l).items()} for 
 fig, ax = plt.subplots()
 figures_partI.growth(ax, lengths, {name: [t[name] for t in took] for name in took[0]}, "processor time (ms)")
 ax.set_title("On one core the compiled loop keeps up with the FFT")
-show(fig, "Processor time of this machine against the length, both axes logarithmic. The Python loops lie highest and "
-     "grow in proportion to the length; the plain sum starts low and then grows with the square of it; the compiled "
-     "loop and the FFT stay low, side by side.")
+show(fig, "Processor time of this machine against the length, both axes logarithmic. The Python loops start highest "
+     "and grow in proportion to the length; the plain sum starts low and then grows with the square of it; the "
+     "compiled loop and the FFT stay low, side by side.")
 
 # %% tags=["nbval-ignore-output"]
 outcome("02.g", min(took[-1], key=took[-1].get),
@@ -458,10 +477,12 @@ outcome("02.g", min(took[-1], key=took[-1].get),
         "step, and that is no more than an FFT asks for.")
 
 # %% [markdown]
-# A call into a library costs the same for one number as for thousands, which is why plain Python beats the torch loop here. And where
-# the loop is compiled, the convolution is not the cheaper way on one core. It has another merit: it does not *wait*. The recurrence
-# makes $l$ steps, each after the one before. An FFT makes $\log_2 l$ rounds, and within a round all numbers can be worked on at the
-# same time. The convolution takes two FFTs one after the other, there and back.
+# A call into a library costs about the same for one number as for a thousand, which is why plain Python beats the torch loop here. And where
+# the loop is compiled, at 16 numbers of state, the convolution is not the cheaper way on one core.
+
+# %% [markdown]
+# The convolution has another merit: it does not *wait*. The recurrence makes $l$ steps, each after the one before. An FFT makes
+# $\log_2 l$ rounds, and within a round all numbers can be worked on at the same time. The convolution takes two FFTs one after the other, there and back.
 
 # %%
 for l in (1024, 16384):
@@ -529,7 +550,7 @@ explained = 1 - (x - cov / var * z).square().mean() / x.square().mean()
 print(f"cov / var {cov / var:.2f}, so the formula says {cov**2 / var**2:.2f} explained; measured {explained:.2f}")
 
 # %% [markdown]
-# The inputs of $k$ steps ago have left $\bar A^k \bar B$ in the state. Stack these columns as $M$. With $S$ the covariance of the
+# An input of 1, $k$ steps ago, has left $\bar A^k \bar B$ in the state. Stack these columns as $M$. With $S$ the covariance of the
 # input ($S_{jk}$: the mean product of the inputs of $j$ and of $k$ steps ago, 0 where they are unrelated), the best linear guess explains
 #
 # $$R^2_k = \frac{\big[\,S M^\top (M S M^\top)^{-1} M S\,\big]_{kk}}{S_{kk}}$$
@@ -735,7 +756,7 @@ show(fig, "The first four rows of M for three starts. Random matrix: quick wiggl
 # - Swings above half a turn a step look slow or reversed.
 # - Unrolled, it is a convolution with $K_j = C \bar A^j \bar B$; a padded FFT computes all steps.
 # - Recurrence to run, convolution to train; on one core, at 16 numbers of state, a compiled loop is as quick.
-# - On smooth inputs $n$ slow numbers, HiPPO's or random, tell hundreds of steps; on noise, $n$.
+# - On a smooth input 16 slow numbers, HiPPO's or random, tell hundreds of steps; on noise, 16 at most.
 
 # %%
 progress("02")

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mgmr_lib.chapters.ch02_three_views import memory
+from mgmr_lib.chapters.ch02_three_views.figures import three_views
 from mgmr_lib.ssm import linear
 
 SEED = random.SystemRandom().randrange(10**6)
@@ -49,6 +50,17 @@ def test_euler_leaves_stability_where_the_step_is_twice_the_memory_and_the_other
             factors = {m: linear.discretise(-rate * one, one, share / rate, m)[0].abs().item() for m in linear.METHODS}
             assert (factors.pop("euler") < 1) == stable
             assert all(f < 1 for f in factors.values())
+
+
+@pytest.mark.parametrize(("rate", "dt"), [(-0.6, 0.5), (-3.0, 0.2), (-0.1, 1.0)])
+def test_the_picture_of_three_views_has_the_same_outputs_three_times(rate, dt):
+    from matplotlib.figure import Figure
+
+    u = [0.0, 1.0, 0.0, 2.0, 0.5, 0.0]
+    Ab, Bb = (v.item() for v in linear.discretise(*(x * torch.ones(1).double() for x in (rate, 1.0)), dt))
+    judge = linear.recurrence_lists([Ab], [Bb], [1.0], u)
+    for outputs in three_views(Figure(), rate, dt, u):
+        assert outputs == pytest.approx(judge, abs=1e-12)
 
 
 def told(system, smooth) -> float:

@@ -7,6 +7,7 @@ import torch
 
 from mgmr_lib.chapters.ch03_selection.exercises import gate_weights, kept, softplus
 from mgmr_lib.chapters.ch03_selection.toys import CopyTask, InductionTask, accuracy, tiny_model, train
+from mgmr_lib.course import exercises
 
 SEED = random.SystemRandom().randrange(10**6)
 TASK = CopyTask()
@@ -30,8 +31,41 @@ def test_the_best_sum_over_steps_is_a_guess():
     assert right > 2 * TASK.chance, f"seed {SEED}: products of letter and bell do help a sum"
 
 
+def test_a_sum_written_by_hand_gets_more_first_letters_right_than_a_guess_and_pays_in_the_loss():
+    inputs, targets = TASK.draw(20_000, torch.Generator().manual_seed(SEED))
+    scores = torch.full((len(inputs), 4), 1.5)
+    for i in range(3):
+        scores[:, i] = inputs[:, i, i] + inputs[:, i, 4]
+    sure = scores[:, :3].amax(1) > 1.5
+    right = scores.argmax(1) == targets[:, 0]
+    assert right[sure].all() and 0.32 < right.float().mean() < 0.37, f"seed {SEED}"  # 1/4 + 3/32
+    for scale in (0.1, 0.5, 1.0):
+        loss = torch.nn.functional.cross_entropy(scale * scores, targets[:, 0])
+        assert loss > torch.tensor(4.0).log(), f"seed {SEED}"
+
+
+@pytest.mark.slow
+def test_a_search_for_the_most_right_letters_gets_about_four_in_ten_from_a_sum():
+    """Gradient ascent on the probability of the right letters, which at large scores is their share."""
+    g = torch.Generator().manual_seed(SEED)
+    table = torch.randn(121, 12, generator=g).requires_grad_()
+    ascent = torch.optim.Adam([table], lr=0.05)
+
+    def scores(inputs):
+        return (torch.nn.functional.pad(inputs.flatten(1), (0, 1), value=1.0) @ table).unflatten(1, (3, 4))
+
+    for _ in range(1500):
+        inputs, targets = TASK.draw(1000, g)
+        ascent.zero_grad()
+        (-scores(inputs).softmax(-1).gather(2, targets[..., None]).mean()).backward()
+        ascent.step()
+    inputs, targets = TASK.draw(10_000, g)
+    right = (scores(inputs).argmax(-1) == targets).float().mean()
+    assert 0.33 < right < 0.45, f"seed {SEED}"
+
+
 def best_table(task, change, seed=SEED) -> torch.Tensor:
-    """Accuracy of each place of the best table of weights on changed inputs: no fixed system is better."""
+    """Accuracy of each place of the table of least squared error on changed inputs."""
     g = torch.Generator().manual_seed(seed)
     (inputs, targets), (fresh, answers) = task.draw(20_000, g), task.draw(5000, g)
     x, z = (torch.cat([change(i).flatten(1), torch.ones(len(i), 1)], dim=1).double() for i in (inputs, fresh))
@@ -128,3 +162,12 @@ def test_what_is_kept_is_what_the_scan_keeps():
 def test_a_gate_set_by_hand_is_where_it_was_set():
     bias, weight = gate_weights(0.005, 0.8)
     assert abs(softplus(bias) - 0.005) < 1e-12 and abs(softplus(bias + weight) - 0.8) < 1e-12
+
+
+def test_a_right_step_in_float32_passes_every_time(monkeypatch, tmp_path):
+    monkeypatch.setenv("MGMR_LEARNER", str(tmp_path / "learner"))
+
+    def in_float32(h, u, delta, A, B):
+        return (torch.exp(delta * torch.tensor(A)) * torch.tensor(h) + delta * torch.tensor(B) * u).tolist()
+
+    assert all(exercises.verdict("03.1", in_float32).state == "passed" for _ in range(40))

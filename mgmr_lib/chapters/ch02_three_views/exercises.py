@@ -90,11 +90,15 @@ def _hippo(n, below=-1.0, diagonal=lambda i: -(i + 1.0), flip=False, b=lambda i:
 
 
 def _in_double(make):
-    """A test for right numbers in torch's default type, with which later cells of the notebook would stop."""
+    """A test for right numbers in torch's default type, with which later cells of the notebook would stop, or in a
+    complex one."""
 
     def test(fn, rng):
         out = fn(*make(rng))
-        if all(getattr(t, "dtype", None) != torch.float32 for t in (out if isinstance(out, tuple) else (out,))):
+        kinds = {getattr(t, "dtype", None) for t in (out if isinstance(out, (tuple, list)) else (out,))}
+        if kinds & {torch.complex64, torch.complex128}:
+            return "The numbers are right, but complex, with imaginary parts of nothing: keep the real parts."
+        if torch.float32 not in kinds:
             return None
         return "The numbers are right, but in float32, torch's default: make new tensors with dtype=torch.float64."
 
@@ -312,6 +316,7 @@ EXERCISES = [
                 "The conjugate turns time round: this sum looks ahead instead of back.",
             ),
             Wrong("single precision", _in_float32(fft_convolve), "torch's default"),
+            Wrong("complex", lambda u, K: fft_convolve(u, K).to(torch.complex128), "the real parts"),
         ),
     ),
     Exercise(

@@ -83,6 +83,11 @@ def _centred(x, w, bias):
     return [softplus(s - mean + bias) for s in scores]
 
 
+def _centred_on_the_past(x, w, bias):
+    scores = _scores(x, w, 0.0)
+    return [softplus(s - sum(scores[: t + 1]) / (t + 1) + bias) for t, s in enumerate(scores)]
+
+
 def _softmax(x, w, bias):
     powers = [math.exp(s) for s in _scores(x, w, bias)]
     return [p / sum(powers) for p in powers]
@@ -116,6 +121,7 @@ EXERCISES = [
         minutes=6,
         reference=selective_step,
         cases=_step_cases,
+        atol=1e-6,  # an answer in float32 is right where the two terms nearly cancel, too
         hints=(
             "As in notebook 02 with Mamba's rule, only that delta belongs to this step: it stands in the factor and "
             "beside the input.",
@@ -218,6 +224,13 @@ EXERCISES = [
                 _centred,
                 "over all steps",
                 "The mean runs over all steps, the future ones too: a live system does not have them.",
+            ),
+            Wrong(
+                "centred on the past",
+                _centred_on_the_past,
+                "of the steps so far",
+                "A mean of the steps so far no longer looks ahead, but the same input still gets another time step if "
+                "others came before it, and the first step always gets softplus(bias). Leave the mean out.",
             ),
             Wrong(
                 "softmax",
