@@ -1,5 +1,5 @@
 """The rung of state-space duality: our chunks of matrix products beside ssd_minimal, transformers' Mamba-2 on a CPU,
-and our selective scan with one decay a head.
+and our selective scan with one decay per head.
 
 All take x (b,l,h,p), positive dt (b,l,h), A (h), B, C (b,l,1,n) and give y (b,l,h,p).
 """

@@ -1,1 +1,1 @@
-"""One folder a notebook: its exercises, figures and small experiments; shared/ holds what several notebooks use."""
+"""One folder per notebook: its exercises, figures and small experiments; shared/ holds what several notebooks use."""

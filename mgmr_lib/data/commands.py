@@ -185,7 +185,7 @@ def describe(corpus: Corpus) -> str:
 
 
 def _table(corpus: Corpus) -> list[str]:
-    """One row a split, each column as wide as its widest entry."""
+    """One row per split, each column as wide as its widest entry."""
     rows: list[tuple[str, ...]] = [("split", "clips", "speakers", "tokens", "audio", "vision", "label mean (sd)")]
     rows += [_split_row(name, split) for name, split in corpus.splits.items()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -1,4 +1,4 @@
-"""What a corpus is in memory: splits, each with a text, an audio and a vision sequence and one label a clip.
+"""What a corpus is in memory: splits, each with a text, an audio and a vision sequence and one label per clip.
 
 Audio and vision are *ragged*: only valid frames are stored, because MOSEI padded to 500 frames would need 5 GB.
 """

@@ -4,7 +4,7 @@ A step is kept where a uniform draw is at least the missing rate, so with one se
 at rate 0.3 is missing at 0.5 too. Every clip and modality has a generator of its own, seeded by the clip's id; a mask
 therefore depends on id, modality, rate and seed, and not on the row, the batch or the padding. Two protocols from the
 literature, whose numbers must not be compared with each other:
-  A  one model a rate; that rate in training, validation and test; the training masks never change (TFR-Net, MFMB-Net)
+  A  one model per rate; that rate in training, validation and test; the training masks never change (TFR-Net, MFMB-Net)
   B  one model for all rates; every clip and modality draws its own rate, half of the clips are complete; redrawn every
      epoch (LNLN, TF-Mamba)
 Losses in the world come together: beside a coin for each step ("frames", as in both papers) there are bursts, and

@@ -34,7 +34,7 @@ def joined(corpus: Corpus, modality: str, average: int = 1) -> tuple[list[np.nda
     that never change are left out.
     """
     frames: list[Ragged] = [getattr(s, modality) for s in corpus.splits.values()]
-    clips = [_averaged(f[i].astype(np.float64), average) for f in frames for i in range(len(f))]
+    clips = [averaged(f[i].astype(np.float64), average) for f in frames for i in range(len(f))]
     everything = np.concatenate(clips)
     mean, spread = everything.mean(0), everything.std(0)
     alive = spread > 1e-9 * np.maximum(np.abs(mean), 1e-30)
@@ -42,7 +42,8 @@ def joined(corpus: Corpus, modality: str, average: int = 1) -> tuple[list[np.nda
     return [(c[:, alive] - mean[alive]) / spread[alive] for c in clips], labels
 
 
-def _averaged(x: np.ndarray, average: int) -> np.ndarray:
+def averaged(x: np.ndarray, average: int) -> np.ndarray:
+    """(l, d) -> (ceil(l / average), d): means of so many steps, the last of what is left."""
     if average == 1 or len(x) == 0:
         return x
     starts = np.arange(0, len(x), average)
@@ -145,7 +146,7 @@ def _quartiles(values: np.ndarray) -> str:
 
 
 def side_by_side(corpora: list[tuple[Corpus, int]]) -> pd.DataFrame:
-    """One row a summary and modality, one column a corpus. corpora: each with how many frames become a step."""
+    """One row per summary and modality, one column per corpus. corpora: each with how many frames become a step."""
     columns = {}
     for corpus, average in corpora:
         parts = {m: summaries(corpus, m, average) for m in ("audio", "vision")}

@@ -133,7 +133,7 @@ def _print_never_recorded(result: dict) -> None:
 
 
 def table(result: dict) -> pd.DataFrame:
-    """Seed means by missing rate: one row a rate, the metrics as columns."""
+    """Seed means by missing rate: one row per rate, the metrics as columns."""
     frame = pd.DataFrame(result["records"])
     metrics = [m for m in SHOWN if m in frame]
     return frame.groupby("rate")[metrics].mean()
@@ -155,7 +155,7 @@ def print_table(result: dict) -> None:
 
 
 def side_by_side(results: list[dict]) -> pd.DataFrame:
-    """MAE and correlation of several evaluations and their references: one row a rate, and the areas (AUILC) below."""
+    """MAE and correlation of several evaluations and their references: one row per rate, areas (AUILC) below."""
     columns = {}
     for result in results:
         everything = {result["model"]: result} | result["references"]

@@ -15,7 +15,7 @@ from mgmr_lib.files import make_folder, write_text
 
 
 def inference_frame(found: dict) -> pd.DataFrame:
-    """One row a network: parameters, seconds for the test split complete and half missing, milliseconds a clip."""
+    """One row per network: parameters, seconds for the test split complete and half missing, milliseconds per clip."""
     frame = pd.DataFrame(found["inference"])
     wide = frame.pivot_table(
         index=["name", "label", "parameters"], columns="rate", values="seconds", sort=False
@@ -76,7 +76,7 @@ PUBLISHED_MODULES = {
 
 
 def published_frame(found: dict) -> pd.DataFrame:
-    """One row a network: parameters, seconds and memory of a train step, ours and the published modules'."""
+    """One row per network: parameters, seconds and memory of a train step, ours and the published modules'."""
     frame = pd.DataFrame(found["published"])
     theirs = [PUBLISHED_MODULES[name] for name in frame["name"]]
     return frame.assign(

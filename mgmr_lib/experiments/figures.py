@@ -74,7 +74,7 @@ def curve_figure(
 
 
 def area_figure(records: Iterable[dict], title: str) -> matplotlib.figure.Figure:
-    """AUILC of MAE and correlation, one line a network with its interval, best at the top."""
+    """AUILC of MAE and correlation, one line per network with its interval, best at the top."""
     frame = summary(records)
     frame = frame.sort_values("auilc mae", ascending=False)
     figure = matplotlib.figure.Figure(figsize=(9, 0.32 * len(frame) + 1.4), layout="constrained", dpi=120)

@@ -187,7 +187,7 @@ def _by_seed(groups: dict[str, list[dict]], name: str, metric: str, area: str) -
 
 
 def curves(records: Iterable[dict]) -> pd.DataFrame:
-    """Tidy: one row a run and missing rate (means over mask seeds), columns name, label, training_seed, rate,
+    """Tidy: one row per run and missing rate (means over mask seeds), columns name, label, training_seed, rate,
     metrics."""
     rows = []
     for r in records:

@@ -74,7 +74,7 @@ def pool_to_length(x: Tensor, valid: Tensor, lengths: Tensor, longest: int) -> T
 class Inputs(nn.Module):
     """Batch -> {modality: Sequence}.
 
-    dims: {"text": d_t, "audio": d_a, "vision": d_v}; pool: {"audio": frames a step, "vision": ...}. stored_text: text
+    dims: {"text": d_t, "audio": d_a, "vision": d_v}; pool: {"audio": frames per step, "vision": ...}. stored_text: text
     comes as the file's features, whose missing steps are zero like those of voice and face (no [UNK] was encoded).
     The statistics are the train split's (set by `fit`) and are saved with the weights.
     """

@@ -20,7 +20,7 @@ class Reconstruction:
 
 @dataclass
 class Output:
-    """prediction: (b,) sentiment; reconstruction: one entry a modality, or empty where a network does not reconstruct;
+    """prediction: (b,) sentiment; reconstruction: one entry per modality, empty where a network does not reconstruct;
     gates: {modality: (b, l) or (b, l, d)}, for drawings (in (0, 1), but for MFMB-Net's printed one, which is not
     bounded);
     logits: (b, classes) where the network classifies, or None; class_step, class_targets: see `class_index`,

@@ -31,7 +31,7 @@ class Mamba2Block(DecayOwner):
     """The Mamba-2 mixer: (b,l,d) -> (b,l,d), causal.
 
     in_proj gives the gate z, x, B, C and delta at once -> a short causal convolution over x, B and C -> the SSD scan,
-    one decay a head -> gated norm -> out_proj. The state dict is that of `mamba_ssm`'s Mamba2 and of Hugging Face's
+    one decay per head -> gated norm -> out_proj. The state dict is that of `mamba_ssm`'s Mamba2 and of Hugging Face's
     `Mamba2Mixer`, and loads strictly both ways.
 
     d_model: d. d_state: n. d_conv: taps of the convolution. expand: e = expand * d. head_dim: p, must divide e.

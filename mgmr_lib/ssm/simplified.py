@@ -1,4 +1,4 @@
-"""The MGMR paper's own "Mamba layer": a linear recurrence with one decay a channel, and a dense layer behind it.
+"""The MGMR paper's own "Mamba layer": a linear recurrence with one decay per channel, and a dense layer behind it.
 
 The paper (Section 3.3.1) prints lambda = exp(D_decay), which grows without bound where D_decay > 0; we write
 lambda = exp(-softplus(delta)), which lies in (0, 1) for every delta. Nothing here depends on the input: it is not
@@ -21,7 +21,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.
 
 
 class SimplifiedMambaLayer(nn.Module):
-    """h_t = lambda h_{t-1} + gamma x_t,  x'_t = phi(W h_t + b), lambda and gamma one number a channel: (b,l,d) ->
+    """h_t = lambda h_{t-1} + gamma x_t,  x'_t = phi(W h_t + b), lambda and gamma one number per channel: (b,l,d) ->
     (b,l,d).
 
     It is `selective_scan` with n = 1, delta = 1, A = -softplus(delta), B = gamma and C = 1, so every backend serves it.

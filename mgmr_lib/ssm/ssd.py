@@ -1,4 +1,4 @@
-"""State-space duality (Dao & Gu 2024, arXiv:2405.21060): a scan with one decay a head and step is a masked matrix.
+"""State-space duality (Dao & Gu 2024, arXiv:2405.21060): a scan with one decay per head and step is a masked matrix.
 
 The recurrence of one head, with the state h (n,p), is
 

@@ -52,7 +52,7 @@ outcome("00.a", clip.labels[0], because="A label is a mean over people, some mil
 
 # %% [markdown]
 # Speakers have more than words. A clip of our corpus has three streams, each a [modality](glossary.md#modality): the text, the voice
-# and the face, measured more than ten times a second. The sentence and its label are real. **Voice and face are simulated** by a program
+# and the face, measured more than ten times per second. The sentence and its label are real. **Voice and face are simulated** by a program
 # that the corpus's documentation spells out; nobody was recorded.
 
 # %%
@@ -72,7 +72,7 @@ show(fig, "One clip, complete: real words at the times when they would be spoken
 
 # %% [markdown]
 # Our first reader is a [text ridge](glossary.md#text-ridge): a language model, which we never train, turns each piece of text into
-# 384 numbers; we average them over the sentence, and ridge regression fits one weight a number to the labels of 1284
+# 384 numbers; we average them over the sentence, and ridge regression fits one weight per number to the labels of 1284
 # training sentences. It sees no voice and no face.
 
 # %%

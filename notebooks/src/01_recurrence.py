@@ -59,7 +59,7 @@ outcome("01.a", heard[20], because="Twenty factors just below one still leave so
 # %% [markdown]
 # | symbol | what | shape |
 # |---|---|---|
-# | $x$, $y$ | input and output, one number a step | list of $l$ |
+# | $x$, $y$ | input and output, one number per step | list of $l$ |
 # | $h_t$ | state after step $t$; before the first step $h = 0$ | one number |
 # | $a$, $b$ | how much of the old state stays, how much of the input enters | one number each |
 # | $c$, $d$ | how the state is read, and the shortcut from input to output | one number each |

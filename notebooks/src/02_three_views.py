@@ -17,8 +17,8 @@
 # ---
 # %% [markdown]
 # ## A new camera
-# A face is filmed with 25 frames a second. As in notebook 01, we have tried several memories on it, and $a = 0.9$ was a good one. Now
-# we buy a camera with 50 frames a second, and keep program and $a$ as they are.
+# A face is filmed with 25 frames per second. As in notebook 01, we have tried several memories on it, and $a = 0.9$ was a good one. Now
+# we buy a camera with 50 frames per second, and keep program and $a$ as they are.
 #
 # **Predict, then run:** how long is the memory now, in seconds: the same, twice as long, or half?
 
@@ -125,10 +125,10 @@ def hold(A, B, dt):
 check("02.1", hold)
 
 # %% [markdown]
-# Our good memory had $\bar A = 0.9$ at 25 frames a second. From that follows the rate, $A = 25 \ln 0.9$, and from the rate the
+# Our good memory had $\bar A = 0.9$ at 25 frames per second. From that follows the rate, $A = 25 \ln 0.9$, and from the rate the
 # factor for any camera.
 #
-# **Predict, then run:** what is $\bar A$ for 50 frames a second: the square of 0.9, 0.9 itself, or its root?
+# **Predict, then run:** what is $\bar A$ for 50 frames per second: the square of 0.9, 0.9 itself, or its root?
 
 # %%
 predict("02.b", "Which factor belongs to 50 frames a second?",
@@ -206,7 +206,7 @@ explore(
 
 # %% [markdown]
 # ### What a step cannot see
-# A wheel that turns 20 times a second is filmed with 25 frames a second.
+# A wheel that turns 20 times per second is filmed with 25 frames per second.
 #
 # **Predict, then run:** what does the film show: 20 turns forward, 5 forward, or 5 backward?
 
@@ -230,8 +230,8 @@ outcome("02.d", min(fit, key=lambda t: abs(told[t])), because="A film holds plac
 
 # %% [markdown]
 # ### Exercise 02.2 · what the frames show (medium, 8 minutes)
-# A wheel makes `turns` turns a second (negative: backward), with a frame every `dt` seconds. Return the turns a second that the film
-# shows, at most half a turn a frame in either direction.
+# A wheel makes `turns` turns per second (negative: backward), with a frame every `dt` seconds. Return the turns per second that the film
+# shows, at most half a turn per frame in either direction.
 
 
 # %%
@@ -257,10 +257,10 @@ turned = [(3 + 1j) * quarter**k for k in range(5)]
 print("turned by a quarter, four times:", [f"{z.real:.0f}{z.imag:+.0f}i" for z in turned])
 
 # %% [markdown]
-# A state swings when $A$ is complex: $A = -r + i\,2\pi f$ fades at rate $r$ and makes $f$ turns a second. Its factor is
+# A state swings when $A$ is complex: $A = -r + i\,2\pi f$ fades at rate $r$ and makes $f$ turns per second. Its factor is
 # $\bar A = e^{-r \Delta} e^{i\,2\pi f \Delta}$, a pole whose angle is the turn in one step.
 #
-# **Predict, then run:** two systems, one with 3 and one with 28 turns a second, both at 25 frames a second. How do their
+# **Predict, then run:** two systems, one with 3 and one with 28 turns per second, both at 25 frames per second. How do their
 # factors $\bar A$ differ?
 
 # %%
@@ -346,7 +346,7 @@ show(fig, "One system, three views, the same dots. The curve passes through them
 # input so far.
 
 # %% [markdown]
-# Equal, but is the sum cheaper? The recurrence needs about $2 n$ products a step: $n$ with $\bar A$, and $n$ with $C$ (which can take in $\bar B$). The sum needs $1 + 2 + \dots + l = l (l + 1) / 2$ of them.
+# Equal, but is the sum cheaper? The recurrence needs about $2 n$ products per step: $n$ with $\bar A$, and $n$ with $C$ (which can take in $\bar B$). The sum needs $1 + 2 + \dots + l = l (l + 1) / 2$ of them.
 #
 # **Predict, then run:** for a state of 16 numbers, from which length on does the plain sum cost more?
 
@@ -753,7 +753,7 @@ show(fig, "The first four rows of M for three starts. Random matrix: quick wiggl
 # %% [markdown]
 # ## 8 Summary
 # - A rate $A$ and a step $\Delta$ give the factor $\bar A = e^{\Delta A}$: one system for every frame rate, stable by construction.
-# - Swings above half a turn a step look slow or reversed.
+# - Swings above half a turn per step look slow or reversed.
 # - Unrolled, it is a convolution with $K_j = C \bar A^j \bar B$; a padded FFT computes all steps.
 # - Recurrence to run, convolution to train; on one core, at 16 numbers of state, a compiled loop is as quick.
 # - On a smooth input 16 slow numbers, HiPPO's or random, tell hundreds of steps; on noise, 16 at most.

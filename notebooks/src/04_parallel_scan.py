@@ -78,7 +78,7 @@ outcome("04.a", fewest[8], because="A helper can join what two others found befo
 # | $u_t$, $\Delta_t$, $y_t$ | input, time step, output of a channel | tensors $(b, e, l)$: batch, channels, length |
 # | $A$ | decay rates, negative | $(e, n)$ |
 # | $B_t$, $C_t$ | how the input enters the state, and how it is read | $(b, n, l)$ |
-# | $a_t$, $x_t$, $h_t$ | factor, fresh input, state | $(b, e, n, l)$; in lists: one number a step |
+# | $a_t$, $x_t$, $h_t$ | factor, fresh input, state | $(b, e, n, l)$; in lists: one number per step |
 
 # %% [markdown]
 # Call the pair $(a, x)$ a *step*: the rule that sends $h$ to $a h + x$. If we do two steps in a row, what comes out is again $h$

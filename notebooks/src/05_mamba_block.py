@@ -669,7 +669,7 @@ print(text)
 # ## 9 A published model in our block (optional)
 # What people download is our `CharModel` with more of everything. `state-spaces/mamba-130m-hf` has 24 blocks of width 768, each with a
 # norm before it and a residual connection around it, and a readout that shares the embedding's weights. Its file holds the same nine
-# tensors a block under other prefixes. So loading it is renaming, and every name must fit.
+# tensors per block under other prefixes. So loading it is renaming, and every name must fit.
 
 # %% [markdown]
 # That file takes half a gigabyte of download. The notebook makes do with a small one in the same layout, which `transformers` writes with random weights.

@@ -503,12 +503,12 @@ else:
 # %% [markdown]
 # ## 6 The roofline
 # How fast could it be? Call the operations that a program does for each byte that it moves its
-# [arithmetic intensity](glossary.md#arithmetic-intensity). Memory delivers *bandwidth* bytes a second, so it feeds at most
+# [arithmetic intensity](glossary.md#arithmetic-intensity). Memory delivers *bandwidth* bytes per second, so it feeds at most
 # intensity times bandwidth operations. The arithmetic units have their own peak. The lower one stops us: the
 # [roofline](glossary.md#roofline) [@williams2009].
 #
 # ### Exercise 06.5 · the roofline (easy, 5 minutes)
-# Return the operations a second that a device can reach at best.
+# Return the operations per second that a device can reach at best.
 
 
 # %%
@@ -879,7 +879,7 @@ else:
 # ## 11 Summary
 # - Count the numbers that move.
 # - A scan must move about $3\,b\,e\,l$ numbers; separate kernels move several times $b\,e\,l\,n$.
-# - Fused: the state lives in registers; the backward keeps one state a chunk and recomputes the rest.
+# - Fused: the state lives in registers; the backward keeps one state per chunk and recomputes the rest.
 # - The last tile needs a mask.
 # - By the model, memory limits the fused scan, then exponentials.
 # - Many programs: walk. Few: share out time, chunks in order and a warp by doubling.

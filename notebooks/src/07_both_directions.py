@@ -362,7 +362,7 @@ explore(
 # | symbol | what | shape |
 # |---|---|---|
 # | $x_t$, $x'_t$ | input and output of the layer at step $t$ | $(b, d)$ |
-# | $h_t$ | state: one number a channel | $(b, d)$ |
+# | $h_t$ | state: one number per channel | $(b, d)$ |
 # | $\lambda$, $\gamma$ | decay and input weight, learned, the same at all steps | $(d)$ |
 # | $W$, $b$ | an ordinary linear layer | $(d, d)$, $(d)$ |
 # | $\phi$ | a nonlinearity, "such as ReLU": negative values become 0 | |
@@ -401,7 +401,7 @@ outcome("07.f", sizes[sum(clap > edge for edge in (1, 100, 1e9))],
 
 # %% [markdown]
 # > **Card: the paper is unclear.** Its table of settings gives a Mamba state of 12, 12 and 16 and an expansion of 4, 4 and 2 for the three
-# > corpora [@mgmr2025]. The printed layer has no place for either: its state is one number a channel, and its width stays $d$. A Mamba-1 block
+# > corpora [@mgmr2025]. The printed layer has no place for either: its state is one number per channel, and its width stays $d$. A Mamba-1 block
 # > (notebook 05's; the number tells it from its successor, Mamba-2) has both places, so our default layer is that block.
 
 # %% [markdown]

@@ -73,7 +73,7 @@ outcome("20.a", 100 * named, because="Two trainings differ by the luck of both, 
 # | protocol | B: one model for all missing rates |
 # | primary metric | AUILC of the mean absolute error over rates 0 to 1; all others are reported, none decides |
 # | choice of the epoch | lowest error on the valid split |
-# | repetitions | five seeds a network, the same five for both |
+# | repetitions | five seeds per network, the same five for both |
 # | verdict | the interval of the paired difference, if it leaves out 0 |
 
 # %% [markdown]

@@ -20,7 +20,7 @@
 # An [ablation](glossary.md#ablation) removes one part of a network and trains again: the loss is taken for what the part was worth. Without its reconstruction, says
 # the MFMB-Net paper, the network loses "1.4% for Acc-7 and a 0.7% degradation for Acc-5" [@mfmb2025].
 #
-# **Predict, then run:** below is the same comparison from the paper's own Table 5, a single number a cell. Does it say the same? And if it did, how would we know that 0.7 points are
+# **Predict, then run:** below is the same comparison from the paper's own Table 5, a single number per cell. Does it say the same? And if it did, how would we know that 0.7 points are
 # more than luck?
 
 # %%

@@ -122,7 +122,7 @@ outcome("23.b", theirs / ours, because="A counter adds up the operations that it
 # That is so on a CPU: PyTorch's counter knows the matrix products, but not what the fused kernel does inside. A table of operations made with it shows attention as linear. Our
 # `multiply_adds` adds the kernel's share.
 #
-# The rivals, by hand: an LSTM of width $h$ makes four gates a step, a [Mamba block](glossary.md#mamba-block) a few projections and three products for each of its $e \cdot n$ states.
+# The rivals, by hand: an LSTM of width $h$ makes four gates per step, a [Mamba block](glossary.md#mamba-block) a few projections and three products for each of its $e \cdot n$ states.
 
 # %%
 def lstm_count(l, d, h):

@@ -102,7 +102,7 @@ assert seen.missing["audio"].sum() <= (~keep["audio"]).sum() and set(seen.gates)
 # |---|---|---|
 # | red dots for words | hidden tokens; the network sees `[UNK]` | $(l_t)$ |
 # | pitch | seen, lost, and MGMR-Net's guess at the lost steps | $(l_a)$ frames, some averaged into a step |
-# | gate | share of what came in against what was guessed | $(k_m)$ steps a modality |
+# | gate | share of what came in against what was guessed | $(k_m)$ steps per modality |
 # | points | both predictions and the true label | one number each |
 #
 # **Predict, then run:** which hides more of the sentiment from the networks: half of the words, or the whole voice?

@@ -82,7 +82,7 @@ show(fig, "Weight of each input (to the right) in each output (downwards). Above
 
 # %% [markdown]
 # ## 1 What stands in an entry
-# Mamba-2's scan differs from Mamba's in one point: all $n$ entries of the state, and all $p$ channels of a *head*, share one decay a step.
+# Mamba-2's scan differs from Mamba's in one point: all $n$ entries of the state, and all $p$ channels of a *head*, share one decay per step.
 #
 # $$h_t = a_t\,h_{t-1} + B_t\,x_t^\top \qquad y_t = C_t\,h_t \qquad a_t = \exp(\Delta_t A)$$
 
@@ -364,7 +364,7 @@ def chunked_scan(log_a, B, C, X, T):
 check("25.4", chunked_scan)
 
 # %% [markdown]
-# The library's `ssd_scan` does this for a batch of many heads, with a backward of its own. $A$ is a number a head; groups of heads share $B$ and $C$. We give both the same.
+# The library's `ssd_scan` does this for a batch of many heads, with a backward of its own. $A$ is a number per head; groups of heads share $B$ and $C$. We give both the same.
 
 # %%
 made = torch.Generator().manual_seed(2)
@@ -620,12 +620,12 @@ print("outputs equal to 1e-5:", {name: tuple(t.shape) for name, t in own.items()
 # ## 9 Limits
 # - All times are a CPU's: those measured here forward alone, the recorded ones with the backward. We have shown that the work is matrix products; what a matrix unit makes of it, only a GPU can tell.
 # - Ranks were measured on random $B$ and $C$, with a threshold; a trained network may use less.
-# - That one decay a head costs nothing in quality is a matter of training, which we did not do here.
+# - That one decay per head costs nothing in quality is a matter of training, which we did not do here.
 
 # %% [markdown]
 # ## 10 Summary
 # - A scan is a lower-triangular matrix; its blocks below the diagonal have the rank of the state.
-# - With one decay a head and step, $M = L \circ (C B^\top)$: attention without softmax, under a fading mask.
+# - With one decay per head and step, $M = L \circ (C B^\top)$: attention without softmax, under a fading mask.
 # - Sum the decays of a segment, never subtract long sums; mask with $-\infty$, then exp.
 # - Chunks: attention inside, a small state between. More multiply-adds than the recurrence, nearly all in matrix products.
 # - A decay for each state entry has no such mask: the price is one half-life a head.

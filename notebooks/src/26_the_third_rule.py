@@ -215,7 +215,7 @@ print("50 steps: the complex state and the pair that turns agree to 1e-12; radiu
 
 # %% [markdown]
 # Mamba-3 gives each pair of state entries an angle that depends on the input, $\omega_t = \pi \tanh(\dots)$, and all $p$ channels of a head
-# turn alike. The state of one head is $n \times p$. To turn it costs four products a pair and channel. There is a cheaper way. What input
+# turn alike. The state of one head is $n \times p$. To turn it costs four products per pair and channel. There is a cheaper way. What input
 # $j$ wrote is turned by all steps after $j$ until $t$ reads it:
 #
 # $$\Theta_t - \Theta_j \qquad \text{with} \qquad \Theta_t = \Delta_1 \omega_1 + \dots + \Delta_t \omega_t$$

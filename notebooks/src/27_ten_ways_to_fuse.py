@@ -192,7 +192,7 @@ say(published_markdown(read_costs(costs_path("classroom-mosi", "laptop"))).split
 # | symbol | what | shape |
 # |---|---|---|
 # | $x$, $y$ | shared parts of two modalities, values in (0, 1) | $(b, d)$ |
-# | $\bar x$, $C_k(x)$ | mean and moments, a number a channel | $(d)$ |
+# | $\bar x$, $C_k(x)$ | mean and moments, a number per channel | $(d)$ |
 #
 # **Predict, then run:** a batch of one clip, lengths as the root of a sum of squares. What gradient comes out?
 

@@ -84,7 +84,7 @@ outcome("28.b", len(best["sims"]), because="One word about three tables hides wh
         "up every column before you repeat a sentence.")
 
 # %% [markdown]
-# That is no verdict on the network, only on the word. Its tables print one number a cell, without a spread: how far apart two cells must be, nobody can read from them (notebook 22).
+# That is no verdict on the network, only on the word. Its tables print one number per cell, without a spread: how far apart two cells must be, nobody can read from them (notebook 22).
 
 # %% [markdown]
 # ## 2 Every claim, beside our records
@@ -167,7 +167,7 @@ say(f"Of the macro stream, for one, {len(macro['seeds'])} pairs of trainings can
 # %% [markdown]
 # ## Summary
 # - Hold a sentence against the table it stands on: *consistently* is a count of columns.
-# - Where a table prints one number a cell, without a spread, no reader can tell two cells apart.
+# - Where a table prints one number per cell, without a spread, no reader can tell two cells apart.
 # - *Does not hold*, *not told apart* and *unknown* are three different answers.
 # - A page of verdicts must be able to say the opposite, on records where the opposite is true.
 

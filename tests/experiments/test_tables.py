@@ -99,4 +99,4 @@ def test_a_table_of_rivals_needs_a_record_of_one_of_them(experiment, one, folder
     files = {f.name: f for f in tables.report(experiment, folder, "classroom-mosi", "laptop", out)}
     assert files.keys() == {f"{experiment}.md", f"{experiment}.csv", f"{experiment}.png"}
     labels = list(pd.read_csv(files[f"{experiment}.csv"]).label)
-    assert {one, "mgmr"} <= set(labels)
+    assert {one} <= set(labels) and (experiment == "parts" or "mgmr" in labels)

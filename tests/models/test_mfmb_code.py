@@ -1,5 +1,6 @@
 """MFMB-Net as published, without its faults: each part against a slow version on single clips."""
 
+import dataclasses
 import math
 
 import pytest
@@ -12,6 +13,7 @@ from mgmr_lib.models.encoder_layer import Mixing
 from mgmr_lib.models.inputs import Inputs, Sequence
 from mgmr_lib.models.mfmb.config import MFMBCodeConfig, MFMBConfig
 from mgmr_lib.models.mfmb.hybrid_attention import others
+from mgmr_lib.models.mfmb.network import MFMBNet
 from mgmr_lib.models.mfmb.published_code import (
     CodeAlignment,
     CodeEncoder,
@@ -89,6 +91,69 @@ def test_one_shared_encoder_reads_all_of_macro_fusion():
         close(got[i], both[1])
     names = {n.split(".")[0] for n, _ in net.named_parameters()}
     assert names == {"over_time", "encoder"}  # the hub is no parameter
+
+
+def slow_macro(net, h, i, lengths, hub=2):
+    """The steps that the hub has, (hub, w), of clip i, by whatever `net` has as the paper prints it."""
+    encoder = lambda place: net.encoder[place] if isinstance(net.encoder, torch.nn.ModuleDict) else net.encoder  # noqa: E731
+
+    def read(place, x, times=1):
+        for _ in range(times):
+            x = slow_encoder(encoder(place), x)
+        return x
+
+    over, start = {}, torch.zeros(hub, W, dtype=torch.float64)
+    for m in ("audio", "vision"):
+        x = h[m][0][i, : lengths[m][i]]
+        if net.over_time:
+            x = slow_linear(net.over_time[m], fit(x[None], STEPS[m])[0].T).T
+        over[m] = read(m, x, net.runs)
+    if net.over_time:
+        found = read("hub, audio", torch.cat([over["audio"], start]))[-hub:]
+    else:
+        found = read("hub, audio", torch.cat([start, over["audio"]]))[:hub]
+    found = read("hub, vision", torch.cat([found, over["vision"]]))[:hub]
+    text = h["text"][0][i, : lengths["text"][i]]
+    return read("hub, text", torch.cat([found, text]), net.runs)[:hub]
+
+
+@pytest.mark.parametrize("printed", ["nothing", "own-length", "one-run", "own-encoders", "whole-hub"])
+def test_a_part_of_macro_fusion_as_the_paper_prints_it(printed):
+    torch.manual_seed(0)
+    net = CodeMacro(W, 1, 2, 3, STEPS, Mixing(heads=3), printed).double().eval()
+    h = {m: ragged(LENGTHS[m], W, seed, junk=0.0) for seed, m in enumerate(MODALITIES)}
+    got = net({m: x for m, (x, _) in h.items()}, {m: valid for m, (_, valid) in h.items()})
+    for i in range(2):
+        hub = slow_macro(net, h, i, LENGTHS)
+        close(got[i], hub.flatten() if printed == "whole-hub" else hub[-1])
+    assert got.shape == (2, net.width) == (2, 2 * W if printed == "whole-hub" else W)
+    assert net.runs == (1 if printed == "one-run" else 2)
+    assert bool(net.over_time) == (printed != "own-length")
+    encoders = {n.split(".")[1] for n, _ in net.encoder.named_parameters(prefix="encoder")}
+    assert ("hub, text" in encoders) == (printed == "own-encoders")
+
+
+def built(printed):
+    config = dataclasses.replace(CONFIG, as_printed=printed, gru_text=3, gru_audio=2, gru_vision=4, common=5, head=7)
+    return MFMBNet(config, Inputs(DIMS, {}))
+
+
+def test_without_a_causal_mask_every_step_sees_all():
+    for printed, offset in (("nothing", 0), ("full-attention", None)):
+        net = built(printed)
+        assert {layer.mix.causal for m in MODALITIES for layer in net.align.within[m].layers} == {offset}
+        across = {layer.mix.causal for encoder in net.align.across.values() for layer in encoder.layers}
+        assert (across == {None}) == (offset is None)
+
+
+def test_the_head_and_the_generator_as_printed():
+    width = W + 9 + 4 * 5
+    assert built("nothing").head[1].in_features == width and built("streams-only").head[1].in_features == width - 9
+    linear = built("linear-head").head
+    assert isinstance(linear, torch.nn.Linear) and linear.weight.shape == (1, width)
+    assert isinstance(built("nothing").rebuild["audio"].decode, torch.nn.Linear)
+    first, relu, _, second = built("two-layer-generator").rebuild["audio"].decode
+    assert isinstance(relu, torch.nn.ReLU) and first.in_features == W and second.out_features == DIMS["audio"]
 
 
 def test_a_gated_summary_is_the_maximum_over_the_clips_own_steps():

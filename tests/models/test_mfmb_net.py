@@ -12,7 +12,7 @@ from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.errors import CourseError
 from mgmr_lib.models.inputs import Inputs
-from mgmr_lib.models.mfmb.config import MFMBCodeConfig, MFMBConfig
+from mgmr_lib.models.mfmb.config import PRINTED, MFMBCodeConfig, MFMBConfig
 from mgmr_lib.models.mfmb.network import MFMBNet
 from mgmr_lib.models.output import class_values
 from mgmr_lib.models.registry import entry
@@ -63,13 +63,16 @@ def make(settings):
 VARIANTS = [make(sizes | TWIN | change) for sizes in (PAPER, CODE) for change in CHANGES]
 VARIANTS.append(make(PAPER | TWIN | {"gate": "sigmoid"}))
 VARIANTS += [make(PAPER | TWIN | change) for change in LATER] + [make(CODE | TWIN | LATER[1])]
+VARIANTS += [make(CODE | {"as_printed": part}) for part in PRINTED[1:]]
+VARIANTS.append(make(CODE | TWIN | {"encoder": "mamba", "as_printed": "own-length"}))  # the one that moves the hub
 
 
 def variant(config):
     """What distinguishes a variant, as a test's name."""
     names = ("encoder", "use_macro", "use_micro", "use_reconstruction", "classes", "gate", "layer")
     own = [f"{k}={getattr(config, k)}" for k in names if getattr(config, k, "printed") != getattr(VARIANTS[0], k)]
-    return ",".join([config.reading, *own])
+    part = getattr(config, "as_printed", "nothing")
+    return ",".join([config.reading, *own, *([part] if part != "nothing" else [])])
 
 
 every_variant = pytest.mark.parametrize("config", VARIANTS, ids=variant)
@@ -92,13 +95,13 @@ def network(config, pool=()):
 
 
 POOLED = (("audio", 4), ("vision", 6))
+WHOLE = [c for c in VARIANTS if c.use_macro and c.use_micro and c.use_reconstruction]
 
 
 @pytest.mark.parametrize(
     "config, pool",
-    [(c, ()) for c in VARIANTS]
-    + [(c, POOLED) for c in VARIANTS if c.use_macro and c.use_micro and c.use_reconstruction],
-    ids=[variant(c) for c in VARIANTS] + [f"pooled-{i}" for i in range(10)],
+    [(c, ()) for c in VARIANTS] + [(c, POOLED) for c in WHOLE],
+    ids=[variant(c) for c in VARIANTS] + [f"pooled-{variant(c)}" for c in WHOLE],
 )
 def test_a_prediction_depends_on_its_clip_alone(config, pool):
     assert_a_prediction_depends_on_its_clip_alone(network(config, pool), spread=1e-3, rtol=1e-5)

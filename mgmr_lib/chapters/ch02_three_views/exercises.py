@@ -43,7 +43,7 @@ def _hold_cases(rng):
 
 
 def _turn_cases(rng):
-    """Slow, fast, backwards; never exactly half a turn a frame, where both directions look the same."""
+    """Slow, fast, backwards; never exactly half a turn per frame, where both directions look the same."""
     rate = rng.choice([20, 24, 30, 40])
     made = [Case((20.0, 1 / 25), "25 frames a second"), Case((float(rng.randint(1, 9)), 1 / rate), "slow enough")]
     made += [

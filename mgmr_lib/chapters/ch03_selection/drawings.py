@@ -6,7 +6,7 @@ from mgmr_lib.course import figures
 def clocks(calls: str, deltas: dict, kept):
     """draw(fig, step): what each call has left in the state after call `step`, a panel for each of `deltas`.
 
-    calls: a letter a step, capitals with a bell (dark); deltas: {title: list of l time steps}; kept(delta, A) -> list.
+    calls: a letter per step, capitals with a bell (dark); deltas: {title: l time steps}; kept(delta, A) -> list.
     """
     most = max(max(delta) for delta in deltas.values())
 

@@ -106,7 +106,7 @@ class _Regression:
 
 @dataclass(frozen=True)
 class AskedChannels(_Regression):
-    """Step 0 shows one number a channel; at every later step each channel is asked for it, or not, by a coin of its
+    """Step 0 shows one number per channel; at every later step each channel is asked for it, or not, by a coin of its
     own.
 
     The target is the number where asked, and 0 where not.

@@ -35,7 +35,7 @@ def curves(ax, rates: list[float], mae: dict) -> None:
 
 
 def recorded_table(records: list[dict], names: Iterable[str]) -> str:
-    """Markdown: means over training seeds, weights, and the epoch that was kept of those trained, a number a seed;
+    """Markdown: means over training seeds, weights, and the epoch that was kept of those trained, a number per seed;
     names without a record are listed below."""
     names, frame, runs = list(names), ledger.summary(records, names), ledger.by_name(records)
     head = ("network", "seeds", "weights", "epoch kept", "AUILC of MAE", "AUILC of Corr", "MAE, complete",
@@ -146,7 +146,7 @@ def step_costs(
 
 
 def cost_curves(fig, costs: list[dict]) -> None:
-    """Processor seconds and saved memory of a train step over length, a curve a network."""
+    """Processor seconds and saved memory of a train step over length, a curve per network."""
     fields = (("seconds", 1, "processor seconds"), ("bytes", 2**20, "kept for backward (MiB)"))
     for ax, (field, scale, label) in zip(fig.subplots(1, 2), fields, strict=True):
         for (name, colour), marker in zip((("mfmb", figures.BLUE), ("mfmb_mamba", figures.PURPLE)), "os", strict=True):

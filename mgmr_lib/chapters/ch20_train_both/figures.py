@@ -18,7 +18,7 @@ KEY = ("auilc", "mae")
 
 
 def learning_curves(fig, histories: dict[str, list[dict]]) -> None:
-    """Training and valid error after each epoch, a line a network. histories: {label: Trainer.run().history}."""
+    """Training and valid error after each epoch, a line per network. histories: {label: Trainer.run().history}."""
     left, right = fig.subplots(1, 2, sharey=True)
     for (label, history), marker in zip(histories.items(), "os", strict=False):
         epochs = [h["epoch"] + 1 for h in history]

@@ -82,7 +82,7 @@ def verdict_table(frame: pd.DataFrame) -> str:
 
 
 def one_run_each(ax, found: dict[str, list[float]], blind: float) -> None:
-    """A row a variant, a dot a training run, the first row on top; the dashed line is the blind rival."""
+    """A row per variant, a dot a training run, the first row on top; the dashed line is the blind rival."""
     for i, (name, values) in enumerate(found.items()):
         ax.plot(
             values,
@@ -168,7 +168,7 @@ def any_alarm(ax, tests, found: dict[str, list[float]]) -> None:
 
 
 def changes(fig, frame: pd.DataFrame) -> None:
-    """Paired changes of the MAE with their intervals, a row a variant; zero is the whole network."""
+    """Paired changes of the MAE with their intervals, a row per variant; zero is the whole network."""
     ax = fig.subplots()
     for i, (_, r) in enumerate(frame.iterrows()):
         colour = figures.ORANGE if r["together"] else figures.BLUE

@@ -60,7 +60,7 @@ def crossing(ax, lengths, curves: dict[str, list[float]], marks: dict[str, float
 
 
 def times(ax, groups: dict[str, list[float]]) -> None:
-    """A row a group, a dot a measurement (milliseconds)."""
+    """A row per group, a dot a measurement (milliseconds)."""
     for i, (name, values) in enumerate(groups.items()):
         ax.plot(
             values, [-i] * len(values), "o", ms=6, alpha=0.6, color=figures.GREY if "again" in name else figures.BLUE
@@ -70,7 +70,7 @@ def times(ax, groups: dict[str, list[float]]) -> None:
 
 
 def table_seven(ax, rows: dict[str, tuple[float, float]]) -> None:
-    """The paper's Table 7: a row a network, complete and half missing."""
+    """The paper's Table 7: a row per network, complete and half missing."""
     for i, (complete, half) in enumerate(rows.values()):
         ax.plot([complete, half], [-i, -i], color=figures.GREY, lw=1)
         ax.plot(complete, -i, "o", color=figures.BLUE, label="paper: complete" if i == 0 else None)

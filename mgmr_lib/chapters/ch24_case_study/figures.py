@@ -74,7 +74,7 @@ def _pitch(ax, clip: Split, reader, seen: dashboard.Look) -> None:
 
 
 def _gates(ax, gates: dict) -> None:
-    """A line a modality over the clip, from its start (0) to its end (1)."""
+    """A line per modality over the clip, from its start (0) to its end (1)."""
     for (m, gate), style in zip(gates.items(), ("-", "--", ":"), strict=False):
         ax.plot((np.arange(len(gate)) + 0.5) / len(gate), gate, style, lw=1.3, label=SHORT[m])
     ax.set(xlim=(0, 1), ylim=(0, 1), yticks=[0, 1])

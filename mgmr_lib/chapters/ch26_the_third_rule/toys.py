@@ -4,7 +4,7 @@ Each step shows a number 0..k-1; the answer at every step is the sum so far, mod
 decay with positive real factors, which forget, but never go round; a pair of Mamba-3's may turn by 2 pi x / k at the
 number x. That it can does not mean that training finds it. Four choices were made so that what it finds lasts beyond
 the training's lengths: time steps near 1, a start with weak decay (Mamba-1's and Mamba-2's is weak by itself), more
-weight on late steps, and few angles a head, since many make clocks that fit short sequences alone.
+weight on late steps, and few angles per head, since many make clocks that fit short sequences alone.
 """
 
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ class _LSTM(nn.LSTM):
 
 
 def _mamba3() -> Mamba3Block:
-    """Two angles a head, and time steps near 1, with which half a turn a step can be reached."""
+    """Two angles per head, and time steps near 1, with which half a turn per step can be reached."""
     return Mamba3Block(WIDTH, d_state=4, head_dim=16, rope_fraction=1.0, dt_min=0.9, dt_max=1.1)
 
 

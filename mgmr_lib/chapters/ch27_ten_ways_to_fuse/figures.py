@@ -9,7 +9,7 @@ __all__ = ["discrepancies", "draw_map", "labels", "survey", "unread"]
 
 
 def unread(ax, voice, words, clips: int = 60) -> None:
-    """A bar a clip, the longest first: frames that are read in blue, the rest in grey."""
+    """A bar per clip, the longest first: frames that are read in blue, the rest in grey."""
     order = np.argsort(voice, kind="stable")[::-1][:: max(1, len(voice) // clips)]
     read = np.minimum(voice, words)[order]
     at = np.arange(len(order))

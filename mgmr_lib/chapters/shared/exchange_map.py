@@ -45,7 +45,7 @@ def _entry(name: str) -> Entry:
 
 
 def draw_map(fig, entries: dict[str, Entry], columns: int = 5, small: bool = False) -> None:
-    """A panel a network: T, A, V at the corners, "+" for what is joint."""
+    """A panel per network: T, A, V at the corners, "+" for what is joint."""
     rows = -(-len(entries) // columns)
     axes = fig.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes:

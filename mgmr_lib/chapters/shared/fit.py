@@ -38,7 +38,7 @@ def fit(
 ) -> list[float]:
     """Adam for `steps` steps; returns the loss of each.
 
-    loss(generator): draws a batch and gives a scalar; the generator's draws depend on `seed` alone. rate: a key of
+    loss(generator): draws per batch and gives a scalar; the generator's draws depend on `seed` alone. rate: a key of
     RATES;
     clip: the largest norm of the gradient.
     """

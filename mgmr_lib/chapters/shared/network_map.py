@@ -17,7 +17,7 @@ from mgmr_lib.models.mfmb.network import MFMBNet
 
 MGMR = ("inputs", "encoders", "reconstruction", "pooling", "alignment", "fusion", "head")
 MFMB = ("inputs", "project", "align", "macro", "micro", "rebuild", "head")
-APART = ("inputs", "encoders", "reconstruction", "pooling", "project")  # a box a modality; else one for all three
+APART = ("inputs", "encoders", "reconstruction", "pooling", "project")  # a box per modality; else one for all three
 LABELS = {"inputs": "input", "encoders": "encoder", "reconstruction": "rebuild", "pooling": "to words"}
 LABELS |= {"alignment": "stage 1", "fusion": "stage 2", "macro": "macro fusion", "micro": "micro fusion"}
 ALIGN = {"transformer": "hybrid\nattention", "mamba": "hybrid\nscans"}

@@ -42,7 +42,7 @@ def two_cameras(ax, rate: float, factor: float, frames: tuple[int, int] = (25, 5
 
 
 def alias(ax, turns: tuple[float, float], rate: float, fade: float) -> None:
-    """Two fading swings of `turns` turns a second over one second, and what `rate` samples a second see of both."""
+    """Two fading swings of `turns` turns per second over one second, and what `rate` samples per second see of both."""
     times = [k / 1000 for k in range(1001)]
     for f, colour, width in zip(turns, (figures.BLUE, figures.ORANGE), (2.4, 1.0), strict=True):
         swing = [math.exp(-fade * t) * math.cos(2 * math.pi * f * t) for t in times]
@@ -85,7 +85,7 @@ def kept_letters(fig, calls: str, deltas: dict, kept) -> None:
     """Time steps (above) and what is left of each call at the end (below), one column for each of `deltas` = {title:
     list of l}.
 
-    calls: a letter a step, capitals with a bell (drawn dark); kept(delta, A) -> list of l.
+    calls: a letter per step, capitals with a bell (drawn dark); kept(delta, A) -> list of l.
     """
     axes = fig.subplots(2, len(deltas), sharex=True, sharey="row")
     colours = [figures.BLUE if c.isupper() else figures.SKY for c in calls]

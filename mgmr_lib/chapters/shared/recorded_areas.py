@@ -18,7 +18,7 @@ NOT_RECORDED = "not recorded yet"
 
 
 def areas(fig, records: Iterable[dict]) -> None:
-    """AUILC of MAE, one line a network with its interval over seeds, lowest error at the top; grey without training."""
+    """AUILC of MAE, one line per network with its interval over seeds, lowest error on top; grey without training."""
     ax = fig.subplots()
     ax.set(xlabel="AUILC of the mean absolute error over rates 0 to 1 (points)", ylabel="network")
     records = list(records)

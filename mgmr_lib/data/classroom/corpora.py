@@ -6,7 +6,7 @@ channel's range, and beside it NAME.json with its SHA-256. The same seed gives t
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ SECOND: dict[str, Any] = {
     "faceless": 0.15,
 }
 # By the names that records have. The first editions keep theirs; a later one has its number behind it.
-SPECS = FIRST | {f"{n}@2": replace(FIRST[n], name=f"{n}@2", **SECOND) for n in ("classroom-mosi",)}
+SPECS = FIRST | {f"{n}@2": replace(FIRST[n], name=f"{n}@2", **SECOND) for n in FIRST}
 EDITION = 1  # the one that a name without a number means
 
 
@@ -185,22 +185,32 @@ def build(spec: ClassroomSpec, say: Callable[[str], None] = print, progress: boo
     return path
 
 
-def _build_split(spec: ClassroomSpec, clips: list[Clip], seed: list[int], bar) -> dict[str, np.ndarray]:
+def simulate_clips(
+    spec: ClassroomSpec, clips: list[Clip], seed: list[int]
+) -> Iterator[tuple[features.Performance, dict[str, np.ndarray]]]:
+    """For each clip what was performed, and its voice and face {modality: (frames, dim) uint8, in steps of each
+    channel's range}; no frames of a face where it has none. seed: of speakers and noise."""
     modalities, lexicon = spec.modalities(), read_lexicon()
     videos = sorted({clip.video for clip in clips})
     speakers = {
         m: dict(zip(videos, _speakers(len(videos), modalities[m].dim, [*seed, i]), strict=True))
         for i, m in enumerate(modalities)
     }
-    frames: dict[str, list[np.ndarray]] = {name: [] for name in modalities}
-    sarcastic, seconds = [], []
     for row, clip in enumerate(clips):
         rng = np.random.default_rng([*seed, 9, row])
         shown = _perform(spec, clip.sentence, lexicon, rng)
-        for name, modality in modalities.items():
-            frames[name].append(features.simulate(modality, shown, speakers[name][clip.video], rng))
+        found = {m: features.simulate(x, shown, speakers[m][clip.video], rng) for m, x in modalities.items()}
         if spec.faceless and rng.random() < spec.faceless:
-            frames["vision"][-1] = frames["vision"][-1][:0]
+            found["vision"] = found["vision"][:0]
+        yield shown, found
+
+
+def _build_split(spec: ClassroomSpec, clips: list[Clip], seed: list[int], bar) -> dict[str, np.ndarray]:
+    frames: dict[str, list[np.ndarray]] = {"audio": [], "vision": []}
+    sarcastic, seconds = [], []
+    for shown, simulated in simulate_clips(spec, clips, seed):
+        for name, values in simulated.items():
+            frames[name].append(values)
         sarcastic.append(shown.sign < 0)
         seconds.append(shown.seconds)
         bar.update()

@@ -20,7 +20,7 @@ lags the word by about a quarter of a second, the voice by a few hundredths. Eve
 and rounded to 255 steps of it. g, n_m and n_mw are drawn once a clip (and word): however good a network is, a voice
 or a face alone cannot tell it more about y than its z_m and e_mw (and the smirk) do.
 
-Lengths know nothing of the label: T = 0.6 s + words / rate, the rate log-normal around 2.6 words a second and drawn
+Lengths know nothing of the label: T = 0.6 s + words / rate, the rate log-normal around 2.6 words per second and drawn
 for itself. Words share the time between a lead-in and a lead-out of 0.3 s by their number of letters.
 
 **The second edition** (`Manner`) was set by what was measured on real corpora of voice and face, by summaries alone

@@ -171,7 +171,7 @@ class Part:
             raise self.error(key, "holds a number beyond all range") from None
 
     def finite(self, key: str) -> np.ndarray:
-        """One finite number a clip, as float64."""
+        """One finite number per clip, as float64."""
         value = self.numbers(key, ("clips",)).astype(np.float64)
         bad = np.flatnonzero(~np.isfinite(value))
         if len(bad):
@@ -179,7 +179,7 @@ class Part:
         return value
 
     def strings(self, key: str) -> tuple[str, ...]:
-        """One text a clip; bytes are decoded, numbers written out, None and NaN become empty."""
+        """One text per clip; bytes are decoded, numbers written out, None and NaN become empty."""
         value = self.data[key]
         if isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1] == 1:
             value = value[:, 0]
@@ -244,7 +244,7 @@ def _check_optional(part: Part):
 
 
 def _extra(part: Part) -> dict:
-    """SIMS's labels of single modalities, and whatever else has one number a clip."""
+    """SIMS's labels of single modalities, and whatever else has one number per clip."""
     out = {key: part.finite(key).astype(np.float32) for key in ONE_MODALITY_LABELS if key in part.data}
     for key, value in part.data.items():
         if type(key) is str and key not in KNOWN and isinstance(value, np.ndarray) and value.shape == (part.n,):

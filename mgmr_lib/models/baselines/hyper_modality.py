@@ -87,7 +87,7 @@ class HyperLayer(nn.Module):
 
 
 class DominantFusion(nn.Module):
-    """Text at `scales` depths -> hyper-modality -> the text asks it -> one vector a clip.
+    """Text at `scales` depths -> hyper-modality -> the text asks it -> one vector per clip.
 
     The published ALMT reads its fusion at an extra token, and since the fusion's layers have no self-attention, what
     the text asks there is never read: only `reading="code"` does so. Else the mean over the text's tokens is read, as

@@ -53,7 +53,7 @@ class Rebuild(nn.Module):
 class GateEncoder(nn.Module):
     """The fusion module's CNN gate encoder: which steps speak, and the maximum of what they say.
 
-    G = BiGRU(H), gate = sigmoid(Conv1d(G)), one number a step; U = max over time of tanh(W [H; gate tanh(G)] + b).
+    G = BiGRU(H), gate = sigmoid(Conv1d(G)), one number per step; U = max over time of tanh(W [H; gate tanh(G)] + b).
     """
 
     def __init__(self, d_in: int, d: int, depth: int, dropout: float):

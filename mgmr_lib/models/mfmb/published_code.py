@@ -29,7 +29,6 @@ from mgmr_lib.models.mfmb.hybrid_attention import others
 from mgmr_lib.models.mgmr.fusion import masked_max
 from mgmr_lib.models.recurrent import Bidirectional
 
-
 PLACES = ("audio", "vision", "hub, audio", "hub, vision", "hub, text")  # where macro-fusion's encoder reads
 
 
@@ -194,7 +193,8 @@ class CodeMicro(nn.Module):
         self.width = (sum(sizes.values()) if summaries else 0) + 4 * common
 
     def forward(self, h: dict[str, Tensor], valid: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """h {modality: (b, l_m, w)}, valid {modality: (b, l_m)} -> (b, 3d + 4 common or 4 common), gates {modality: (b, l_m)}."""
+        """h {modality: (b, l_m, w)}, valid {modality: (b, l_m)} -> (b, 3d + 4 common), without summaries (b, 4 common);
+        gates {modality: (b, l_m)}."""
         found, gates = {}, {}
         for m in MODALITIES:
             found[m], gates[m] = self.summary[m](h[m], valid[m])

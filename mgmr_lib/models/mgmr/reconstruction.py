@@ -16,7 +16,7 @@ class ReconstructionModule(nn.Module):
     cannot have as well, so a second, linear head decodes X' to (b, l, d_raw).
 
     As printed, the layers run forward in time only: a lost step sees no later one; `bidirectional` lifts that.
-    `gate` is "scalar" (one number a step, as W_g in R^d says) or "channel".
+    `gate` is "scalar" (one number per step, as W_g in R^d says) or "channel".
     """
 
     def __init__(

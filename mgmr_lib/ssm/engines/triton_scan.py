@@ -136,8 +136,8 @@ def scan_backward(
     TILE: tl.constexpr,
     NP: tl.constexpr,
 ):
-    """All gradients; those of A, D, bias as one part a row (b,...), those of B, C as one part a tile (tiles,b,l,n), or
-    as one part a row (b,e,n) where B or C is constant in time."""
+    """All gradients; those of A, D, bias as one part per row (b,...), those of B, C as one part per tile (tiles,b,l,n),
+    or as one part per row (b,e,n) where B or C is constant in time."""
     i, b = tl.program_id(0), tl.program_id(1).to(tl.int64)
     rows = tl.num_programs(1)
     e, n = i * TILE + tl.arange(0, TILE), tl.arange(0, NP)
