@@ -84,8 +84,9 @@ def _sums(x, k):
 def _batch_cases(rng):
     made = []
     for _ in range(3):
-        frames = [rng.randint(8, 10), rng.randint(4, 6), rng.randint(2, 3)]
+        frames = [rng.randint(8, 10), rng.randint(3, 4), rng.randint(2, 3)]
         tokens = [rng.randint(3, 4), rng.randint(5, 6), rng.randint(2, 3)]
+        # One clip has fewer frames than tokens.
         order = rng.sample(range(3), 3)
         frames, tokens = torch.tensor([frames[i] for i in order]), torch.tensor([tokens[i] for i in order])
         valid = torch.arange(int(frames.max())) < frames[:, None]
@@ -272,6 +273,12 @@ EXERCISES = [
                 "behind them.",
             ),
             Wrong(
+                "no more tokens than frames",
+                lambda x, valid, lengths: pool_batch(x, valid, torch.minimum(lengths, valid.sum(1))),
+                "fewer frames than tokens",
+                "A clip with fewer frames than tokens gets only as many steps as frames here: its bins share frames.",
+            ),
+            Wrong(
                 "last step repeated",
                 _last_repeated,
                 "repeated",
@@ -291,7 +298,7 @@ EXERCISES = [
             "means.",
             "Each stack takes and gives two tensors (b,l,d); flip_valid(x, valid) keeps the shape; return a pair.",
         ),
-        after="Both sequences now know the whole clip, each in its own order of time.",
+        after="Every step of a sequence now follows from what comes before it and from what comes after.",
         wrong=(
             Wrong(
                 "padding flipped",

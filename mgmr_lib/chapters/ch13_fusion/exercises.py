@@ -46,9 +46,9 @@ def _three_cases(rng):
 def _place_cases(rng):
     made = []
     for layout in ("interleaved", "concatenated"):
-        for _ in range(4):
+        for places in ((2, 0), (0, 2), (1, 0), (1, 2)):  # near and far, behind and before
             order = tuple(rng.sample(("audio", "vision", "text"), 3))
-            made.append((layout, order, rng.randint(5, 60), *rng.sample(order, 2)))
+            made.append((layout, order, rng.randint(5, 60), *(order[i] for i in places)))
     return made
 
 
@@ -197,6 +197,16 @@ EXERCISES = [
                 lambda layout, *a: places_back("concatenated" if layout == "interleaved" else "interleaved", *a),
                 "two layouts are mixed up",
                 "The two layouts are mixed up: the near one is interleaved.",
+            ),
+            Wrong(
+                "one modality between, always",
+                lambda layout, order, length, a, b: (
+                    places_back(layout, order, length, a, b)
+                    if layout == "interleaved"
+                    else (length if order.index(a) > order.index(b) else -length)
+                ),
+                "2 * length",
+                "Between the first and the last modality lies another one: concatenated, they stand 2 * length apart.",
             ),
             Wrong(
                 "three times the length",
