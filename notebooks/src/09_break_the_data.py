@@ -351,7 +351,7 @@ say(f"Five mask seeds at rate 0.9: the voice keeps {spread['mean']:.0%} of its l
     f"from {spread['low']:.0%} to {spread['high']:.0%}.")
 
 # %% [markdown]
-# Mind what this interval is about: other *masks*, on these clips. The lead is a small difference of two errors, and over other *clips* its share would move far more, by about a third.
+# Mind what this interval is about: other *masks*, on these clips. Other *clips* would move the share too, and how far it does not say.
 #
 # So "rate 0.5" names two experiments, and within one of them it is hard for words and easy for the level of a voice. Real losses come in both kinds, and in
 # bursts (section 6). Our voice and face are simulated: how much a few *real* frames tell has to be measured on real features.

@@ -617,7 +617,7 @@ steps = np.diff(sorted(row[1] for row in draw.PAPER_ROWS["MGMR-Net, Table 3"].va
 say(f"With {numbers[2]} checkpoints, picking on test gains **{won['Acc-2']:.1f} points of Acc-2** and "
     f"{won['Acc-7']:.1f} of Acc-7, from skill that does not differ. Noise gains {luck['Acc-2']:.1f} points: a "
     "coin that is thrown often enough looks gifted. Between neighbouring rows of MGMR-Net's Table 3 lie at most "
-    f"{steps.max():.1f} points.")
+    f"{steps.max():.1f} points (both by non0).")
 
 # %%
 assert all(abs(v) < 0.5 for g in skilled + noise for v in (g[valid]["Acc-2"], g[valid]["Acc-7"]))
@@ -708,10 +708,12 @@ area_of, mean_of = ([f(rates[k], curve[k]) for k in (slice(None), few)] for f in
 for name, (eleven, five) in (("area", area_of), ("mean", mean_of)):
     print(f"{name} over all eleven rates {eleven:.1f}, over {rates[few].tolist()} {five:.1f}")
 assert abs(area_of[0] - area_of[1]) < 1 < mean_of[1] - mean_of[0]
+beside = curve - np.interp(rates, rates[few], curve[few])
+assert beside[4] > 1 and beside[8] < -1
 
 # %% [markdown]
-# A mean of points praises whoever looks most where it is easy. The area weighs each point by the room around it, and hardly moves here, since the curve is nearly
-# straight between the points that were left out.
+# A mean of points praises whoever looks most where it is easy. The area weighs each point by the room around it, and hardly moves here: in the long gap
+# the curve first lies above the straight line and then below it, and that cancels.
 
 # %% [markdown]
 # ## 6 When is half a point real?
@@ -887,8 +889,8 @@ print({k: round(float(result[k]), 2) for k in ("mean", "low", "high", "p")})
 # $0.05/(m-1)$, and so on, and stop at the first that fails. Notebook 22 builds it; until then read a table with ten verdicts as ten looks.
 
 # %% [markdown]
-# So when is half a point real? Not on 686 clips with five seeds, unless both networks agree on nearly every clip. What we may say there is that two networks are *not told
-# apart*. The course's tables print intervals for this reason.
+# So when is half a point real? Not on 686 clips with five seeds: even where the better network loses no clip to its rival, fewer than half of such experiments see it. What we may say there
+# is that two networks are *not told apart*. The course's tables print intervals for this reason.
 
 # %% [markdown]
 # ## 7 Limits
@@ -901,9 +903,9 @@ print({k: round(float(result[k]), 2) for k in ("mean", "low", "high", "p")})
 # - Name the Acc-2 convention: for who answers 0 they differ by many points.
 # - Clip both sides; `np.round` at .5; Acc-5 is never below Acc-7.
 # - Weighted F1 weighs by truth, and `f1_score` takes the truth first. There is a ceiling over each accuracy.
-# - Picking on test gains points from luck, and more with every checkpoint.
+# - Picking on test gains from luck, and more with every checkpoint.
 # - AUILC and the plain mean of one curve differ by a twentieth of its drop.
-# - Half a point needs tens of thousands of clips, and dozens of seeds.
+# - Half a point took tens of thousands of clips here, and dozens of seeds.
 
 # %%
 progress("10")

@@ -499,7 +499,7 @@ draw.weights_against_width(ax, [2, 4, 8, 16, 32, 64, 128], lambda d: tensor_weig
 ax.set_title("Widths multiply in the tensor and add up in its factors")
 show(fig, "Weights of one fusion layer with 64 units when all three vectors have the same width, both axes "
      "logarithmic. The tensor grows with the cube of the width; the low-rank layer of rank 4 grows in proportion "
-     "and is smaller from width 4 on.")
+     "and is smaller from width 3 on.")
 
 # %% [markdown]
 # > **Card: we depart from the paper.** TFN feeds the LSTM's states of *all* steps into its language network [@zadeh2017], which fixes a length; ours takes the last valid state. Its output
@@ -717,7 +717,7 @@ from mgmr_lib.experiments.verdicts import family
 say(recorded_areas.in_words(family(records, [(name, "concat") for name in BASELINES if name != "concat"])))
 
 # %% [markdown]
-# And which are better than the text ridge, which needs no network at all? It was fitted on complete text and meets the same masks. It has one value, so each network's own interval decides.
+# And which are better than the text ridge, which trains no network? It was fitted on complete text and meets the same masks. It has one value, so each network's own interval decides.
 
 # %%
 say(draw.against(records, BASELINES, "text_ridge"))

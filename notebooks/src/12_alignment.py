@@ -91,7 +91,7 @@ from mgmr_lib.chapters.shared.network_map import draw_network, sketch
 
 fig, ax = plt.subplots(figsize=(10.0, 3.4))
 draw_network(ax, *sketch("mgmr"), "pooling", "alignment")
-ax.set_title("Stage 1 is where the three modalities meet first, on the words' clock")
+ax.set_title("Stage 1 is the first part that all three modalities enter, on the words' clock")
 show(fig, "MGMR-Net from left to right, a row each for text, audio and vision. Up to the boxes \"to words\" each "
      "modality has its own number of steps; these boxes and stage 1, in blue, are this notebook's. Behind them all "
      "have the words' number of steps.")
@@ -544,7 +544,8 @@ show(fig, "Explained share of variance, a dot a seed, a bar at the mean. Irony: 
 
 # %%
 say("On every seed, exchange explains more than 80 % of irony and shared less than a tenth; on plain clips both "
-    "explain more than 95 %. So it is the crossing that helps, not the size.")
+    "explain more than 95 %. So it is the crossing that helps, not the size: "
+    "a shared branch, read linearly, stays additive at any size.")
 
 # %%
 low = {key: min(values) for key, values in explained.items()}
@@ -552,8 +553,8 @@ assert low["irony", "exchange"] > 0.8 and max(explained["irony", "shared"]) < 0.
 assert min(low["plain", "shared"], low["plain", "exchange"]) > 0.95 and max(explained["strangers", "exchange"]) < 0.1
 only = [kind for kind in ("irony", "plain", "strangers") if low[kind, "exchange"] > 0.5
         and max(explained.get((kind, "shared"), [0.0])) < 0.1]
-outcome("12.f", " and ".join(only) or "none of them", because="More weights and more paths help only where the label "
-        "needs the two multiplied.")
+outcome("12.f", " and ".join(only) or "none of them",
+        because="Only this label needs the two multiplied, and shared has no place where they are.")
 
 # %% [markdown]
 # On these toys, that is. ("By the letter", in the code above, leaves residual and norm aside.) Is `"shared"` then a bad network? Stage 1 is not the end: stage 2, of the next notebook, lets the three modalities pass one

@@ -111,6 +111,10 @@ def test_half_a_point_hides_in_686_clips(notebook, seed):
     assert power(686, 0.04, 0.1, seed=seed) > 0.8
 
 
+def test_half_a_point_hides_even_where_the_better_network_loses_no_clip(notebook):
+    assert notebook["power"](686, 0.005, 0.005, draws=20_000) < 0.5
+
+
 def test_the_powers_are_those_of_the_librarys_test(notebook):
     """Two hundred experiments clip by clip and run by run, judged by paired_difference's p, against the shortcuts."""
     rng, clips, seen, runs = np.random.default_rng(SEEDS[1]), 686, 0, 0

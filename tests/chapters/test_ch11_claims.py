@@ -12,6 +12,7 @@ from matplotlib import pyplot as plt
 from mgmr_lib.chapters.ch11_encoders_and_baselines import figures as draw
 from mgmr_lib.chapters.ch11_encoders_and_baselines.exercises import attend, low_rank, tensor_fusion
 from mgmr_lib.data.batch import mask_split
+from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.evaluation.metrics import evaluate
@@ -83,6 +84,12 @@ def test_a_product_is_linear_in_the_tensor_alone(seed):
     plain, tensor = torch.cat([*z, torch.ones(800, 1)], dim=1), tensor_fusion(*z).flatten(1)
     assert explained(plain, z[0] * z[1]) < 0.15 < 0.999 < explained(tensor, z[0] * z[1])
     assert min(explained(plain, z[0] + z[1]), explained(tensor, z[0] + z[1])) > 0.999
+
+
+def test_low_rank_is_the_smaller_layer_from_width_three_on():
+    for d in (1, 2, 3, 4, 128):
+        factors = LowRankFusion(dict.fromkeys(MODALITIES, d), 64, 4).factors
+        assert (sum(f.numel() for f in factors.values()) < 64 * (d + 1) ** 3) == (d >= 3)
 
 
 def test_rank_one_is_enough_for_the_sign_rule():

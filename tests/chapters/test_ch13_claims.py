@@ -128,6 +128,19 @@ def test_moments_are_found_interleaved_and_not_concatenated():
     assert found["interleaved"] > 0.9 and found["concatenated"] < 0.65
 
 
+def test_trained_longer_a_layer_without_taps_finds_moments_now_and_then_and_concatenated_none():
+    def longer(seeds, layout="interleaved", **options):
+        return [
+            fit_moments(moment_model(lambda: ArrangedFusion(24, 1, layout, **options), s), MomentTask(), s, steps=320)
+            for s in seeds
+        ]
+
+    for options in ({"d_conv": 1, **SMALL}, {"layer": "simplified"}):
+        found = longer((0, 1, 2), **options)
+        assert min(found) < 0.7 < 0.9 < max(found)
+    assert max(longer((0, 1), "concatenated", **SMALL)) < 0.65
+
+
 def test_without_a_scan_only_exchange_lets_them_meet():
     """No training: with no scan and "shared", the line's tokens never depend on another modality."""
     x, valid = batch()
