@@ -10,6 +10,7 @@ import torch
 from matplotlib import pyplot as plt
 
 from mgmr_lib.chapters.ch11_encoders_and_baselines import figures as draw
+from mgmr_lib.chapters.ch11_encoders_and_baselines import knob
 from mgmr_lib.chapters.ch11_encoders_and_baselines.exercises import attend, low_rank, tensor_fusion
 from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.corpus import MODALITIES
@@ -173,3 +174,17 @@ def test_the_recorded_table_says_what_is_there_and_what_is_not(figure):
     draw.recorded_forest(figure, table)
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["MEAN", "TFN", "CONCAT"]
     assert "none yet" in draw.recorded_rows(draw.recorded_table([], names), names)
+
+
+@pytest.mark.parametrize("seed", [1, SEED])
+def test_who_hears_a_simulated_voice_follows_the_knob(seed):
+    found = {level: knob.who_hears(level, 500, seed) for level in (0.0, 1.0)}
+    assert found[1.0]["averages"] > found[1.0]["patterns in time"] + 0.15
+    assert found[0.0]["patterns in time"] > found[0.0]["averages"] + 0.05
+    assert all(by["control: patterns in noise"] < 0.15 for by in found.values())
+
+
+def test_the_knob_changes_nothing_but_the_voice():
+    one, other = (knob.voices(level, 20) for level in (0.0, 1.0))
+    assert (one[1] == other[1]).all() and [x.shape for x in one[0]] == [x.shape for x in other[0]]
+    assert any(not np.allclose(a, b) for a, b in zip(one[0], other[0], strict=True))
