@@ -72,7 +72,7 @@ outcome("14.a", min(rivals, key=lambda name: filling.lost_error(rivals[name], x,
 
 # %% [markdown]
 # Putting a value between its neighbours is [interpolation](glossary.md#interpolation). It needs no training. It is the first rival of every
-# reconstruction, and few papers show it.
+# reconstruction, and neither of our two papers shows it.
 #
 # ### Exercise 14.1 · fill by a straight line (medium, 10 minutes)
 # `values` is a list with `None` where a step is lost. Beyond the outermost kept steps stay level; if nothing is kept, return zeros.
@@ -478,8 +478,8 @@ outcome("14.f", next(words for words, names in beaten.items() if names == better
         because="Learning is no advantage in itself: it pays where what the line takes for granted is false.")
 
 # %% [markdown]
-# Say it plainly: for smooth features, this module after a short training does not yet do what a line does for free. A fairer rival is missing from the picture: *repeating the last step* (section 0) knows the past alone, as the module does.
-# Add it to `fills`: on the face it too beats the module. That is the short training: twelve times as long (one seed, not run here) brought the module past that rival, and not to the line. That it looks back only is the next question.
+# For smooth features, this module after a short training does not yet do what a line does for free. A fairer rival is missing: *repeating the last step* (section 0) knows the past alone, as the module does.
+# Add it to `fills`: on the face it too beats the module. That is the short training: after one twelve times as long (the course's tests run it) it passes that rival at every rate, and the line at none. That it looks back only is the next question.
 
 # %% [markdown]
 # ### What the printed module cannot see
@@ -572,7 +572,7 @@ outcome("14.h", moves[1], because="Nobody tells the gate what is lost: it learne
         "loss, and only there.")
 
 # %% [markdown]
-# So the gate finds gaps by itself: in $X$, zeros must look different from frames. It finds them slowly, over several steps; that $X$ comes from an LSTM, which remembers, may be why, and was not tested apart. A mask as an input would tell it at once; neither the paper's equations nor our module hand it one.
+# So the gate finds gaps by itself: in $X$, zeros must look different from frames. After this short training it takes the whole gap to do so; after one twelve times as long (run in the tests), three lost steps of the face are most of the way. A mask as an input would tell it at once; neither the paper's equations nor our module hand it one.
 
 # %% [markdown]
 # ## 5 Does it help the prediction?
@@ -686,7 +686,7 @@ show(fig, "Recorded error curves of MGMR-Net with and without its reconstruction
 # %% [markdown]
 # ## Limits
 # - Two channels, forty steps, a short training of one seed each: what a larger module does was not measured.
-# - Steps get lost by independent coins, so most gaps are short, which flatters the line. Bursts are harder for everyone.
+# - Steps get lost by independent coins, so most gaps are short, which flatters the line. Bursts are harder for whoever draws on neighbours.
 # - Face and voice are simulated, smoother than a real tracker's output; on real features, draw the rivals first.
 # - A whole step is lost at once. Where channels fail one by one, the others tell much, and a network can use it.
 

@@ -298,7 +298,7 @@ outcome("18.d", learners[tuple(n for n in ("printed", "sigmoid", "open") if low[
         "through the other.")
 
 # %% [markdown]
-# The equations' letter is our default, and the sigmoid is an option: on this task they are equals.
+# The equations' letter is our default, and the sigmoid is an option: on this task they are equals. (In the network an LSTM stands before the gate and hears a "not", too: the task shows what a gate can do, and not that the network needs it.)
 
 # %% [markdown]
 # > **Card: paper and code differ.** Printed: an FFN of two layers, one gate for each channel, no bound. Published code: one convolution to a *single*
@@ -558,7 +558,7 @@ say(f"With the published head the same stream is right in **{with_head:.0%}** af
     "moment, and a hidden layer can join it.")
 
 # %% [markdown]
-# One seed and a short training; another seed stopped just below the best sum. So the failure of the code's stream above belongs to the *reader*. And the hub is only slower to learn: with four times the steps (one seed, not run here) it was right in nearly all clips. What is left of micro fusion's lead: a linear reader and few steps are enough, because the product of
+# Another seed stopped below the best sum, even after four times the steps. But that it *can* be right shows that the failure above belongs to the *reader*. The hub is only slower: after four times the steps (the course's tests run them) it is right in more than nine of ten. What is left of micro fusion's lead: a linear reader and few steps are enough, because the product of
 # word and loudness is made in the stream. In the paper's network (Eq. 16) the reader is linear.
 
 # %% [markdown]

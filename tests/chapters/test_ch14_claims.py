@@ -93,6 +93,26 @@ def test_the_line_wins_on_the_face_the_module_on_the_swing_nobody_on_noise(seed)
         assert gate[23] < 0.9 * gate[8]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+def test_longer_training_beats_the_last_step_and_not_the_line_and_closes_the_gate_sooner(seed):
+    """Section 3 and 4 on the face, after a training twelve times as long."""
+    face, gates = signals()["face"], {}
+    gap = torch.ones(face.test.shape[:2], dtype=torch.bool)
+    gap[:, 12:24] = False
+    for steps in (100, 1200):
+        net = filling.train_filling(filling.fresh(seed=seed), face.train, seed=seed, steps=steps)
+        with torch.no_grad():
+            gates[steps] = net(face.test, gap)[1].mean((0, 2))
+    kept = [filling.lose(face.test, rate, 5) for rate in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    line, last, module = (
+        np.array([filling.lost_error(f, face.test, k) for k in kept]) for f in (straight_line, hold_last, net)
+    )
+    assert (line < module).all() and (module < last).all()
+    closed = {steps: (g[10] - g[14]) / (g[10] - g[12:24].min()) for steps, g in gates.items()}
+    assert closed[1200] > 0.6 > closed[100] and gates[100][12:24].argmin() >= 10
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_causal_module_knows_nothing_before_the_first_frame(seed):
     swing, lost = signals()["swing"], 8

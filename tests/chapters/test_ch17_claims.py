@@ -54,6 +54,12 @@ def test_the_pointer_has_to_come_first(seed):
     assert train_numbers(seeded(seed, lambda: Waterfall(last, hub=1)), last, seed, steps=200) < 0.4
 
 
+@pytest.mark.slow
+def test_who_meets_the_list_first_does_not_catch_up_in_a_longer_training(seed=SEEDS[-1]):
+    last = PointerTask(kind="points last")
+    assert train_numbers(seeded(seed, lambda: Waterfall(last, hub=1)), last, seed, steps=1500) < 0.4
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_equal_or_unread_tokens_are_one_token_and_codes_tell_them_apart(seed):
     task = CargoTask()

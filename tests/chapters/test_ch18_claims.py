@@ -72,6 +72,12 @@ def test_micro_fusion_finds_the_stressed_word_and_no_strangers():
     assert fit_stress(stress_model("micro", strangers, SEED), strangers, SEED, steps=40) < 0.75
 
 
+@pytest.mark.slow
+def test_four_times_the_steps_teach_the_hub():
+    task = StressTask()
+    assert fit_stress(stress_model("hub", task, SEED), task, SEED, steps=600) > 0.9
+
+
 def test_each_clip_stresses_another_of_the_same_words():
     task, words = StressTask(), torch.tensor([1.0, -1.0, -1.0, 1.0, -1.0])
     scene = each_stressed(words, task)

@@ -56,6 +56,7 @@ def _gap_cases(rng):
         Case((values(7, {1, 2, 3, 5}),), "two gaps"),
         Case((values(8, {0, 3, 6, 7}),), "lost at both ends and in the middle"),
         Case((values(5, set()),), "nothing lost"),
+        Case(([rng.randint(4, 8) / 4, None, 0.0, None, rng.randint(4, 8) / 4],), "a kept zero"),
         Case(([None, None, None],), "nothing left"),
     ]
 
@@ -97,6 +98,10 @@ def _open_ends(values):
         return 0.0 if b is None or a is None else fill_line(values)[t]
 
     return [one(t) for t in range(len(values))]
+
+
+def _zeros_lost(values):
+    return fill_line([v if v else None for v in values])
 
 
 def _mean(values):
@@ -182,6 +187,12 @@ EXERCISES = [
                 _open_ends,
                 "only one neighbour",
                 "Lost steps at the start or the end have only one neighbour: keep its value level.",
+            ),
+            Wrong(
+                "zero taken for lost",
+                _zeros_lost,
+                "kept zero",
+                "A kept zero is taken for a lost step here: ask `v is None`, since 0.0 counts as false, too.",
             ),
             Wrong(
                 "zeros",

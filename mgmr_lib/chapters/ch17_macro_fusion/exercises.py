@@ -77,7 +77,7 @@ def one_step(model):
     """Moves the first entry of the weight, the bias, and a buffer that follows the weight."""
     with torch.no_grad():
         model.weight[0] += 0.25
-        model.bias += 1e-4
+        model.bias += 2**-20  # so little that torch.allclose takes it for none
         model.mean += model.weight
 
 
@@ -85,7 +85,7 @@ def other_step(model):
     """Moves the first entry of the weight, the bias, and the hub."""
     with torch.no_grad():
         model.weight[0] += 0.25
-        model.bias += 1e-4
+        model.bias += 2**-20
         model.hub += model.weight
 
 
@@ -116,11 +116,12 @@ def _last_steps(layer, hub, x, valid):
 
 
 def _fall_cases(rng):
+    """The dictionaries have another order in each case: to follow it, forwards or backwards, is no answer."""
     made = []
-    for _ in range(3):
+    for names in (("text", "audio", "vision"), ("audio", "text", "vision"), ("vision", "text", "audio")):
         parts = rng.sample(range(1, 16), 6)
-        pours = {m: Pour(parts.pop() / 8, parts.pop() / 8) for m in ("text", "audio", "vision")}
-        h = {m: quarters(rng, 2, rng.randint(2, 4), 2) for m in ("text", "audio", "vision")}
+        pours = {m: Pour(parts.pop() / 8, parts.pop() / 8) for m in names}
+        h = {m: quarters(rng, 2, rng.randint(2, 4), 2) for m in names}
         made.append((pours, quarters(rng, 2, 2, 2), h))
     return made
 
