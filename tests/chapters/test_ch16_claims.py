@@ -73,6 +73,14 @@ def test_attention_finds_the_frame_and_a_scan_learns_the_mean(seed):
     assert abs(train_signs(scan, short, seed) - mean_tone(short)) < 0.1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("frames", "steps"), [(4, 1000), (16, 2000)])
+def test_a_scan_that_trains_for_longer_finds_the_frame(frames, steps, seed=SEEDS[-1]):
+    task = LookupTask(frames)
+    scan = seeded(seed, lambda: Asker(task.tags, task.tags + 1, TWIN))
+    assert train_signs(scan, task, seed, steps=steps) > mean_tone(task) + 0.1
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_padding_is_asked_without_a_mask(seed):
     layer = seeded(seed, lambda: Attention(16, 4))

@@ -14,7 +14,7 @@ def codes(fig, p: torch.Tensor) -> None:
     fig.colorbar(image, ax=image_ax, label="code (no unit)")
     middle = len(p) // 2
     ax.plot(torch.arange(len(p)) - middle, p @ p[middle])
-    ax.set(title="and near times have like codes", xlabel="distance (steps)", ylabel="product of two codes")
+    ax.set(title="near times, like codes", xlabel="distance (steps)", ylabel="product of two codes")
 
 
 def lookups(fig, shares: torch.Tensor, valid: torch.Tensor, answers: torch.Tensor) -> None:
