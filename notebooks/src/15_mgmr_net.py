@@ -325,9 +325,9 @@ outcome("15.b", "the voice's encoder, guess and decoder", because="A loss teache
 # And how do the two teachers compare where both are heard?
 
 # %%
-assert all(flow["task"][f"encode {m}"] > 5 * flow[m][f"encode {m}"] for m in MODALITIES)
-say("At the start the task pulls at every encoder more than **five times as hard** as the reconstruction "
-    "does. With all weights at 1, reconstruction is a side job.")
+assert all(flow["task"][f"encode {m}"] > 2 * flow[m][f"encode {m}"] for m in MODALITIES)
+say("At the start the task pulls at every encoder more than **twice as hard** as the reconstruction "
+    "does, with all weights at 1. How much more depends on modality and seed, and changes in training.")
 
 # %% [markdown]
 # No lost frame of the voice is ever rebuilt with help from the words: the reconstruction stands *before* the alignment, each modality for itself.
@@ -562,7 +562,7 @@ say("The guesses improve with the weight. Yet after seconds of training **no gue
 
 # %%
 better = all(last < first for first, _, last in guess.values())
-assert better and min(guess["text"]) > 0.97 and spread < 0.15
+assert better and min(guess["text"]) > 1 and spread < 0.15
 assert seen < blind < lost
 outcome("15.e", effects[better, bool(spread >= 0.15)], because="Guessing and predicting are two tasks: what the one "
         "gained did not show in the other.")
@@ -739,11 +739,14 @@ if len(there_too) == 4:
             because="A network that reads a sequence also reads how long it is; and what it adds to that has to stand "
             "out of the seeds.")
 
+# %% [markdown]
+# Back to the default corpus, with its words: the curves behind the first picture of this section, and what switching parts off does there.
+
 # %%
 fig, ax = plt.subplots(figsize=(8.0, 3.4))
 figures_ch15.recorded_curves(ax, ledger.curves(records), {n: names[n] for n in ("mgmr", "concat", "late_lstm", "fc_t")})
-show(fig, "Recorded error curves with bands over training seeds: MGMR-Net, Concat, late-fusion LSTM and the "
-     "text-only network.")
+show(fig, "Recorded error curves on classroom-mosi with bands over training seeds: MGMR-Net, Concat, late-fusion "
+     "LSTM and the text-only network.")
 
 # %%
 rows = ["| whole minus switched off | AUILC of error | AUILC of correlation |", "|---|---|---|"]
