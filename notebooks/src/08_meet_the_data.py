@@ -144,7 +144,7 @@ predict("08.c", "At frame 30 of the voice and of the face, where in the sentence
 # | symbol | what | shape |
 # |---|---|---|
 # | $i$ | number of a frame, from 0 | a whole number |
-# | $f$ | frame rate, frames a second | one number for each stream |
+# | $f$ | frame rate, frames per second | one number for each stream |
 # | $t_i$ | middle of frame $i$, seconds | one number |
 
 # %%
@@ -499,7 +499,7 @@ say("By correlation the control seems to succeed, now and then as well as the re
 # | symbol | what | shape |
 # |---|---|---|
 # | $y$ | rating of the sentence, from -4 to 4 (**real**); our label is $\tfrac{3}{4} y$ | one number |
-# | $v_w$, $t_w$ | valence of word $w$ in a word list (**real**), and when it is spoken (simulated) | a number a word |
+# | $v_w$, $t_w$ | valence of word $w$ in a word list (**real**), and when it is spoken (simulated) | a number per word |
 # | $s$ | -1 in a sarcastic clip, else 1; one in ten | one number |
 # | $a$, $\varepsilon$ | strength of the link, and what else moves the speaker | one number each |
 # | $x_k(t)$ | feature $k$; the noise has a memory, a drift and a speaker of its own | frames |
@@ -726,7 +726,7 @@ for key in ("id", "raw_text", "text_bert", "audio", "audio_lengths", "vision", "
     print(f"{key:18} {layout[key]}")
 
 # %% [markdown]
-# `text_bert` holds three rows a clip: token ids, a 1 for every valid token, and a row of zeros that we do not need. `audio` and `vision` are padded. `load_corpus` reads a file by its path. Is
+# `text_bert` holds three rows per clip: token ids, a 1 for every valid token, and a row of zeros that we do not need. `audio` and `vision` are padded. `load_corpus` reads a file by its path. Is
 # everything back?
 
 # %%

@@ -208,7 +208,7 @@ assert np.array_equal(frames * kept["audio"][..., None], missing.mask_features(f
 print("first text:", mask_tokens(ids, *where)[0, :12].tolist())
 
 # %% [markdown]
-# Now with a slider, on one clip. The text is shown as a frozen language model encodes it, a column a token.
+# Now with a slider, on one clip. The text is shown as a frozen language model encodes it, a column per token.
 
 # %%
 from mgmr_lib.course.widgets import missing_rate

@@ -81,7 +81,7 @@ for m, s in seen.items():
 # |---|---|---|
 # | $x_m$ | features of modality $m$, standardised; frames are averaged in windows in this profile | $(b, l_m, d_m)$ |
 # | valid | True on a clip's own steps | $(b, l_m)$ |
-# | $z_m$ | one vector a clip | $(b, d)$ |
+# | $z_m$ | one vector per clip | $(b, d)$ |
 #
 # Three common ways from $x_m$ to a vector: the *mean* over valid steps, the *last state of an LSTM*, or a *Conv1D*, which keeps the
 # length and lets each step see its neighbours.
@@ -347,7 +347,7 @@ say("The interval over test clips is wider than the spread over our three seeds.
 #
 # | symbol | what | shape |
 # |---|---|---|
-# | $z_t$, $z_a$, $z_v$ | one vector a modality | $(b, d_t)$, $(b, d_a)$, $(b, d_v)$ |
+# | $z_t$, $z_a$, $z_v$ | one vector per modality | $(b, d_t)$, $(b, d_a)$, $(b, d_v)$ |
 # | $\otimes$ | every entry times every entry | |
 # | $Z$ | the fusion tensor | $(b, d_t{+}1, d_a{+}1, d_v{+}1)$ |
 
@@ -378,7 +378,7 @@ assert torch.allclose(tensor_fusion(*z.values()), outer_product(*z.values()))
 print("tensor_fusion = the library's outer_product, shape", tuple(outer_product(*z.values()).shape))
 
 # %% [markdown]
-# What do the products buy? We invent clips of one number a modality and two rules: in the first the voice turns the words' sign, $y = z_t z_a$; in the second it adds, $y = z_t + z_a$. A
+# What do the products buy? We invent clips of one number per modality and two rules: in the first the voice turns the words' sign, $y = z_t z_a$; in the second it adds, $y = z_t + z_a$. A
 # *linear* reader is fitted on the concatenation and on the tensor.
 #
 # **Predict, then run:** four shares of explained variance. Which one is near zero?
@@ -457,7 +457,7 @@ outcome("11.g", ["some ten thousand", "about a million", "some ten million or mo
 
 # %% [markdown]
 # ### Exercise 11.3 · the same with few weights (medium, 10 minutes)
-# `factors` is a dictionary of one tensor a modality, `z` of one vector a clip and modality. Leave the bias out.
+# `factors` is a dictionary of one tensor per modality, `z` of one vector per clip and modality. Leave the bias out.
 
 
 # %%

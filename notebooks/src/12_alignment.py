@@ -237,7 +237,7 @@ assert torch.allclose(pool_batch(x, valid, lengths), pool_to_length(x, valid, le
 # | $X$ | text, audio or vision, all on the tokens' clock | $(b, l, d)$ |
 # | $H_f^{(n)}$, $H_b^{(n)}$ | output of layer $n$, ahead and back | $(b, l, d)$ |
 # | $C$ | the aligned sequence | $(b, l, d)$ |
-# | $N$ | layers a direction | |
+# | $N$ | layers per direction | |
 
 # %% [markdown]
 # > **Card: the paper's equations are misprinted.** They read $H^{t-1,(n)}$ where layer $n$ must read layer $n-1$: as printed, it reads its own output of

@@ -293,7 +293,7 @@ show(fig, "Share of right answers, a dot a seed. On the question of moments only
 # %% [markdown]
 # ### Exercise 13.3 · find the bug: zeros win (medium, 7 minutes)
 # A colleague zeroes the padding and takes the maximum: "zeros do no harm". Look at what comes out for a clip whose values are all below 0, then
-# write it right. The mask knows *steps*, the line holds three tokens a step.
+# write it right. The mask knows *steps*, the line holds three tokens per step.
 
 
 # %%
@@ -510,7 +510,7 @@ outcome("13.e", crossings["with feed-forward, f = 4"][1], because="Linear says h
 
 # %% [markdown]
 # So at the paper's 50 steps, with its expansion 4, one block costs about as much as a whole Transformer layer, and more than twice as much as attention alone. With expansion 2 it is the cheaper one
-# at every length, and so is the layer that the paper *prints* (a decay a channel and one $d \times d$ map, notebook 07). Whoever quotes $O(l^2)$ against $O(l)$ should say
+# at every length, and so is the layer that the paper *prints* (a decay per channel and one $d \times d$ map, notebook 07). Whoever quotes $O(l^2)$ against $O(l)$ should say
 # at which $l$, which expansion, and what stands beside the attention.
 
 # %% [markdown]

@@ -16,7 +16,7 @@
 # ---
 # %% [markdown]
 # ## Half of a smile
-# A camera follows the corner of a mouth, thirty frames a second, and loses most of them. MGMR-Net has a module that puts back what was lost,
+# A camera follows the corner of a mouth, thirty frames per second, and loses most of them. MGMR-Net has a module that puts back what was lost,
 # a [reconstruction](glossary.md#reconstruction) [@mgmr2025]. Before we build it: what would *you* put there?
 #
 # **Predict, then run:** the mean of all clips, the last frame that we saw, or a straight line to the next one. Which is nearest to the truth?
@@ -206,7 +206,7 @@ check("14.2", gated_mix)
 
 # %% [markdown]
 # > **Card: the paper is unclear.** $W_{proj}$ makes all modalities equally wide, for the fusion. Yet the loss compares the same output with raw features,
-# > which are 20 numbers a frame for the face and 5 for the voice [@mgmr2025]. It cannot have both widths. We give the mixture $X'$ two heads:
+# > which are 20 numbers per frame for the face and 5 for the voice [@mgmr2025]. It cannot have both widths. We give the mixture $X'$ two heads:
 # > $W_{proj}$ for the fusion, and a linear decoder to the raw width for the loss.
 
 # %% [markdown]
@@ -419,7 +419,7 @@ outcome("14.e", winners[lost_at_10[1] < lost_at_10[0], bool(at_kept[1] < at_kept
 
 # %% [markdown]
 # > **Card: the paper is unclear.** Its loss is a plain *sum* over steps [@mgmr2025], so that long clips and wide modalities weigh more. The face
-# > with its 709 numbers a frame would drown the rest, unless the weights $\alpha_m$ (notebook 15), which it does not give, hold it down; for long clips no such weight is there. We divide by the number of lost elements.
+# > with its 709 numbers per frame would drown the rest, unless the weights $\alpha_m$ (notebook 15), which it does not give, hold it down; for long clips no such weight is there. We divide by the number of lost elements.
 
 # %% [markdown]
 # > **Card: the paper is unclear.** In which units does it compare? It does not say [@mgmr2025]. Pitch has hundreds of hertz, an action unit lies

@@ -275,7 +275,7 @@ outcome("16.e", shuffles[0 if same[0] else 1 if same[1] else 2],
 # |---|---|---|
 # | $p$ | position codes, added to the sequence | $(l, d)$ |
 # | $h$ | half of the channels, $d/2$ ($d$ even) | |
-# | $\omega_i$ | angle a step, for $i = 0 \dots h-1$ | $(h)$ |
+# | $\omega_i$ | angle per step, for $i = 0 \dots h-1$ | $(h)$ |
 
 # %% [markdown]
 # ### Exercise 16.3 · position codes (easy, 6 minutes)

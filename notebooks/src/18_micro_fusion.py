@@ -302,7 +302,7 @@ outcome("18.d", learners[tuple(n for n in ("printed", "sigmoid", "open") if low[
 
 # %% [markdown]
 # > **Card: paper and code differ.** Printed: an FFN of two layers, one gate for each channel, no bound. Published code: one convolution to a *single*
-# > number a step and a sigmoid, so that a step passes or is muted as a whole [@mfmb2025]. Our library has the printed one (`gate="printed"`), a bounded one
+# > number per step and a sigmoid, so that a step passes or is muted as a whole [@mfmb2025]. Our library has the printed one (`gate="printed"`), a bounded one
 # > (`gate="sigmoid"`), and the code's own in `reading="code"`.
 
 # %% [markdown]

@@ -431,7 +431,8 @@ def test_editions_by_name(monkeypatch):
     monkeypatch.setattr(classroom, "EDITION", 2)
     assert classroom.recorded_name("classroom-mosi") == "classroom-mosi@2"
     assert classroom.recorded_name(classroom.exact_name("classroom-mosi")) == "classroom-mosi"  # what old records mean
-    assert classroom.recorded_name("classroom-sims") == "classroom-sims"  # it has one edition
+    assert classroom.recorded_name("classroom-sims") == "classroom-sims@2"
+    assert classroom.recorded_name("pom") == "pom"  # it has one edition
 
 
 def test_the_second_edition_changes_voice_and_face_alone(own_folder):
@@ -443,6 +444,22 @@ def test_the_second_edition_changes_voice_and_face_alone(own_folder):
         assert (a.audio.lengths == b.audio.lengths).all() and not np.allclose(a.audio.values, b.audio.values)
         faces = b.recorded("vision")
         assert not faces.all() and (a.vision.lengths[faces] == b.vision.lengths[faces]).all()
+
+
+@pytest.mark.parametrize("family", ["mosi", "mosei", "sims"])
+def test_every_corpus_has_a_second_edition_of_the_same_clips_and_shapes(corpus, family):
+    first, second = SPECS[f"classroom-{family}"], SPECS[f"classroom-{family}@2"]
+    clips = draw_splits(first.sets[:1], (60, 8, 8), first.seed)["train"]
+    one, other = (list(classroom.simulate_clips(spec, clips, [spec.seed, 2, 0])) for spec in (first, second))
+    shapes = {m: {x[m].shape[1] for _, x in one} for m in ("audio", "vision")}
+    assert shapes == {"audio": {first.audio[1]}, "vision": {first.vision[1]}}
+    faces = 0
+    for (shown, a), (again, b) in zip(one, other, strict=True):
+        assert shown.seconds == again.seconds and shown.feeling == again.feeling
+        assert a["audio"].shape == b["audio"].shape and (a["audio"] != b["audio"]).any()
+        assert b["vision"].shape in (a["vision"].shape, (0, first.vision[1]))
+        faces += len(b["vision"]) > 0
+    assert 0.6 * len(clips) < faces < len(clips)
 
 
 def test_a_gesture_adds_no_level():

@@ -111,7 +111,7 @@ def _features(ax, unit: dict[str, float]) -> None:
 
 
 def rectangles(fig, split: Split, most: int = 14) -> None:
-    """The first clips of a split in their padded rectangles: dark is data, light is padding, a row a clip."""
+    """The first clips of a split in their padded rectangles: dark is data, light is padding, a row per clip."""
     sizes = {"text": (split.token_lengths, split.token_ids.shape[1], "token")}
     sizes |= {m: (getattr(split, m).lengths, getattr(split, m).max_length, "frame") for m in ("audio", "vision")}
     axes = fig.subplots(1, 3, sharey=True)
@@ -130,7 +130,7 @@ def rectangles(fig, split: Split, most: int = 14) -> None:
 
 
 def profile(fig, corpus: Corpus) -> None:
-    """Labels and lengths of any corpus: the share of each split's clips in every bin, one line a split."""
+    """Labels and lengths of any corpus: the share of each split's clips in every bin, one line per split."""
     axes = fig.subplots(1, 4)
     top = corpus.label_range
     columns = [("label (points)", [corpus[s].labels for s in SPLITS], np.linspace(-top, top, 13))]
@@ -223,7 +223,7 @@ def first_number(cell: str) -> float:
 
 
 def control_beside(fig, table: pd.DataFrame) -> None:
-    """A panel a corpus: the ridges on zero-sum kernels, on the same over noise, and on lengths alone, by modality."""
+    """A panel per corpus: the ridges on zero-sum kernels, on the same over noise, and on lengths alone, by modality."""
     bars = {
         ZERO_SUM: ("kernels", figures.BLUE),
         CONTROL: ("kernels on noise of the same lengths", figures.ORANGE),

@@ -10,7 +10,7 @@ import numpy as np
 from mgmr_lib.errors import CourseError
 
 SAMPLE_RATE = (
-    4000  # samples a second: low, so that the sound of a short clip takes a few kB; browsers play 3000 and more
+    4000  # samples per second: low, so that the sound of a short clip takes a few kB; browsers play 3000 and more
 )
 OVERTONES = (1.0, 0.5, 0.25)  # sizes of the tone and of its overtones, which make it sound less like a whistle
 FADE = 0.02  # seconds; without it both ends click
@@ -20,7 +20,7 @@ def tone(pitch, energy, frame_rate: float, sample_rate: int = SAMPLE_RATE) -> np
     """A tone that follows pitch and energy: samples (round(l / frame_rate * sample_rate),) uint8, silence is 128.
 
     pitch: (l) in Hz, 0 or less where there is no voice; energy: (l) in dB, the loudest frame gets the full size;
-    frame_rate: frames a second. Raises CourseError for values that are not finite, lengths that differ, a pitch too
+    frame_rate: frames per second. Raises CourseError for values that are not finite, lengths that differ, a pitch too
     high for sample_rate.
     """
     pitch, energy = np.asarray(pitch, dtype=np.float64), np.asarray(energy, dtype=np.float64)

@@ -29,7 +29,7 @@ def _cells(ax, valid: np.ndarray, keep: np.ndarray) -> None:
 
 
 def mask_patterns(fig, split: Split, masks: dict[str, dict[str, np.ndarray]]) -> None:
-    """The cells of `mask_grid` for several masks of the same clips: a column a mask, a row of panels a modality."""
+    """The cells of `mask_grid` for several masks of the same clips: a column per mask, a row of panels per modality."""
     valid = valid_steps(split)
     axes = fig.subplots(len(MODALITIES), len(masks), squeeze=False)
     for column, (name, keep) in zip(axes.T, masks.items(), strict=True):
@@ -82,7 +82,7 @@ def error_curves(ax, rates, named: dict, blind: float) -> None:
 
 
 def shared_seed(fig, errors: dict[str, list[float]], rates, duets: dict[str, list[float]]) -> None:
-    """Left: errors of the reader that lets modalities stand in, a dot a mask seed. Right: the comparing reader's
+    """Left: errors of the reader that lets modalities stand in, a dot per mask seed. Right: the comparing reader's
     curves."""
     left, right = fig.subplots(1, 2)
     colours = {"own seeds": figures.BLUE, "one seed": figures.RED}

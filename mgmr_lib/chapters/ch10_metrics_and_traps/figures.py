@@ -181,7 +181,7 @@ def power_over_clips(
 
 
 def power_over_seeds(ax, curves: dict) -> None:
-    """Share of experiments that see the gain, over the seeds a network. curves: {name: (seeds, shares)}."""
+    """Share of experiments that see the gain, over the seeds per network. curves: {name: (seeds, shares)}."""
     for (name, (seeds, shares)), marker in zip(curves.items(), "os^d", strict=False):
         ax.plot(seeds, [100 * s for s in shares], marker + "-", label=name)
     ax.axhline(80, ls="--", color=figures.GREY, lw=1)

@@ -40,7 +40,7 @@ def paired_bars(ax, groups: dict[str, dict[str, float]]) -> None:
 def readers_over_seeds(
     fig, scores: dict[str, list[dict]], lines: dict[str, dict] | None = None, metrics=("acc2_has0", "mae", "corr")
 ) -> None:
-    """One panel a metric, a row a reader: a dot for each training seed and the 95 % t-interval of their mean.
+    """One panel a metric, a row per reader: a dot for each training seed and the 95 % t-interval of their mean.
 
     scores: {reader: [metrics of a run, ...]}; lines: {rival: metrics}, drawn as vertical lines. A name with "control"
     is grey.

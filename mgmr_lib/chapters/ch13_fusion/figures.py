@@ -9,7 +9,7 @@ NAMES = {"audio": "voice", "vision": "face", "text": "words"}
 
 
 def events(fig, clips: dict, answers) -> None:
-    """The first clip with answer 1 and the first with answer 0: a row a modality, dark where an event is."""
+    """The first clip with answer 1 and the first with answer 0: a row per modality, dark where an event is."""
     axes = fig.subplots(1, 2, sharey=True)
     for ax, answer, title in zip(axes, (1, 0), ("together", "apart"), strict=True):
         first = int((answers == answer).nonzero()[0, 0])
@@ -26,7 +26,7 @@ def events(fig, clips: dict, answers) -> None:
 
 
 def scores(ax, moments: dict, controls: dict) -> None:
-    """A dot a seed and a bar at the mean: the question of moments in blue, the control in orange."""
+    """A dot per seed and a bar at the mean: the question of moments in blue, the control in orange."""
     columns = [(f"moments\n{name}".replace(", ", ",\n"), v, figures.BLUE) for name, v in moments.items()]
     columns += [(f"loudness\n{name}", v, figures.ORANGE) for name, v in controls.items()]
     for k, (_, values, colour) in enumerate(columns):

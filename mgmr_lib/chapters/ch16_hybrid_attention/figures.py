@@ -18,7 +18,7 @@ def codes(fig, p: torch.Tensor) -> None:
 
 
 def lookups(fig, shares: torch.Tensor, valid: torch.Tensor, answers: torch.Tensor) -> None:
-    """A panel a clip: for each word (row) its sharpest head's shares over the frames, circles at the frames with its
+    """A panel per clip: for each word (row) its sharpest head's shares over the frames, circles at the frames with its
     tag.
 
     shares (b,heads,l_q,l_k), valid (b,l_k), answers (b,l_q). Padded frames stay white.
@@ -75,7 +75,7 @@ def strengths(ax, in_order: dict, rows: dict) -> None:
 
 
 def readings(fig, maps: dict) -> None:
-    """maps {(reading, asked): |d word / d step| (l_t,l_asked)}: a row of panels a reading, a column a modality; exact
+    """maps {(reading, asked): |d word / d step| (l_t,l_asked)}: a row of panels a reading, a column per modality; exact
     zeros white."""
     kinds = list(dict.fromkeys(r for r, _ in maps)), list(dict.fromkeys(a for _, a in maps))
     axes = fig.subplots(len(kinds[0]), len(kinds[1]), sharex="col", sharey=True, width_ratios=(1, 2))

@@ -67,8 +67,8 @@ def journeys(fig, found: dict) -> None:
 
 
 def one_clip(fig, maps: dict, rate: float) -> None:
-    """maps {modality: (shares (k,l), lost (l) bool)}: a panel a modality, grey marks below lost steps; shares relative
-    to even ones."""
+    """maps {modality: (shares (k,l), lost (l) bool)}: a panel per modality, grey marks below lost steps; shares against
+    even ones."""
     axes = fig.subplots(1, len(maps), sharey=True)
     for ax, (m, (shares, lost)) in zip(axes, maps.items(), strict=True):
         even = shares / shares.mean(1, keepdim=True)

@@ -29,7 +29,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class CargoTask:
-    """A face of `frames` frames with `each` random numbers a frame; all of them are asked for, behind the hub.
+    """A face of `frames` frames with `each` random numbers per frame; all of them are asked for, behind the hub.
 
     kind "strangers": the numbers of another clip are asked for, so that nothing can be learned.
     """
