@@ -738,7 +738,7 @@ predict("11.l", "Where do a voice's averages tell more than patterns in time?", 
 from mgmr_lib.chapters.ch11_encoders_and_baselines import knob
 
 heard = {level: knob.who_hears(level, clips=600) for level in knob.LEVELS}
-fig, ax = plt.subplots(figsize=(6.4, 3.0))
+fig, ax = plt.subplots(figsize=(8.0, 3.0))
 knob.draw(ax, heard)
 ax.set_title("Turn the knob, and another reader is ahead")
 show(fig, "Correlation with the rating of a ridge on averages and of one on patterns in time, over the share of what a "

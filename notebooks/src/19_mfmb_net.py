@@ -467,7 +467,7 @@ say("\n".join(figures_ch19.comparisons(recorded, [
 
 # %%
 counts = ["none", "one or two", "three to five", "six or more"]
-predict("19.g", "How many of the eight are told apart from the code's network?", counts)
+predict("19.e", "How many of the eight are told apart from the code's network?", counts)
 
 # %%
 from mgmr_lib.chapters.ch19_mfmb_net import code_parts
@@ -475,25 +475,28 @@ from mgmr_lib.chapters.ch19_mfmb_net import code_parts
 parts_back = code_parts.differences(ledger.read_ledger())
 fig, ax = plt.subplots(figsize=(8.0, 3.2))
 code_parts.draw(ax, parts_back)
-ax.set_title("The code's network with one part as printed, against the code's network")
-show(fig, "A point and a 95 % interval for each of eight parts of the published code that were built as the paper prints "
-     "them: by how much the area of the error over missing rates changes. Not corrected for eight looks.")
+ax.set_title("No single part of the code is told apart from what the paper prints in its place", x=-0.5, ha="left")
+show(fig, "A point and its interval (Welch's, over seeds) for each of eight parts of the published code, built "
+     "as the paper prints them: by how much the area of the error changes. Not corrected for eight looks.")
 
 # %%
 say(code_parts.table(parts_back))
 
 # %%
 told = code_parts.told_apart(parts_back)
-assert len(parts_back) == 8
-outcome("19.g", counts[int(np.digitize(told, [1, 3, 6]))],
-        because="Three trainings see only what is larger than the spread from seed to seed, and eight looks ask for more "
-        "than one does.")
+assert len(parts_back) == 8 and told == 0
+outcome("19.e", counts[int(np.digitize(told, [1, 3, 6]))],
+        because="Three trainings see only what is larger than the spread from seed to seed, and eight looks ask for "
+        "more than one does.")
+
+# %%
 half = float(((parts_back["high"] - parts_back["low"]) / 2).median())
-say(f"Half of these intervals reach {half:.3f} points or more to either side of their mean: what is smaller than that, "
-    "such a design can hardly see.")
+say(f"Half of these intervals reach {half:.3f} points or more to either side of their mean: such a design can hardly "
+    f"see what is smaller. {parts_back['last'].sum():.0f} of {len(parts_back) * 3} trainings were best in their "
+    "last epoch.")
 
 # %% [markdown]
-# *Not told apart* is no proof that a part does nothing. Learning rate, dropout and epochs are those of the code's rows and were chosen for neither; encoders for each place change the number of weights as well; and simulated voices, pooled, are where they were measured.
+# *Not told apart* is no proof that a part does nothing, least of all in trainings that the epochs ended. Learning rate, dropout and epochs are those of the code's rows and were chosen for neither; encoders for each place change the number of weights as well; and simulated voices, pooled, are where they were measured.
 
 # %% [markdown]
 # The paper's own ablations switch parts off: w/o F-1, macro fusion leaves the head; w/o F-2, micro fusion does; w/o Recon, there is no generative loss and no branch for it. Notebook 22 compares
@@ -570,7 +573,7 @@ with torch.no_grad():
 # **Predict, then run:** when the length doubles, by which factor does each cost grow?
 
 # %%
-predict("19.e", "By which factor grows what the original keeps for the backward pass?",
+predict("19.f", "By which factor grows what the original keeps for the backward pass?",
         {"1, it keeps only weights": 1, "2, as the length": 2, "4, as pairs of steps": 4})
 
 # %%
@@ -586,7 +589,7 @@ show(fig, "Processor seconds (left) and what the backward pass has to remember (
 # %%
 kept = {r["frames"]: r["bytes"] for r in costs if r["name"] == "mfmb"}
 assert abs((kept[256] - kept[128]) / (kept[128] - kept[64]) - 2) < 0.1  # a straight line, nothing for pairs
-outcome("19.e", kept[256] / kept[128], because="Pairs of steps cost computing, and here no memory: attention's kernel "
+outcome("19.f", kept[256] / kept[128], because="Pairs of steps cost computing, and here no memory: attention's kernel "
         "keeps something for each step, and none of its scores.")
 
 # %% [markdown]
@@ -672,7 +675,7 @@ print("8 batches, cleared after every 4th:", times_used(8, 4), " clean:", times_
 # %%
 fates = ["better at the small rate, worse at the large one", "worse at the small rate, explodes at the large one",
          "the same at the small rate, explodes at the large one", "better at both"]
-predict("19.f", "Gradients are cleared after every fourth batch only. How does that end?", fates)
+predict("19.g", "Gradients are cleared after every fourth batch only. How does that end?", fates)
 
 # %%
 def regression(every, lr, seed=0, steps=400):
@@ -706,7 +709,7 @@ say("At the small rate the fault costs more than 1.5 times the final error; at t
 
 # %%
 assert settled[4, 0.02] > 1.5 * settled[1, 0.02] and settled[1, 0.2] < 5 and not settled[4, 0.2] < 1e3
-outcome("19.f", fates[1], because="A gradient that enters several steps multiplies the learning rate: the printed one "
+outcome("19.g", fates[1], because="A gradient that enters several steps multiplies the learning rate: the printed one "
         "is not the true one.")
 
 # %% [markdown]
@@ -820,11 +823,11 @@ print("built = the library's MFMBNet and its joint loss, on clips with gaps")
 
 # %% [markdown]
 # ## 9 Summary
-# - MFMB-Net is hybrid attention, two streams, a reconstruction that feeds the loss alone, and one linear layer.
-# - A target that can move can be met by moving it.
-# - The twin errs more after as many epochs, costs more and keeps more at these lengths; in time it breaks even far beyond them.
-# - A recorded difference belongs to a network *with* its objective, sizes and trials.
-# - On stand-ins: a dropped batch moves the third decimal, uncleared gradients change the learning rate, a swapped axis mixes clips.
+# - MFMB-Net is hybrid attention, two streams, one linear layer, and a reconstruction for the loss alone.
+# - A target that can move is met by moving it.
+# - After as many epochs the twin errs more; it costs and keeps more, and breaks even in time far beyond these lengths.
+# - A recorded difference belongs to a network *with* its objective, sizes and trials. No part of the code is told apart.
+# - On stand-ins, dropped clips, uncleared gradients and a swapped axis each do harm.
 
 # %%
 progress("19")

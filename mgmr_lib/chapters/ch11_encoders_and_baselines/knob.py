@@ -50,4 +50,5 @@ def draw(ax, found: dict[float, dict[str, float]]) -> None:
         ax.plot(levels, [found[level][name] for level in levels], style, color=colour, label=name)
     ax.axhline(0, color="black", linewidth=0.8)
     ax.set(xlabel="the knob: how much of what a voice says is a level", ylabel="correlation with the rating")
-    ax.legend()
+    ax.set_xticks(levels)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
