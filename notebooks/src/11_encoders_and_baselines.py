@@ -725,14 +725,15 @@ say(draw.against(records, BASELINES, "text_ridge"))
 # %% [markdown]
 # All this is a world in which a rating sets a *level* of voice and face that lasts for the clip, and an average misses nothing of a level. The simulator has a knob for that (the corpora's second edition, `classroom-mosi@2`): at 1 all that a voice says
 # is a level, at 0 it is gestures at random moments, up and down again, which leave the average where it was.
-#
-# We turn it, and let two ridges listen: one to each clip's averages, one to random patterns in time that no level can move (notebook 08). The control hears the same patterns in noise of the same lengths.
+
+# %% [markdown]
+# We turn it, and two ridges listen: one to each clip's averages, one to random patterns in time that no level can move (notebook 08). The control hears the same patterns in noise of the same lengths.
 #
 # **Predict, then run:** at which of the knob's positions 0, 0.5 and 1 do the averages tell more than the patterns?
 
 # %%
 positions = {"at all three": 3, "at 0.5 and 1": 2, "at 1 only": 1, "nowhere": 0}
-predict("11.l", "Where do a voice's averages tell more than patterns in time?", positions)
+predict("11.k", "Where do a voice's averages tell more than patterns in time?", positions)
 
 # %%
 from mgmr_lib.chapters.ch11_encoders_and_baselines import knob
@@ -749,7 +750,7 @@ show(fig, "Correlation with the rating of a ridge on averages and of one on patt
 ahead = [level for level, by in heard.items() if by["averages"] > by["patterns in time"]]
 assert 1.0 in ahead and 0.0 not in ahead
 assert max(by["control: patterns in noise"] for by in heard.values()) < 0.15
-outcome("11.l", len(ahead),
+outcome("11.k", len(ahead),
         because="Who is ahead follows the knob: a table of networks on one simulated corpus has its position built in.")
 
 # %% [markdown]
@@ -780,7 +781,7 @@ say(recorded_areas.in_words(family(real, pairs)))
 # **Predict, then run:** what correlation with the label does the late-fusion LSTM still reach there?
 
 # %%
-predict("11.k", "With every frame gone, the late-fusion LSTM's correlation on POM is about ...",
+predict("11.l", "With every frame gone, the late-fusion LSTM's correlation on POM is about ...",
         {"0": 0, "0.1": 0.1, "0.2": 0.2, "0.3": 0.3})
 
 # %%
@@ -796,7 +797,7 @@ against_concat = family(real, pairs)
 beaters = [n for (n, _), row in against_concat.iterrows() if row["word"] == "better"]
 others = ["concat", *(n for (n, _) in against_concat.index if n not in beaters)]
 assert beaters and min(at_one[beaters]) > 0.15 > 0.1 > max(at_one[others])
-outcome("11.k", float(at_one["late_lstm"]),
+outcome("11.l", float(at_one["late_lstm"]),
         because="No mask hides how long a clip was: what looks like hearing at high rates is counting.")
 
 # %% [markdown]
