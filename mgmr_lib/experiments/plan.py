@@ -87,13 +87,13 @@ VARIANTS = {
             )
             for part, label in {
                 "full-attention": "attention without causal masks (Eq. 2)",
-                "own-length": "voice and face at their own steps (Eqs. 4, 5)",
-                "one-run": "one run of the shared encoder (Eqs. 3, 6)",
-                "own-encoders": "an encoder for each place (Eqs. 3 to 6)",
+                "own-length": "voice and face at their own steps, behind the hub (Eqs. 4, 5)",
+                "one-run": "each sequence once through the shared encoder (Eqs. 4 to 6)",
+                "own-encoders": "five encoders instead of one (Eqs. 3 to 6)",
                 "whole-hub": "the whole hub passed on (Eq. 7)",
                 "streams-only": "a head that reads both streams alone (Eq. 16)",
                 "linear-head": "a head of one linear layer (Eq. 16)",
-                "two-layer-generator": "a generator of two layers (Eq. 15)",
+                "two-layer-generator": "two layers at the generator's end (Eq. 15)",
             }.items()
         ),
         _variant("mgmr_shuffled", "MGMR-Net, labels shuffled (control)", "mgmr", shuffle_labels=True),

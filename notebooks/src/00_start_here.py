@@ -331,7 +331,7 @@ for title, rows in (("packages", doctor.packages()), ("data", doctor.data())):
 # |---|---|---|---|
 # | attention | each step with each: $500^2$ = 250 000 pairs | nothing | all 500 steps |
 # | LSTM | 500 steps | 500 rounds, one after the other | one state |
-# | state-space model | 500 steps | 9 rounds at best ($2^9 > 500$) | one state |
+# | state-space model | 500 steps, or some 4000 joins for the fewest rounds | 9 rounds at best ($2^9 > 500$) | one state |
 #
 # The price is the last column: a state that does not grow cannot hold everything. [02](02_three_views.ipynb) measures what it holds, and
 # [04](04_parallel_scan.ipynb) measures when the first column decides: later than one thinks.

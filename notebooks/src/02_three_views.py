@@ -478,7 +478,7 @@ outcome("02.g", min(took[-1], key=took[-1].get),
 
 # %% [markdown]
 # A call into a library costs about the same for one number as for a thousand, which is why plain Python beats the torch loop here. And where
-# the loop is compiled, at 16 numbers of state, the convolution is not the cheaper way on one core.
+# the loop is compiled, at 16 numbers of state, the FFT gains little or nothing over it on one core.
 
 # %% [markdown]
 # The convolution has another merit: it does not *wait*. The recurrence makes $l$ steps, each after the one before. An FFT makes
@@ -625,7 +625,7 @@ def hippo(n):
 check("02.5", hippo)
 
 # %% [markdown]
-# HiPPO's state mixes all entries with all. S4D starts from diagonals that cost $n$ products instead of $n^2$: S4D-Lin has the
+# HiPPO's entries read one another, each row all rows above it. S4D starts from diagonals that cost $n$ products instead of about $n^2 / 2$: S4D-Lin has the
 # swings $A_i = -\frac{1}{2} + i \pi \cdot \text{index}$, S4D-Real, which Mamba starts from, only fades, at rates $1, 2, \dots, n$ [@gu2022b].
 # For a fair count, S4D-Lin gets half as many entries, since each is two numbers.
 
@@ -658,7 +658,7 @@ for name, r in told.items():
 best = max(told, key=lambda name: told[name].sum())
 choices = {"random slow swings": "the eight random slow swings", "random matrix, best": "the best random matrix"}
 outcome("02.i", choices.get(best, best), because="A start need not be designed to remember: these entries fade "
-        "slowly, and none is spent on swings quicker than the input's.")
+        "slowly, none is spent on swings quicker than the input's, and each says something of its own.")
 
 # %% [markdown]
 # So the random *matrix* was a weak rival, and randomness was not its fault. Is it the slow turning? We let the same swings turn at any
@@ -678,9 +678,13 @@ for name, start in designed.items():
     print(f"{name:8}", "   ".join(f"step {dt}: {steps:3.0f}" for dt, steps in at_step.items()))
 
 # %% [markdown]
-# Slow entries that turn slowly, each at its own speed, suffice, at angles drawn blindly; S4D-Lin and HiPPO arrive there by design. Who
-# leads depends on the step: at 0.01 the random swings, at 0.0025 S4D-Lin tells more than they do. Like the swings' radius and range, a step has to
-# suit the input. S4D-Real, which cannot turn at all, tells the least of the four at each of these steps.
+# Slow entries that turn slowly, each at its own speed, suffice, at angles drawn blindly; S4D-Lin arrives there by design. HiPPO takes another way:
+# none of its poles turns, they are S4D-Real's rates $-1$ to $-16$, and each of its entries is a mixture of S4D-Real's. Those fade so much alike
+# that the reading error hides what tells them apart; HiPPO's mixtures do not.
+
+# %% [markdown]
+# Who leads depends on the step: at 0.01 the random swings, at 0.0025 S4D-Lin tells more than they do. Like the swings' radius and range, a step has to
+# suit the input. S4D-Real tells the least of the four at each of these steps.
 
 # %% [markdown]
 # Why then does Mamba start from S4D-Real? Its authors report that real numbers did as well as complex ones on nearly all of their tasks,

@@ -911,7 +911,7 @@ say("As many times as long as our loop over `unbind`: `mamba_ssm`'s reference "
 
 # %% [markdown]
 # You need not know the layers yet: each maps $(b, l, d)$ to $(b, l, d)$. The *Mamba block* is our selective scan with a
-# few parts around it ([05](05_mamba_block.ipynb)). The *LSTM* is a recurrence with a $\tanh$ around its state. *Attention* lets every
+# few parts around it ([05](05_mamba_block.ipynb)). The *LSTM* is a recurrence whose gates read its own previous output. *Attention* lets every
 # step look at all others ([16](16_hybrid_attention.ipynb)).
 
 # %% tags=["baseline"]
@@ -1090,8 +1090,8 @@ assert torch.allclose(da, da_loop, atol=1e-4) and torch.allclose(dx, dx_loop, at
 
 # %% [markdown]
 # ## 10 Limits
-# The fold needs steps that are *linear* in $h$: an LSTM puts $\tanh$ around its state, and two such steps are no step of the
-# same kind, so there is nothing to fold them into. Regrouping also rounds differently: results agree to a tolerance, not to the bit. And
+# The fold needs steps that are *linear* in $h$: an LSTM computes its gates from its own previous output, and two such steps are no
+# step of the same kind, so there is nothing to fold them into. Regrouping also rounds differently: results agree to a tolerance, not to the bit. And
 # counts of joins say nothing about memory, which decides on a GPU: notebook 06.
 
 # %% [markdown]

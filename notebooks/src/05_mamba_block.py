@@ -164,8 +164,8 @@ outcome("05.b", min(found, key=lambda how: abs(found[how] - (1 - marked[False]))
 # %% [markdown]
 # With the convolution, "the mark stands before me" is visible in $u'_t$, so $\Delta_t$ and $B_t$ can act on it. Is it the neighbour, or just one more
 # layer? In the course's tests a convolution of a single tap, which sees no neighbour, errs as often as none, and with two taps hardly an answer is wrong. A
-# second block may stand in: of two blocks without convolutions, trained four times as long, one seed errs in under a third of the cases and another
-# in half, as one such block does.
+# second block may stand in: of two blocks without convolutions, trained four times as long, some starts err in under a third of the cases, others
+# in half, as one block does.
 
 # %% [markdown]
 # ## 2 The gate: each channel has its own say

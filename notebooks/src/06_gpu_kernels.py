@@ -2,7 +2,7 @@
 # jupyter:
 #   mgmr:
 #     title: The state never leaves the chip
-#     claim: "A GPU waits for memory, not for arithmetic: the scan becomes fast when its states are never written down."
+#     claim: "In a plain scan a GPU waits for memory, not for arithmetic, say the data sheets: what saves most is never to write the states down."
 #     goals:
 #       - say what a GPU's memories are, and what must be moved for a scan
 #       - write a fused scan kernel with the lowest possible score

@@ -611,7 +611,7 @@ outcome("07.i", "above chance, below one selective layer",
 # %% [markdown]
 # ## 6 Where it goes
 # Part I ends here: from one fading number to a block that chooses, is fast, and reads both ways. The rest of the course puts it into two
-# networks. We build both, untrained, with the sizes of their configurations, and count.
+# networks. We build MGMR-Net and MFMB-Net's Mamba twin, untrained, with the sizes of their configurations, and count.
 #
 # **Predict, then run:** MGMR-Net rebuilds what is missing, aligns voice and face with the text, and fuses. Where do most of its Mamba
 # blocks stand?
@@ -630,7 +630,7 @@ for name, net in nets.items():
 fig, axes = plt.subplots(2, 1, figsize=(9, 5.6), height_ratios=[1, 2.6])
 for ax, (name, net) in zip(axes, nets.items(), strict=True):
     figures.blocks_in_network(ax, name, net)
-fig.suptitle("The block of Part I stands in most parts of both networks", x=0.01, ha="left")
+fig.suptitle("The block of Part I stands in most parts of MGMR-Net and of MFMB-Net's twin", x=0.01, ha="left")
 totals = [figures.mamba_blocks(net) for net in nets.values()]
 show(fig, "The parts of both networks from left to right, orange where Mamba blocks are in them, with their number and "
      f"the notebook that builds the part: {totals[0]} blocks in MGMR-Net, {totals[1]} in MFMB-Net's twin. White: the "

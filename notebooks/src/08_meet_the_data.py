@@ -599,7 +599,7 @@ for name, parts in (("label", labels), ("smile", peak)):
 
 # %% [markdown]
 # ### The second fingerprint: two doors
-# All that the simulated voice and face know of a sentence came in through the rating and the word list (and the number of words). Behind these doors there is nothing. So: fit each
+# All that the simulated voice and face know of a sentence came in through the rating and the word list (and the words' number and letters, which set the times). Behind these doors there is nothing. So: fit each
 # feature on these *known causes*, keep what they leave, and let the text predict the rest.
 #
 # **Predict, then run:** how much is left for the text to predict? And if we do the same to the label, with the word list as its known cause?

@@ -400,7 +400,7 @@ fillings["told what is kept"] = [error(voice.predict(seen), test.labels) for see
 # %%
 fig, ax = plt.subplots()
 draw.error_curves(ax, rates, fillings, blind)
-ax.set(title="Zeros in raw units are worse than knowing nothing")
+ax.set(title="At high rates, zeros in raw units are worse than knowing nothing")
 show(fig, "Error of a voice reader against the missing rate. If it is told which frames were kept the error "
      "stays flat up to the last point but one. Standardised zeros and noise pull it to the dashed line of the "
      "blind rival; raw zeros pull it beyond.")

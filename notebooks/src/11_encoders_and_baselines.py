@@ -322,7 +322,7 @@ outcome("11.e", "FC(T) and its control",
 
 # %% [markdown]
 # That voice and face add something was *put in*: a simulator made them follow the rating, about as strongly as in some real clips, and more than in others (notebook 08). What came out is that a network finds it, and that the control tells it from mere size. How
-# much real voices add this corpus cannot say. It depends on the metric, too: by Acc-2, with its steps of whole clips, so small a lead is not told apart here.
+# much real voices add this corpus cannot say. It depends on the metric, too: by Acc-2, with its steps of whole clips, the lead over the control is not told apart here.
 
 # %% [markdown]
 # Other seeds are one source of luck, other test clips the second. Notebook 10's bootstrap asks about clips: how sure is the lead of one trained Concat over one trained FC(T) on these
@@ -580,9 +580,9 @@ for kind, one in kinds.items():
 fig = plt.figure(figsize=(8.0, 3.4))
 draw.errors_against_length(fig, found, frames)
 fig.suptitle("Attention finds a sob, a mean hears a tone of voice", x=0.01, ha="left")
-show(fig, "Squared error against the length of the clip, both axes logarithmic. Where one frame tells, the mean is as "
-     "bad as knowing nothing and attention is good. Where every frame tells, the mean gets better with length, and "
-     "attention to one frame does not.")
+show(fig, "Squared error against the length of the clip, both axes logarithmic. Where one frame tells, the mean is "
+     "hardly better than knowing nothing and attention is good. Where every frame tells, the mean gets much better "
+     "with length, attention to one frame hardly.")
 sob, tone = found.values()
 
 # %%
@@ -723,8 +723,8 @@ say(recorded_areas.in_words(family(records, [(name, "concat") for name in BASELI
 say(draw.against(records, BASELINES, "text_ridge"))
 
 # %% [markdown]
-# All this is a world in which a rating sets a *level* of voice and face that lasts for the clip, and an average misses nothing of a level. The simulator has a knob for that (the corpora's second edition, `classroom-mosi@2`): at 1 all that a voice says
-# is a level, at 0 it is gestures at random moments, up and down again, which leave the average where it was.
+# All this is a world in which a rating sets a *level* of voice and face that lasts for the clip, and an average misses nothing of a level. The simulator has a knob for that (the corpora's second edition, `classroom-mosi@2`): at 1 all that a voice takes
+# from the rating is a level, at 0 it is gestures at random moments, up and down again, which leave the average where it was; what single words add stays.
 
 # %% [markdown]
 # We turn it, and two ridges listen: one to each clip's averages, one to random patterns in time that no level can move (notebook 08). The control hears the same patterns in noise of the same lengths.
@@ -754,7 +754,7 @@ outcome("11.k", len(ahead),
         because="Who is ahead follows the knob: a table of networks on one simulated corpus has its position built in.")
 
 # %% [markdown]
-# So a network that averages its frames, such as Concat, can lead or fail by a choice of ours. (These are ridges on a voice alone; no network was trained at other positions here.) Where do real voices stand? POM's voices and faces are real, and there are no words (notebook 08); FC(T) has nothing to read. Its rivals without a network read means, or lengths alone, or both.
+# So what a network that averages its frames, such as Concat, can hear of such a voice is a choice of ours. (These are ridges on a voice alone; no network was trained at other positions here.) Where do real voices stand? POM's voices and faces are real, and there are no words (notebook 08); FC(T) has nothing to read. Its rivals without a network read means, or lengths alone, or both.
 
 # %%
 from mgmr_lib.experiments.ledger import read_named
@@ -798,7 +798,7 @@ beaters = [n for (n, _), row in against_concat.iterrows() if row["word"] == "bet
 others = ["concat", *(n for (n, _) in against_concat.index if n not in beaters)]
 assert beaters and min(at_one[beaters]) > 0.15 > 0.1 > max(at_one[others])
 outcome("11.l", float(at_one["late_lstm"]),
-        because="No mask hides how long a clip was: what looks like hearing at high rates is counting.")
+        because="No mask hides how long a clip was: with every frame gone, what still looks like hearing is counting.")
 
 # %% [markdown]
 # Those that beat Concat on POM are those that read the length when nothing else is left; a ridge on lengths alone does it as well. Concat averages, and an average forgets how many steps it had. So this lead shows no ear for patterns in time. And which baseline is
@@ -822,8 +822,8 @@ draw_map(fig, survey(("concat", "mult", "tfr", *SYSTEMS)), columns=6, small=True
 fig.suptitle("Few networks let text, voice and face all ask each other", x=0.01, ha="left")
 show(fig, "Twelve networks as they compute. T, A, V: text, audio, vision; +: what is joint. Grey: put together. "
      "Arrows: attention, from who is asked to who asks; a ring around +: it asks itself. Dotted: a loss compares the "
-     "two. Green rim: predicts by itself, too. Blue filling: rebuilt. Below: weights and multiplications a clip, at "
-     "published sizes.")
+     "two. Green rim: predicts by itself, too. Blue filling: rebuilt. Below: weights and multiplications per clip "
+     "of the course's versions, with published widths where there are such.")
 
 # %% [markdown]
 # ## Limits

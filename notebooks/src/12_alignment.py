@@ -430,7 +430,7 @@ say("With exchange every valid step of the voice moves the words, and no padded 
 
 # %% [markdown]
 # ## 4 Which frames move which words?
-# Now a real clip, unaligned, through the whole front of the network: encoders, reconstruction, pooling onto tokens, stage 1. For each aligned token
+# Now a clip of the corpus (its voice is simulated), unaligned, through the whole front of the network: encoders, reconstruction, pooling onto tokens, stage 1. For each aligned token
 # we take the size of its derivative with respect to each *frame* of the voice.
 #
 # **Predict, then run:** the network is untrained. Will there be any order in the picture? And under `"shared"`?

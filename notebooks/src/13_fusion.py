@@ -262,7 +262,7 @@ say("Both layouts hear the loud event, more than 90 % right: concatenating is no
 # %%
 fig, ax = plt.subplots(figsize=(8.0, 3.4))
 figures_ch13.scores(ax, scores, controls)
-ax.set(title="The line must keep a moment together; turned round inside, it still works")
+ax.set(title="Kept together on the line a moment is found; apart, not in this training")
 show(fig, "Share of right answers, a dot a seed. On the question of moments only the two interleaved layouts are "
      "near one, the others nearer to one half; on loudness interleaved and concatenated are both near one.")
 
@@ -352,7 +352,7 @@ print("stage 2 by hand = the library's, to 1e-6, whatever stands in the padding"
 
 # %% [markdown]
 # ## 4 Nothing else reaches a prediction
-# One stage is sound. Is the whole network? We take real clips of the corpus at missing rate 0.5 and scribble on everything that must not count: padding of
+# One stage is sound. Is the whole network? We take clips of the corpus (voice and face simulated) at missing rate 0.5 and scribble on everything that must not count: padding of
 # all modalities, lost frames, lost words.
 #
 # **Predict, then run:** by how much do the predictions change?
@@ -582,7 +582,7 @@ outcome("13.f", readings[(alone[0] > 0.9) + 2 * (alone[1] > 0.9)],
 
 # %% [markdown]
 # ## 7 Limits
-# Our question was made of moments, its clips had eight steps, its training was short. On real clips the maximum reads from a mixture of cues, and a
+# Our question was made of moments, its clips had eight steps, its training was short. On clips of a corpus the maximum may read from a mixture of cues, and a
 # layout's effect may drown in noise. We did not train the layouts on the corpus here: a difference that small needs many seeds. The ablations of Part V
 # measure the stages themselves, with intervals.
 #

@@ -2,7 +2,7 @@
 # jupyter:
 #   mgmr:
 #     title: Reconstruction
-#     claim: "A network can guess what was lost, if its loss asks about nothing else; a straight line is the rival to beat, and a good guess is not yet a good prediction."
+#     claim: "A network guesses what was lost better if its loss counts lost steps alone; a straight line is the rival to beat, and a good guess is not yet a good prediction."
 #     goals:
 #       - build MGMR-Net's reconstruction module from its equations, and know what its gate mixes
 #       - write a loss that cannot be cheated by copying
@@ -407,7 +407,7 @@ say("Asked about all positions, the module **copies better and guesses worse**: 
 # %%
 fig = plt.figure(figsize=(8.0, 3.2))
 figures_ch14.leak(fig, rates, copier, by_loss)
-fig.suptitle("A loss over all positions praises the copier, and trains one", x=0.01, ha="left")
+fig.suptitle("A loss over all positions praises the copier, and trains worse guesses", x=0.01, ha="left")
 show(fig, "Left: the copier's loss over all positions falls towards zero as fewer steps are lost, at the lost "
      "ones it is the same at every rate. Right: errors at lost steps after training with either loss at rate "
      "0.1; the honest loss gives the lower curve.")

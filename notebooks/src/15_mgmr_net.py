@@ -2,7 +2,7 @@
 # jupyter:
 #   mgmr:
 #     title: The whole MGMR-Net
-#     claim: "Modules that work alone make a network only if their order, their loss and their training fit; and one training, with one seed, can show less than it seems."
+#     claim: "Modules that work alone still have to be joined, and the loss decides which of them learns what; and one training, with one seed, can show less than it seems."
 #     goals:
 #       - put the modules of the last notebooks together, equal to the library's network
 #       - say which part of the network hears which term of the loss
@@ -667,7 +667,7 @@ three = ("concat", "late_lstm", "fc_t")
 if {"mgmr", *three} <= there:
     won = tuple(n for n in three if ledger.paired(everything, "mgmr", n, "mae")["high"] < 0)
     outcome("15.g", beaten[won], because="More parts are not a better network: against rivals that read all three "
-            "modalities, three seeds are too few for its lead.")
+            "modalities, three seeds do not show a lead.")
 
 # %% [markdown]
 # Pairing uses only the seeds that both networks have, and drops the others. It sharpens a comparison where a seed moves both networks alike, which two different designs need not do; without
@@ -740,7 +740,7 @@ if len(there_too) == 4:
             "out of the seeds.")
 
 # %% [markdown]
-# Back to the default corpus, with its words: the curves behind the first picture of this section, and what switching parts off does there.
+# (On POM the comparisons are Welch's, unpaired, with Holm's rule over the four, as in notebook 11.) Back to the default corpus, with its words: the curves behind the first picture of this section, and what switching parts off does there.
 
 # %%
 fig, ax = plt.subplots(figsize=(8.0, 3.4))

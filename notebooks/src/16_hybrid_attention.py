@@ -489,7 +489,7 @@ say(f"After 1000 steps the scan is right in **{longer:.0%}**, where the mean ton
     "it was the training.")
 
 # %% [markdown]
-# So a cross-scan can look up, but it learns to more slowly than attention. (For voices of up to 16 frames it took 2000 steps to be ahead of the mean tone; the course's tests run them.) That
+# So a cross-scan can look up, but it learns to more slowly than attention. (For voices of up to 16 frames it is ahead of the mean tone after 2000 steps; the course's tests run them.) That
 # says what to watch when notebook 19 compares the twins on clips: what must be found by *content*, what by *order*, and how long both were trained.
 
 # %% [markdown]

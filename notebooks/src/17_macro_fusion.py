@@ -433,7 +433,7 @@ outcome("17.e", fates[2 if not hubs_ else 1 if moved else 0],
 @torch.no_grad()
 def after_the_voice(macro, skip_zeros):
     """Largest difference between two of the hub's tokens behind [audio | hub]; skip_zeros: as published."""
-    audio = macro._encode_twice("audio", code.align(sequences)["audio"])
+    audio, _ = macro.encode("audio", code.align(sequences)["audio"], sequences["audio"].valid)
     x = torch.cat([audio, audio.new_zeros(len(audio), macro.hub, macro.width)], dim=1)
     codes = positions(x.shape[1], x.shape[2], x).expand_as(x)
     y, every = macro.encoder.scale * x, torch.ones(x.shape[:2], dtype=torch.bool)

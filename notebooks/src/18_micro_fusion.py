@@ -2,7 +2,7 @@
 # jupyter:
 #   mgmr:
 #     title: "Micro fusion: what is said, and when"
-#     claim: "A sum over time knows what was said, not when. The micro stream keeps every step on the text's clock, so that even a linear reader finds the one word that the voice stresses."
+#     claim: "From words and voice that are each summed over time, a linear reader cannot tell which word the voice stressed. The micro stream keeps every step on the text's clock, so that even a linear reader finds the one word that the voice stresses."
 #     goals:
 #       - write an LSTM step and say what padding does to a backward pass
 #       - build a gate that looks at a step's neighbours, as printed and with a sigmoid
@@ -558,7 +558,7 @@ say(f"With the published head the same stream is right in **{with_head:.0%}** af
     "moment, and a hidden layer can join it.")
 
 # %% [markdown]
-# Another seed stopped below the best sum, even after four times the steps. But that it *can* be right shows that the failure above belongs to the *reader*. The hub is only slower: after four times the steps (the course's tests run them) it is right in more than nine of ten. What is left of micro fusion's lead: a linear reader and few steps are enough, because the product of
+# How far it gets depends on the seed. But that it *can* be right shows that the failure above belongs to the *reader*. The hub is only slower: after four times the steps (the course's tests run them) it is right in more than nine of ten. What is left of micro fusion's lead: a linear reader and few steps are enough, because the product of
 # word and loudness is made in the stream. In the paper's network (Eq. 16) the reader is linear.
 
 # %% [markdown]

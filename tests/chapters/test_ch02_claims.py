@@ -134,3 +134,20 @@ def test_no_start_tells_more_than_n_steps_of_noise():
     ]
     for system in systems:
         assert memory.recall(memory.traces(*system, length), white).sum() <= n + 1e-6
+
+
+def test_hippo_turns_no_more_than_s4d_real_and_its_mixtures_are_what_the_reading_error_spares():
+    n, length = 16, 400
+    smooth = memory.smooth_covariance(length, 10.0)
+    A, B = linear.hippo_legs(n)
+    rates = torch.arange(1, n + 1, dtype=torch.float64)
+    poles = torch.linalg.eigvals(A)
+    assert poles.imag.abs().max() < 1e-6 and torch.allclose(poles.real.sort().values, -rates.flip(0), atol=1e-3)
+    hippo = memory.traces(*linear.discretise(A, B, 0.01), length)
+    fading = torch.exp(-0.01 * rates[:, None] * torch.arange(length))  # S4D-Real's rows
+    orthogonal = torch.linalg.qr(fading.T).Q.T
+    mixed = hippo - hippo @ orthogonal.T @ orthogonal
+    assert mixed.norm() < 1e-3 * hippo.norm()
+    rows = {"plain": fading, "mixed": orthogonal, "hippo": hippo}
+    told_of = {name: memory.recall(m, smooth).sum() for name, m in rows.items()}
+    assert told_of["plain"] < 0.6 * told_of["hippo"] < 0.7 * told_of["mixed"]

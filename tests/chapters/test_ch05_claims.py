@@ -60,14 +60,12 @@ class Residual(torch.nn.Module):
 
 
 @pytest.mark.slow
-def test_a_second_block_stands_in_for_the_convolution_with_one_seed_and_not_with_another():
-    wrong = {}
-    for seed in (11, 2027):
-        for blocks in (1, 2):
-            train = {"steps": 480, "batch": 64, "lr": 5e-3, "seed": seed}
-            wrong[seed, blocks] = train_parts(Residual(AfterMark(), seed, blocks), AfterMark(), **train)
-    assert min(wrong[11, 1], wrong[2027, 1]) > 0.4
-    assert wrong[11, 2] < 0.33 and wrong[2027, 2] > 0.4
+def test_a_second_block_stands_in_for_the_convolution_from_some_starts_and_not_from_others():
+    train = {"steps": 480, "batch": 64, "lr": 5e-3}
+    error = lambda seed, blocks: train_parts(Residual(AfterMark(), seed, blocks), AfterMark(), seed=seed, **train)  # noqa: E731
+    assert min(error(11, 1), error(2027, 1)) > 0.4
+    two = [error(seed, 2) for seed in (11, 2027, 6, 7, 9, 12, 13, 14)]  # which of them learn depends on the processor
+    assert min(two) < 0.33 and max(two) > 0.4
 
 
 @pytest.mark.parametrize("seed", SEEDS)

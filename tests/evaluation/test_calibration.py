@@ -89,4 +89,4 @@ def test_the_control_shows_what_lengths_alone_tell(monkeypatch):
 
 def test_steps_are_averages_of_frames():
     frames = Ragged(np.arange(14, dtype=np.float32).reshape(7, 2), np.array([5, 2]), 5)
-    np.testing.assert_allclose(calibration._averaged(frames[0], 2), [[1, 2], [5, 6], [8, 9]])
+    np.testing.assert_allclose(calibration.averaged(frames[0], 2), [[1, 2], [5, 6], [8, 9]])

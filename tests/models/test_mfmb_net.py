@@ -64,7 +64,8 @@ VARIANTS = [make(sizes | TWIN | change) for sizes in (PAPER, CODE) for change in
 VARIANTS.append(make(PAPER | TWIN | {"gate": "sigmoid"}))
 VARIANTS += [make(PAPER | TWIN | change) for change in LATER] + [make(CODE | TWIN | LATER[1])]
 VARIANTS += [make(CODE | {"as_printed": part}) for part in PRINTED[1:]]
-VARIANTS.append(make(CODE | TWIN | {"encoder": "mamba", "as_printed": "own-length"}))  # the one that moves the hub
+MOVED_HUB = {"encoder": "mamba", "as_printed": "own-length", "expand": 2}  # a scan needs padding to stay at the end
+VARIANTS.append(make(CODE | TWIN | MOVED_HUB))
 
 
 def variant(config):

@@ -277,7 +277,7 @@ EXERCISES = [
             "does not.",
             "first and second are pairs of two numbers, and so is the result: a2 (a1 h + x1) + x2 = (...) h + (...).",
         ),
-        after="Any number of steps can now be folded into one, and nobody said in which order we fold.",
+        after="Any number of steps can now be folded into one, and nobody said which neighbours we fold first.",
         wrong=(
             Wrong(
                 "order swapped",

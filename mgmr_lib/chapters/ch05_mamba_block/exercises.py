@@ -384,7 +384,7 @@ EXERCISES = [
             "take -log2.",
             "counts is (v,v), row = now, column = next; p[test[:-1], test[1:]] picks one probability for every step.",
         ),
-        after="The rival knows one character of context, and no training can be simpler.",
+        after="The rival knows one character of context, and its whole training is counting.",
         wrong=(
             Wrong(
                 "nats",

@@ -255,7 +255,8 @@ BUILD_A_BLOCK = Exercise(
         "u, z (b,l,e); taps (e,1,k); r, B, C (b,l,rank), (b,l,n), (b,l,n); delta (b,l,e); h (b,e,n). The state of the "
         "next call: the last k-1 inputs of the convolution (b,k-1,e), and h.",
     ),
-    after="This is all of it: two dozen of these with norms around them are the published models.",
+    after="This is all of it: two dozen of these, with norms and residual connections around them, an embedding and a "
+    "readout, are the smallest published model.",
     wrong=(
         *(Wrong(m, functools.partial(_mistaken, mistake=m), SAYS[m]) for m in MISTAKES),
         Wrong("no state returned", mamba_block, "it returns one thing"),

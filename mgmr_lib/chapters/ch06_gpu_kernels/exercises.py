@@ -289,7 +289,7 @@ EXERCISES = [
             "inside = channels < e has shape (tile,): it goes to the loads of u, delta and A (as inside[:, None]) and "
             "to the store of y.",
         ),
-        after="A mask costs nothing, and the last tile is where most kernels break first.",
+        after="In our count a mask costs nothing, and without it the last tile writes into the next row.",
         wrong=(
             Wrong("no mask", _variant(load_mask=False, store_mask=False), "nothing holds the last tile back"),
             Wrong("store without mask", _variant(store_mask=False), "the store needs"),

@@ -11,7 +11,7 @@ ENCODERS = ("transformer", "mamba")
 GATES = ("printed", "sigmoid")
 READINGS = ("paper", "code")
 TARGETS = ("one-hot", "two-hot")
-# What the published code's reading can have as the paper prints it, one thing at a time (published_code.py says how):
+# What the published code's reading can have nearer to the paper, one thing at a time (published_code.py says how):
 PRINTED = (
     "nothing",
     "full-attention",

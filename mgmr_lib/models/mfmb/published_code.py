@@ -7,10 +7,12 @@ the reconstruction attended across the clips of a batch; padding was attended to
 another size than the configured one failed. Attention has no dropout on its weights (0.2, 0.1 and 0 there), which
 keeps the fused kernel.
 
-`as_printed` takes one of the code's parts back, to measure what it does: "full-attention" (Eq. 2, no causal mask),
-"own-length" (Eqs. 4 and 5: audio and vision at their own steps, not through a linear layer over time), "one-run" (each
-sequence passes macro-fusion's encoder once), "own-encoders" (Eqs. 3 to 6: weights for each place), "whole-hub" (Eq. 7),
-"streams-only" and "linear-head" (Eq. 16: no summaries of single modalities; one layer), "two-layer-generator" (Eq. 15).
+`as_printed` brings one of the code's parts nearer to what the paper prints, to measure what it does: "full-attention"
+(Eq. 2, no causal mask), "own-length" (Eqs. 4 and 5: audio and vision at their own steps, masked, not through a linear
+layer over time, with the hub in front of both), "one-run" (each sequence passes macro-fusion's encoder once),
+"own-encoders" (Eqs. 3 to 6: weights for each of the five places, which run as often as the shared ones), "whole-hub"
+(Eq. 7), "streams-only" and "linear-head" (Eq. 16: no summaries of single modalities; one layer), "two-layer-generator"
+(Eq. 15, at its end).
 """
 
 import dataclasses
@@ -125,7 +127,7 @@ class CodeMacro(nn.Module):
 
     def forward(self, h: dict[str, Tensor], valid: dict[str, Tensor]) -> Tensor:
         """h {modality: (b, l_m, w)}, valid {modality: (b, l_m)} -> (b, w), or (b, hub * w)."""
-        audio, vision = (self._encode(m, h[m], valid[m]) for m in ("audio", "vision"))
+        audio, vision = (self.encode(m, h[m], valid[m]) for m in ("audio", "vision"))
         hub = h["text"].new_zeros(h["text"].shape[0], self.hub, self.channels)
         if self.over_time:
             hub = self._read("hub, audio", torch.cat([audio[0], hub], dim=1), None)[:, -self.hub :]
@@ -135,7 +137,7 @@ class CodeMacro(nn.Module):
         hub = self._pour("text", hub, h["text"], valid["text"], self.runs)
         return hub.flatten(1) if self.width > self.channels else hub[:, -1]
 
-    def _encode(self, m: str, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor | None]:
+    def encode(self, m: str, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor | None]:
         """(b,l,w) as the hub meets it, and its mask; over a fixed number of steps every one counts (None)."""
         mask: Tensor | None = valid
         if m in self.over_time:
