@@ -600,7 +600,7 @@ outcome("07.i", "above chance, below one selective layer",
         " to do with it has to be learned.")
 
 # %% [markdown]
-# One start is an anecdote, and so is one length of training (`tests/chapters/test_ch07_claims.py`). From most of eight other starts two layers
+# One start is an anecdote, and so is one length of training (`tests/chapters/test_ch07_claims.py`). From many of eight other starts two layers
 # leave chance behind, and from some they find nothing. Trained six times as long, they get nearly all letters from about half of nine starts, and from
 # some still nothing; one layer stays at chance even then, with four times the width, too. So depth *can* choose; it learns to choose later than the selective layer, and not from every start.
 

@@ -236,7 +236,7 @@ say("The moment is found " + " and ".join(f"{name} in {many}" for name, many in 
     f"With the taps it was {with_taps} of {len(scores['interleaved'])}.")
 
 # %% [markdown]
-# So in this short training it is mostly the *convolution* that lets neighbours meet. Without it a state finds the moment less reliably: even trained four times as long, neither block nor printed layer does in all of three trainings, though each in some. Where this notebook says that
+# So in this short training it is mostly the *convolution* that lets neighbours meet. Without it a state finds the moment less reliably: even trained four times as long, such layers do in some trainings and not in others. Where this notebook says that
 # interleaving helps, it speaks of Mamba's block. Of the paper's equations, which have no taps (notebook 07), it does not show it.
 #
 # And the order *within* a step? The paper's is audio, vision, text. Here is the reverse.

@@ -178,7 +178,8 @@ def test_the_recorded_table_says_what_is_there_and_what_is_not(figure):
 
 @pytest.mark.parametrize("seed", [1, SEED])
 def test_who_hears_a_simulated_voice_follows_the_knob(seed):
-    found = {level: knob.who_hears(level, 500, seed) for level in (0.0, 1.0)}
+    found = {level: knob.who_hears(level, 600, seed) for level in knob.LEVELS}
+    assert found[0.5]["averages"] > found[0.5]["patterns in time"]
     assert found[1.0]["averages"] > found[1.0]["patterns in time"] + 0.15
     assert found[0.0]["patterns in time"] > found[0.0]["averages"] + 0.05
     assert all(by["control: patterns in noise"] < 0.15 for by in found.values())

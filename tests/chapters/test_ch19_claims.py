@@ -7,8 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
+from scipy import stats
 from torch import nn
 
+from mgmr_lib.chapters.ch19_mfmb_net import code_parts
 from mgmr_lib.chapters.ch19_mfmb_net import figures as figures_ch19
 from mgmr_lib.chapters.ch19_mfmb_net.exercises import company_matters, luckiest, times_used
 from mgmr_lib.chapters.shared import recorded_costs
@@ -147,3 +149,17 @@ def test_figures_draw_what_they_are_given():
     figures_ch19.stale(fig, {(1, 0.1): [3.0, 2.0], (4, 0.1): [3.0, 1e12]})
     assert list(fig.axes[0].lines[0].get_ydata()) == [3.0, 2.0] and np.isnan(fig.axes[0].lines[1].get_ydata()[1])
     plt.close("all")
+
+
+def test_the_codes_parts_are_compared_as_recorded():
+    records = ledger.read_ledger()
+    found, runs = code_parts.differences(records), ledger.by_name(records)
+    area = {n: np.array([ledger.areas(r)["auilc", "mae"] for r in runs[n]]) for n in ("mfmb_code", *found.index)}
+    assert len(found) == 8 and code_parts.told_apart(found) == 0
+    for name, row in found.iterrows():
+        assert row["mean"] == pytest.approx(area[name].mean() - area["mfmb_code"].mean())
+        assert row["p"] == pytest.approx(stats.ttest_ind(area[name], area["mfmb_code"], equal_var=False).pvalue)
+        assert row["low"] < 0 < row["high"] and row["p"] > 0.05  # before any correction, too
+        assert row["last"] == sum(r["best_epoch"] == r["epochs"] - 1 for r in runs[name])
+    found.loc[found.index[0], "word"] = "better"
+    assert code_parts.told_apart(found) == 1 and "**" not in code_parts.table(found)

@@ -14,7 +14,7 @@ WHOLE = "mfmb_code"
 
 def differences(records: Iterable[dict]) -> pd.DataFrame:
     """verdicts.family of the code's network with each part taken back against the code's network: a row per part, the
-    index its variant's name; "epochs" (kept, of), "parameters" and "whole" (weights of both) beside."""
+    index its variant's name; beside it "parameters" and "last", how many trainings were best in their last epoch."""
     records = list(records)
     runs, found = ledger.by_name(records), verdicts.family(records, [(part, WHOLE) for part in PARTS])
     found.index = [first for first, _ in found.index]

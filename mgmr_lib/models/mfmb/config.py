@@ -107,7 +107,7 @@ class MFMBCodeConfig(_Common):
     common: int = setting(64, "channels that micro-fusion's pairs are brought to", low=1)
     head: int = setting(128, "hidden width before the output", low=1)
     rebuild_heads: int = setting(25, "heads of the reconstruction's encoder", low=1)
-    as_printed: str = setting("nothing", "the one part that is the paper's and not the code's", choices=PRINTED)
+    as_printed: str = setting("nothing", "the one part that is brought nearer to the paper", choices=PRINTED)
 
     def __post_init__(self):
         super().__post_init__()

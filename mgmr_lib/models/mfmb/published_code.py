@@ -27,6 +27,7 @@ from mgmr_lib.models.baselines.attention import positions
 from mgmr_lib.models.encoder_layer import EncoderLayer, Mixing, feed_forward
 from mgmr_lib.models.inputs import Inputs, Sequence
 from mgmr_lib.models.masked_norm import MaskedBatchNorm
+from mgmr_lib.models.mfmb.config import MFMBConfig
 from mgmr_lib.models.mfmb.hybrid_attention import others
 from mgmr_lib.models.mgmr.fusion import masked_max
 from mgmr_lib.models.recurrent import Bidirectional
@@ -249,7 +250,7 @@ def code_parts(c, inputs: Inputs) -> tuple:
     summaries = printed != "streams-only"
     micro = CodeMicro(w, sizes, c.gru_depth, c.common, c.dropout, summaries) if c.use_micro else None
     rebuild_mixing = dataclasses.replace(mixing, heads=c.rebuild_heads)
-    hidden = 128 if printed == "two-layer-generator" else 0  # the paper's reading's ffn_rebuild
+    hidden = MFMBConfig.ffn_rebuild if printed == "two-layer-generator" else 0
 
     def rebuild(m: str) -> nn.Module:
         return CodeReconstruction(w, inputs.dims[m], steps[m], c.depth, rebuild_mixing, c.dropout, hidden)
