@@ -8,7 +8,7 @@ from mgmr_lib.paths import REPOSITORY, absolute, expanded, runs_dir
 from mgmr_lib.settings import known, parse_set, whole
 from mgmr_lib.training.profiles import FAMILIES, PATTERNS, PROFILES
 
-KINDS = ("table", "curve", "ablation", "systems", "layers", "care", "parts", "complexity", "reproduce")
+KINDS = ("table", "curve", "ablation", "systems", "layers", "care", "parts", "complexity", "tune", "reproduce")
 DEFAULT = "classroom-mosi"
 OPTIONS = {
     "seed": "--seeds",
@@ -26,10 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=KINDS,
         help="table (baselines), curve, ablation, systems (nine later networks), layers (Mamba-2, Mamba-3), care "
         "(both networks without what was chosen for them alone) and parts (those of MFMB-Net's published code, taken "
-        "back one at a time) train what the ledger lacks; reproduce repeats one record",
+        "back one at a time) train what the ledger lacks; tune chooses settings, with the same trials for every network; "
+        "reproduce repeats one record",
     )
     parser.add_argument("--profile", default="laptop", choices=PROFILES, help="sizes of all networks")
-    parser.add_argument("--data", help=f"a classroom corpus's name, or the path of an MMSA file (default: {DEFAULT})")
+    parser.add_argument(
+        "--data",
+        help=f"a classroom corpus's name, or the path of an MMSA file (default: {DEFAULT}; tune: classroom-dev)",
+    )
     parser.add_argument("--dataset", choices=FAMILIES, help="metric family (default: found out)")
     parser.add_argument(
         "--models", help="comma-separated names, to run only these (default: all that the experiment shows)"
@@ -72,6 +76,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--inference-again", action="store_true",
         help="complexity: time inference alone once more, in the record that is there; the machine has to be quiet",
     )  # fmt: skip
+    parser.add_argument("--trials", type=whole(low=1), default=16, help="tune: trials of each network")
+    parser.add_argument("--search-seed", type=whole(low=0), default=0, help="tune: which points the trials are at")
+    parser.add_argument(
+        "--storage", metavar="URL", help="tune: the database of the trials (default: runs/tuning.db, SQLite)"
+    )
     parser.add_argument("--record", type=Path, help="reproduce: the record's JSON file")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
@@ -81,6 +90,11 @@ def main(args: argparse.Namespace) -> int:
         from mgmr_lib.experiments.reproduce import main as reproduce
 
         return reproduce(args)
+    if args.experiment == "tune":
+        from mgmr_lib.experiments.tuning import main as tune
+
+        set_places(args)
+        return tune(args)
     args.data = args.data or DEFAULT
     set_places(args)
     if args.experiment == "complexity":
@@ -108,7 +122,7 @@ def _experiment(args: argparse.Namespace) -> int:
 
     names = args.models.split(",") if args.models else names_of(args.experiment)
     names = tuple(dict.fromkeys(known("variant", name.strip(), VARIANTS) for name in names))
-    settings = _settings(args, names)
+    settings = settings_given(args, names)
     protocols = args.protocol if args.experiment == "table" else "B"
     key, fingerprint = (
         _stored_corpus(args, settings) if args.report_only else _compute(args, names, protocols, settings)
@@ -128,7 +142,7 @@ def _experiment(args: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(args: argparse.Namespace, names: tuple[str, ...]) -> dict:
+def settings_given(args: argparse.Namespace, names: tuple[str, ...]) -> dict:
     """What --set says, typed by the configurations of these networks."""
     from mgmr_lib.experiments.plan import VARIANTS
     from mgmr_lib.models.registry import entry

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from mgmr_lib.errors import CourseError
 from mgmr_lib.models.registry import NETWORKS, entry
 from mgmr_lib.settings import fields_of, known, setting, unknown, validate
 from mgmr_lib.training.profiles import FAMILIES, PATTERNS, PROFILES, profile_settings
@@ -43,6 +44,9 @@ class TrainConfig:
     ema: float = setting(
         0.0, "decay of the averaged weights that are evaluated and kept; 0: plain weights", low=0, below=1
     )
+    objective: str | None = setting(
+        None, "how predictions are compared with labels; none: as the network does by itself", choices=("mae", "mse")
+    )
     alpha_text: float = setting(1.0, "weight of the text's reconstruction in the loss", low=0)
     alpha_audio: float = setting(1.0, "weight of the audio's reconstruction in the loss", low=0)
     alpha_vision: float = setting(1.0, "weight of the vision's reconstruction in the loss", low=0)
@@ -55,6 +59,8 @@ class TrainConfig:
 
     def __post_init__(self):
         validate(self)
+        if self.objective is not None and getattr(self.network, "classes", 1) > 1:
+            raise CourseError("--objective is for networks that predict a number: give --classes 1 with it")
         if hasattr(self.network, "check_run"):
             self.network.check_run(self)
 

@@ -183,6 +183,7 @@ class Trainer:
         # A process without a clip (a last batch smaller than the world) still takes part, with a weight of zero.
         batch = masked.batch(share if len(share) else [0]).to(self.accelerator.device)
         output = self.model(batch)
+        output.task = self.config.objective or output.task
         counts = loss_counts(output, batch.labels) * (1.0 if len(share) else 0.0)
         counts = self.accelerator.reduce(counts, "sum")
         losses = joint_loss(output, batch.labels, self.weights, counts, self.teacher(output, batch))

@@ -12,9 +12,9 @@ from sklearn.preprocessing import StandardScaler
 
 from mgmr_lib.data.classroom import corpora as classroom
 from mgmr_lib.data.classroom import ratings
-from mgmr_lib.data.classroom.corpora import SECOND, SPECS, build, corpus_path, features, is_built, read
+from mgmr_lib.data.classroom.corpora import SECOND, SPECS, build, corpus_path, features, is_built, read, splits_of
 from mgmr_lib.data.classroom.ratings import GROUPED_SETS, SETS, clean, normalised, read_lexicon, read_set, word_valence
-from mgmr_lib.data.classroom.splits import draw_splits
+from mgmr_lib.data.classroom.splits import draw_splits, held
 from mgmr_lib.data.corpus import SPLITS
 from mgmr_lib.data.load import load_corpus, prepare
 from mgmr_lib.data.text import cached_features, load_encoder
@@ -73,18 +73,41 @@ def test_the_lexicon_finds_a_word_as_it_stands_in_a_sentence():
 
 @pytest.mark.parametrize("name", SPECS)
 def test_splits_have_the_papers_sizes_and_share_no_text_speaker_or_source(name):
-    splits = draw_splits(SPECS[name].sets, SPECS[name].sizes, SPECS[name].seed)
+    splits = splits_of(SPECS[name])
     assert tuple(len(splits[s]) for s in SPLITS) == SPECS[name].sizes
     clips = [clip for split in SPLITS for clip in splits[split]]
     assert len({normalised(c.sentence.text) for c in clips}) == len({(c.video, c.number) for c in clips}) == len(clips)
     for key in (lambda c: c.video, lambda c: c.sentence.group):
         seen = [{key(c) for c in splits[split]} - {None} for split in SPLITS]
-        assert all(seen) or name.startswith("classroom-mosi")
+        assert all(seen) or name.startswith(("classroom-mosi", "classroom-dev"))
         assert not (seen[0] & seen[1] or seen[0] & seen[2] or seen[1] & seen[2])
     by_video = {}
     for clip in clips:
         by_video.setdefault(clip.video, set()).add(clip.sentence.group)
     assert all(len(groups) == 1 for groups in by_video.values())
+
+
+def test_the_development_corpus_has_no_sentence_that_a_result_is_read_on():
+    def texts(name, *splits):
+        found = splits_of(SPECS[name])
+        return {normalised(c.sentence.text) for split in splits or SPLITS for c in found[split]}
+
+    ours = texts("classroom-dev")
+    assert len(ours) == sum(SPECS["classroom-dev"].sizes)
+    for name in ("classroom-mosi", "classroom-sims"):
+        assert not ours & texts(name)
+    assert not ours & texts("classroom-mosei", "valid", "test")
+    # The control: drawn without leaving anything out, most of its sentences would stand in the others.
+    spec = replace(SPECS["classroom-dev"], apart=False)
+    found = {normalised(c.sentence.text) for clips in splits_of(spec).values() for c in clips}
+    assert len(found & (texts("classroom-mosi") | texts("classroom-sims"))) > 200
+
+
+def test_leaving_sentences_out_leaves_out_their_whole_review():
+    splits = draw_splits(SETS[3:], (60, 8, 8), 1)
+    reviews = {c.sentence.group for clips in splits.values() for c in clips}
+    again = draw_splits(SETS[3:], (60, 8, 8), 1, held(splits))
+    assert len(reviews) > 5 and not reviews & {c.sentence.group for clips in again.values() for c in clips}
 
 
 def test_every_split_of_mosei_draws_on_every_set_in_like_shares():

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 
 from mgmr_lib.data.classroom import features
 from mgmr_lib.data.classroom.ratings import SETS, RatedSentence, read_lexicon, word_valence
-from mgmr_lib.data.classroom.splits import Clip, draw_splits
+from mgmr_lib.data.classroom.splits import Clip, draw_splits, held
 from mgmr_lib.data.corpus import SPLITS, Corpus, Ragged, Split
 from mgmr_lib.data.download.sources import disk_errors, file_sha256, progress_bar
 from mgmr_lib.data.wordpiece import load_tokenizer, tokenize
@@ -32,7 +32,8 @@ SARCASTIC = 0.1
 @dataclass(frozen=True)
 class ClassroomSpec:
     """What one classroom corpus holds. sizes: train, valid, test; audio, vision: (longest clip in frames, width);
-    voice, face, faceless: the second edition's manner of each, and its share of clips without a face."""
+    voice, face, faceless: the second edition's manner of each, and its share of clips without a face; apart: no sentence
+    that results are read on stands in it (DEVELOPMENT)."""
 
     name: str
     family: str
@@ -49,6 +50,7 @@ class ClassroomSpec:
     voice: features.Manner | None = None
     face: features.Manner | None = None
     faceless: float = 0.0
+    apart: bool = False
 
     @property
     def label_scale(self) -> float:
@@ -57,7 +59,7 @@ class ClassroomSpec:
 
     def made_from(self) -> dict:
         """Everything that decides the bytes, as JSON gives it back: the settings that its edition has."""
-        settings = {k: v for k, v in asdict(self).items() if k not in ("voice", "face", "faceless") or v}
+        settings = {k: v for k, v in asdict(self).items() if k not in ("voice", "face", "faceless", "apart") or v}
         return json.loads(json.dumps({"version": VERSION, **settings}))
 
     def modalities(self) -> dict[str, features.Modality]:
@@ -105,8 +107,12 @@ SECOND: dict[str, Any] = {
     "face": features.Manner(level=0.2, gesture=1.7, every=1.5, lasts=0.4, speaker=0.6, uneven=0.6, memory=0.4),
     "faceless": 0.15,
 }
+# Where settings are chosen (experiments/tuning.py): like classroom-mosi@2, of other sentences.
+DEVELOPMENT = replace(
+    FIRST["classroom-mosi"], name="classroom-dev", sizes=(640, 320, 160), seed=2018, apart=True, **SECOND
+)
 # By the names that records have. The first editions keep theirs; a later one has its number behind it.
-SPECS = FIRST | {f"{n}@2": replace(FIRST[n], name=f"{n}@2", **SECOND) for n in FIRST}
+SPECS = FIRST | {f"{n}@2": replace(FIRST[n], name=f"{n}@2", **SECOND) for n in FIRST} | {DEVELOPMENT.name: DEVELOPMENT}
 EDITION = 1  # the one that a name without a number means
 
 
@@ -159,7 +165,7 @@ def read_manifest(name: str) -> dict:
 def build(spec: ClassroomSpec, say: Callable[[str], None] = print, progress: bool = True) -> Path:
     """Build a corpus and its manifest; return its path. Call it under `sources.prepare_lock`."""
     tensors: dict[str, np.ndarray] = {}
-    splits = draw_splits(spec.sets, spec.sizes, spec.seed)
+    splits = splits_of(spec)
     title = f"{spec.name} (simulated voice and face)"
     with progress_bar(total=sum(spec.sizes), desc=title, unit="clip", disable=not progress) as bar:
         for code, (split, clips) in enumerate(splits.items()):
@@ -183,6 +189,16 @@ def build(spec: ClassroomSpec, say: Callable[[str], None] = print, progress: boo
         finally:
             temporary.unlink(missing_ok=True)
     return path
+
+
+def splits_of(spec: ClassroomSpec) -> dict[str, list[Clip]]:
+    """The clips of each split. Where `spec.apart`, none has a sentence (editorial, product) of classroom-mosi or
+    -sims, nor of what classroom-mosei is validated and tested on; its training split holds nearly every sentence."""
+    taken: set[str] = set()
+    for other in FIRST.values() if spec.apart else ():
+        splits = draw_splits(other.sets, other.sizes, other.seed)
+        taken |= held(splits if other.family != "mosei" else {k: v for k, v in splits.items() if k != "train"})
+    return draw_splits(spec.sets, spec.sizes, spec.seed, taken)
 
 
 def simulate_clips(

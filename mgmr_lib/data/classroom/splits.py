@@ -6,6 +6,7 @@ them become one speaker, so that a speaker never spans two splits either. Ids, r
 the source files are sorted in ways that tell the label.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,26 +24,37 @@ class Clip:
     number: int
 
 
-def draw_splits(sets: tuple[str, ...], sizes: tuple[int, int, int], seed: int) -> dict[str, list[Clip]]:
-    """Which sentence goes to which split, speaker and row: exact sizes, groups never torn."""
+def draw_splits(
+    sets: tuple[str, ...], sizes: tuple[int, int, int], seed: int, taken: Collection[str] = ()
+) -> dict[str, list[Clip]]:
+    """Which sentence goes to which split, speaker and row: exact sizes, groups never torn. taken: normalised texts and
+    names of groups that other corpora hold, which are left out."""
     rng = np.random.default_rng([seed, 0])
     pool = _unique([sentence for name in sets for sentence in read_set(name)])
+    if taken:
+        pool = [s for s in pool if normalised(s.text) not in taken and s.group not in taken]
     groups: dict[str, list[RatedSentence]] = {}
     singles = []
     for sentence in pool:
         groups.setdefault(sentence.group, []).append(sentence) if sentence.group else singles.append(sentence)
-    taken = _share_groups(list(groups.values()), sizes, sum(sizes) / len(pool), len(pool), rng)
+    shared = _share_groups(list(groups.values()), sizes, sum(sizes) / len(pool), len(pool), rng)
     singles = [singles[i] for i in rng.permutation(len(singles))]
-    for videos, size in zip(taken, sizes, strict=True):
+    for videos, size in zip(shared, sizes, strict=True):
         missing = size - sum(map(len, videos))
         videos.extend(_handfuls(singles[:missing], rng))
         singles = singles[missing:]
-    names = list(rng.permutation(sum(map(len, taken))))
+    names = list(rng.permutation(sum(map(len, shared))))
     splits = {}
-    for split, videos in zip(SPLITS, taken, strict=True):
+    for split, videos in zip(SPLITS, shared, strict=True):
         clips = [Clip(s, int(video), n) for v in videos for video in [names.pop()] for n, s in enumerate(v, 1)]
         splits[split] = [clips[i] for i in rng.permutation(len(clips))]
     return splits
+
+
+def held(splits: dict[str, list[Clip]]) -> set[str]:
+    """The normalised texts of these splits, and the names of their groups."""
+    sentences = [clip.sentence for clips in splits.values() for clip in clips]
+    return {normalised(s.text) for s in sentences} | {s.group for s in sentences if s.group}
 
 
 def _unique(sentences: list[RatedSentence]) -> list[RatedSentence]:
