@@ -66,7 +66,11 @@ COMMANDS = {
     "experiment": Command(
         "commands.experiment",
         "the papers' tables and figures, from runs that the ledger keeps",
-        ("experiment table --report-only", "experiment ablation --profile fast --seeds 1 --set epochs=1 max_clips=64"),
+        (
+            "experiment table --report-only",
+            "experiment ablation --profile fast --seeds 1 --set epochs=1 max_clips=64",
+            "experiment tune --models mgmr,concat --trials 16 --jobs 2",
+        ),
     ),
     "bench": Command("bench", "time the scans against their peers", ("bench --quick",)),
     "gpu": Command("commands.gpu", "install mamba_ssm's CUDA kernels, tried before they are installed", ("gpu",)),

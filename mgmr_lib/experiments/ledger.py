@@ -231,7 +231,7 @@ def _objectives(trained: list[dict]) -> str:
         if network.get("classes", 1) > 1:
             kind = f"{network['classes']} {network['class_targets']} classes (MFMB-Net's Eq. 17)"
             kinds.setdefault(kind, []).append(r["label"])
-        elif network.get("task", "mae") == "mse":
+        elif (r["config"].get("objective") or network.get("task", "mae")) == "mse":
             kinds.setdefault("the squared error", []).append(r["label"])
     told = [f"{' and '.join(dict.fromkeys(labels))} on {kind}" for kind, labels in kinds.items()]
     rest = sum(map(len, kinds.values())) < len(trained)

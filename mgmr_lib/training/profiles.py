@@ -1,9 +1,12 @@
 """What a profile sets beside the defaults, as rows: each applies where everything that it names fits, later ones over
-earlier ones. "full" takes the papers' sizes, which differ between corpora."""
+earlier ones. "full" takes the papers' sizes, which differ between corpora; "tuned" is "laptop" with what an equal
+search chose for each network."""
 
 from dataclasses import dataclass
 
-PROFILES = ("fast", "laptop", "full")
+from mgmr_lib.training.tuned import tuned_settings
+
+PROFILES = ("fast", "laptop", "tuned", "full")
 FAMILIES = ("mosi", "mosei", "sims")
 PATTERNS = ("frames", "bursts", "modality")  # how steps go missing: data/missing.py
 
@@ -195,9 +198,11 @@ ROWS = (
 
 
 def profile_settings(profile: str, model: str, family: str, reading: str | None) -> dict:
-    """The settings of all rows that fit, later over earlier."""
+    """The settings of all rows that fit, later over earlier. A published code's reading was not searched: "tuned" is
+    "laptop" for it."""
     settings: dict = {}
     for row in ROWS:
-        if row.fits(profile, model, family, reading):
+        if row.fits("laptop" if profile == "tuned" else profile, model, family, reading):
             settings |= row.settings
-    return settings
+    searched = profile == "tuned" and reading != "code"
+    return settings | tuned_settings(model) if searched else settings

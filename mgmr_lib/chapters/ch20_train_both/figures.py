@@ -12,7 +12,7 @@ from mgmr_lib.experiments import verdicts
 from mgmr_lib.experiments.ledger import areas as areas_of
 from mgmr_lib.experiments.ledger import by_name, paired, provenance_line
 from mgmr_lib.experiments.plan import BASELINES, REFERENCES, TWO
-from mgmr_lib.experiments.results_page import SHOWN, headline_table
+from mgmr_lib.experiments.headline import SHOWN, headline_table
 
 KEY = ("auilc", "mae")
 
@@ -42,7 +42,7 @@ def provenance(records: list[dict]) -> str:
 
 
 def table(records: list[dict]) -> str:
-    """Markdown: results_page.headline_table, and which networks lack records."""
+    """Markdown: headline.headline_table, and which networks lack records."""
     found = shown(records)
     if not found:
         return f"**All of it is {NOT_RECORDED}.**"

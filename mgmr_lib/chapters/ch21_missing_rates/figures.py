@@ -11,8 +11,8 @@ from mgmr_lib.evaluation.plots import LABELS
 from mgmr_lib.evaluation.statistics import t_interval
 from mgmr_lib.experiments import ledger
 from mgmr_lib.experiments.figures import band, colour
-from mgmr_lib.experiments.results_page import SHOWN, headline_table, judged
-from mgmr_lib.experiments.results_page import verdicts as family_table
+from mgmr_lib.experiments.headline import SHOWN, headline_table, judged
+from mgmr_lib.experiments.headline import verdicts as family_table
 
 EMPTY = "**Not recorded yet.** The ledger in `data/results/ledger` holds no such run, so none is shown."
 

@@ -1,0 +1,84 @@
+"""README's second table: every network with the settings that an equal search chose for it, on the second edition."""
+
+from pathlib import Path
+
+from mgmr_lib import markdown
+from mgmr_lib.errors import CourseError
+from mgmr_lib.experiments.headline import EVERYONE, RIVALS, headline_table, in_words
+from mgmr_lib.experiments.ledger import provenance_line, read_ledger
+from mgmr_lib.experiments.plan import TWO, VARIANTS
+from mgmr_lib.experiments.records import digest
+from mgmr_lib.experiments.verdicts import family
+from mgmr_lib.files import read_json
+from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.training.config import TrainConfig
+
+CORPUS, PROFILE = "classroom-mosi@2", "tuned"
+
+
+def read_tuning(path: Path) -> dict:
+    """A search's result, checked: what was changed after it was written is a CourseError."""
+    found = read_json(path)
+    if found.get("digest") != digest(found):
+        raise CourseError(
+            f"{path} was changed after it was written: restore it from git, or run `python -m mgmr_lib experiment tune "
+            "--into-course` again"
+        )
+    return found
+
+
+def chosen_table(tuning: dict, records: list[dict]) -> str:
+    """Markdown: what the search chose for each network, what that gained on the development clips, and the weights and
+    best epochs of the recorded runs."""
+    rows = []
+    for model, network in tuning["networks"].items():
+        runs = [r for r in records if r["name"] == model]
+        if not runs:
+            continue
+        start, best = network["trials"][0], network["trials"][network["trial"]]
+        config = TrainConfig.from_dict(runs[0]["config"])
+        last = sum(r["best_epoch"] == r["epochs"] - 1 for r in runs)
+        rows.append(
+            (VARIANTS[model].label, len(network["trials"]), f"{start['valid_mae']:.3f}", f"{best['valid_mae']:.3f}",
+             f"{config.lr:g}", f"{config.weight_decay:g}", f"{getattr(config.network, 'dropout', 0):g}",
+             f"{1 if best['at'] is None else best['at']['width']:g}", f"{config.pool_audio} / {config.pool_vision}",
+             objective(config), runs[0]["parameters"], f"{last} of {len(runs)}")
+        )  # fmt: skip
+    head = ("network", "trials", "valid MAE before", "after", "learning rate", "weight decay", "dropout", "times as wide",
+            "frames a step", "objective", "weights", "best in the last epoch")  # fmt: skip
+    return markdown.table(head, rows)
+
+
+def objective(config: TrainConfig) -> str:
+    """In one word: "mae", "mse", "classes", or "own" (whatever the network compares by itself)."""
+    if getattr(config.network, "classes", 1) > 1:
+        return "classes"
+    return config.objective or getattr(config.network, "task", "mae")
+
+
+def tuned_section(root: Path = REPOSITORY) -> list[str]:
+    """Markdown lines: what is recorded with equally chosen settings; none where nothing is."""
+    results = root / "data" / "results"
+    records = [r for r in read_ledger(results / "ledger", CORPUS, PROFILE) if r["name"] in EVERYONE]
+    if not records:
+        return []
+    tuning = read_tuning(results / "tuning.json")
+    there = {r["name"] for r in records}
+    rivals = [name for name in RIVALS if name in there]
+    found = family(records, [TWO, *((network, rival) for network in TWO for rival in rivals)])
+    return [
+        "", "### The same care for everyone", "",
+        f"On the second edition of the simulated world ([data/README.md](data/README.md)), with settings that a search "
+        f"chose: {tuning['budget']} trials for each of {len(tuning['networks'])} networks, at the same points of the same space (learning "
+        "rate, weight decay, dropout, width, pooling, objective), on `classroom-dev`, whose sentences no result is read "
+        "on. Each search starts from the laptop profile, without what was chosen there for the two networks alone.", "",
+        headline_table(records), "",
+        f"The same tests, {len(found)} comparisons:", "",
+        in_words(found), "",
+        "<details><summary>What the search chose</summary>", "",
+        chosen_table(tuning, records), "",
+        "</details>", "",
+        provenance_line(records), "",
+        f"Again: `python -m mgmr_lib experiment tune`, then `experiment table --data {CORPUS} --protocol B --profile "
+        f"{PROFILE}`. The search is in [data/results/tuning.json](data/results/tuning.json), every trial.",
+    ]  # fmt: skip
