@@ -8,7 +8,7 @@ from mgmr_lib.paths import REPOSITORY, absolute, expanded, runs_dir
 from mgmr_lib.settings import known, parse_set, whole
 from mgmr_lib.training.profiles import FAMILIES, PATTERNS, PROFILES
 
-KINDS = ("table", "curve", "ablation", "systems", "layers", "care", "parts", "complexity", "tune", "reproduce")
+KINDS = ("table", "curve", "ablation", "systems", "layers", "care", "parts", "complexity", "plan", "tune", "reproduce")
 DEFAULT = "classroom-mosi"
 OPTIONS = {
     "seed": "--seeds",
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=KINDS,
         help="table (baselines), curve, ablation, systems (nine later networks), layers (Mamba-2, Mamba-3), care "
         "(both networks without what was chosen for them alone) and parts (those of MFMB-Net's published code, taken "
-        "back one at a time) train what the ledger lacks; tune chooses settings, with the same trials for every network; "
+        "back one at a time) train what the ledger lacks; plan says what such runs would cost here; tune chooses settings, with the same trials for every network; "
         "reproduce repeats one record",
     )
     parser.add_argument("--profile", default="laptop", choices=PROFILES, help="sizes of all networks")
@@ -97,6 +97,10 @@ def main(args: argparse.Namespace) -> int:
         return tune(args)
     args.data = args.data or DEFAULT
     set_places(args)
+    if args.experiment == "plan":
+        from mgmr_lib.experiments.budget import main as plan
+
+        return plan(args)
     if args.experiment == "complexity":
         from mgmr_lib.experiments.complexity import main as complexity
 

@@ -53,7 +53,7 @@ def objective(config: TrainConfig) -> str:
     """In one word: "mae", "mse", "classes", or "own" (whatever the network compares by itself)."""
     if getattr(config.network, "classes", 1) > 1:
         return "classes"
-    return config.objective or getattr(config.network, "task", "mae")
+    return config.objective or str(getattr(config.network, "task", "mae"))
 
 
 def tuned_section(root: Path = REPOSITORY) -> list[str]:

@@ -174,7 +174,7 @@ def run(study: Study, corpus: Corpus, processes: int = 1, say=print) -> None:
     work(study, corpus, say)
 
 
-# ---------------------------------------------------------------------------------------------------------- what it says
+# --------------------------------------------------------------------------------------------------------- what it says
 
 
 def trials_of(found, study: Study) -> list[dict]:

@@ -15,8 +15,8 @@ def tuned_settings(model: str, path: Path = TUNING) -> dict:
     networks = _read(path).get("networks")
     if not isinstance(networks, dict) or not isinstance(networks.get(model, {}).get("settings"), dict):
         raise CourseError(
-            f"{path} holds no settings for {model}: `python -m mgmr_lib experiment tune --models {model}` searches, and "
-            "--into-course writes it; or take --profile laptop"
+            f"{path} holds no settings for {model}: `python -m mgmr_lib experiment tune --models {model}` searches, "
+            "and --into-course writes it; or take --profile laptop"
         )
     return dict(networks[model]["settings"])
 
