@@ -83,8 +83,8 @@ def opened(study: Study, model: str, content: str):
         about = {"seed": study.seed, "fingerprint": content, "settings": [list(pair) for pair in study.settings]}
         if found.user_attrs.get("about", about) != about:
             raise CourseError(
-                f"{study.storage} holds a search with another --search-seed, corpus or --set: go on with those, or give "
-                "another --storage"
+                f"{study.storage} holds a search with another --search-seed, corpus or --set: go on with those, or "
+                "give another --storage"
             )
         found.set_user_attr("about", about)
         optuna().storages.fail_stale_trials(found)

@@ -1,4 +1,4 @@
-"""What an equal search chose for each network (`experiment tune`): data/results/tuning.json, read by profile "tuned"."""
+"""What an equal search chose for each network (`experiment tune`), for the profile "tuned": data/results/tuning.json."""
 
 import functools
 from pathlib import Path
