@@ -230,7 +230,7 @@ check("00.2", mean_absolute_error)
 # %% [markdown]
 # ## A first experiment
 # Is the ridge worth anything? Its rival looks at nothing: it says the mean of all training labels to every sentence. If our ridge
-# cannot beat that, it has not read. We test both on 200 sentences that nobody trained on.
+# cannot beat that, we cannot tell that it has read. We test both on 200 sentences that nobody trained on.
 
 # %% tags=["baseline"]
 sample = test.select(range(200))
