@@ -531,8 +531,8 @@ outcome("01.g", "it never is", because="On this level a sharp window trusts its 
         "newest, and no length mends that.")
 
 # %% [markdown]
-# **The world was made for our method.** A level that drifts like a random walk under white noise is the case where a fading average is the
-# best that any formula can do in the long run (it is then the Kalman filter [@kalman1960], with $a$ near 0.74 here). Elsewhere nothing
+# **The world was made for our method.** A level that drifts in Gaussian steps under Gaussian white noise is the case where a fading average is
+# the best that any formula can do in the long run (it is then the Kalman filter [@kalman1960], with $a$ near 0.74 here). Elsewhere nothing
 # promises that it wins: below we try other levels.
 
 # %% [markdown]
