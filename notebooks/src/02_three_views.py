@@ -347,6 +347,8 @@ show(fig, "One system, three views, the same dots. The curve passes through them
 
 # %% [markdown]
 # Equal, but is the sum cheaper? The recurrence needs about $2 n$ products per step: $n$ with $\bar A$, and $n$ with $C$ (which can take in $\bar B$). The sum needs $1 + 2 + \dots + l = l (l + 1) / 2$ of them.
+# We do not count the making of $K$: it is done once for all inputs. (For a single input it costs another $2 n l$ products, and the sum is dearer
+# at every length.)
 #
 # **Predict, then run:** for a state of 16 numbers, from which length on does the plain sum cost more?
 
@@ -478,7 +480,7 @@ outcome("02.g", min(took[-1], key=took[-1].get),
 
 # %% [markdown]
 # A call into a library costs about the same for one number as for a thousand, which is why plain Python beats the torch loop here. And where
-# the loop is compiled, at 16 numbers of state, the FFT gains little or nothing over it on one core.
+# the loop is compiled, at 16 numbers of state, the FFT gains little or nothing over it on one core. (The kernel's making is counted here.)
 
 # %% [markdown]
 # The convolution has another merit: it does not *wait*. The recurrence makes $l$ steps, each after the one before. An FFT makes
