@@ -483,7 +483,7 @@ outcome("03.f", " and ".join(solved), because="To let only the right letters in 
 # %% [markdown]
 # Is this one lucky seed? The course's tests train with other seeds, a fresh one at every run: fixed weights stay below one and a half
 # times chance, selection stays above 95 % on average over the three places. Is it the short training? With four times as many steps "only
-# $B$" gets nearly all of the first and last letters and still loses a quarter of the middle ones; "only $C$" gains nothing.
+# $B$" gets nearly all of the first and last letters and still loses more than a tenth of the middle ones; "only $C$" gains nothing.
 
 # %% [markdown]
 # We ask the trained model what it does with time. Nobody told it what a bell is for.

@@ -94,7 +94,7 @@ def test_trained_longer_the_small_system_remembers_the_outer_letters_over_a_sile
     model = tiny_model(task, (), SEED)
     train(model, task, steps=1000, seed=SEED)
     first, middle, last = accuracy(model, task, seed=SEED)
-    assert min(first, last) > 0.95 and middle < 0.75, f"seed {SEED}"
+    assert min(first, last) > 0.95 and 0.35 < middle < 0.65, f"seed {SEED}"
 
 
 @pytest.mark.parametrize("rounds", [5, 6, 8])
