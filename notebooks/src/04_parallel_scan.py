@@ -307,7 +307,8 @@ def turns(name, length, helpers):
 
 helpers = [1, 2, 3, 4, 8, 16, 64, 256, 1024]
 taken = {name: [turns(name, 512, w) for w in helpers] for name in ("doubling", "tree")} | {"loop": [511] * len(helpers)}
-print("loop still best with", [w for w, ours in zip(helpers, taken["tree"], strict=True) if ours >= 511], "helpers")
+no_worse = [w for w, ours in zip(helpers, taken["tree"], strict=True) if ours >= 511]
+print("loop no worse than the tree with", no_worse, "helpers")
 
 # %%
 fig, ax = plt.subplots()
