@@ -131,6 +131,16 @@ def test_trained_longer_only_the_convolution_keeps_its_lead(seed):
         assert max(whole, without) < most, f"{task}: {whole:.3f} with it, {without:.3f} without"
 
 
+@pytest.mark.slow
+def test_without_the_skip_the_echo_is_behind_for_long_and_small_in_the_end():
+    tenfold, fortyfold = (
+        [errors(Echo(), {"skip": False}, seed, {"steps": steps, "batch": 16}) for seed in range(3)]
+        for steps in (200, 800)
+    )
+    assert sum(without > 2 * whole for whole, without in tenfold) >= 2, tenfold
+    assert max(max(pair) for pair in fortyfold) < 0.01, fortyfold
+
+
 def test_the_scan_has_a_quarter_of_the_weights_and_two_matrices_have_most():
     for width in (64, 256):
         sizes = {name: w.numel() for name, w in MambaBlock(width).state_dict().items()}
@@ -186,6 +196,9 @@ def test_the_best_table_of_counts_is_ahead_of_the_tiny_model():
     train, test, v = encoded()
     counted = [witten_bell_bits(train.tolist(), test.tolist(), order, v) for order in range(1, 8)]
     assert min(counted) == counted[4] and abs(counted[1] - bigram_bits(train, test, v)) < 0.3
+    texts = train[: -len(test)].tolist(), train[-len(test) :].tolist()  # what chooses the order in the notebook
+    kept_back = [witten_bell_bits(*texts, order, v) for order in range(1, 8)]
+    assert min(kept_back) == kept_back[4]
     model = CharModel(v, d_model=32, seed=SEEDS[1])
     train_characters(model, train, steps=110, seed=SEEDS[1])
     assert counted[4] < bits_per_character(model, test) < counted[2]
