@@ -94,18 +94,19 @@ play(sound, f"a tone of {clip.extra['seconds'][0]:.1f} s that follows pitch and 
 # The face is measured in [action units](glossary.md#action-unit): each stands for one movement, such as AU12, which pulls the corners of the mouth up, on a
 # scale from 0 to 5. OpenFace and Facet are programs that read them off a video.
 #
-# **Predict, then run:** which rows will turn violet, above their mean, behind the second *great*?
+# **Predict, then run:** behind the second *great*, will the rows of a frown turn violet, above their mean, or those of a smile?
 
 # %%
-predict("08.b", "Which rows rise behind the second great?",
+predict("08.b", "Do the rows of a frown or of a smile rise behind the second great?",
         ["a frown: AU04 and AU15", "a smile: AU06 and AU12", "neither"])
 
 # %%
 fig = plt.figure(figsize=(8.0, 4.6))
 draw.strips(fig, clip, face.names)
-fig.suptitle("A face as strips: a smile behind the second great, and much noise", x=0.01, ha="left")
+fig.suptitle("A face as strips: the smile rises behind the second great, and so do other rows", x=0.01, ha="left")
 show(fig, "The seventeen action units of the simulated face over time, violet above and orange below their own mean. "
-     "AU06 and AU12, which make a smile, are up behind the second great; most of the rest is noise.")
+     "AU06 and AU12, which make a smile, are up behind the second great; so are AU05 and AU09, by as much. One clip "
+     "cannot say which rise is an answer to the word: section 4 averages the smile over many.")
 
 # %%
 seconds = draw.times(len(clip.vision[0]), "vision")
@@ -115,8 +116,8 @@ units = {name.split()[0]: float(rise) for name, rise in zip(face.names, risen, s
 smile_up, frown_up = min(units["AU06"], units["AU12"]), min(units["AU04"], units["AU15"])
 found_rows = "a smile: AU06 and AU12" if smile_up > frown_up else "a frown: AU04 and AU15"
 outcome("08.b", found_rows if max(smile_up, frown_up) > 0.5 else "neither",
-        because="This face rises to the kind word just as the voice did, and not to the sentence that holds "
-        "it.")
+        because="The smile is up where the voice was loudest, behind a kind word, though the sentence that holds the "
+        "word is not kind.")
 
 # %% [markdown]
 # The same numbers as a face. It is only a drawing: mouth, brows, eyes and cheeks move by nine of the units. In JupyterLab you can move the slider through
@@ -485,7 +486,8 @@ say("By correlation the control seems to succeed, now and then as well as the re
     "**A correlation does not see how small a prediction is; an error does.**")
 
 # %% [markdown]
-# Why so far from 0? The five features of the voice hang together, louder is higher, so many of the ridges on them end up near one line, ahead or backwards. A single
+# Why so far from 0? The five features of the voice hang together, louder is higher, and for labels that they do not tell the ridge mostly chooses a large penalty. Together these
+# bring many of the ridges near one line, ahead or backwards. A single
 # control is one throw of a coin. Look at many, look at the error, and never take one lucky shuffle for a leak, or for its absence.
 
 # %% [markdown]

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from sklearn.linear_model import Ridge
 
 from mgmr_lib.chapters.ch08_meet_the_data import figures as draw
 from mgmr_lib.chapters.ch08_meet_the_data.exercises import clip_length, p_value, repair, same_moment, valid_mean
@@ -185,6 +186,23 @@ def test_a_control_by_correlation_spreads_as_far_as_the_real_thing_and_by_error_
     assert np.median(runs[:, 2]) < 0.01 * test.labels.std()
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_control_reaches_so_far_only_with_features_that_hang_together_and_a_penalty(corpus, seed):
+    """On features made independent, or with hardly a penalty, the control's correlations lie nearer to 0."""
+    rng, train, test = np.random.default_rng(seed), corpus["train"], corpus["test"]
+    inputs = [mean_pool(s.audio) for s in (train, test)]
+    known, new = ((x - inputs[0].mean(0)) / inputs[0].std(0) for x in inputs)
+    turned = np.linalg.svd(known, full_matrices=False)[2].T
+    apart = [x @ turned / (known @ turned).std(0) for x in (known, new)]
+    orders = [rng.permutation(train.labels) for _ in range(60)]
+
+    def typical(fit, known, new):
+        return np.median([abs(np.corrcoef(fit(known, y).predict(new), test.labels)[0, 1]) for y in orders])
+
+    chosen, plain = typical(fit_ridge, known, new), typical(Ridge(0.1).fit, known, new)
+    assert chosen > 1.4 * plain and chosen > 1.4 * typical(fit_ridge, *apart)
+
+
 # --- fingerprints
 # ---------------------------------------------------------------------------------------------------------
 
@@ -260,6 +278,17 @@ def test_voice_and_strips_show_the_clips_values_under_its_words(fig, clip):
     assert np.array_equal(top.axes[1].lines[0].get_ydata(), clip.audio[0][:, 1])
     image = bottom.axes[0].images[0].get_array()
     assert image.shape == (17, len(clip.vision[0])) and np.abs(image.mean(axis=1)).max() < 1e-5
+    assert np.abs(image.std(axis=1) - 1).max() < 1e-4
+
+
+def test_the_smile_and_as_much_two_other_rows_rise_behind_the_second_great(clip):
+    values, seconds = clip.vision[0], draw.times(len(clip.vision[0]), "vision")
+    start = [word for word in draw.words_of(clip) if word[0] == "great"][1][1]
+    behind = values[(seconds > start) & (seconds < start + 0.8)]
+    risen = (behind.mean(0) - values.mean(0)) / values.std(0)
+    up = {name.split()[0]: rise for name, rise in zip(STREAMS["vision"].names, risen, strict=True)}
+    smile = min(up["AU06"], up["AU12"])
+    assert smile > 0.9 and min(up["AU05"], up["AU09"]) > 0.95 * smile and max(up["AU04"], up["AU15"]) < 0
 
 
 def test_a_smile_lifts_the_corners_of_the_mouth(fig, clip):

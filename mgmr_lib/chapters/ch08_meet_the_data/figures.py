@@ -52,24 +52,24 @@ def voice(fig, clip: Split) -> None:
 
 
 def strips(fig, clip: Split, names, unit_of: Callable[[str], bool] = lambda name: name.startswith("AU")) -> None:
-    """The action units of one clip as strips, a row a unit, each less its own mean over the clip; words above."""
+    """The action units of one clip as strips, a row a unit, each in deviations from its own mean; words above."""
     ax, values = fig.subplots(), clip.vision[0]
     rows = [k for k, name in enumerate(names) if unit_of(name)]
-    shown = (values[:, rows] - values[:, rows].mean(axis=0)).T
+    shown = ((values[:, rows] - values[:, rows].mean(axis=0)) / np.maximum(values[:, rows].std(axis=0), 1e-6)).T
     end = len(values) / SPECS["classroom-mosi"].modalities()["vision"].frame_rate
     image = ax.imshow(
         shown,
         aspect="auto",
         interpolation="nearest",
         cmap="PuOr",
-        vmin=-1,
-        vmax=1,
+        vmin=-2.5,
+        vmax=2.5,
         extent=(0, end, len(rows) - 0.5, -0.5),
     )
     ax.grid(False)
     _words_above(ax, clip)
     ax.set(yticks=range(len(rows)), yticklabels=[names[k] for k in rows], xlabel="time (s)", ylabel="action unit")
-    fig.colorbar(image, ax=ax, label="above or below its mean")
+    fig.colorbar(image, ax=ax, label="deviations from its mean")
 
 
 def face(clip: Split, names) -> Callable:
