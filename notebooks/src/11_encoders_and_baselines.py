@@ -39,8 +39,8 @@ predict("11.a", "What happens to the error of the text alone when voice and face
         ["it grows", "it stays", "it falls by less than a tenth", "it falls by more than a tenth"])
 
 # %% [markdown]
-# Notebook 10 found that the first two rows are what a constant answer gets. The other two differ by little more than a point, for one training each, as
-# far as the paper says. Before we repeat this we need to know what goes into such a layer.
+# Notebook 10 found that the first two rows are what a constant answer gets. The other two differ by little more than a point; from how many trainings
+# the paper does not say. Before we repeat this we need to know what goes into such a layer.
 #
 # ## 1 From steps to a vector
 # An [encoder](glossary.md#encoder) turns a modality's raw steps into features that say more. For text that is a language model, here MiniLM [@wang2020];
@@ -64,7 +64,7 @@ def trained(name, seed=1111, corpus=corpus, **more):
     return setup
 
 # %% [markdown]
-# Nothing is lost in this notebook until section 6: we train and test on complete clips, protocol A at rate 0, as the paper's table does. The frozen
+# Nothing is lost in this notebook until section 6: we train and test on complete clips, protocol A at rate 0. Whether the paper's table does so it does not say (section 3). The frozen
 # encoder's features are then computed once, and a training takes about a second. These sketches keep the first 320 clips at most of *each* split, of the test split, too. Here are three clips as a network meets them.
 
 # %%
@@ -245,6 +245,10 @@ outcome("11.d", "both up, test still below MiniLM",
 #
 # > **Card: the paper is unclear.** It does not say how time is collapsed before the fully connected layer [@mfmb2025]. The
 # > modalities have no common clock to be joined on, so we average over each clip's valid steps.
+
+# %% [markdown]
+# > **Card: the paper is unclear.** Nor does it say whether the clips of its Table 2 are complete. With text, its Acc-2 lies near the best of Table 4, which is about missing data, and far below
+# > all that Table 3, about complete clips, prints for CMU-MOSI [@mfmb2025]. Ours are complete.
 
 # %% [markdown]
 # Rivals first: the blind rival says the mean training label to everything, the [text ridge](glossary.md#text-ridge) is linear in the mean of the text's encodings.
@@ -635,18 +639,18 @@ show(fig, "Error and correlation of both networks with everything there and with
 # %%
 early, late = without.values()
 say("Without the text, late fusion keeps more than early fusion. Without the voice it is the other way round: "
-    "late fusion loses more, because **it had used the voice more**.")
+    "late fusion loses more: its answers **hung on the voice more**.")
 
 # %%
 assert late["text"]["corr"] > early["text"]["corr"] + 0.08 and late["text"]["mae"] < early["text"]["mae"] - 0.03
 assert late["nothing"]["corr"] - late["audio"]["corr"] > early["nothing"]["corr"] - early["audio"]["corr"]
 outcome("11.i", "early fusion",
-        because="Scores on complete clips do not show it: what a loss costs depends on what a network relied "
-        "on, and on where its modalities meet.")
+        because="Scores on complete clips need not show what a loss will cost: late fusion is the more robust one "
+        "without the text, and the less robust one without the voice.")
 
 # %% [markdown]
-# Why? With late fusion a loss stays where it happens: the states of voice and face do not know that the text is gone. In early fusion one state holds everything, and all of it moves. That
-# much holds without any training.
+# Why? Two things can be at work. With late fusion a loss stays where it happens: the states of voice and face do not know that the text is gone, while early fusion's one state moves as a whole. And early
+# fusion had listened to the voice less: with all the words there, it loses less without the voice. The next cell shows the first, which holds without any training; how much each of them costs it does not show.
 
 # %%
 whole, broken = (masked.batch(range(16)) for masked in (cases["nothing"], cases["text"]))

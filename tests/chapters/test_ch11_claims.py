@@ -17,6 +17,7 @@ from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.evaluation.metrics import evaluate
+from mgmr_lib.experiments.tables import paper_rows
 from mgmr_lib.models.baselines.tensor_fusion import LowRankFusion
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.setup import prepare
@@ -72,6 +73,13 @@ def test_late_fusion_keeps_more_without_the_text_and_loses_more_without_the_voic
     early, late = corr.values()
     assert late["text"] > early["text"] + 0.05
     assert late["nothing"] - late["audio"] > early["nothing"] - early["audio"]
+
+
+def test_with_text_the_papers_table_2_lies_near_its_table_of_missing_data():
+    acc2 = {table: paper_rows(("MFMB-Net", table), "mosi")[["acc2_has0", "acc2_non0"]] for table in (2, 3, 4)}
+    with_text = acc2[2].drop(["FC(V)", "FC(A)"])
+    assert len(with_text) == 2 and acc2[3].min().min() > with_text.max().max() + 10
+    assert acc2[4].max().max() - 1 < with_text.min().min() and with_text.max().max() < acc2[4].max().max() + 1
 
 
 def explained(x, y):
