@@ -291,7 +291,7 @@ assert first.A_log is second.A_log and first.x_proj.weight is not second.x_proj.
 
 
 def apart_stack(stack):
-    """The layers of one direction by the letter: (text, other) -> (text, other)."""
+    """The layers of one direction, each sequence through its own: (text, other) -> (text, other)."""
     def run(text, other):
         for own_text, own_other in zip(stack.first, stack.second, strict=True):
             text, other = own_text(text), own_other(other)
@@ -308,7 +308,7 @@ with torch.no_grad():
     library = shared(text, voice, valid)
 for a, b in zip(by_hand, library, strict=True):
     assert torch.allclose(a[valid], b[valid], atol=1e-6)
-print("a branch by the letter = the library's, \"shared\"")
+print("a branch by hand = the library's, \"shared\"")
 
 # %% [markdown]
 # ## 3 What can "collaborative" mean?
@@ -343,7 +343,10 @@ outcome("12.d", paths[2] if found is None else paths[0] if found.norm() > usual 
 
 # %% [markdown]
 # > **Card: ours, not the paper's.** Its words claim cross-modal interaction, its equations have none, and its Figure 2, of this stage, is explained by none either [@mgmr2025]. `"shared"` follows
-# > the equations (but for residual, norm and $A$). `"exchange"`, our default and our invention, follows the words at a small price: in a Mamba block, $B_t$, $C_t$ and $\Delta_t$
+# > the *wiring* of the equations: each sequence passes its layers alone, ahead and back, averaged. These are Mamba blocks, not the printed layers, with weights of their own, residual, norm and a common $A$.
+
+# %% [markdown]
+# > **Card: ours, not the paper's.** `"exchange"`, our default and our invention, follows the words at a small price: in a Mamba block, $B_t$, $C_t$ and $\Delta_t$
 # > decide what enters the state, what is read from it and how long it lasts, and we let the time-aligned *partner* have a say in them.
 
 # %% [markdown]
@@ -494,8 +497,8 @@ say("Frames within half a second of a token's true moment have more than 1.5 tim
 # %%
 assert maps["exchange"].min() > 0 and share > 1.5 * even
 silent = bool(maps["shared"].abs().max() == 0)
-outcome("12.e", pictures[2 if silent else 1], because="Random weights are not random paths: pooling and the fading "
-        "memory of the layers know the clock already.")
+outcome("12.e", pictures[2 if silent else 1], because="Random weights are not random paths: pooling and layers go "
+        "along the clock before they learn anything.")
 
 # %% [markdown]
 # Nothing was learned yet. What training can add is *what* to do with a
@@ -557,7 +560,7 @@ outcome("12.f", " and ".join(only) or "none of them",
         because="Only this label needs the two multiplied, and shared has no place where they are.")
 
 # %% [markdown]
-# On these toys, that is. ("By the letter", in the code above, leaves residual and norm aside.) Is `"shared"` then a bad network? Stage 1 is not the end: stage 2, of the next notebook, lets the three modalities pass one
+# On these toys, that is. Is `"shared"` then a bad network? Stage 1 is not the end: stage 2, of the next notebook, lets the three modalities pass one
 # common scan.
 #
 # **Predict, then run:** a `"shared"` branch with the library's stage 2 behind it. Still nothing?
@@ -594,7 +597,7 @@ outcome("12.g", "more than a half", because="A stage is not the network: somewhe
 # ## 7 Summary
 # - Voice and face are averaged onto each clip's own tokens: never onto the batch's.
 # - Stage 1 is a pair of stacks ahead and one back, averaged; only valid parts are flipped.
-# - In the paper's equations of stage 1 no value crosses between modalities. Residual, norm and exchange are ours.
+# - In the paper's equations of stage 1 no value crosses between modalities. Mamba's block, residual, norm and exchange are our reading.
 # - With exchange, the partner has a say in $B$, $C$ and $\Delta$: a product of the two, and irony needs one.
 # - On plain clips, the control, both readings do equally well.
 
