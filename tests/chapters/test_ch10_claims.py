@@ -112,7 +112,18 @@ def test_half_a_point_hides_in_686_clips(notebook, seed):
 
 
 def test_half_a_point_hides_even_where_the_better_network_loses_no_clip(notebook):
-    assert notebook["power"](686, 0.005, 0.005, draws=20_000) < 0.5
+    power = notebook["power"]
+    seen = [power(686, 0.005, disagree, draws=20_000) for disagree in (0.005, 0.006, 0.01, 0.02, 0.05)]
+    assert seen[0] == max(seen) < 0.5
+
+
+def test_how_many_seeds_see_half_a_point_follows_their_spread(notebook):
+    power = notebook["power_seeds"]
+    assert [power(5, 0.5, spread, draws=20_000) for spread in (1.0, 0.5, 0.25, 0.2)] == pytest.approx(
+        [0.09, 0.23, 0.66, 0.84], abs=0.02
+    )
+    assert power(60, 0.5, 1.0, draws=20_000) < 0.79
+    assert power(65, 0.5, 1.0, draws=20_000) == pytest.approx(0.8, abs=0.01)
 
 
 def test_the_powers_are_those_of_the_librarys_test(notebook):
