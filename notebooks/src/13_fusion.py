@@ -485,7 +485,8 @@ def cheaper_from(expand, f, d=128, n=12):
 parts = {"attention alone": 0, "with feed-forward, f = 2": 2, "with feed-forward, f = 4": 4}
 crossings = {name: [cheaper_from(expand, f) for expand in (2, 4)] for name, f in parts.items()}
 rows = ["| a Mamba block is cheaper than | expansion 2 | expansion 4 |", "|---|---|---|"]
-rows += [f"| {name} | from {two} steps on | from {four} steps on |" for name, (two, four) in crossings.items()]
+rows += [f"| {name} | " + " | ".join("at every length" if t == 1 else f"from {t} steps on" for t in found) + " |"
+         for name, found in crossings.items()]
 say("\n".join(rows))
 
 # %%
@@ -508,13 +509,18 @@ assert crossings["with feed-forward, f = 4"][0] == 1
 outcome("13.e", crossings["with feed-forward, f = 4"][1], because="Linear says how a cost grows, not where it "
         "starts; and where two costs cross depends on what each of them counts.")
 
+# %%
+assert crossings["with feed-forward, f = 2"][0] == 1 < crossings["attention alone"][0]
+say("So at the paper's 50 steps, with its expansion 4, one block costs about as much as a whole Transformer layer, and "
+    "more than twice as much as attention alone. With expansion 2 it is cheaper than the whole Transformer layer at "
+    f"every length, and than attention alone from {crossings['attention alone'][0]} steps on.")
+
 # %% [markdown]
-# So at the paper's 50 steps, with its expansion 4, one block costs about as much as a whole Transformer layer, and more than twice as much as attention alone. With expansion 2 it is the cheaper one
-# at every length, and so is the layer that the paper *prints* (a decay per channel and one $d \times d$ map, notebook 07). Whoever quotes $O(l^2)$ against $O(l)$ should say
+# The layer that the paper *prints* (a decay per channel and one $d \times d$ map, notebook 07) is cheaper than both at every length: attention alone has four such maps. Whoever quotes $O(l^2)$ against $O(l)$ should say
 # at which $l$, which expansion, and what stands beside the attention.
 
 # %% [markdown]
-# Notebook 23 counts in the same way and asks something else: *two* blocks, ahead and back, against attention with $f = 2$ at width 64. There the crossing lies at a few hundred steps. Both are right; they
+# Notebook 23 counts in the same way and asks something else: *two* blocks, ahead and back, against attention with $f = 2$ at width 64. There a step is one token, not three, and the crossing lies at a few hundred. Both are right; they
 # are two questions.
 #
 # Does attention *learn* the moments, then? It must find out which tokens belong to one step; queries and keys see a learned vector for each step.
@@ -574,8 +580,8 @@ outcome("13.f", readings[(alone[0] > 0.9) + 2 * (alone[1] > 0.9)],
         because="A maximum can do without a scan only where the modalities have met before it, moment by moment.")
 
 # %% [markdown]
-# - **Without stage 2**, everything hangs on exchange in stage 1. In `"shared"`, which is the letter of the equations but for residual and norm, the modalities never meet before a
-#   maximum over separate tokens.
+# - **Without stage 2**, everything hangs on exchange in stage 1. In `"shared"`, whose wiring is that of the equations (its layers are Mamba's, not the printed ones), the modalities never meet before
+#   a maximum over separate tokens.
 # - **Without stage 1**, they still meet in the scan, but it reads the line ahead only: of what is to come, a token knows no more than its own encoder saw.
 #
 # So an ablation says something about a network only together with the reading of the stage that stays.

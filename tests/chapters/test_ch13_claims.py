@@ -21,6 +21,7 @@ from mgmr_lib.chapters.ch13_fusion.toys import (
 )
 from mgmr_lib.course import figures
 from mgmr_lib.models.mgmr.fusion import InterleavedFusion
+from tests.chapters.notebook_code import definitions
 
 SEED = int(os.environ.get("MGMR_TEST_SEED", "2027"))  # set MGMR_TEST_SEED to try another one
 SMALL = {"d_state": 4, "expand": 2}
@@ -139,6 +140,19 @@ def test_trained_longer_a_layer_without_taps_finds_moments_now_and_then_and_conc
     found = [*longer((0, 1, 2), d_conv=1, **SMALL), *longer((0, 1, 2), layer="simplified")]
     assert min(found) < 0.7 < 0.9 < max(found)
     assert max(longer((0, 1), "concatenated", **SMALL)) < 0.65
+
+
+def test_what_is_cheaper_than_attention_and_from_where():
+    found = definitions("13_fusion.py")
+    mamba, attention, layer = (
+        found[name] for name in ("mamba_multiplications", "attention_multiplications", "transformer_multiplications")
+    )
+    for steps in range(1, 600):
+        line = 3 * steps
+        assert mamba(line, 128, 2, 12) < min(layer(line, 128, 4), layer(line, 128, 2))
+        assert (mamba(line, 128, 2, 12) < attention(line, 128)) == (steps >= 70)
+        printed = line * (128 * 128 + 2 * 128)  # one map, and two multiplications a channel
+        assert printed < attention(line, 128) < layer(line, 128, 4)
 
 
 def test_without_a_scan_only_exchange_lets_them_meet():
