@@ -417,8 +417,8 @@ outcome("09.c", worst, because="A zero is not nothing: it is a value in the unit
         "from any voice.")
 
 # %% [markdown]
-# In raw units a zero is loud: a pitch of 0 hertz is far from any voice. Standardised, a zero says "the mean frame", and the average shrinks by
-# $1 - r$. The ridge's answer shrinks with it, although nothing worth knowing was lost. The library standardises first and masks
+# In raw units a zero is loud: a pitch of 0 hertz is far from any voice. Standardised, a zero says "the mean frame", and the average shrinks by the
+# factor $1 - r$. The ridge's answer shrinks with it, although nothing worth knowing was lost. The library standardises first and masks
 # afterwards, and every network gets the mask too.
 
 # %% [markdown]
@@ -671,8 +671,8 @@ harm = paired_difference(stands_in["one seed"], stands_in["own seeds"], confiden
 # %%
 assert 0 < harm["low"] < harm["mean"] < 0.05
 say(f"A ridge on all three, whole modalities lost at rate 0.5, {len(said)} mask seeds: one seed **worsens** its "
-    f"error by {harm['mean']:.3f} points (95 % interval {harm['low']:.3f} to {harm['high']:.3f}). A small effect: "
-    "the text carries most here, and nobody can stand in for it.")
+    f"error by {harm['mean']:.3f} points (95 % interval {harm['low']:.3f} to {harm['high']:.3f}). A small effect, "
+    "perhaps because the text carries most here, and nobody can stand in for it.")
 
 # %% [markdown]
 # For the comparing kind we make a toy. Two streams of $\pm 1$; each alone is a fair coin. In a clip with label $c$ they *agree* with probability
