@@ -161,7 +161,7 @@ show(fig, "MGMR-Net from left to right, a row each for text, audio and vision. T
 
 # %% [markdown]
 # ## 1 The module
-# The paper [@mgmr2025] reads the encoded sequence $X$ of one modality: voice and face behind an LSTM and a convolution, text behind its encoder. Mamba
+# The paper [@mgmr2025] reads the encoded sequence $X$ of one modality: voice and face behind an LSTM, text behind its encoder, all three behind a convolution. Mamba
 # layers make a guess, and a [gate](glossary.md#reconstruction-gate) mixes it with what came in:
 #
 # $$\hat X^{(n)} = \mathrm{Layer}^{(n)}(\hat X^{(n-1)}) \qquad \Gamma = \sigma(W_g\,\mathrm{LN}(X)) \qquad X' = \Gamma X + (1-\Gamma)\hat X$$

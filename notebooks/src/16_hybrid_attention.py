@@ -238,7 +238,7 @@ show(fig, "Change of a clip's own outputs over the padding behind it. Without a 
 # %% [markdown]
 # > **Card: paper and code differ.** The paper does not speak of padding [@mfmb2025]; its published code has no padding mask. All clips there are padded to
 # > the file's longest, 50, 375 and 500 steps, so a clip's result does not change with its batch, but with the rectangle. Our library masks in both
-# > readings. Section 6 measures what it changes.
+# > readings. Section 7 measures what it changes.
 
 # %% [markdown]
 # ## 3 What attention knows of order
