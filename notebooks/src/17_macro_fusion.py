@@ -189,7 +189,7 @@ show(fig, "Mean share that each token (with two heads, so two rows a token) give
 # | $H_m$, $\bar H_m$ | a modality after hybrid attention; encoded | $(b, l_m, d)$ |
 # | $H_{ker}$ | the coarse hub; primes count its visits | $(k, d)$, then $(b, k, d)$ |
 # | $\theta_m$ | weights of one encoder layer, own for each modality | |
-# | $H'_m$ | the sequence after the visit, used no further (18 and 19 call other things $H'_m$, as the paper does) | $(b, l_m, d)$ |
+# | $H'_m$ | the sequence after the visit, used no further (the paper's Eq. 15, in notebook 19, calls another thing $H'_m$, too) | $(b, l_m, d)$ |
 # | $[\,\cdot\,|\,\cdot\,]$ | one behind the other, along time | $(b, l_m + k, d)$ |
 # | $H_f$ | what the stream gives to the head, flattened | $(b, k\,d)$ |
 
@@ -454,7 +454,7 @@ say("As published the four tokens come back from the voice equal, but for roundi
 # > **Card: paper and code differ.** So in the published code the voice is asked one question, four times; only from the face on, when the hub is no longer zero, do codes tell the tokens apart [@mfmb2025]. Our
 # > `reading="code"` repairs this: every step has its code. What the repair changes in a trained network's error we have not measured.
 #
-# **Predict, then run:** the door task again. Order by explained share: learned hub, zeros with position codes, plain zeros, last token only.
+# **Predict, then run:** the door task again. Learned hub, zeros with position codes, plain zeros, last token only: which bring more than half?
 
 # %%
 over_half = {("learned",): "the learned hub alone",
