@@ -99,7 +99,7 @@ show(fig, "MFMB-Net from left to right: inputs, projections and hybrid attention
 
 # %% [markdown]
 # ## 1 Context: an LSTM each way
-# The paper's first step is $H'_m = \tanh(\mathrm{BiLSTM}(H_m))$ (another $H'_m$ than notebook 17's). An [LSTM](glossary.md#lstm) is a recurrence with a *cell* $c_t$ and an output $h_t$:
+# The paper's first step, its Eq. 8, is $\bar H'_m = \tanh(\mathrm{BiLSTM}(H_m))$ (we read $H_m$ inside, see the card below, and leave out the bar from here on; it is not notebook 17's $H'_m$). An [LSTM](glossary.md#lstm) is a recurrence with a *cell* $c_t$ and an output $h_t$:
 #
 # $$c_t = \sigma(f_t) \odot c_{t-1} + \sigma(i_t) \odot \tanh(g_t) \qquad h_t = \sigma(o_t) \odot \tanh(c_t)$$
 # $$(i_t, f_t, g_t, o_t) = W x_t + U h_{t-1} + b$$
@@ -251,19 +251,20 @@ torch.manual_seed(0)
 gate, x = MemoryGate(10), torch.randn(1, 30, 6)
 with torch.no_grad():
     behind = {s: gate(torch.tanh(ours(s * x, torch.ones(1, 30, dtype=torch.bool))))[0].abs().max() for s in (1, 1000)}
+    untanhed = {s: gate(ours(s * x, torch.ones(1, 30, dtype=torch.bool)))[0].abs().max() for s in (1, 1000)}
     bare = {s: gate(s * torch.randn(1, 30, 10, generator=torch.Generator().manual_seed(1)))[0].abs().max()
             for s in (1, 1000)}
-say(f"Behind the LSTM no: the largest entry is {behind[1]:.2g}, then {behind[1000]:.2g}. The tanh of "
-    "Eq. 8 holds "
-    "$H'$ in $(-1, 1)$. Without it, a thousandfold input makes a product more than ten thousand times "
-    "as large.")
+say(f"Behind the LSTM no: the largest entry is {behind[1]:.2g}, then {behind[1000]:.2g}. Nor is it the tanh of Eq. 8 "
+    f"that holds it: without that tanh it is {untanhed[1]:.2g}, then {untanhed[1000]:.2g}. An LSTM's output lies in "
+    "$(-1, 1)$ already (exercise 18.1: a sigmoid times a tanh). On a sequence that nothing bounds, a thousandfold "
+    "input makes a product more than ten thousand times as large.")
 
 # %%
-assert behind[1000] < 1 and bare[1000] > 1e4 * bare[1]
+assert max(behind[1000], untanhed[1000]) < 1 and bare[1000] > 1e4 * bare[1]
 growth = behind[1000] / behind[1]
 outcome("18.c", growths[0 if growth < 10 else 1 if growth < 30_000 else 2],
-        because="A product explodes only where its factors can, and the tanh before the gate bounds what both are made "
-        "of.")
+        because="A product explodes only where its factors can, and an LSTM's output is bounded by itself; Eq. 8's "
+        "tanh only squeezes it a little more.")
 
 # %% [markdown]
 # Does the sign matter? "Not good": words again, each perhaps with a "not" just before it, which turns it round. The label is the mean of what was meant. We
@@ -284,7 +285,7 @@ for kind in ("negation", "plain"):
         explained[kind, name] = [fit_gate(GateReader(name, s), NegationTask(kind), s) for s in seeds]
 fig, ax = plt.subplots()
 figures_ch18.shares(ax, explained)
-ax.set(title="Both gates learn to hear a \"not\"; without a gate nobody can", ylabel="explained share (1: all)")
+ax.set(title="Both gates learn to hear a \"not\"; without a gate the mean cannot", ylabel="explained share (1: all)")
 show(fig, "Explained share of the label's variance, a dot a seed. Where words are turned by the word "
      "before, both gates are "
      "near one and the open gate near zero; where no word is turned all three are near one.")
@@ -511,12 +512,12 @@ print("micro fusion by hand = the library's MicroFusion, to 1e-6:", tuple(librar
 # All get position codes, as in the network. In the code's stream and in the pooled one words and voice do not meet before the reader, and a linear reader only adds: no training brings these two beyond the best sum. The hub can
 # carry the moment of the loud frame from the voice over to the words.
 #
-# **Predict, then run:** order the four by their share of right answers.
+# **Predict, then run:** which of the four beat the best sum of words and voice?
 
 # %%
 finders = {("micro",): "micro only", ("hub", "micro"): "hub and micro", ("code", "micro"): "code and micro",
            ("code", "hub", "micro"): "all but pooled"}
-predict("18.g", "Who is clearly ahead of the majority of the words?", list(finders.values()))
+predict("18.g", "Which of the four beat the best sum of words and voice?", list(finders.values()))
 
 # %% tags=["signature"]
 nets = {name: stress_model(name, task, seed=0) for name in ("pooled", "code", "hub", "micro")}

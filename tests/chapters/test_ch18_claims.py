@@ -20,6 +20,8 @@ from mgmr_lib.chapters.ch18_micro_fusion.toys import (
     word_influence,
 )
 from mgmr_lib.course import figures
+from mgmr_lib.models.mfmb.micro_fusion import MemoryGate
+from mgmr_lib.models.recurrent import Bidirectional
 
 SEED = int(os.environ.get("MGMR_TEST_SEED", "2027"))  # set MGMR_TEST_SEED to try another one
 
@@ -46,6 +48,18 @@ def test_padding_reaches_the_backward_half_alone_and_its_last_step_most(seed):
         change = (lstm(pad(clip, (0, 0, 0, 20)))[0][:, :10] - lstm(clip)[0])[0].abs()
     assert change[:, :5].max() < 1e-6
     assert change[-1, 5:].max() == change[:, 5:].max() and change[0, 5:].max() < change[-1, 5:].max() / 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_lstm_bounds_what_the_gate_multiplies_and_the_tanh_only_squeezes_it(seed):
+    torch.manual_seed(seed)
+    lstm, gate, x = Bidirectional(nn.LSTM, 6, 5), MemoryGate(10), torch.randn(1, 30, 6)
+    valid, free = torch.ones(1, 30, dtype=torch.bool), torch.randn(1, 30, 10)
+    with torch.no_grad():
+        context = lstm(1000 * x, valid)
+        plain, squeezed = (gate(h)[0].abs().max().item() for h in (context, torch.tanh(context)))
+        small, large = (gate(s * free)[0].abs().max().item() for s in (1, 1000))
+    assert context.abs().max() <= 1 and squeezed < plain < 1 and large > 1e4 * small
 
 
 @pytest.mark.parametrize("gate", ["printed", "sigmoid", "open"])
