@@ -40,6 +40,28 @@ def test_uncleared_gradients_cost_and_explode(seed):
     assert regression(1, 0.2, seed) < 5 and not regression(4, 0.2, seed) < 1e3
 
 
+def fresh_sums(lr, seed, steps=400):
+    """Each step's sum is over the batches since the last clearing, as in `regression(4, ...)`, but at today's weights."""
+    g = torch.Generator().manual_seed(seed)
+    truth, w = torch.randn(8, generator=g), torch.zeros(8)
+    batches, found = [], []
+    for i in range(steps):
+        x = torch.randn(16, 8, generator=g)
+        batches.append((x, x @ truth + torch.randn(16, generator=g)))
+        w = w - lr * sum(2 / 16 * (x @ w - y) @ x for x, y in batches)
+        if (i + 1) % 4 == 0:
+            batches = []
+        found.append((w - truth).square().sum().item())
+    return float(np.mean(found[-100:]))
+
+
+@pytest.mark.parametrize("seed", [11, SEED])
+def test_the_larger_rate_makes_the_noise_and_the_old_weights_the_explosion(seed):
+    small, large, fault = (regression(*how, seed) for how in ((1, 0.02), (1, 0.05), (4, 0.02)))
+    assert large - small > (fault - small) / 2
+    assert regression(1, 0.5, seed) < 5 and fresh_sums(0.2, seed) < 1 and not regression(4, 0.2, seed) < 1e3
+
+
 def test_how_often_a_batch_counts_is_what_an_optimiser_does():
     w, used = torch.zeros(10, requires_grad=True), torch.zeros(10)
     for i in range(10):

@@ -81,7 +81,7 @@ CLAIMS = (
     Claim(
         "said",
         "(8) H'_m = tanh(BiLSTM(H_m))",
-        "its printed input is its own output",
+        "a bar on this H'_m, here left out; its printed input is its own output",
         "a GRU of 3 layers each way; 36, 20, 48 wide",
         "reads H_m; one layer",
         ("mgmr_lib/models/recurrent.py::Bidirectional.forward",),
