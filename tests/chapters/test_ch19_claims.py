@@ -41,7 +41,7 @@ def test_uncleared_gradients_cost_and_explode(seed):
 
 
 def fresh_sums(lr, seed, steps=400):
-    """Each step's sum is over the batches since the last clearing, as in `regression(4, ...)`, but at today's weights."""
+    """The sums of `regression(4, ...)`, but every gradient in them is taken at the weights of the step."""
     g = torch.Generator().manual_seed(seed)
     truth, w = torch.randn(8, generator=g), torch.zeros(8)
     batches, found = [], []
