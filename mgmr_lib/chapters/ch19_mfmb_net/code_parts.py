@@ -49,6 +49,4 @@ def draw(ax, found: pd.DataFrame) -> None:
     ax.axvline(0, color=figures.GREY, linewidth=1)
     ax.errorbar(found["mean"], list(places), xerr=spans, fmt="o", color=figures.BLUE, capsize=3)
     ax.set_yticks(list(places), labels)
-    ax.set(
-        xlabel="change of the error's area (points)\nbelow 0: better than the code's", ylabel="the code, but with"
-    )
+    ax.set(xlabel="change of the error's area (points)\nbelow 0: better than the code's", ylabel="the code, but with")
