@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=KINDS,
         help="table (baselines), curve, ablation, systems (nine later networks), layers (Mamba-2, Mamba-3), care "
         "(both networks without what was chosen for them alone) and parts (those of MFMB-Net's published code, taken "
-        "back one at a time) train what the ledger lacks; plan says what such runs would cost here; tune chooses settings, with the same trials for every network; "
+        "back one at a time) train what the ledger lacks; plan says what such runs would cost here; tune chooses "
+        "settings, with the same trials for every network; "
         "reproduce repeats one record",
     )
     parser.add_argument("--profile", default="laptop", choices=PROFILES, help="sizes of all networks")

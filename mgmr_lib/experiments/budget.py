@@ -23,7 +23,7 @@ from mgmr_lib.training.config import TrainConfig
 from mgmr_lib.training.setup import cut, prepare
 from mgmr_lib.training.trainer import Trainer
 
-KEPT = 6  # of the weights on disk: the network, and in the checkpoint it, its best and its mean, and AdamW's two moments
+KEPT = 6  # times the weights on disk: the network; in the checkpoint it, its best, its mean, AdamW's two moments
 
 
 @dataclass(frozen=True)

@@ -39,13 +39,14 @@ def chosen_table(tuning: dict, records: list[dict]) -> str:
         config = TrainConfig.from_dict(runs[0]["config"])
         last = sum(r["best_epoch"] == r["epochs"] - 1 for r in runs)
         rows.append(
-            (VARIANTS[model].label, len(network["trials"]), f"{start['valid_mae']:.3f}", f"{best['valid_mae']:.3f}",
-             f"{config.lr:g}", f"{config.weight_decay:g}", f"{getattr(config.network, 'dropout', 0):g}",
+            (VARIANTS[model].label, len(network["trials"]),
+             f"{start['valid_mae']:.3f}", f"{best['valid_mae']:.3f}", f"{config.lr:g}", f"{config.weight_decay:g}",
+             f"{config.network.dropout:g}",
              f"{1 if best['at'] is None else best['at']['width']:g}", f"{config.pool_audio} / {config.pool_vision}",
              objective(config), runs[0]["parameters"], f"{last} of {len(runs)}")
         )  # fmt: skip
-    head = ("network", "trials", "valid MAE before", "after", "learning rate", "weight decay", "dropout", "times as wide",
-            "frames a step", "objective", "weights", "best in the last epoch")  # fmt: skip
+    head = ("network", "trials", "valid MAE before", "after", "learning rate", "weight decay", "dropout",
+            "times as wide", "frames a step", "objective", "weights", "best in the last epoch")  # fmt: skip
     return markdown.table(head, rows)
 
 
@@ -69,9 +70,10 @@ def tuned_section(root: Path = REPOSITORY) -> list[str]:
     return [
         "", "### The same care for everyone", "",
         f"On the second edition of the simulated world ([data/README.md](data/README.md)), with settings that a search "
-        f"chose: {tuning['budget']} trials for each of {len(tuning['networks'])} networks, at the same points of the same space (learning "
-        "rate, weight decay, dropout, width, pooling, objective), on `classroom-dev`, whose sentences no result is read "
-        "on. Each search starts from the laptop profile, without what was chosen there for the two networks alone.", "",
+        f"chose: {tuning['budget']} trials for each of {len(tuning['networks'])} networks, at the same points of the "
+        "same space (learning rate, weight decay, dropout, width, pooling, objective), on `classroom-dev`, whose "
+        "sentences no result is read on. Each search starts from the laptop profile, without what was chosen there for the "
+        "two networks alone.", "",
         headline_table(records), "",
         f"The same tests, {len(found)} comparisons:", "",
         in_words(found), "",

@@ -1,4 +1,4 @@
-"""What an equal search chose for each network (`experiment tune`), for the profile "tuned": data/results/tuning.json."""
+"""What an equal search chose for each network, for the profile "tuned": data/results/tuning.json."""
 
 import functools
 from pathlib import Path

@@ -32,8 +32,8 @@ SARCASTIC = 0.1
 @dataclass(frozen=True)
 class ClassroomSpec:
     """What one classroom corpus holds. sizes: train, valid, test; audio, vision: (longest clip in frames, width);
-    voice, face, faceless: the second edition's manner of each, and its share of clips without a face; apart: no sentence
-    that results are read on stands in it (DEVELOPMENT)."""
+    voice, face, faceless: the second edition's manner of each, and its share of clips without a face; apart: no
+    sentence that results are read on stands in it (DEVELOPMENT)."""
 
     name: str
     family: str

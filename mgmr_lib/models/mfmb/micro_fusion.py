@@ -60,10 +60,10 @@ class CoarseToFine(nn.Module):
 class MicroFusion(nn.Module):
     """{modality: H_m (b,l_m,d)} -> H_fusion (b, 2 * 2 hidden * fine), and the gates {modality: (b,l_m,2 hidden)}.
 
-    Eq. 8: H'_m = tanh(BiLSTM(H_m)), `hidden` each way. (The printed input is the output itself; the two streams run
-    side by side, so H_m it is.) Eqs. 9 and 10: the memory gate. Eqs. 11 to 13: vision and audio, averaged onto the
-    text's steps, are each joined with the text. length: L of Eq. 13, the text's longest; a longer text is averaged onto
-    L steps.
+    Eq. 8, whose bar over H'_m we leave out: H'_m = tanh(BiLSTM(H_m)), `hidden` each way. (The printed input is the
+    output itself; the two streams run side by side, so H_m it is.) Eqs. 9 and 10: the memory gate. Eqs. 11 to 13:
+    vision and audio, averaged onto the text's steps, are each joined with the text. length: L of Eq. 13, the text's
+    longest; a longer text is averaged onto L steps.
     dropout: on U_m, in training (the paper does not say where it drops).
     "Pseudo-Siamese": the same structure with weights of its own for each modality and each pair.
     """

@@ -13,7 +13,7 @@ class PairStack(nn.Module):
     """N Mamba layers for two sequences side by side, in one direction.
 
     Both sequences have their own projections. "shared": the two layers of a pair share the decay matrix A and nothing
-    else, which is all that the printed equations allow (so no value of one ever reaches the other).
+    else, which is all that the wiring of the printed equations allows (so no value of one ever reaches the other).
     "exchange": A shared, and each sequence's B, C and delta are computed from its partner as well.
     """
 
