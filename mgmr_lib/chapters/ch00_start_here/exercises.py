@@ -1,5 +1,6 @@
 """Exercises of 00 start here: two small ones, to learn how exercises work."""
 
+from mgmr_lib.chapters.shared.drawing import misread, telling, unlike
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 WORDS = ("there", "is", "nothing", "funny", "in", "this", "film", "but", "its", "music", "grows", "on", "me")
@@ -29,11 +30,15 @@ def _hide_cases(rng):
 
 
 def _error_cases(rng):
-    made = [Case(([0.0, 0.0], [2.0, -2.0]), "off by two, once up and once down")]
-    for _ in range(4):
+    def pairs(rng):
         n = rng.randint(2, 5)
-        made.append(([rng.randint(-12, 12) / 4 for _ in range(n)], [rng.randint(-12, 12) / 4 for _ in range(n)]))
-    return made + [
+        return [rng.randint(-12, 12) / 4 for _ in range(n)], [rng.randint(-12, 12) / 4 for _ in range(n)]
+
+    orders = (lambda x: x[::-1], lambda x: [*x[-1:], *x[:-1]])  # which label is whose must show
+    shows = unlike(mean_absolute_error, *(misread(mean_absolute_error, 0, change) for change in orders))
+    return [
+        Case(([0.0, 0.0], [2.0, -2.0]), "off by two, once up and once down"),
+        *(telling(rng, pairs, shows) for _ in range(4)),
         Case(([rng.randint(1, 12) / 4], [-1.0]), "a single sentence, read too high"),
         Case(([-rng.randint(1, 12) / 4], [1.0]), "a single sentence, read too low"),
     ]

@@ -3,7 +3,7 @@
 import cmath
 import math
 
-from mgmr_lib.chapters.shared.drawing import columns, in_plain_lists, signed
+from mgmr_lib.chapters.shared.drawing import columns, in_plain_lists, signed, telling
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -44,7 +44,8 @@ def is_stable(A):
 
 
 def _step_cases(rng):
-    return [Case((2.0, 1.0, 0.5, 3.0), "two round numbers"), *columns(rng, 5, 4)]
+    one_below_zero = telling(rng, lambda rng: columns(rng, 5, 4), lambda made: min(step(*args) for args in made) < 0)
+    return [Case((2.0, 1.0, 0.5, 3.0), "two round numbers"), *one_below_zero]
 
 
 def _run_cases(rng):
@@ -88,11 +89,12 @@ def _vector_cases(rng):
 
 
 def _stable_cases(rng):
-    """Families that separate the plausible shortcuts, each with random numbers."""
-    s, big, r = rng.choice([-1, 1]), float(rng.randint(3, 20)), rng.choice([1.1, 1.25, 1.5])
+    """Families that separate the plausible shortcuts, each with random numbers; real poles of 1.4 at most outside, so
+    that one divided by 3 in place of 2 shows, too."""
+    s, big, r = rng.choice([-1, 1]), float(rng.randint(3, 20)), rng.choice([1.1, 1.25, 1.4])
     return [
         Case(([[0.5, big], [0.0, rng.choice([0.25, 0.75])]],), "a large entry beside the diagonal"),
-        Case(([[0.75, rng.choice([0.5, 0.75])], [rng.choice([0.5, 0.75]), 0.75]],), "every entry below 1"),
+        Case(([[0.75, rng.choice([0.5, 0.625])], [rng.choice([0.5, 0.625]), 0.75]],), "every entry below 1"),
         Case(([[0.0, -r], [r, 0.0]],), "a turn that grows"),
         Case(([[0.0, -1 / r], [1 / r, 0.0]],), "a turn that shrinks"),
         Case(([[s * r, 0.0], [0.0, 0.5]],), "one pole outside"),

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from mgmr_lib.chapters.shared.drawing import quarters
+from mgmr_lib.chapters.shared.drawing import quarters, telling
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 from mgmr_lib.ssm import linear
 
@@ -58,12 +58,19 @@ def _turn_cases(rng):
 
 
 def _kernel_cases(rng):
-    made = []
-    for _ in range(5):
-        n = rng.randint(2, 4)
-        Ab = torch.tensor(rng.sample([0.9, 0.75, 0.5, 0.25, -0.5], n), dtype=torch.float64)
-        made.append((Ab, quarters(rng, n, low=2), quarters(rng, n, low=2), rng.randint(3, 6)))
-    return made
+    def five(rng):
+        made = []
+        for length in (*rng.sample(range(3, 7), 4), rng.randint(3, 6)):
+            n = rng.randint(2, 4)
+            Ab = torch.tensor(rng.sample([0.9, 0.75, 0.5, 0.25, -0.5], n), dtype=torch.float64)
+            made.append((Ab, quarters(rng, n, low=2), quarters(rng, n, low=2), length))
+        return made
+
+    def below_zero(made):
+        """One factor at least, and one result."""
+        return min(args[0].min() for args in made) < 0 and min(kernel(*args).min() for args in made) < -0.1
+
+    return telling(rng, five, below_zero)
 
 
 def _convolve_cases(rng):

@@ -65,11 +65,8 @@ def _time_cases(rng):
 def _kept_cases(rng):
     made = [Case(([1.0, 0.0, 0.0], -1.0), "one open step, then time stands still")]
     return made + [
-        (
-            [rng.choice([0.0, 0.25, 0.5, 1.0, 2.0]) for _ in range(rng.randint(2, 4))] + [0.75, 0.5],
-            -rng.randint(1, 8) / 4,
-        )
-        for _ in range(5)
+        ([rng.choice([0.0, 0.25, 0.5, 1.0, 2.0]) for _ in range(rng.randint(2, 4))] + [0.75, 0.5], -rate / 4)
+        for rate in rng.sample(range(1, 9), 5)  # two of them whole numbers at most
     ]
 
 

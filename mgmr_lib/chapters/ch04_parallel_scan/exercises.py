@@ -8,7 +8,7 @@ import torch
 
 from mgmr_lib.chapters.ch04_parallel_scan.own_backward import BUILD_A_SCAN, linear_loop
 from mgmr_lib.chapters.shared.counting import graph_nodes, written_in_backward
-from mgmr_lib.chapters.shared.drawing import columns, in_plain_lists, signed
+from mgmr_lib.chapters.shared.drawing import columns, in_plain_lists, signed, telling
 from mgmr_lib.course.compare import difference
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
@@ -58,9 +58,11 @@ def _steps(rng, n):
 
 
 def _compose_cases(rng):
-    return [Case(((0.5, 1.0), (0.25, 3.0)), "halve and add 1, then quarter and add 3")] + [
-        ((a, x), (b, y)) for a, x, b, y in columns(rng, 6, 4)
-    ]
+    def six(rng):
+        return [((a, x), (b, y)) for a, x, b, y in columns(rng, 6, 4)]
+
+    one_below_zero = telling(rng, six, lambda made: min(min(compose(*args)) for args in made) < 0)
+    return [Case(((0.5, 1.0), (0.25, 3.0)), "halve and add 1, then quarter and add 3"), *one_below_zero]
 
 
 def _in_place(steps, join=compose):

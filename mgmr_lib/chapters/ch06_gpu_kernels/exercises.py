@@ -12,6 +12,7 @@ from mgmr_lib.chapters.ch06_gpu_kernels.memory_traffic import (
 )
 from mgmr_lib.chapters.ch06_gpu_kernels.roofline import attainable
 from mgmr_lib.chapters.ch06_gpu_kernels.triton_exercises import EXERCISES as IN_TRITON
+from mgmr_lib.chapters.shared.drawing import telling
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -200,9 +201,13 @@ def _strayed(memory, e: int, length: int, n: int) -> str | None:
 
 
 def _traffic_cases(rng):
-    return [Case((1, 1, 1, 1), "one number of each")] + [
-        (rng.randint(2, 4), rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 5)) for _ in range(4)
-    ]
+    def sizes(rng):
+        return rng.randint(2, 4), rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 5)
+
+    def all_different(drawn):
+        return len(set(drawn)) == len(drawn)
+
+    return [Case((1, 1, 1, 1), "one number of each"), *(telling(rng, sizes, all_different) for _ in range(4))]
 
 
 EXERCISES = [

@@ -47,7 +47,8 @@ def lost_loss(value, target, valid, keep):
 
 def _gap_cases(rng):
     def values(n, lost):
-        return [None if t in lost else rng.randint(-12, 12) / 4 for t in range(n)]
+        drawn = rng.sample(range(-12, 13), n)  # no two alike: which neighbour was taken shows
+        return [None if t in lost else v / 4 for t, v in enumerate(drawn)]
 
     steep = [None, None, float(rng.randint(4, 8)), None, None, None, float(-rng.randint(4, 8)), None]
     return [

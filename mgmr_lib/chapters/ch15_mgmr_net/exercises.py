@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from mgmr_lib.chapters.ch15_mgmr_net.build_it import BUILD_IT
-from mgmr_lib.chapters.shared.drawing import columns
+from mgmr_lib.chapters.shared.drawing import columns, misread, telling, unlike
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -161,8 +161,14 @@ def _tensors(rng, b):
 
 def _mixed(rng):
     """Four clips, predicted too high and too low in turn: no wrong formula meets the right value by chance."""
-    labels = _tensors(rng, 4)[1]
-    return (labels + torch.tensor([1.0, -2.0, 1.0, -3.0]))[:, None], labels
+
+    def four(rng):
+        labels = _tensors(rng, 4)[1]
+        return (labels + torch.tensor([1.0, -2.0, 1.0, -3.0]))[:, None], labels
+
+    changes = (torch.abs, torch.round, lambda x: x.clamp(min=0), lambda x: x.flip(0), lambda x: x.roll(1, 0))
+    rivals = [misread(task_loss, i, change) for i in range(2) for change in changes]
+    return telling(rng, four, unlike(task_loss, lambda p, y: (p - y).abs().mean(), *rivals))
 
 
 EXERCISES = [

@@ -275,7 +275,9 @@ EXERCISES = [
         reference=position_codes,
         rtol=1e-4,
         atol=1e-4,
-        cases=lambda rng: [(low + rng.randint(0, 3), 2 * rng.randint(2, 5)) for low in (4, 6, 8, 11)],
+        cases=lambda rng: [
+            (low + rng.randint(0, 3), d) for low, d in zip((4, 6, 8, 11), rng.sample([4, 6, 8, 10], 4), strict=True)
+        ],
         hints=(
             "One angle for each time and each speed: t times omega_i. Then the sines, then the cosines.",
             "Times (l,1) times speeds (d/2) is (l,d/2); torch.cat of sine and cosine along axis 1 is (l,d).",

@@ -62,7 +62,8 @@ class Pour:
 
 
 class Small(nn.Module):
-    """Two weights that train, one that is frozen, a buffer that moves and one that does not."""
+    """Two weights that train, one that is frozen, a buffer that moves and one that does not: what stands still comes in
+    another order than that of its names."""
 
     def __init__(self, values):
         super().__init__()
@@ -70,7 +71,7 @@ class Small(nn.Module):
         self.bias = nn.Parameter(torch.tensor(values[2:3]))
         self.frozen = nn.Parameter(torch.tensor(values[3:]), requires_grad=False)
         self.register_buffer("hub", torch.zeros(2))
-        self.register_buffer("mean", torch.zeros(2))
+        self.register_buffer("average", torch.zeros(2))
 
 
 def one_step(model):
@@ -78,7 +79,7 @@ def one_step(model):
     with torch.no_grad():
         model.weight[0] += 0.25
         model.bias += 2**-20  # so little that torch.allclose takes it for none
-        model.mean += model.weight
+        model.average += model.weight
 
 
 def other_step(model):
@@ -185,7 +186,8 @@ def heard(l, k, a, front):
 
 def _lines(rng):
     """Both places, one token and several, always with steps enough to see their order."""
-    sizes = [(l, k, rng.randint(3, 7) / 8) for l, k in zip(rng.sample((3, 4, 5), 3), (1, 2, 3), strict=True)]
+    factors = [n / 8 for n in rng.sample(range(3, 8), 3)]
+    sizes = zip(rng.sample((3, 4, 5), 3), (1, 2, 3), factors, strict=True)
     return [Case((l, k, a, front), "in front" if front else "behind") for l, k, a in sizes for front in (True, False)]
 
 

@@ -1,5 +1,6 @@
 """Exercises of 21 missing rates: the best blind answer, a band, what it is taken over, pairs of seeds."""
 
+from mgmr_lib.chapters.shared.drawing import telling
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -46,8 +47,13 @@ def _constant_cases(rng):
 def _interval_cases(rng):
     made = [Case(([1.0, 3.0], 12.0), "two trainings")]
     for n in (3, 4, 5):
-        values = [rng.randint(1, 20) / 4 for _ in range(n - 1)]
-        made.append(([*values, max(values) + rng.randint(1, 8) / 4], rng.randint(2, 6) + 0.5))
+
+        def several(rng, n=n):
+            values = [rng.randint(1, 20) / 4 for _ in range(n - 1)]
+            return [*values, max(values) + rng.randint(1, 8) / 4]
+
+        values = telling(rng, several, lambda drawn: sum(drawn) % len(drawn) != 0)  # the mean is no whole number
+        made.append((values, rng.randint(2, 6) + 0.5))
     return made
 
 

@@ -4,6 +4,7 @@ have."""
 import math
 
 from mgmr_lib.chapters.ch23_complexity.operations import SimulatedGPU
+from mgmr_lib.chapters.shared.drawing import telling
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -94,10 +95,15 @@ def _undivided(gpu, work, rounds):
 
 
 def _share_cases(rng):
+    def seconds(rng):
+        f = rng.randint(8, 16) / 4
+        return f, f + rng.randint(1, 9) / 4, f - rng.randint(1, 7) / 4
+
+    def none_whole(drawn):
+        return all(s % 1 for s in drawn)
+
     made = [Case((3.0, 4.0, 0.0), "nothing in common"), Case((3.0, 4.0, 2.5), "most is common")]
-    return made + [
-        (f, f + rng.randint(1, 9) / 4, f - rng.randint(1, 7) / 4) for f in (rng.randint(8, 16) / 4 for _ in range(3))
-    ]
+    return made + [telling(rng, seconds, none_whole) for _ in range(3)]
 
 
 EXERCISES = [

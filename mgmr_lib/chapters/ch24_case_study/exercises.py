@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mgmr_lib.chapters.shared.drawing import separating
+from mgmr_lib.chapters.shared.drawing import misread, separating, telling, unlike
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -59,11 +59,22 @@ def _gain_cases(rng):
         if best == top:
             fresh[best] = -25
         made.append(([g / 8 for g in gains], [f / 8 for f in fresh], rng.randint(2, 3)))
-    down = [-g / 8 for g in rng.sample(range(20, 60), 6)]
-    near = [rng.randint(1, 3) + e for e in (0.0, 0.125, -0.125, 0.25, -0.25, 0.375)]
+
+    def below(rng):
+        down = [-g / 8 for g in rng.sample(range(20, 60), 6)]
+        return down, [g / 8 for g in rng.sample(range(-20, 40), 6)], 2
+
+    def close(rng):
+        near = [rng.randint(1, 3) + e for e in (0.0, 0.125, -0.125, 0.25, -0.25, 0.375)]
+        return [-0.5, *near, -9.0], [g / 8 for g in rng.sample(range(-40, -1), 8)], 2
+
+    def order_changes_by(*changes):
+        others = [misread(fresh_gain, 0, lambda gains, c=c: [c(g) for g in gains]) for c in changes]
+        return unlike(fresh_gain, *others)
+
     return made + [
-        Case((down, [g / 8 for g in rng.sample(range(-20, 40), 6)], 2), "every gain is below 0"),
-        Case(([-0.5, *near, -9.0], [g / 8 for g in rng.sample(range(-40, -1), 8)], 2), "every fresh gain is below 0"),
+        Case(telling(rng, below, order_changes_by(abs, lambda g: max(g, 0.0))), "every gain is below 0"),
+        Case(telling(rng, close, order_changes_by(round, int)), "every fresh gain is below 0"),
         Case(([9.0, -8.0, 0.5, 0.25], [-g / 8 for g in rng.sample(range(1, 20), 4)], 1), "the first clip is best"),
     ]
 

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from mgmr_lib.chapters.shared.drawing import quarters
+from mgmr_lib.chapters.shared.drawing import misread, quarters, telling, unlike
 from mgmr_lib.course.compare import difference
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 from mgmr_lib.models.baselines.lnln import reverse_gradient
@@ -137,10 +137,13 @@ def _label_cases(rng):
     made += [Case((1.0, 1.0, 2.0, 0.5, 2, 3.5), "beyond the clip's own label, and still within the limit")]
     made += [Case((1.0, 2.0, -0.5, 0.5, 2, 3.0), "the modality lies on the negative side, the fusion does not")]
     made += [Case((1.0, 2.0, 0.5, -0.5, 3, 3.0), "the fusion lies on the negative side, the modality does not")]
-    return made + [
-        (signed(2, 9), signed(2, 9), signed(1, 3), signed(4, 6), epoch, limit)
-        for epoch, limit in ((1, 3.0), (2, 3.0), (4, 3.0), (rng.randint(5, 9), 1.0))
-    ]
+
+    def drawn(epoch, limit):
+        return lambda rng: (signed(2, 9), signed(2, 9), signed(1, 3), signed(4, 6), epoch, limit)
+
+    tells = unlike(moved_label, misread(moved_label, 0, round), misread(moved_label, 1, round))
+    made += [drawn(1, 3.0)(rng), telling(rng, drawn(2, 3.0), tells), telling(rng, drawn(4, 3.0), tells)]
+    return [*made, drawn(rng.randint(5, 9), 1.0)(rng)]
 
 
 def _mixed(share_of):

@@ -42,6 +42,25 @@ def separating(rng, draw, right, rivals, least: int = 4) -> list[tuple]:
     raise ValueError(f"no drawn input separates {len(left)} of the wrong answers from the right one")
 
 
+def telling(rng, draw, holds):
+    """The first draw(rng) for which holds(drawn): what is drawn has what shows the wrong answers, on every check."""
+    for _ in range(2000):
+        drawn = draw(rng)
+        if holds(drawn):
+            return drawn
+    raise ValueError("nothing drawn has the property that it must have")
+
+
+def unlike(right, *rivals):
+    """A property for `telling`: every rival is wrong on the drawn arguments."""
+    return lambda args: not any(_agree(r, right, args) for r in rivals)
+
+
+def misread(right, i: int, change):
+    """A rival: `right` of arguments whose i-th is taken for change(it)."""
+    return lambda *args: right(*args[:i], change(args[i]), *args[i + 1 :])
+
+
 def _agree(rival, right, args) -> bool:
     try:
         return difference(rival(*copy.deepcopy(args)), right(*copy.deepcopy(args))) is None
