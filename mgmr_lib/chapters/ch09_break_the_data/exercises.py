@@ -57,12 +57,13 @@ def _keep_cases(rng):
         ),
         Case((np.array([[0.25, 0.5, 0.75, 0.0, 0.9]]), 0.5, one, none), "one draw equals the rate"),
     ]
-    for rate in (1.0, rng.randint(3, 7) / 10, rng.randint(3, 7) / 10):
+    for rate in (1.0, rng.randint(3, 4) / 10, rng.randint(6, 7) / 10):
         valid, protected = _rectangle(rng)
         u = _draws(rng, valid.shape)
         protected = protected.copy()
         protected[:2, 8] = True  # beyond the end of a clip it means nothing
         u[0, 0], u[:, 8] = 0.05, 0.95  # a protected step that its coin would lose, padding that its coin would keep
+        u[0, 1] = 0.45 if rate < 0.5 else 0.55  # between the rate and a half: rounded it falls on the other side
         made.append((u, rate, valid, protected))
     return made
 

@@ -36,19 +36,21 @@ def select(x, partner, W, U, rank, n):
 
 @dataclass(frozen=True)
 class Pair:
-    """A fading sum of each sequence that also takes in a share of its partner; readable in messages."""
+    """A fading sum of each sequence that also takes in a share of its partner, the text another than the other
+    sequence; readable in messages."""
 
     keep: float
-    cross: float
+    to_text: float
+    to_other: float
 
     def __call__(self, text, other):
         """(b,l,d) twice -> the same shapes."""
-        return self._run(text, other), self._run(other, text)
+        return self._run(text, other, self.to_text), self._run(other, text, self.to_other)
 
-    def _run(self, x, partner):
+    def _run(self, x, partner, share):
         h, ys = torch.zeros_like(x[:, 0]), []
         for x_t, p_t in zip(x.unbind(1), partner.unbind(1), strict=True):
-            h = self.keep * h + x_t + self.cross * p_t
+            h = self.keep * h + x_t + share * p_t
             ys.append(h)
         return torch.stack(ys, dim=1)
 
@@ -119,11 +121,12 @@ def _last_repeated(x, valid, lengths):
 
 def _branch_cases(rng):
     made = []
-    for one, two in zip(rng.sample([0.25, 0.75, 0.5], 3), rng.sample([0.5, 1.25, 0.75], 3), strict=True):
+    for _ in range(3):
+        shares = rng.sample([0.25, 0.5, 0.75, 1.0, 1.25, 1.5], 4)
         b, length = rng.randint(2, 3), rng.randint(5, 6)
         lengths = torch.tensor([length, *(rng.randint(2, length - 2) for _ in range(b - 1))])
         valid = torch.arange(length) < lengths[:, None]
-        pairs = Pair(0.5, one), Pair(0.25, two)
+        pairs = Pair(0.5, *shares[:2]), Pair(0.25, *shares[2:])
         inside = valid[..., None]
         made.append((*pairs, quarters(rng, b, length, 2) * inside, quarters(rng, b, length, 2) * inside, valid))
     return made

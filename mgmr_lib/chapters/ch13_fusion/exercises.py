@@ -2,7 +2,7 @@
 
 import torch
 
-from mgmr_lib.chapters.shared.drawing import quarters
+from mgmr_lib.chapters.shared.drawing import quarters, separating
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 from mgmr_lib.models.mgmr.fusion import interleave as library_interleave
 from mgmr_lib.models.mgmr.fusion import masked_max
@@ -59,7 +59,8 @@ def _line_cases(rng):
             "all values below 0",
         )
     ]
-    for _ in range(3):
+
+    def one(rng):
         b, length = rng.randint(2, 3), rng.randint(3, 5)
         lengths = torch.tensor([length, *(rng.randint(1, length - 1) for _ in range(b - 1))])
         valid = torch.arange(length) < lengths[:, None]
@@ -68,8 +69,14 @@ def _line_cases(rng):
         behind = ~valid.repeat_interleave(3, dim=1)
         line[1] -= 20_000  # no ordinary filling value is low enough
         line[behind] = line[behind].abs() + 1 + torch.arange(3 * length).expand_as(behind)[behind][:, None]
-        made.append((line, valid))
-    return made
+        return line, valid
+
+    def cut(line, valid, tokens):
+        return masked_max(line[:, tokens], valid.repeat_interleave(3, dim=1)[:, tokens])
+
+    # The greatest of a clip stands at its very end once, and once at its beginning.
+    rivals = [lambda line, valid, t=t: cut(line, valid, t) for t in (slice(None, -1), slice(1, None))]
+    return made + separating(rng, one, masked_maximum, rivals, least=3)
 
 
 def _zeros_win(line, valid):
