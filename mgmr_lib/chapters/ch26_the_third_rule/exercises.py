@@ -2,6 +2,7 @@
 
 import cmath
 import math
+from itertools import accumulate
 
 import torch
 
@@ -94,6 +95,35 @@ def _count_cases(rng):
 
     made = [Case(([1, 1, 0, 1], 2), "parity"), Case(([1] * 7, 5), "a 1 at each step, modulo 5")]
     return made + [drawn(3, 6), drawn(rng.randint(4, 7), 9), Case(drawn(rng.choice([9, 11]), 400), "400 steps")]
+
+
+class _Noted(int):
+    """A whole number that notes when it is added to another one."""
+
+    added = 0
+
+    def __add__(self, other):
+        if isinstance(other, int):
+            type(self).added += 1
+        return int(self) + other
+
+    __radd__ = __add__
+
+
+def _turning_test(fn, rng):
+    """Sums of whole numbers are right as well, but nothing turns."""
+    noted = type("Number", (_Noted,), {})
+    fn([noted(rng.randrange(5)) for _ in range(6)], 5)
+    if noted.added:
+        return (
+            "The sums are right, but the whole numbers are added to each other: let one complex number carry the sum, "
+            "and turn it at each number."
+        )
+    return None
+
+
+def _added(numbers, k):
+    return [s % k for s in accumulate(numbers)]
 
 
 def _count_variant(numbers, k, sign=1, modulo=True, angle=None, late=False, whole=round, summed=True):
@@ -268,6 +298,7 @@ EXERCISES = [
         minutes=8,
         reference=count_by_turning,
         cases=_count_cases,
+        test=_turning_test,
         hints=(
             "k stops on a circle: the number x is x of k equal parts of a whole turn.",
             "z is one complex number; `cmath.phase` gives -pi..pi, and `% k` brings a negative stop into 0..k-1.",
@@ -310,6 +341,7 @@ EXERCISES = [
                 "forgets",
                 "z starts afresh at every number, and forgets all that came before.",
             ),
+            Wrong("added", _added, "added to each other"),
         ),
     ),
     Exercise(
