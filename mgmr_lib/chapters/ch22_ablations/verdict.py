@@ -40,21 +40,22 @@ def run_experiment(train, whole, variants, seeds):
 # --- experiments whose outcome is known
 
 
-def made_up(rng, p_values: dict[str, float], failed: tuple[tuple[str, int], ...] = ()):
+def made_up(rng, p_values: dict[str, float], failed: tuple[tuple[str, int], ...] = (), way: int = 0):
     """(scores, signs): {(name, seed): error} of "whole" and variants whose paired t-tests give these p values.
 
-    The whole network's errors differ far more from seed to seed than any change does; signs: which way each goes.
+    The whole network's errors differ far more from seed to seed than any change does; signs: which way each goes, in
+    turn up (1) and down (-1), so that both come; way: that of the first (0: either).
     """
     from scipy import stats
 
     n = len(SEEDS)
     whole = rng.sample([0.6, 0.8, 1.0, 1.2, 1.4], n)
     scores = {("whole", s): e for s, e in zip(SEEDS, whole, strict=True)}
-    signs = {}
+    way = way or rng.choice([-1, 1])
+    signs = {name: way * (-1) ** i for i, name in enumerate(p_values)}
     for name, p in p_values.items():
         noise = rng.sample([-0.03, -0.01, 0.01, 0.03], n)
         spread = math.sqrt(sum(x * x for x in noise) / (n - 1))
-        signs[name] = rng.choice([-1, 1])
         mean = signs[name] * float(stats.t.isf(p / 2, n - 1)) * spread / math.sqrt(n)
         scores |= {(name, s): e + mean + x for s, e, x in zip(SEEDS, whole, noise, strict=True)}
     return scores | dict.fromkeys(failed), signs
@@ -124,15 +125,15 @@ def _intervals(fn, rng):
     return f"{wrong} It is an interval of the changes within seeds, not as two samples."
 
 
-def _wording(fn, rng, p_values, why: str):
+def _wording(fn, rng, p_values, why: str, way: int = 0):
     names = sorted(p_values, key=p_values.__getitem__, reverse=True)  # Holm begins with the last of them
-    scores, signs = made_up(rng, {n: p_values[n] for n in names})
+    scores, signs = made_up(rng, {n: p_values[n] for n in names}, way=way)
     found, wanted = _asked(fn, scores, names)[0], _expected(scores, names)
     for name in names:
         if found[name][0] != wanted[name][0]:
-            way = "up" if signs[name] > 0 else "down"
+            goes = "up" if signs[name] > 0 else "down"
             return (
-                f"the error of {name} goes {way} with p = {p_values[name]:g}; the verdict is {wanted[name][0]!r}, "
+                f"the error of {name} goes {goes} with p = {p_values[name]:g}; the verdict is {wanted[name][0]!r}, "
                 f"yours {found[name][0]!r}. {why}"
             )
     return None
@@ -140,10 +141,12 @@ def _wording(fn, rng, p_values, why: str):
 
 def _one(fn, rng):
     why = "The words are 'worse', 'better' and 'not told apart'; an error that goes up is worse."
-    for p in (0.001, 0.04, 0.06, 0.5):
-        wrong = _wording(fn, rng, {"deaf": p}, why)
+    way = rng.choice([-1, 1])
+    for p in (0.001, 0.04, 0.06, 0.5):  # the first two are told apart: one goes up, one down
+        wrong = _wording(fn, rng, {"deaf": p}, why, way)
         if wrong:
             return wrong
+        way = -way
     return None
 
 

@@ -20,7 +20,8 @@ WIDTHS = {"text": 3, "audio": 2, "vision": 4}
 
 
 def clips(rng) -> tuple[dict[str, Steps], Tensor]:
-    """Three clips of different lengths in each modality, with lost steps in each: {modality: Sequence}, labels (3,)."""
+    """Three clips of different lengths in each modality, with lost steps in each: {modality: Sequence}, labels (3,)
+    of both signs."""
     g, s = torch.Generator().manual_seed(rng.randrange(10**6)), {}
     for m, longest in zip(MODALITIES, (5, 11, 8), strict=True):
         steps = torch.tensor([1, rng.randrange(2, longest), longest])[torch.randperm(3, generator=g)]
@@ -30,7 +31,8 @@ def clips(rng) -> tuple[dict[str, Steps], Tensor]:
         keep[:, 0] = True
         target = torch.randn(3, longest, WIDTHS[m], generator=g).masked_fill(~valid[..., None], 0.0)
         s[m] = Steps(target.masked_fill(~keep[..., None], 0.0), target, valid, keep)
-    return s, torch.randn(3, generator=g)
+    signs = torch.tensor([1.0, -1.0, rng.choice([-1.0, 1.0])])[torch.randperm(3, generator=g)]
+    return s, torch.randn(3, generator=g).abs() * signs
 
 
 @dataclass(frozen=True)
