@@ -64,6 +64,7 @@ def _keep_cases(rng):
         protected[:2, 8] = True  # beyond the end of a clip it means nothing
         u[0, 0], u[:, 8] = 0.05, 0.95  # a protected step that its coin would lose, padding that its coin would keep
         u[0, 1] = 0.45 if rate < 0.5 else 0.55  # between the rate and a half: rounded it falls on the other side
+        u[1, 1] = rate - 0.02  # a little below the rate: rounded to tenths it reaches it
         made.append((u, rate, valid, protected))
     return made
 
