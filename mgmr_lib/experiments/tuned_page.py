@@ -12,11 +12,12 @@ from mgmr_lib.experiments.verdicts import family
 from mgmr_lib.files import read_json
 from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.training.config import TrainConfig
+from mgmr_lib.training.tuned import TUNING
 
 CORPUS, PROFILE = "classroom-mosi@2", "tuned"
 
 
-def read_tuning(path: Path) -> dict:
+def read_tuning(path: Path = TUNING) -> dict:
     """A search's result, checked: what was changed after it was written is a CourseError."""
     found = read_json(path)
     if found.get("digest") != digest(found):
@@ -63,7 +64,7 @@ def tuned_section(root: Path = REPOSITORY) -> list[str]:
     records = [r for r in read_ledger(results / "ledger", CORPUS, PROFILE) if r["name"] in EVERYONE]
     if not records:
         return []
-    tuning = read_tuning(results / "tuning.json")
+    tuning = read_tuning(results / TUNING.name)
     there = {r["name"] for r in records}
     rivals = [name for name in RIVALS if name in there]
     found = family(records, [TWO, *((network, rival) for network in TWO for rival in rivals)])
@@ -72,8 +73,8 @@ def tuned_section(root: Path = REPOSITORY) -> list[str]:
         f"On the second edition of the simulated world ([data/README.md](data/README.md)), with settings that a search "
         f"chose: {tuning['budget']} trials for each of {len(tuning['networks'])} networks, at the same points of the "
         "same space (learning rate, weight decay, dropout, width, pooling, objective), on `classroom-dev`, whose "
-        "sentences no result is read on. Each search starts from the laptop profile, without what was chosen there for the "
-        "two networks alone.", "",
+        "sentences no result is read on. Each search starts from the laptop profile, without what was chosen there for "
+        "the two networks alone.", "",
         headline_table(records), "",
         f"The same tests, {len(found)} comparisons:", "",
         in_words(found), "",

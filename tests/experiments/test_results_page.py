@@ -6,6 +6,9 @@ from mgmr_lib.course.authoring.pages import RESULTS_BEGIN, RESULTS_END, readme
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments import results_page
 from mgmr_lib.experiments.ledger import write_record
+from mgmr_lib.experiments.records import digest
+from mgmr_lib.files import write_json
+from mgmr_lib.training.config import make_config
 from tests.experiments.test_tables import record
 
 
@@ -76,6 +79,29 @@ def test_real_voices_stand_apart_and_are_judged_against_lengths(tmp_path):
     write_record(ledger, pom_record("mgmr", 1111, 0.3, fingerprint="ba5"))
     with pytest.raises(CourseError, match="2 corpora that were called pom"):
         results_page.results_section(tmp_path)
+
+
+def test_equal_care_stands_apart_with_what_was_chosen(tmp_path):
+    fill(tmp_path, 0.2)
+    ledger = tmp_path / "data" / "results" / "ledger"
+    assert "same care" not in results_page.results_section(tmp_path)
+    for i, seed in enumerate((1111, 1112, 1113)):
+        for name, shift in (("mgmr", 0.3), ("concat", -0.3)):
+            r = record(name, seed, shift + 0.011 * i) | {"corpus": "classroom-mosi@2", "profile": "tuned"}
+            r |= {"config": make_config(name, lr=2e-3, objective="mse").to_dict(), "best_epoch": 11, "epochs": 12}
+            r.pop("digest", None)
+            write_record(ledger, r)
+    with pytest.raises(CourseError, match="tuning.json"):
+        results_page.results_section(tmp_path)
+    trials = [{"trial": 0, "at": None, "valid_mae": 1.25}, {"trial": 1, "at": {"width": 2.0}, "valid_mae": 1.125}]
+    tuning = {"budget": 2, "networks": {n: {"trial": 1, "trials": trials} for n in ("mgmr", "concat", "tfn")}}
+    write_json(tmp_path / "data" / "results" / "tuning.json", tuning | {"digest": digest(tuning)})
+    first, equal = results_page.results_section(tmp_path).split("### The same care for everyone")
+    assert "- **mgmr** is better than concat." in first.splitlines()
+    assert "- **mgmr** is **worse** than concat." in equal.splitlines() and "2 trials for each of 3 networks" in equal
+    row = next(line for line in equal.splitlines() if line.startswith("| MGMR-Net | 2 |"))
+    assert row.startswith("| MGMR-Net | 2 | 1.250 | 1.125 | 0.002 | 0.01 | 0.3 | 2 | 32 / 40 | mse | ")
+    assert row.endswith("| 3 of 3 |") and "| TFN |" not in equal
 
 
 def test_rows_are_ordered_by_error_and_the_numbers_are_the_records(tmp_path):

@@ -5,11 +5,15 @@ import json
 
 import pytest
 
+from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments.plan import VARIANTS
+from mgmr_lib.experiments.search_space import points, settings_at
+from mgmr_lib.experiments.tuned_page import read_tuning
 from mgmr_lib.models.mfmb.config import MFMBCodeConfig, MFMBConfig, from_recorded
 from mgmr_lib.models.registry import NETWORKS, entry
 from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.settings import fields_of
+from mgmr_lib.training import tuned
 from mgmr_lib.training.config import TrainConfig, make_config
 from mgmr_lib.training.profiles import FAMILIES, PROFILES, ROWS
 
@@ -86,3 +90,32 @@ def test_older_records_held_both_readings_settings(reading):
         else {"reading": "code", "hub": 2, "classes": 7, "d_model": 12, "heads": 3, "steps_audio": 40}
     )
     assert from_recorded(old) == expected == from_recorded(expected)
+
+
+@pytest.mark.parametrize("model", NETWORKS)
+def test_tuned_is_the_laptop_with_what_the_search_chose(model):
+    tuning = read_tuning()
+    network = tuning["networks"][model]
+    best = min(network["trials"], key=lambda row: (row["valid_mae"], row["trial"]))
+    assert len(network["trials"]) == tuning["budget"] >= 16 and best["trial"] == network["trial"]
+    assert [row["at"] for row in network["trials"]] == [None, *points(model, tuning["budget"], tuning["seed"])]
+    assert network["settings"] == settings_at(model, best["at"])
+    assert make_config(model, "tuned") == dataclasses.replace(
+        make_config(model, "laptop", **network["settings"]), profile="tuned"
+    )
+
+
+def test_tuned_leaves_the_published_codes_reading_as_it_was():
+    code = make_config("mfmb", "tuned", reading="code")
+    assert code == dataclasses.replace(make_config("mfmb", "laptop", reading="code"), profile="tuned")
+
+
+def test_a_network_that_nobody_searched_for_is_one_sentence(tmp_path):
+    path = tmp_path / "tuning.json"
+    for networks in (None, {}, {"networks": {"concat": {"settings": 3}}}):
+        if networks is not None:
+            path.write_text(json.dumps(networks), encoding="utf-8")
+        tuned._read.cache_clear()
+        with pytest.raises(CourseError, match="holds no settings for concat: .* experiment tune --models concat"):
+            tuned.tuned_settings("concat", path)
+    tuned._read.cache_clear()
