@@ -347,8 +347,8 @@ show(fig, "One system, three views, the same dots. The curve passes through them
 
 # %% [markdown]
 # Equal, but is the sum cheaper? The recurrence needs about $2 n$ products per step: $n$ with $\bar A$, and $n$ with $C$ (which can take in $\bar B$). The sum needs $1 + 2 + \dots + l = l (l + 1) / 2$ of them.
-# We do not count the making of $K$: it is done once for all inputs. (For a single input it costs another $2 n l$ products, and the sum is dearer
-# at every length.)
+# We do not count the making of $K$: it is done once for all inputs. (For a single input it costs about another $n l$ products, with $\bar B$ taken into $C$
+# as before; then the sum is dearer from about $2 n$ steps on, not from about $4 n$.)
 #
 # **Predict, then run:** for a state of 16 numbers, from which length on does the plain sum cost more?
 

@@ -2,7 +2,7 @@
 # jupyter:
 #   mgmr:
 #     title: The input decides what is kept
-#     claim: "Fixed weights cannot learn to choose, and we can prove it; let the input set the time step, and the same state solves the task."
+#     claim: "A linear system with fixed weights cannot learn to choose, and we can prove it; let the input set the time step, and the same state solves the task."
 #     goals:
 #       - say what a system with fixed weights cannot learn, and why no size helps
 #       - write the selective recurrence, and set a gate by hand
@@ -590,12 +590,12 @@ outcome("03.i", words[induced["nothing"]], because="To see two things together i
 # Selection has a price. The weights change at every step, so there is no kernel and no FFT: notebook 02's fast training view is gone.
 # Notebook 04 finds another way.
 #
-# Our tasks are tiny, and our proof is about systems that are linear from end to end. Deep LTI networks with gates solve some such tasks in
-# part. And the state stays finite: a selective state chooses what to forget, it does not remember all.
+# Our tasks are tiny, and our proof is about systems that are linear from end to end. Stacked layers of fixed weights with a
+# nonlinearity between them can learn to choose, not from every start: notebook 07 trains two. And the state stays finite: a selective state chooses what to forget, it does not remember all.
 
 # %% [markdown]
 # ## 8 Summary
-# - Fixed weights add up over steps. If each step alone says nothing, no state size takes a linear readout below the loss of guessing.
+# - Fixed weights add up over steps. If no single input number says anything (a letter without its bell, a bell without its letter), no state size takes a linear readout below the loss of guessing.
 # - Selection computes $\Delta_t$, $B_t$, $C_t$ from the input; then letter and bell are multiplied.
 # - A time step near zero makes time stand still; a large one forgets.
 # - $\Delta$ alone suffices here: it chooses *and* keeps the order. $B$ chooses, $C$ comes too late.

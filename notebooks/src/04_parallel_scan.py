@@ -564,8 +564,8 @@ show(fig, "Left: numbers written during the backward, per element. The indexed l
      "calling each small operation hides the difference at short lengths.")
 
 # %% [markdown]
-# At full size there is no such mercy: this is why the plain PyTorch versions of Mamba that index in their loop take many times
-# as long as the others; section 7 shows a recorded run of `python -m mgmr_lib bench`, which times them side by side.
+# At full size there is no such mercy. It is a part of why the plain PyTorch versions of Mamba that index in their loop take many times
+# as long as the others (more may differ); section 7 shows a recorded run of `python -m mgmr_lib bench`, which times them side by side.
 #
 # ### Exercise 04.4 · find the slow line (medium, 8 minutes)
 # Write the loop with a backward of $O(l)$ yourself. `a[..., t]` must go; so must `a[..., t:t+1]` and `out[..., t] = h`. The check

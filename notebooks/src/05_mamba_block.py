@@ -780,7 +780,7 @@ print("built alone, in two pieces = transformers' block")
 # - The short convolution shows each step its neighbours, so that $\Delta$, $B$, $C$ may depend on them.
 # - Gate, skip and log-uniform time steps are a head start on our tasks: with longer training the block does without.
 # - Our tiny model beats bigrams and loses to a good table of counts; a published one loads by renaming.
-# - Nine tensors, the same names in all libraries; step by step it carries $e\,(n + k)$ numbers, whatever the length.
+# - Nine tensors, with the same names here, in the official package and in `transformers`; step by step it carries $e\,(n + k)$ numbers, whatever the length.
 
 # %%
 progress("05")

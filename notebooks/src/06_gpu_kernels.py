@@ -465,7 +465,7 @@ show(fig, f"States kept for 2048 steps against the chunk length. The least of th
      f"keeping everything takes 2048.")
 
 # %% [markdown]
-# The price is one more run of the recurrence, in arithmetic that the chip has to spare.
+# The price is one more run of the recurrence. Where memory is the limit, the chip has that arithmetic to spare; where the exponentials are (section 6 meets that case, in bfloat16), it has not.
 #
 # Now both kernels of the library against the float64 oracle, values and gradients, under the interpreter and at tiny sizes.
 

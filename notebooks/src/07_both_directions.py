@@ -459,12 +459,15 @@ for name, (state, module) in numbers.items():
 # At width 128, with the paper's state of 12 and expansion of 4, these are two very different machines under one name.
 
 # %% [markdown]
-# ## 4 A test for choice
+# ## 4 A test for what cannot choose
 # In notebook 01 the answer to a sum was the sum of the answers. This is [superposition](glossary.md#superposition):
 #
 # $$f(x + x') = f(x) + f(x')$$
 #
 # A system that obeys it treats every input alike, whatever else it hears. One that chooses what to keep cannot obey it.
+
+# %% [markdown]
+# The test works in one direction only: what breaks the rule need not choose. A bias or a ReLU breaks it, too, and so does the paper's whole layer with its $\phi$. That is why we ask its recurrence alone.
 #
 # ### Exercise 07.4 · does superposition hold? (easy, 5 minutes)
 # Return the largest absolute entry of $f(x + x') - f(x) - f(x')$ as a plain number.
@@ -574,8 +577,8 @@ assert max(average) < 0.35 and min(scores["plain copying"]) > 0.95
 assert scores["selective copying"][0] < 1.5 * chance and scores["selective copying"][1] > 0.95
 passed = [average[0] < 0.35, scores["plain copying"][0] > 0.95, scores["selective copying"][0] > 0.95]
 outcome("07.h", sum(passed),
-        because="To keep long and in order is one ability, to choose what to keep is another: fixed weights "
-        "suffice for the first.")
+        because="To keep what was heard is one ability, to choose what to keep is another: fixed weights suffice "
+        "for the first, and one layer of them does not learn the second.")
 
 # %% [markdown]
 # Why chance? The state is a sum of what every step put in, and a step's letter and mark are put in side by side. Whether *this* letter was

@@ -17,7 +17,7 @@
 # ---
 # %% [markdown]
 # ## A great idea
-# A sentence from a film review follows, and some twenty people rated it from -3 to 3 [@hutto2014]. We let a speaker say it and measure the voice.
+# A sentence from a film review follows. Some twenty people rated it from -4 to 4 [@hutto2014]; our label is their mean, brought to the scale from -3 to 3. We let a speaker say it and measure the voice.
 #
 # **Predict, then run:** which label did it get? And at which word will the voice be loudest?
 
@@ -681,7 +681,7 @@ predict("08.k", "What do the kernels reach on noise in the place of POM's voice?
 # %%
 fig = plt.figure(figsize=(8.0, 3.0))
 draw.control_beside(fig, beside)
-fig.suptitle("In the real voice, the kernels hear how long the clip is", x=0.01, ha="left")
+fig.suptitle("On noise of the same lengths, the kernels do as well as on the real voice", x=0.01, ha="left")
 show(fig, "Correlation with the label of ridges on zero-sum kernels, on the same kernels over noise of the same "
      "lengths, and on the length alone: voice and face of POM and of classroom-mosi. In POM the noise reaches most of "
      "what the voice does.")
@@ -695,8 +695,8 @@ voice, noise = (draw.first_number(beside.loc[("audio", row), "pom"])
 ours = draw.first_number(beside.loc[("audio", calibration.ZERO_SUM)].iloc[1])
 assert noise > 0.8 * voice > 0.1 and abs(ours) < 0.05 and alone > levels
 outcome("08.k", noise / voice,
-        because="The largest of many answers grows with their number: such a summary reads a length, and whoever "
-        "talks longer here was rated otherwise.")
+        because="The largest of many answers grows with their number: such a summary can read a length, and "
+        "whoever talks longer here was rated otherwise.")
 
 # %% [markdown]
 # A control that must fail, and does not: the sentence about patterns is not shown. What is shown is that in this real corpus *length* tells, which it hardly does in ours, and which no missing rate hides: a network knows how many steps a clip had.
@@ -879,9 +879,9 @@ folder.cleanup()
 # %% [markdown]
 # ## Summary
 # - Text, voice and face share the time, not the numbering: compare moments.
-# - Padding lies behind a clip, holes inside. A clip ends with its last frame that is not zero.
+# - Padding lies behind a clip, holes inside.
 # - A permutation test says what chance does. Judge a control by many shuffles.
-# - Sentences and ratings are real. Voice and face are simulated, and do not hear *not*.
+# - Sentences and ratings are real. Voice and face are simulated: their level follows the rating, the smile behind a word hears no *not*.
 # - A test finds the fingerprints that somebody thought of.
 # - A summary may read a clip's length alone: noise of the same lengths tells.
 

@@ -17,8 +17,10 @@
 # %% [markdown]
 # ## "Great."
 # Said warmly, it is praise. Said flatly, it is irony. Let us make a world of this: each word is good or bad, $w_t = \pm 1$, each is said in a tone,
-# $a_t = \pm 1$, that leaves it or turns it round. The label sums up what was meant: $\sum_t w_t\, a_t$.
-#
+# $a_t = \pm 1$, that leaves it or turns it round. Clips have four to eight words, $l$ of them. The label sums up what was meant, divided by $\sqrt l$, so that long and short clips
+# spread alike: $\tfrac{1}{\sqrt l}\sum_t w_t\, a_t$.
+
+# %% [markdown]
 # **Predict, then run:** all words and tones are fair coin flips. How strongly does the label correlate with the sum of the words? With the sum of the
 # tones?
 

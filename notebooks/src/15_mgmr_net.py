@@ -556,8 +556,8 @@ seen = max(e["high"] for e in error["complete"])
 lost = min(e["high"] for e in error["half missing"])
 say("The guesses improve with the weight. Yet after seconds of training **no guess at the words beats their "
     f"mean**, whatever the weight. On complete clips the errors differ by {spread:.2f} points, and one training at "
-    "each weight cannot say in which direction. With half of the steps missing, every interval **holds the "
-    "blind rival's error**: there these small networks have hardly anything to lose.")
+    "each weight cannot say in which direction. With half of the steps missing, every interval, unpaired, "
+    "**holds the blind rival's error**: there these small networks have little to lose.")
 
 # %%
 better = all(last < first for first, _, last in guess.values())
@@ -567,7 +567,7 @@ outcome("15.e", effects[better, bool(spread >= 0.15)], because="Guessing and pre
         "gained did not show in the other.")
 
 # %% [markdown]
-# Before two networks are compared, each must have something to lose. So the next section asks at rate 0, where these small networks do beat the blind rival.
+# Before two networks are compared, each must have something to lose. So the next section asks at rate 0, where the lead over the blind rival is largest.
 
 # %% [markdown]
 # ## 6 Switch parts off

@@ -331,8 +331,8 @@ say(f"Pointer first: more than {0.8:.0%} explained. List first: less than {0.4:.
 
 # %%
 assert found["points first"] > 0.8 and found["points last"] < 0.4
-outcome("17.d", "first the pointer", because="Who has left the list must have carried all of it, just in case; who was "
-        "pointed somewhere asks for one number.")
+outcome("17.d", "first the pointer", because="Who was pointed somewhere asks the list for one number. Who "
+        "meets the list first has to carry it and to pick from it afterwards.")
 
 # %% [markdown]
 # The short training is not why: after five times the steps (the course's tests run them) the list-first hub still explains less than 40 %. With the pointer first, the hub arrives at the list knowing *what to ask*: its query comes from the face. The waterfall
@@ -348,7 +348,7 @@ animate(lambda fig, stop: figures_ch17.journey(fig, stop, held), "Three stops fr
         "journey, after the face, after the voice; left the hub that meets the pointer first, right the one that meets "
         "the list first. Both set out with nothing. The left one holds the place after the face, and the number after "
         "the voice. The right one holds a part of the list after the face, and little of the number in the end.",
-        "Who knows the question carries one number; who does not must carry a list", ["start", "face", "voice"],
+        "Who knows the question asks for one number; who does not carries a list", ["start", "face", "voice"],
         name="stop", size=(8.0, 1.9), shown=3, milliseconds=1500)
 
 # %% [markdown]

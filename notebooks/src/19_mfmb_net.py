@@ -2,7 +2,7 @@
 # jupyter:
 #   mgmr:
 #     title: The whole MFMB-Net, and its Mamba twin
-#     claim: "MFMB-Net is four parts and a loss that we know by now. Its Mamba twin errs more in our record and costs more at these lengths; in time it pays where they are several times as long, in memory nowhere that we measured."
+#     claim: "MFMB-Net is four parts and a loss that we know by now. Its Mamba twin errs more in our record and costs more at these lengths; in time, on one processor thread, it pays where they are several times as long, in memory nowhere that we measured."
 #     goals:
 #       - put MFMB-Net together and write its loss, equal to the library's
 #       - train it, hold it against a simple rival and a control, and read what was recorded of it
@@ -260,7 +260,7 @@ assert torch.allclose(joint(output.prediction, batch.labels, parts, alpha), libr
 print("joint loss by hand = the library's")
 
 # %% [markdown]
-# Eq. 17 has a second case, classification, $-\frac1N \sum_i y_i \log \hat y_i$ with one-hot $y_i$: with `classes=7` the head gives seven logits, the loss is their cross-entropy, and
+# Eq. 17 has a second case, classification, $-\frac1N \sum_i y_i \log \hat y_i$, which we first read with one-hot $y_i$: with `classes=7` the head gives seven logits, the loss is their cross-entropy, and
 # the prediction is the mean of the classes' values under the softmax.
 
 # %%
@@ -453,7 +453,7 @@ say("\n".join(figures_ch19.comparisons(recorded, [
 
 # %% [markdown]
 # > **Card: our choice.** These lines compare *networks with their objectives, sizes and trials*, not architectures. The published code trains regression on L1; our recorded MFMB-Net, its twin and the code's reading train seven
-# > *two-hot* classes, which are not Eq. 17's one-hot ones; all others regress. Neither MFMB-Net on L1 nor a rival on two-hot classes is recorded, so no part of a difference can be given to the fusion.
+# > *two-hot* classes, our reading of Eq. 17, which does not name its classes; all others regress. Neither MFMB-Net on L1 nor a rival on two-hot classes is recorded, so no part of a difference can be given to the fusion.
 
 # %% [markdown]
 # Settings of MFMB-Net
@@ -602,7 +602,8 @@ show(fig, "Processor seconds (left) and what the backward pass has to remember (
 kept = {r["frames"]: r["bytes"] for r in costs if r["name"] == "mfmb"}
 assert abs((kept[256] - kept[128]) / (kept[128] - kept[64]) - 2) < 0.1  # a straight line, nothing for pairs
 outcome("19.f", kept[256] / kept[128], because="Pairs of steps cost computing, and here no memory: attention's kernel "
-        "keeps something for each step, and none of its scores.")
+        "keeps something for each step, and none of its scores. (It is less than twice here, as a part does not grow "
+        "with voice and face; what is added doubles.)")
 
 # %% [markdown]
 # Counted with its feed-forward part, a layer of attention is dearer than a Bi-Mamba from a few hundred steps on (notebook 23). In seconds the twin needs far more frames to draw level, as the recorded table below shows, and it keeps more in memory at every length there.
@@ -635,12 +636,15 @@ say(recorded_costs.train_steps(found, ("mfmb", "mfmb_mamba")))
 say(figures_ch19.twin_verdict(ledger.read_ledger(), found))
 
 # %% [markdown]
-# **The verdict.** At the lengths of these corpora (voices of up to 375 frames, faces of up to 500) the twin is slower and keeps more, and it has more weights. It errs more after as many epochs, too, but that was recorded on about a dozen pooled steps and not on hundreds of frames. It breaks even in time
-# only where clips are at least four times as long as the longest here, and in memory nowhere that we measured. "Linear" was true, and the constant decided.
+# **The verdict.** At the lengths of these corpora (voices of up to 375 frames, faces of up to 500) the twin is slower and keeps more, and it has more weights. It errs more after as many epochs, too, but that was recorded on a few pooled steps of voice and face (at most eleven) beside some 26 tokens, and not on hundreds of frames.
 
 # %% [markdown]
-# Three reservations: all settings were chosen for the original, none for the twin; both had the same few epochs, and the last ones were still the best, so who errs less after a longer training is open; and the recorded
-# errors are those of short sequences, pooled, where linear growth has nothing to offer.
+# It breaks even in time
+# only where clips are at least four times as long as the longest here, and in memory nowhere that we measured: on one processor thread, with this library's scan. "Linear" was true, and there the constant decided.
+
+# %% [markdown]
+# Four reservations: all settings were chosen for the original, none for the twin; both had the same few epochs, and the last ones were still the best, so who errs less after a longer training is open; and the recorded
+# errors are those of short sequences, pooled, where linear growth has nothing to offer; and seconds on a GPU, with a fused scan (notebook 06), may cross elsewhere.
 
 # %% [markdown]
 # The twin's layer can be of a later generation, `layer="mamba2"` or `"mamba3"`. Here is the time of one train step, and nothing about their error:

@@ -228,7 +228,7 @@ CLAIMS = (
         "exchange",
         "words claim interaction between modalities, the equations have none",
         "with a shared A alone nothing crosses",
-        'B, C, Δ see the partner\'s step, too; `"shared"` has the equations\' wiring',
+        "B, C, Δ see the partner's step, too; `\"shared\"` has the equations' wiring",
         (f"{_NET}/alignment.py::PairStack.forward",),
         (f"{_TESTS}::test_shared_collaboration_passes_nothing_between_modalities_and_exchange_does",),
     ),

@@ -9,10 +9,10 @@ from mgmr_lib.chapters.shared.recorded_areas import NOT_RECORDED
 from mgmr_lib.course import figures
 from mgmr_lib.evaluation.statistics import t_interval
 from mgmr_lib.experiments import verdicts
+from mgmr_lib.experiments.headline import SHOWN, headline_table
 from mgmr_lib.experiments.ledger import areas as areas_of
 from mgmr_lib.experiments.ledger import by_name, paired, provenance_line
 from mgmr_lib.experiments.plan import BASELINES, REFERENCES, TWO
-from mgmr_lib.experiments.headline import SHOWN, headline_table
 
 KEY = ("auilc", "mae")
 
