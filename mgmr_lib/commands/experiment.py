@@ -5,19 +5,11 @@ from pathlib import Path
 
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY, absolute, expanded, runs_dir
-from mgmr_lib.settings import known, parse_set, whole
+from mgmr_lib.settings import known, whole
 from mgmr_lib.training.profiles import FAMILIES, PATTERNS, PROFILES
 
 KINDS = ("table", "curve", "ablation", "systems", "layers", "care", "parts", "complexity", "plan", "tune", "reproduce")
 DEFAULT = "classroom-mosi"
-OPTIONS = {
-    "seed": "--seeds",
-    "data": "--data",
-    "dataset": "--dataset",
-    "protocol": "--protocol",
-    "rate": "--protocol",
-    "pattern": "--pattern",
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,13 +113,13 @@ def set_places(args: argparse.Namespace) -> None:
 
 
 def _experiment(args: argparse.Namespace) -> int:
-    from mgmr_lib.experiments.plan import VARIANTS, names_of, planned
+    from mgmr_lib.experiments.plan import VARIANTS, names_of, planned, settings_given
     from mgmr_lib.experiments.records import profile_key
     from mgmr_lib.experiments.tables import lacking, report
 
     names = args.models.split(",") if args.models else names_of(args.experiment)
     names = tuple(dict.fromkeys(known("variant", name.strip(), VARIANTS) for name in names))
-    settings = settings_given(args, names)
+    settings = settings_given(args.set, args.pattern, names)
     protocols = args.protocol if args.experiment == "table" else "B"
     key, fingerprint = (
         _stored_corpus(args, settings) if args.report_only else _compute(args, names, protocols, settings)
@@ -145,23 +137,6 @@ def _experiment(args: argparse.Namespace) -> int:
     if missing:
         print(f"not recorded, and so not in these tables: {missing}")
     return 0
-
-
-def settings_given(args: argparse.Namespace, names: tuple[str, ...]) -> dict:
-    """What --set says, typed by the configurations of these networks."""
-    from mgmr_lib.experiments.plan import VARIANTS
-    from mgmr_lib.models.registry import entry
-    from mgmr_lib.training.config import TrainConfig
-
-    for word in args.set:
-        name = word.partition("=")[0].strip()
-        if name in OPTIONS or name in ("model", "profile"):
-            raise CourseError(
-                f"--set does not take {name}: use {OPTIONS.get(name, '--' + name.replace('model', 'models'))}"
-            )
-    kinds = [entry(VARIANTS[n].model).reading(dict(VARIANTS[n].settings)) for n in names]
-    own = {} if args.pattern in (None, "frames") else {"pattern": args.pattern}
-    return parse_set(args.set, [TrainConfig, *kinds]) | own
 
 
 def _compute(args: argparse.Namespace, names, protocols: str, settings: dict) -> tuple[str, str]:

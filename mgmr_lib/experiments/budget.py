@@ -16,7 +16,7 @@ from mgmr_lib.data.corpus import Corpus
 from mgmr_lib.data.door import settings_for
 from mgmr_lib.data.load import absolute_data, load_corpus
 from mgmr_lib.data.text import TextEncoder, encode
-from mgmr_lib.experiments.plan import BASELINES, EXPERIMENTS, TWO, VARIANTS, Job, jobs_of
+from mgmr_lib.experiments.plan import BASELINES, EXPERIMENTS, TWO, VARIANTS, Job, jobs_of, settings_given
 from mgmr_lib.experiments.sweep import Sweep, shared_encoder, standing
 from mgmr_lib.settings import known
 from mgmr_lib.training.config import TrainConfig
@@ -105,11 +105,9 @@ def lines(jobs: list[Job], to_go: list[Job], costs: dict[str, Cost], encoding: f
 
 def main(args: argparse.Namespace) -> int:
     """`experiment plan`."""
-    from mgmr_lib.commands.experiment import settings_given
-
     named = args.models.split(",") if args.models else None
     names = None if named is None else tuple(dict.fromkeys(known("variant", n.strip(), VARIANTS) for n in named))
-    settings = settings_given(args, names or TWO)
+    settings = settings_given(args.set, args.pattern, names or TWO)
     args.data = absolute_data(args.data)
     corpus = load_corpus(args.data, args.dataset)
     masks = tuple(range(1, args.mask_seeds + 1))

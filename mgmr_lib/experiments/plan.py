@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from mgmr_lib.errors import CourseError
 from mgmr_lib.models.mfmb.config import PRINTED
-from mgmr_lib.models.registry import NETWORKS
-from mgmr_lib.settings import fields_of, known
+from mgmr_lib.models.registry import NETWORKS, entry
+from mgmr_lib.settings import fields_of, known, parse_set
 from mgmr_lib.training.config import TrainConfig, make_config
 
 NETWORK_SEEDS = (1111, 1112, 1113, 1114, 1115)  # five runs of each network (MGMR-Net, section 4.2)
@@ -195,3 +196,28 @@ def jobs_of(
     by_name = {n: seeds_of(n, protocol, count) for n in names}
     order = sorted({s for seeds in by_name.values() for s in seeds})
     return [job(n, s, profile, family, data, dataset, **settings) for s in order for n in names if s in by_name[n]]
+
+
+OPTIONS = {
+    "seed": "--seeds",
+    "data": "--data",
+    "dataset": "--dataset",
+    "protocol": "--protocol",
+    "rate": "--protocol",
+    "pattern": "--pattern",
+}
+
+
+def settings_given(words: Iterable[str], pattern: str | None, names: Iterable[str]) -> dict:
+    """What `--set NAME=VALUE ...` and `--pattern` say, typed by the configurations of these variants' networks; a
+    CourseError for a setting that has an option of its own."""
+    words = list(words)
+    for word in words:
+        name = word.partition("=")[0].strip()
+        if name in OPTIONS or name in ("model", "profile"):
+            raise CourseError(
+                f"--set does not take {name}: use {OPTIONS.get(name, '--' + name.replace('model', 'models'))}"
+            )
+    kinds = [entry(VARIANTS[n].model).reading(dict(VARIANTS[n].settings)) for n in names]
+    own = {} if pattern in (None, "frames") else {"pattern": pattern}
+    return parse_set(words, [TrainConfig, *kinds]) | own

@@ -22,6 +22,7 @@ from mgmr_lib.data.encoding_memo import EncodingMemo
 from mgmr_lib.data.load import absolute_data, load_corpus
 from mgmr_lib.data.text import load_encoder
 from mgmr_lib.errors import CourseError
+from mgmr_lib.experiments.plan import settings_given
 from mgmr_lib.experiments.records import digest
 from mgmr_lib.experiments.search_space import points, settings_at
 from mgmr_lib.experiments.sweep import environment
@@ -231,11 +232,9 @@ def lines(found: dict, models: Iterable[str]) -> list[str]:
 
 def main(args: argparse.Namespace) -> int:
     """`experiment tune`: search, then write what was chosen for each network whose trials are complete."""
-    from mgmr_lib.commands.experiment import settings_given
-
     names = args.models.split(",") if args.models else NETWORKS
     models = tuple(dict.fromkeys(known("model", name.strip(), NETWORKS) for name in names))
-    settings = tuple(sorted(settings_given(args, models).items()))
+    settings = tuple(sorted(settings_given(args.set, args.pattern, models).items()))
     storage = args.storage or f"sqlite:///{make_folder(runs_dir()) / 'tuning.db'}"
     data = absolute_data(args.data or CORPUS)
     corpus = load_corpus(data, args.dataset)
