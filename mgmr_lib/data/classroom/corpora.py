@@ -193,7 +193,7 @@ def build(spec: ClassroomSpec, say: Callable[[str], None] = print, progress: boo
 
 def splits_of(spec: ClassroomSpec) -> dict[str, list[Clip]]:
     """The clips of each split. Where `spec.apart`, none has a sentence (editorial, product) of classroom-mosi or
-    -sims, nor of what classroom-mosei is validated and tested on; its training split holds nearly every sentence."""
+    -sims, nor of what classroom-mosei is validated and tested on; its three splits hold nearly every sentence."""
     taken: set[str] = set()
     for other in FIRST.values() if spec.apart else ():
         splits = draw_splits(other.sets, other.sizes, other.seed)
