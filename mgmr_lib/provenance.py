@@ -1,5 +1,7 @@
 """Where numbers come from: machine, versions, commit, date. Recorded with every run, record and benchmark."""
 
+import hashlib
+import json
 import platform
 import subprocess
 import time
@@ -40,3 +42,9 @@ def commit() -> str:
         return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=20).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return ""
+
+
+def digest(record: dict) -> str:
+    """12 hex digits of a record's content (all but the digest itself)."""
+    rest = {k: v for k, v in record.items() if k != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:12]

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
+from tqdm.auto import tqdm
 
 from mgmr_lib.bench.measure import peak_bytes
 from mgmr_lib.data.corpus import Corpus
@@ -117,7 +118,9 @@ def main(args: argparse.Namespace) -> int:
     jobs = planned_jobs(names, args.protocol, **how, count=args.seeds, **given)
     to_go = [job for job in jobs if standing(sweep, job)[0] != "recorded"]
     encoder = shared_encoder(jobs)
-    costs = {j.variant.name: cost(j.config, corpus, encoder) for j in {j.variant.name: j for j in to_go}.values()}
+    one_of_each = list({j.variant.name: j for j in to_go}.values())
+    bar = tqdm(one_of_each, desc="a batch of each", unit="network", disable=args.quiet)
+    costs = {j.variant.name: cost(j.config, corpus, encoder) for j in bar}
     encoding = encoding_seconds(to_go[0].config, corpus, encoder) if to_go and encoder is not None else 0.0
     for line in lines(jobs, to_go, costs, encoding, args.jobs):
         print(line)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mgmr_lib.data.classroom.corpora import SPECS
 from mgmr_lib.evaluation.metrics import FAMILIES, aggregate
+from mgmr_lib.provenance import digest
 
 PRIMARY = ("mae", "corr")  # what every record was measured by
 LARGEST = 2**63  # no seed, count or measurement comes near it
@@ -89,12 +90,6 @@ def _check_row(row: dict) -> None:
     wrong += [k for k in PRIMARY if k not in values]
     if wrong:
         raise ValueError(f"a line of it has no number for {', '.join(wrong)}")
-
-
-def digest(record: dict) -> str:
-    """12 hex digits of a record's content (all but the digest itself)."""
-    rest = {k: v for k, v in record.items() if k != "digest"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def corpus_key(name: str, fingerprint: str, family: str) -> str:

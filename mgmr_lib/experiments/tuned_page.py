@@ -3,29 +3,17 @@
 from pathlib import Path
 
 from mgmr_lib import markdown
-from mgmr_lib.errors import CourseError
-from mgmr_lib.experiments.headline import EVERYONE, RIVALS, headline_table, in_words
-from mgmr_lib.experiments.ledger import provenance_line, read_ledger
+from mgmr_lib.experiments.headline import EVERYONE, RIVALS, cell, headline_table, in_words
+from mgmr_lib.experiments.ledger import provenance_line, read_ledger, summary
 from mgmr_lib.experiments.plan import TWO, VARIANTS
-from mgmr_lib.experiments.records import digest
+from mgmr_lib.experiments.tuning import error_text
 from mgmr_lib.experiments.verdicts import family
-from mgmr_lib.files import read_json
 from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.training.config import TrainConfig
-from mgmr_lib.training.tuned import TUNING
+from mgmr_lib.training.tuned import TUNING, read_tuning
 
 CORPUS, PROFILE = "classroom-mosi@2", "tuned"
-
-
-def read_tuning(path: Path = TUNING) -> dict:
-    """A search's result, checked: what was changed after it was written is a CourseError."""
-    found = read_json(path)
-    if found.get("digest") != digest(found):
-        raise CourseError(
-            f"{path} was changed after it was written: restore it from git, or run `python -m mgmr_lib experiment tune "
-            "--into-course` again"
-        )
-    return found
+SHUFFLED = "mgmr_shuffled"
 
 
 def chosen_table(tuning: dict, records: list[dict]) -> str:
@@ -41,7 +29,7 @@ def chosen_table(tuning: dict, records: list[dict]) -> str:
         last = sum(r["best_epoch"] == r["epochs"] - 1 for r in runs)
         rows.append(
             (VARIANTS[model].label, len(network["trials"]),
-             f"{start['valid_mae']:.3f}", f"{best['valid_mae']:.3f}", f"{config.lr:g}", f"{config.weight_decay:g}",
+             error_text(start, 3), error_text(best, 3), f"{config.lr:g}", f"{config.weight_decay:g}",
              f"{config.network.dropout:g}",
              f"{1 if best['at'] is None else best['at']['width']:g}", f"{config.pool_audio} / {config.pool_vision}",
              objective(config), runs[0]["parameters"], f"{last} of {len(runs)}")
@@ -49,6 +37,18 @@ def chosen_table(tuning: dict, records: list[dict]) -> str:
     head = ("network", "trials", "valid MAE before", "after", "learning rate", "weight decay", "dropout",
             "times as wide", "frames a step", "objective", "weights", "best in the last epoch")  # fmt: skip
     return markdown.table(head, rows)
+
+
+def control_line(records: list[dict]) -> str:
+    """A sentence: how the network whose labels were shuffled does; "" where it is not recorded."""
+    found = summary(records)
+    if SHUFFLED not in found.index or "mean" not in found.index:
+        return ""
+    control, mean = found.loc[SHUFFLED], found.loc["mean"]
+    return (
+        f"The control, {control['label']}, has an AUILC of MAE of {cell(control, 'auilc mae')}; the mean of the "
+        f"training labels has {mean['auilc mae']:.3f}."
+    )
 
 
 def objective(config: TrainConfig) -> str:
@@ -61,7 +61,8 @@ def objective(config: TrainConfig) -> str:
 def tuned_section(root: Path = REPOSITORY) -> list[str]:
     """Markdown lines: what is recorded with equally chosen settings; none where nothing is."""
     results = root / "data" / "results"
-    records = [r for r in read_ledger(results / "ledger", CORPUS, PROFILE) if r["name"] in EVERYONE]
+    everything = read_ledger(results / "ledger", CORPUS, PROFILE)
+    records = [r for r in everything if r["name"] in EVERYONE]
     if not records:
         return []
     tuning = read_tuning(results / TUNING.name)
@@ -76,6 +77,7 @@ def tuned_section(root: Path = REPOSITORY) -> list[str]:
         "sentences no result is read on. Each search starts from the laptop profile, without what was chosen there for "
         "the two networks alone.", "",
         headline_table(records), "",
+        control_line(everything), "",
         f"The same tests, {len(found)} comparisons:", "",
         in_words(found), "",
         "<details><summary>What the search chose</summary>", "",

@@ -6,6 +6,7 @@ taking the next trial that waits. An interrupted trial waits again.
 """
 
 import argparse
+import json
 import math
 import time
 import warnings
@@ -18,17 +19,18 @@ from typing import Any
 from filelock import FileLock
 
 from mgmr_lib.data.corpus import Corpus
+from mgmr_lib.data.door import settings_for
 from mgmr_lib.data.encoding_memo import EncodingMemo
 from mgmr_lib.data.load import absolute_data, load_corpus
 from mgmr_lib.data.text import load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments.plan import settings_given
-from mgmr_lib.experiments.records import digest
 from mgmr_lib.experiments.search_space import points, settings_at
 from mgmr_lib.experiments.sweep import environment
 from mgmr_lib.files import cannot_write, check_writable, make_folder, write_json
 from mgmr_lib.models.registry import NETWORKS
 from mgmr_lib.paths import REPOSITORY, runs_dir
+from mgmr_lib.provenance import digest
 from mgmr_lib.settings import known
 from mgmr_lib.training.config import TrainConfig, make_config
 from mgmr_lib.training.identity import fingerprint
@@ -77,17 +79,24 @@ def optuna():
 
 
 def opened(study: Study, model: str, content: str):
-    """The Optuna study of one network, with every trial that it lacks waiting in it. content: the corpus's
-    fingerprint."""
+    """The Optuna study of one network. content: the corpus's fingerprint; a search of another one is refused."""
     with _alone(study.storage):
         found = _created(study, model)
-        about = {"seed": study.seed, "fingerprint": content, "settings": [list(pair) for pair in study.settings]}
+        about = {"seed": study.seed, "fingerprint": content, "settings": dict(study.settings)}
+        about = json.loads(json.dumps(about))  # as the storage gives it back
         if found.user_attrs.get("about", about) != about:
             raise CourseError(
                 f"{study.storage} holds a search with another --search-seed, corpus or --set: go on with those, or "
                 "give another --storage"
             )
         found.set_user_attr("about", about)
+    return found
+
+
+def filled(study: Study, model: str, content: str):
+    """`opened`, with every trial that it lacks waiting in it."""
+    found = opened(study, model, content)
+    with _alone(study.storage):
         optuna().storages.fail_stale_trials(found)
         alive = {t.user_attrs.get("point") for t in found.get_trials(deepcopy=False) if t.state.name != "FAIL"}
         for number, point in enumerate(study.points(model)):
@@ -129,7 +138,7 @@ def work(study: Study, corpus: Corpus, say=print) -> None:
     """Take trials that wait, network by network, until none does."""
     encoder, content = None, fingerprint(corpus, "")
     for model in study.models:
-        of_model = opened(study, model, content)
+        of_model = filled(study, model, content)
 
         def value(trial, model=model, of_model=of_model) -> float:
             nonlocal encoder
@@ -167,7 +176,7 @@ def run(study: Study, corpus: Corpus, processes: int = 1, say=print) -> None:
     """All trials that the storage lacks, shared out over `processes`; then those that another process gave up."""
     content = fingerprint(corpus, "")
     for model in study.models:
-        opened(study, model, content)
+        filled(study, model, content)
     if processes > 1:
         import joblib
 
@@ -184,7 +193,8 @@ def trials_of(found, study: Study) -> list[dict]:
     for t in found.get_trials(deepcopy=False):
         number = t.user_attrs.get("point")
         if t.state.name == "COMPLETE" and number is not None and number < study.trials and number not in rows:
-            rows[number] = {"trial": number, "at": t.user_attrs["at"], "valid_mae": t.value} | {
+            value = t.value if math.isfinite(t.value) else None  # a training that was not finite
+            rows[number] = {"trial": number, "at": t.user_attrs["at"], "valid_mae": value} | {
                 key: t.user_attrs[key] for key in ("best_epoch", "seconds") if key in t.user_attrs
             }
     return [rows[number] for number in sorted(rows)]
@@ -198,7 +208,7 @@ def chosen(study: Study, corpus: Corpus) -> dict:
         rows = trials_of(opened(study, model, content), study)
         if len(rows) < study.trials:
             continue
-        best = min(rows, key=lambda row: (row["valid_mae"], row["trial"]))
+        best = min(rows, key=lambda row: (math.inf if row["valid_mae"] is None else row["valid_mae"], row["trial"]))
         networks[model] = {"settings": settings_at(model, best["at"]), "trial": best["trial"], "trials": rows}
     found = {
         "corpus": corpus.name,
@@ -213,31 +223,42 @@ def chosen(study: Study, corpus: Corpus) -> dict:
     return found | {"digest": digest(found)}
 
 
+def error_text(trial: dict, digits: int) -> str:
+    """A trial's valid MAE, or "not finite"."""
+    return "not finite" if trial["valid_mae"] is None else f"{trial['valid_mae']:.{digits}f}"
+
+
 def lines(found: dict, models: Iterable[str]) -> list[str]:
     """A line for each network: its trials, the start's value and the best one's."""
     out = []
     for model in models:
         if model not in found["networks"]:
-            out.append(f"{model}: not all of its {found['budget']} trials are finished")
+            out.append(
+                f"{model}: not all of its {found['budget']} trials are finished; the same command goes on (a trial "
+                f"whose process was killed waits {GRACE} seconds)"
+            )
             continue
         network = found["networks"][model]
         start, best = network["trials"][0], network["trials"][network["trial"]]
         seconds = sum(row.get("seconds", 0) for row in network["trials"])
         out.append(
-            f"{model}: {len(network['trials'])} trials, {seconds:.0f} s, valid MAE {start['valid_mae']:.4f} at the "
-            f"start, {best['valid_mae']:.4f} in trial {best['trial']}"
+            f"{model}: {len(network['trials'])} trials, {seconds:.0f} s, valid MAE {error_text(start, 4)} at the "
+            f"start, {error_text(best, 4)} in trial {best['trial']}"
         )
     return out
 
 
 def main(args: argparse.Namespace) -> int:
     """`experiment tune`: search, then write what was chosen for each network whose trials are complete."""
+    if args.profile != "laptop":
+        raise CourseError(f"tune starts from the laptop profile: leave --profile {args.profile} out, sizes go by --set")
     names = args.models.split(",") if args.models else NETWORKS
     models = tuple(dict.fromkeys(known("model", name.strip(), NETWORKS) for name in names))
-    settings = tuple(sorted(settings_given(args.set, args.pattern, models).items()))
+    given = settings_given(args.set, args.pattern, models)
     storage = args.storage or f"sqlite:///{make_folder(runs_dir()) / 'tuning.db'}"
     data = absolute_data(args.data or CORPUS)
     corpus = load_corpus(data, args.dataset)
+    settings = tuple(sorted((settings_for(corpus) | given).items()))
     study = Study(storage, data, corpus.family, models, args.trials, args.search_seed, settings)
     if not args.report_only:
         run(study, corpus, args.jobs)

@@ -493,12 +493,13 @@ predict("21.g", "MGMR-Net is better than how many of its rivals, after an equal 
 # %%
 from mgmr_lib.experiments import headline, tuned_page
 
-tuned = ledger.read_ledger(corpus=tuned_page.CORPUS, profile=tuned_page.PROFILE)
-tuned = [r for r in tuned if r["name"] in headline.EVERYONE]
+everything = ledger.read_ledger(corpus=tuned_page.CORPUS, profile=tuned_page.PROFILE)
+tuned = [r for r in everything if r["name"] in headline.EVERYONE]
 say(ledger.provenance_line(tuned))
 
 # %%
 say(headline.headline_table(tuned))
+say(tuned_page.control_line(everything))
 
 # %%
 judged = headline.judged(tuned)
@@ -525,6 +526,7 @@ say(f"Rank correlation of {len(common(networks, equal))} networks, the first edi
 from mgmr_lib.chapters.shared.recorded_areas import still_falling
 
 tuning = tuned_page.read_tuning()
+assert tuning["budget"] == 16
 say(tuned_page.chosen_table(tuning, tuned))
 best_at = [row["best_epoch"] for network in tuning["networks"].values() for row in network["trials"]]
 late = best_at.count(max(best_at)) / len(best_at)

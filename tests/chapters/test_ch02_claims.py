@@ -151,3 +151,11 @@ def test_hippo_turns_no_more_than_s4d_real_and_its_mixtures_are_what_the_reading
     rows = {"plain": fading, "mixed": orthogonal, "hippo": hippo}
     told_of = {name: memory.recall(m, smooth).sum() for name, m in rows.items()}
     assert told_of["plain"] < 0.6 * told_of["hippo"] < 0.7 * told_of["mixed"]
+
+
+@pytest.mark.parametrize("n", [4, 16, 40])
+def test_from_when_the_plain_sum_is_dearer_than_the_recurrence(n):
+    def first(making):
+        return next(l for l in range(1, 10 * n) if making * l + l * (l + 1) // 2 > 2 * n * l)
+
+    assert first(0) == 4 * n and first(n) == 2 * n  # the kernel given, and made for this one input

@@ -94,6 +94,7 @@ def test_superposition_tells_the_papers_recurrence_from_a_selective_one(seed):
     with torch.no_grad():
         assert superposition_gap(states, x1, x2) < 1e-4
         assert superposition_gap(seeded(seed, lambda: TinySSM(16)), x1, x2) > 0.1
+        assert superposition_gap(layer, x1, x2) > 0.1  # with its phi the paper's layer breaks it, and does not choose
 
 
 @pytest.mark.parametrize("seed", SEEDS)

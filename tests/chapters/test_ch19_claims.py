@@ -15,7 +15,9 @@ from mgmr_lib.chapters.ch19_mfmb_net import figures as figures_ch19
 from mgmr_lib.chapters.ch19_mfmb_net.exercises import company_matters, luckiest, times_used
 from mgmr_lib.chapters.shared import recorded_costs
 from mgmr_lib.chapters.shared.counting import bytes_for_backward
+from mgmr_lib.data.load import load_corpus
 from mgmr_lib.experiments import ledger
+from mgmr_lib.training.config import make_config
 
 SEED = int(os.environ.get("MGMR_TEST_SEED", "2027"))  # set MGMR_TEST_SEED to try another one
 
@@ -185,3 +187,12 @@ def test_the_codes_parts_are_compared_as_recorded():
         assert row["last"] == sum(r["best_epoch"] == r["epochs"] - 1 for r in runs[name])
     found.loc[found.index[0], "word"] = "better"
     assert code_parts.told_apart(found) == 1 and "**" not in code_parts.table(found)
+
+
+def test_the_record_of_the_twin_is_of_few_pooled_steps():
+    corpus, config = load_corpus("classroom-mosi@1"), make_config("mfmb", "laptop")
+    pools = {"audio": config.pool_audio, "vision": config.pool_vision}
+    steps = {m: [np.ceil(getattr(s, m).lengths / pool) for s in corpus.splits.values()] for m, pool in pools.items()}
+    assert max(each.max() for of in steps.values() for each in of) == 11
+    assert [np.median(of[-1]) for of in steps.values()] == [3, 4]
+    assert round(float(corpus["test"].token_lengths.mean())) == 26

@@ -1,13 +1,15 @@
 """README's results follow from the ledger: an edited record, or another verdict, shows."""
 
+import re
+
 import pytest
 
 from mgmr_lib.course.authoring.pages import RESULTS_BEGIN, RESULTS_END, readme
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments import results_page
-from mgmr_lib.experiments.ledger import write_record
-from mgmr_lib.experiments.records import digest
+from mgmr_lib.experiments.ledger import areas, write_record
 from mgmr_lib.files import write_json
+from mgmr_lib.provenance import digest
 from mgmr_lib.training.config import make_config
 from tests.experiments.test_tables import record
 
@@ -101,7 +103,16 @@ def test_equal_care_stands_apart_with_what_was_chosen(tmp_path):
     assert "- **mgmr** is **worse** than concat." in equal.splitlines() and "2 trials for each of 3 networks" in equal
     row = next(line for line in equal.splitlines() if line.startswith("| MGMR-Net | 2 |"))
     assert row.startswith("| MGMR-Net | 2 | 1.250 | 1.125 | 0.002 | 0.01 | 0.3 | 2 | 32 / 40 | mse | ")
-    assert row.endswith("| 3 of 3 |") and "| TFN |" not in equal
+    assert row.endswith("| 3 of 3 |") and "| TFN |" not in equal and "shuffled" not in equal
+    expected = []
+    for name, shift in (("mgmr_shuffled", 0.5), ("mean", 0.25)):
+        r = record(name, 1111, shift, name != "mean") | {"corpus": "classroom-mosi@2", "profile": "tuned"}
+        r.pop("digest", None)
+        write_record(ledger, r)
+        expected.append(f"{areas(r)['auilc', 'mae']:.3f}")
+    shuffled = results_page.results_section(tmp_path).split("### The same care for everyone")[1]
+    said = next(line for line in shuffled.splitlines() if line.startswith("The control, mgmr_shuffled"))
+    assert re.findall(r"[0-9][.][0-9]{3}", said) == expected
 
 
 def test_rows_are_ordered_by_error_and_the_numbers_are_the_records(tmp_path):

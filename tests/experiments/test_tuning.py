@@ -13,12 +13,14 @@ from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments import tuning
 from mgmr_lib.experiments.plan import TWO, VARIANTS
 from mgmr_lib.experiments.search_space import DECAY, DROPOUT, POOLS, RATE, SCALED, points, settings_at, start
-from mgmr_lib.experiments.tuned_page import chosen_table, read_tuning
-from mgmr_lib.experiments.tuning import Study, chosen, lines, opened, run, trials_of, work
+from mgmr_lib.experiments.tuned_page import chosen_table
+from mgmr_lib.experiments.tuning import Study, chosen, filled, lines, opened, run, trials_of, work
+from mgmr_lib.files import write_json
 from mgmr_lib.models.registry import NETWORKS
 from mgmr_lib.settings import fields_of
 from mgmr_lib.training.config import TrainConfig, make_config
 from mgmr_lib.training.identity import fingerprint
+from mgmr_lib.training.tuned import read_tuning
 
 SMALL = (("epochs", 1), ("max_clips", 16), ("text_encoder", "tiny"))
 QUICK = ("fc_a", "fc_v")
@@ -163,7 +165,7 @@ def test_an_interrupted_search_goes_on(study, corpus, instead, monkeypatch):
         run(study, corpus, say=lambda text: None)
     partial = chosen(study, corpus)
     assert partial["networks"] == {}
-    assert lines(partial, QUICK)[0] == "fc_a: not all of its 4 trials are finished"
+    assert lines(partial, QUICK)[0].startswith("fc_a: not all of its 4 trials are finished; the same command goes on")
     run(study, corpus, say=lambda text: None)
     assert len(calls) == 9  # eight trials, one of them twice
     content = fingerprint(corpus, "")
@@ -190,7 +192,7 @@ def test_two_processes_share_one_search(study, corpus):
 
 def test_a_trial_that_another_process_took_is_not_made_up(study, corpus, instead, monkeypatch):
     content, first = fingerprint(corpus, ""), study.models[0]
-    found = opened(replace(study, models=(first,)), first, content)
+    found = filled(study, first, content)
     while any(t.state.name == "WAITING" for t in found.get_trials(deepcopy=False)):
         found.ask()  # another process takes them all, between our look and our asking
     looks = iter([["WAITING"], []])
@@ -205,11 +207,36 @@ def test_a_trial_that_another_process_took_is_not_made_up(study, corpus, instead
         names = next(looks, None)
         return real(self, deepcopy, states) if names is None else [Waiting(n) for n in names]
 
-    monkeypatch.setattr(tuning, "opened", lambda *args: found)
+    monkeypatch.setattr(tuning, "filled", lambda *args: found)
     monkeypatch.setattr(type(found), "get_trials", get_trials)
     work(replace(study, models=(first,)), corpus, lambda text: None)
     monkeypatch.undo()
     assert not instead and [t.state.name for t in found.trials].count("PRUNED") == 1
+
+
+def test_a_training_that_is_not_finite_counts_as_a_trial_and_is_written_as_none(study, corpus, monkeypatch, tmp_path):
+    monkeypatch.setattr(tuning, "_trained", lambda c, *_: (math.inf, -1) if c.lr > 1e-3 or c.lr == 1e-3 else (1.0, 3))
+    run(study, corpus, say=lambda text: None)
+    found = chosen(study, corpus)
+    write_json(tmp_path / "tuning.json", found)
+    assert read_tuning(tmp_path / "tuning.json") == found  # JSON has no infinity, and the digest still fits
+    values = [row["valid_mae"] for row in found["networks"]["fc_a"]["trials"]]
+    assert values[0] is None and 1.0 in values and found["networks"]["fc_a"]["trial"] == values.index(1.0)
+    assert "not finite at the start, 1.0000 in trial" in lines(found, ["fc_a"])[0]
+
+
+def test_looking_at_a_search_leaves_it_as_it_is(study, corpus):
+    content = fingerprint(corpus, "")
+    assert chosen(study, corpus)["networks"] == {}
+    assert opened(study, "fc_a", content).get_trials() == []
+
+
+def test_settings_of_several_values_are_the_same_search_when_it_goes_on(study):
+    rates = replace(study, settings=(*SMALL, ("valid_rates", (0.0, 0.5))))
+    opened(rates, "fc_a", "f00")
+    opened(rates, "fc_a", "f00")
+    with pytest.raises(CourseError, match="another --search-seed"):
+        opened(replace(study, settings=(*SMALL, ("valid_rates", (0.0, 0.6)))), "fc_a", "f00")
 
 
 def test_another_search_in_the_same_storage_is_refused(study, corpus):
@@ -261,12 +288,19 @@ def test_the_command_writes_what_was_chosen_with_every_trial(tmp_path, capsys, i
     path = tmp_path / "out" / "tuning.json"
     said = capsys.readouterr().out
     assert "fc_a: 2 trials" in said and str(path) in said
+    read_tuning.cache_clear()
     found = read_tuning(path)
     assert found["networks"].keys() == {"fc_a", "fc_v"} and found["provenance"]["commit"]
     assert command(tmp_path, "--report-only") == 0 and len(instead) == 4
     path.write_text(path.read_text().replace('"trial": 0', '"trial": 1', 1))
+    read_tuning.cache_clear()
     with pytest.raises(CourseError, match="tuning.json was changed after it was written"):
         read_tuning(path)
+
+
+def test_a_profile_to_start_from_is_refused(capsys, tmp_path):
+    assert command(tmp_path, "--profile", "fast") == 2
+    assert "leave --profile fast out" in capsys.readouterr().err and not (tmp_path / "trials.db").exists()
 
 
 def test_networks_with_less_care_are_not_written_into_the_course(tmp_path, monkeypatch, capsys):

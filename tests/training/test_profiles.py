@@ -8,14 +8,14 @@ import pytest
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments.plan import VARIANTS
 from mgmr_lib.experiments.search_space import points, settings_at
-from mgmr_lib.experiments.tuned_page import read_tuning
 from mgmr_lib.models.mfmb.config import MFMBCodeConfig, MFMBConfig, from_recorded
 from mgmr_lib.models.registry import NETWORKS, entry
 from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.provenance import digest
 from mgmr_lib.settings import fields_of
-from mgmr_lib.training import tuned
 from mgmr_lib.training.config import TrainConfig, make_config
 from mgmr_lib.training.profiles import FAMILIES, PROFILES, ROWS
+from mgmr_lib.training.tuned import read_tuning, tuned_settings
 
 RECORDS = [
     record
@@ -110,12 +110,17 @@ def test_tuned_leaves_the_published_codes_reading_as_it_was():
     assert code == dataclasses.replace(make_config("mfmb", "laptop", reading="code"), profile="tuned")
 
 
-def test_a_network_that_nobody_searched_for_is_one_sentence(tmp_path):
+def test_what_the_search_did_not_choose_or_somebody_changed_is_one_sentence(tmp_path):
     path = tmp_path / "tuning.json"
-    for networks in (None, {}, {"networks": {"concat": {"settings": 3}}}):
-        if networks is not None:
-            path.write_text(json.dumps(networks), encoding="utf-8")
-        tuned._read.cache_clear()
-        with pytest.raises(CourseError, match="holds no settings for concat: .* experiment tune --models concat"):
-            tuned.tuned_settings("concat", path)
-    tuned._read.cache_clear()
+    with pytest.raises(CourseError, match="does not exist, so no settings are chosen: .* experiment tune"):
+        tuned_settings("concat", path)
+    found = {"networks": {"concat": {"settings": {"lr": 0.002}}}}
+    path.write_text(json.dumps(found | {"digest": digest(found)}), encoding="utf-8")
+    assert tuned_settings("concat", path) == {"lr": 0.002}
+    with pytest.raises(CourseError, match="holds no settings for mgmr"):
+        tuned_settings("mgmr", path)
+    read_tuning.cache_clear()
+    path.write_text(path.read_text(encoding="utf-8").replace("0.002", "0.003"), encoding="utf-8")
+    with pytest.raises(CourseError, match="was changed after it was written"):
+        tuned_settings("concat", path)
+    read_tuning.cache_clear()
