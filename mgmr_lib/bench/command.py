@@ -1,7 +1,6 @@
 """The command: run the suites, print the tables, write bench.json and bench.png."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -23,7 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run, print, write. Exit code 0."""
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else the profiler that counts memory writes to the terminal
     import torch
 
     from mgmr_lib.bench import report, suites

@@ -2,6 +2,7 @@
 machine."""
 
 import contextlib
+import os
 import statistics
 import time
 from collections.abc import Callable, Hashable, Mapping
@@ -65,6 +66,7 @@ def interleaved(
 
 def peak_bytes(call: Callable[[], object]) -> int:
     """The most memory that torch held on the CPU during the call beyond what it held before."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else the profiler writes to the terminal
     call()
     activities = [torch.profiler.ProfilerActivity.CPU]
     with torch.profiler.profile(activities=activities, profile_memory=True, acc_events=True) as profile:

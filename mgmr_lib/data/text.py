@@ -160,15 +160,22 @@ def _quiet_transformers():
 
 
 def encode(
-    encoder: TextEncoder, ids: np.ndarray, lengths: np.ndarray, batch_tokens: int = 2048, progress: bool = False
+    encoder: TextEncoder,
+    ids: np.ndarray,
+    lengths: np.ndarray,
+    batch_tokens: int = 2048,
+    progress: bool = False,
+    shared: bool = True,
 ) -> Ragged:
     """The features of ids (n, L) with the given lengths: a Ragged of width encoder.dim, in the order of the rows.
 
     Clips of like length share a batch of about batch_tokens tokens, so that hardly any padding is computed.
+    shared: False computes even what the folder of shared encodings holds.
     """
 
     def compute() -> Ragged:
-        return _encode_or_read(encoder, ids, lengths, batch_tokens, progress)
+        found = _encode_or_read if shared else _encode
+        return found(encoder, ids, lengths, batch_tokens, progress)
 
     return encoder.memo.features(ids, lengths, compute) if encoder.memo is not None and encoder.frozen else compute()
 

@@ -106,7 +106,7 @@ class Inputs(nn.Module):
         if len(values) == 0:
             values = np.zeros((1, self.dims[modality]), np.float32)
         flat = torch.from_numpy(flat_channels(np.asarray(values)))
-        values = torch.as_tensor(values, dtype=torch.float64)
+        values = torch.from_numpy(np.array(values, dtype=np.float64))  # a copy: memory maps are read-only
         scale = values.std(0, unbiased=False)
         flat |= scale < torch.finfo(torch.float32).tiny
         getattr(self, f"{modality}_mean").copy_(values.mean(0))

@@ -6,8 +6,9 @@ import pytest
 
 from mgmr_lib.cli import main
 from mgmr_lib.data.load import load_corpus
+from mgmr_lib.data.text import load_encoder
 from mgmr_lib.experiments import budget
-from mgmr_lib.experiments.budget import Cost, cost, lines, planned_jobs
+from mgmr_lib.experiments.budget import Cost, cost, encoding_seconds, lines, planned_jobs
 from mgmr_lib.experiments.plan import BASELINES, EXPERIMENTS, TWO
 from mgmr_lib.training.config import make_config
 
@@ -79,3 +80,13 @@ def test_the_command_counts_what_is_recorded(tmp_path, capsys):
     assert "fc_a " in said and "1 of   2 runs to go" in said and "in all: 1 of 2 runs" in said
     assert main(["experiment", "plan", *given, "--seeds", "1"]) == 0
     assert "in all: 0 of 1 runs to go" in capsys.readouterr().out
+
+
+def test_frozen_text_is_measured_anew_and_stored_features_cost_nothing(monkeypatch, tmp_path):
+    corpus, config = load_corpus("classroom-mosi@1"), make_config("fc_a", text_encoder="tiny", batch_size=8, epochs=3)
+    monkeypatch.setenv("MGMR_SHARED_ENCODINGS", str(tmp_path))
+    ticks = iter(range(1000))
+    monkeypatch.setattr(budget.time, "perf_counter", lambda: next(ticks))
+    assert encoding_seconds(config, corpus, load_encoder("tiny")) == pytest.approx(3 * 1284 / 8)
+    assert not list(tmp_path.iterdir())  # what another process wrote would be read in no time
+    assert encoding_seconds(config, corpus, load_encoder("stored")) == 0.0
