@@ -140,7 +140,7 @@ def fresh_encoder(channels: int = 2, seed: int = 0, d_model: int = 32) -> Encode
 
 @torch.no_grad()
 def lost_error(fill, x: Tensor, keep: Tensor) -> float:
-    """Mean absolute error at the lost steps. fill: a FillingNet, an EncoderAlone, or a function (x, keep) -> (n, l, c)."""
+    """Mean absolute error at the lost steps. fill: one of the networks, or a function (x, keep) -> (n, l, c)."""
     filled = fill(x, keep)
     filled = filled[0] if isinstance(filled, tuple) else filled
     return (filled - x)[~keep].abs().mean().item()

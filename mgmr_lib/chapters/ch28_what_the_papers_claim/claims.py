@@ -190,7 +190,8 @@ def text_first(evidence: Evidence) -> Finding:
     words = found["word"].tolist()
     told = "; ".join(f"{r['first']} against {r['second']} {verdicts.interval_text(r)}" for _, r in found.iterrows())
     none = NOT if verdicts.WORSE in words else APART
-    return (HOLDS if words == [verdicts.BETTER] * 3 else PART if verdicts.BETTER in words else none), f"MAE on complete data: {told}."
+    word = HOLDS if words == [verdicts.BETTER] * 3 else PART if verdicts.BETTER in words else none
+    return word, f"MAE on complete data: {told}."
 
 
 def unknown(why: str):
