@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mgmr_lib.data.compact import PatchedRagged
 from mgmr_lib.data.corpus import MODALITIES, Ragged, Split
 from mgmr_lib.data.missing import mask_tokens
 from mgmr_lib.data.text import STORED, encode
@@ -143,14 +144,5 @@ def mask_split(
     elif len(touched) == 0:
         masked = complete
     else:
-        masked = _replace(complete, touched, encode(encoder, ids[touched], split.token_lengths[touched]))
+        masked = PatchedRagged(complete, touched, encode(encoder, ids[touched], split.token_lengths[touched]))
     return MaskedSplit(split, keep, complete if targets else None, masked)
-
-
-def _replace(features: Ragged, index: np.ndarray, new: Ragged) -> Ragged:
-    """`features` with the clips of `index` taken from `new` (same lengths)."""
-    values = features.values.copy()
-    starts = np.concatenate([[0], np.cumsum(features.lengths)])
-    for row, i in enumerate(index):
-        values[starts[i] : starts[i + 1]] = new[row]
-    return Ragged(values, features.lengths, features.max_length)
