@@ -32,7 +32,8 @@ def start(folder: Path) -> int:
     if process(folder) is not None:
         raise CourseError(f"the study in {folder} is training already: look at it, or stop it first")
     command = (sys.executable, "-m", "mgmr_lib", "experiment", "study", "--study", str(folder), "--quiet")
-    apart: dict = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if WINDOWS else {"start_new_session": True}
+    own_group = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows alone
+    apart: dict = {"creationflags": own_group} if WINDOWS else {"start_new_session": True}
     with open(folder / LOG, "ab") as log:
         started = subprocess.Popen(
             command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **apart

@@ -142,8 +142,7 @@ def train(folder: Path, quiet: bool = True, say: Callable = print, encoder: Text
     plan = read_plan(folder)
     with only_one(folder, "training the study in"):
         corpus = load_corpus(plan.data)
-        where = {"ledger": folder / "ledger", "folder": folder / "runs"}
-        sweep = Sweep(**where, corpus=corpus, mask_seeds=plan.mask_seeds, quiet=quiet, settings=plan.of_runs)
+        sweep = Sweep(folder / "ledger", folder / "runs", corpus, plan.mask_seeds, quiet=quiet, settings=plan.of_runs)
         record_references(sweep, reference_config(plan.profile, corpus.family, plan.of_runs), encoder)
         return run_sweep(sweep, jobs_of_plan(plan, corpus.family), say=say)
 
