@@ -543,8 +543,8 @@ if all((name, "concat") in against.index for name in TWO):
 # %%
 whole = [r for r in recorded if r["name"] in TWO]
 minutes = sum(r["seconds"] for r in whole) / 60
-say(f"Where the course recorded them, {len(whole)} such trainings took {minutes:.0f} minutes of one processor core. Yours "
-    "run in the background, over as many sittings as you like.")
+say(f"Where the course recorded them, {len(whole)} such trainings took {minutes:.0f} minutes of one core. "
+    "Yours run in the background, over as many sittings as you like.")
 
 # %% [markdown]
 # First write down what you expect. Seeds, networks (also an ablation of notebook 22, such as `"mgmr_no_recon"`, or a rival, such as `"concat"`), profile and missing pattern may be
