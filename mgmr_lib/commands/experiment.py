@@ -104,11 +104,11 @@ def main(args: argparse.Namespace) -> int:
 
         set_places(args)
         return tune(args)
-    args.data = args.data or DEFAULT
     if args.experiment == "study":
         from mgmr_lib.experiments.study import main as study
 
         return study(args)
+    args.data = args.data or DEFAULT
     set_places(args)
     if args.experiment == "plan":
         from mgmr_lib.experiments.budget import main as plan

@@ -9,11 +9,13 @@ FOLDER/log.txt     what a training in the background said
 import argparse
 import json
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from datetime import date
 from pathlib import Path
 
+from mgmr_lib.data.corpus import Corpus
+from mgmr_lib.data.door import settings_for
 from mgmr_lib.data.load import absolute_data, load_corpus
 from mgmr_lib.data.text import TextEncoder
 from mgmr_lib.errors import CourseError
@@ -25,7 +27,6 @@ from mgmr_lib.paths import absolute, runs_dir
 from mgmr_lib.provenance import digest
 from mgmr_lib.settings import known
 from mgmr_lib.training.profiles import PATTERNS, PROFILES
-from mgmr_lib.training.run import Run, load_run
 
 PLAN, LOG = "plan.json", "log.txt"
 
@@ -129,10 +130,14 @@ def read_plan(folder: Path) -> Plan:
         raise CourseError(f"{path} is no plan of this release ({error}): delete it, and write it again") from None
 
 
-def jobs_of_plan(plan: Plan, family: str) -> list[Job]:
-    """The plan's trainings, in its order."""
-    of_runs = {"profile": plan.profile, "family": family, "data": plan.data, **plan.of_runs}
+def jobs_of_plan(plan: Plan, corpus: Corpus) -> list[Job]:
+    """The plan's trainings, in its order; what the corpus needs (no words, short clips) comes before the profile's."""
+    of_runs = {"profile": plan.profile, "family": corpus.family, "data": plan.data, **_of_runs(plan, corpus)}
     return [job(name, seed, **of_runs) for name, seed in plan.runs]
+
+
+def _of_runs(plan: Plan, corpus: Corpus) -> dict:
+    return settings_for(corpus) | plan.of_runs
 
 
 def train(folder: Path, quiet: bool = True, say: Callable = print, encoder: TextEncoder | None = None) -> list[str]:
@@ -143,8 +148,8 @@ def train(folder: Path, quiet: bool = True, say: Callable = print, encoder: Text
     with only_one(folder, "training the study in"):
         corpus = load_corpus(plan.data)
         sweep = Sweep(folder / "ledger", folder / "runs", corpus, plan.mask_seeds, quiet=quiet, settings=plan.of_runs)
-        record_references(sweep, reference_config(plan.profile, corpus.family, plan.of_runs), encoder)
-        return run_sweep(sweep, jobs_of_plan(plan, corpus.family), say=say)
+        record_references(sweep, reference_config(plan.profile, corpus.family, _of_runs(plan, corpus)), encoder)
+        return run_sweep(sweep, jobs_of_plan(plan, corpus), say=say)
 
 
 def standings(folder: Path) -> list[Standing]:
@@ -182,13 +187,10 @@ def records(folder: Path) -> list[dict]:
     return [read_in_place(ledger, path) for path in sorted(ledger.glob("*/*/B/[!.]*.json"))]
 
 
-def runs(folder: Path, name: str) -> Iterator[Run]:
-    """The finished trainings of one network, in the order of their seeds, with weights and data."""
-    found = {
-        int(p.parent.name.split("-")[1]): p.parent for p in absolute(folder).glob(f"runs/*/{name}-*/model.safetensors")
-    }
-    for seed in sorted(found):
-        yield load_run(found[seed])
+def run_folders(folder: Path, name: str) -> list[Path]:
+    """The folders of one network's finished trainings, in the order of their seeds."""
+    weights = absolute(folder).glob(f"runs/*/{name}-*/model.safetensors")
+    return sorted((path.parent for path in weights), key=lambda run: int(run.name.split("-")[1]))
 
 
 def seconds_left(found: list[Standing]) -> float | None:
@@ -225,7 +227,7 @@ def lines(folder: Path) -> list[str]:
 def main(args: argparse.Namespace) -> int:
     """`experiment study`."""
     folder = absolute(args.study or default_folder())
-    given = [option for option in ("models", "seeds", "set", "pattern") if getattr(args, option)]
+    given = [option for option in ("models", "seeds", "set", "pattern", "data") if getattr(args, option)]
     if not (folder / PLAN).exists() and not args.report_only:
         print(in_words(write_plan(folder, _plan_of(args))))
     elif given:
@@ -241,5 +243,5 @@ def main(args: argparse.Namespace) -> int:
 def _plan_of(args: argparse.Namespace) -> Plan:
     names = tuple(known("variant", n.strip(), VARIANTS) for n in args.models.split(",")) if args.models else TWO
     settings = settings_given(args.set, None, names)
-    return Plan(names, tuple(range(1, (args.seeds or 5) + 1)), str(absolute_data(args.data)), args.profile,
+    return Plan(names, tuple(range(1, (args.seeds or 5) + 1)), absolute_data(args.data or Plan.data), args.profile,
                 args.pattern or "frames", tuple(range(1, args.mask_seeds + 1)), settings)  # fmt: skip

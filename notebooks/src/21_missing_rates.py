@@ -538,7 +538,7 @@ say(f"{late:.0%} of the search's {len(best_at)} trainings were best in their las
 
 # %% [markdown]
 # ## 6 Your own recordings
-# If you started a study in notebook 20, here are its curves, with bands over your seeds, and the recorded ones under the same conditions, dashed. First bet: will the dashed line lie inside your band at each rate?
+# If you started a study in notebook 20, here are its curves, with bands over your seeds, and the recorded ones under the same conditions, dashed. Does the dashed line lie inside your band at each rate?
 
 # %%
 from mgmr_lib.chapters.shared import own_study

@@ -585,14 +585,14 @@ for name, (word, mean, low, high) in mine.items():
         assert abs(mean - verdicts.loc[name, "mean"]) < 1e-9, "exercise 22.5 is not solved yet"
 
 # %% [markdown]
+# Three comparisons are a smaller family than ten, so a word here may differ from the table above. Which comparisons belong together is decided before the numbers are there.
+
+# %% [markdown]
 # The same function judges a study of your own whose plan holds such a change, `models=("mgmr", "mgmr_no_recon")` in notebook 20:
 
 # %%
 said = own_study.judged(own, "mgmr", run_experiment)
 say(said)
-
-# %% [markdown]
-# Three comparisons are a smaller family than ten, so a word here may differ from the table above. Which comparisons belong together is decided before the numbers are there.
 
 # %% [markdown]
 # *Not told apart* is no proof of nothing. Notebook 10's [power](glossary.md#power) says what three seeds can see, and the width of an interval says what size of effect is still possible.

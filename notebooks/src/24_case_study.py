@@ -491,14 +491,15 @@ show(fig, "MGMR-Net's predictions for three typed sentences, words only. The won
 
 # %% [markdown]
 # ## 7 Figure 4, on your own network
-# Figure 4's three kinds: right where the rivals are wrong, easy, and hard with nearly all lost. The paper names no rule; ours, stated first: the largest lead over the best rival and the smallest error of the worst reader, at rate 0.5; the
-# largest error of the best reader, at rate 0.9. The cells take the first finished training of each network of your study (notebook 20), and the small ones from above where it has none.
+# Figure 4's three kinds: right where the rivals are wrong, easy, and hard with nearly all lost. Our rule, stated first: the largest lead over the best rival and the smallest error of the worst reader, at rate 0.5; the
+# largest error of the best reader, at rate 0.9. The cells take the first finished training of each network of your study (notebook 20) on this corpus, and the small ones from above where it has none.
 
 # %%
 from mgmr_lib.chapters.shared import own_study
 
-whole = {**networks, **own_study.networks()}
-say(f"Networks of your own study here: {', '.join(own_study.networks()) or 'none yet, so the small ones stand in'}.")
+own = own_study.networks(corpus, encoder)
+whole = {**networks, **own}
+say(f"Networks of your own study here: {', '.join(own) or 'none yet, so the small ones stand in'}.")
 
 # %%
 predict("24.i", "How large is the hard case's error, for the best of all readers?",

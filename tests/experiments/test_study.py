@@ -2,13 +2,18 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mgmr_lib.chapters.shared import own_study
 from mgmr_lib.cli import main
 from mgmr_lib.course import store, study_panel
+from mgmr_lib.data.corpus import Ragged
+from mgmr_lib.data.load import load_corpus
+from mgmr_lib.data.text import load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments import background, study
 from mgmr_lib.experiments.ledger import areas, by_name
@@ -62,7 +67,8 @@ def test_a_plan_stays_once_a_run_has_begun_and_its_runs_are_recorded(done):
         write_plan(done, TINY)
     names = [(r["name"], r["training_seed"]) for r in study.records(done) if r["config"]]
     assert sorted(names) == sorted(read_plan(done).runs)
-    assert [run.config.seed for run in study.runs(done, "mgmr")] == [1, 2]  # not those of mgmr_no_recon
+    begun = [run.name for run in study.run_folders(done, "mgmr")]
+    assert [name[:7] for name in begun] == ["mgmr-1-", "mgmr-2-"]  # not those of mgmr_no_recon
 
 
 def test_a_killed_study_goes_on_in_the_middle_of_a_training(tmp_path):
@@ -101,7 +107,7 @@ def test_the_command_trains_what_its_plan_says(tmp_path, capsys):
     assert main([*there, "--models", "fc_a", "--seeds", "1", *small]) == 0
     assert "1 of 1 trainings recorded" in capsys.readouterr().out
     assert main([*there, "--report-only"]) == 0
-    assert main([*there, "--models", "mgmr"]) == 2
+    assert main([*there, "--data", "classroom-sims"]) == main([*there, "--models", "mgmr"]) == 2
     assert "says what is trained" in capsys.readouterr().err
 
 
@@ -139,8 +145,51 @@ def test_a_study_is_the_learners_alone(done, monkeypatch, tmp_path):
         monkeypatch.chdir(here)
         assert store.counts_here() == counts
         assert (own_study.folder() == tmp_path / "learner" / "runs" / "study") == counts
-    assert own_study.records() == [] and own_study.networks() == {}
+    assert own_study.records() == [] and own_study.networks(load_corpus("classroom-mosi"), load_encoder("tiny")) == {}
     assert own_study.beside([], []) == own_study.pair([], []) == own_study.judged([], "mgmr", None) == own_study.NONE
+
+
+def test_own_networks_are_those_that_meet_the_notebooks_clips_and_words(done, monkeypatch):
+    monkeypatch.setattr(own_study, "folder", lambda: done)
+    corpus, encoder = load_corpus("classroom-mosi"), load_encoder("tiny")
+    found = own_study.networks(corpus, encoder)
+    assert {label: run.config.seed for label, run in found.items()} == {"MGMR-Net": 1, "MFMB-Net": 1}
+    assert all(run.corpus is corpus for run in found.values())
+    assert own_study.networks(replace(corpus, name="mine"), encoder) == {}
+    assert own_study.networks(corpus, load_encoder("minilm")) == {}
+
+
+def test_a_plan_meets_what_its_corpus_needs():
+    corpus = load_corpus("classroom-mosi")
+    short = replace(corpus, splits={k: replace(s, audio=first_frames(s.audio)) for k, s in corpus.splits.items()})
+    (first, *_), (plain, *_) = (study.jobs_of_plan(Plan(), c) for c in (short, corpus))
+    assert (first.config.pool_audio, first.config.pool_vision) == (1, plain.config.pool_vision) != (32, 1)
+    (given, *_) = study.jobs_of_plan(Plan(settings={"pool_audio": 2}), short)
+    assert given.config.pool_audio == 2
+
+
+def first_frames(frames: Ragged, most: int = 20) -> Ragged:
+    lengths = np.minimum(frames.lengths, most)
+    return Ragged(np.concatenate([frames[i][:most] for i in range(len(frames))]), lengths, most)
+
+
+def test_the_buttons_start_stop_and_refuse(tmp_path):
+    long = SMALL | {"epochs": 400, "patience": 400}
+    panel = study_panel.Panel(tmp_path, Plan(("fc_a",), (1,), profile="fast", mask_seeds=(1,), settings=long))
+    assert "No study yet" in panel.shown.value and panel.halt.disabled and not panel.go.disabled
+    assert not (tmp_path / study.PLAN).exists()  # looking writes nothing
+    panel.go.click()
+    assert background.process(tmp_path) is not None and panel.go.disabled and not panel.halt.disabled
+    deadline = time.monotonic() + 120
+    while not standings(tmp_path)[0].epoch and time.monotonic() < deadline:
+        time.sleep(0.05)
+    panel.halt.click()
+    assert background.process(tmp_path) is None and panel.halt.disabled
+    panel.watching.join(30)
+    assert "not training now" in panel.shown.value and "Stopped" in panel.said.value
+    other = study_panel.Panel(tmp_path, Plan(("fc_v",)))
+    other.go.click()
+    assert "stays as it is" in other.said.value and background.process(tmp_path) is None
 
 
 def test_the_page_escapes_what_the_learner_wrote(tmp_path):

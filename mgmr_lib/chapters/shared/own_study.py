@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from mgmr_lib.course import figures, store, study_panel
+from mgmr_lib.data.corpus import Corpus
+from mgmr_lib.data.text import TextEncoder
 from mgmr_lib.evaluation.statistics import paired_difference, t_interval
 from mgmr_lib.experiments import study, verdicts
 from mgmr_lib.experiments.figures import band, colour
 from mgmr_lib.experiments.ledger import RUNS, areas, by_name, curves, read_ledger
 from mgmr_lib.experiments.plan import TWO, VARIANTS
 from mgmr_lib.experiments.records import corpus_key, profile_key
-from mgmr_lib.training.run import Run
+from mgmr_lib.training.run import Run, load_run, read_about
 
 NONE = "No training of your own is recorded yet: section 7 of notebook 20 starts a study, and these cells read it."
 
@@ -134,8 +136,9 @@ def seconds(own: list[dict], recorded: list[dict]) -> str:
     theirs, lines = by_name(recorded), []
     for name, found in by_name(own).items():
         if name in VARIANTS:
-            said = [f"{_an_epoch(f):.1f} s" if f else "not recorded" for f in (found, theirs.get(name, []))]
-            lines.append(f"- {VARIANTS[name].label}: {said[0]} an epoch in your study, {said[1]} where recorded")
+            other = theirs.get(name)
+            said = f"{_an_epoch(other):.1f} s where the course recorded it" if other else "not recorded by the course"
+            lines.append(f"- {VARIANTS[name].label}: {_an_epoch(found):.1f} s an epoch in your study, {said}")
     return "\n".join(lines) or NONE
 
 
@@ -158,7 +161,15 @@ def judged(own: list[dict], whole: str, judge: Callable) -> str:
     )
 
 
-def networks(names: Iterable[str] = TWO) -> dict[str, Run]:
-    """{label: the study's first finished training} of each of these networks that has one."""
-    found = {name: next(study.runs(folder(), name), None) for name in names}
-    return {VARIANTS[name].label: run for name, run in found.items() if run is not None}
+def networks(corpus: Corpus, encoder: TextEncoder, names: Iterable[str] = TWO) -> dict[str, Run]:
+    """{label: the study's first finished training} of each of these networks that has one on this corpus, with this
+    frozen text encoder."""
+    found = {}
+    for name in names:
+        for place in study.run_folders(folder(), name):
+            about = read_about(place)
+            meets = about["corpus"]["name"] == corpus.name and about["config"]["encoder_lr"] == 0
+            if meets and about["config"]["text_encoder"] == encoder.name:
+                found[VARIANTS[name].label] = load_run(place, corpus, encoder=encoder)
+                break
+    return found
