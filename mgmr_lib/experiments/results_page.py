@@ -77,25 +77,24 @@ def patterns_section(root: Path = REPOSITORY) -> list[str]:
     if not any(by_pattern[p] for p in PATTERNS[1:]):
         return []
     frames = {p: summary(rows) for p, rows in by_pattern.items() if rows}
-    order = frames["frames"].sort_values("auilc mae").index
+    table = [
+        (
+            frames["frames"].loc[network, "label"],
+            *(cell(of.loc[network], "auilc mae") if network in of.index else "none" for of in frames.values()),
+        )
+        for network in frames["frames"].sort_values("auilc mae").index
+    ]
     lines = [
-        "What if they go missing otherwise? AUILC of MAE where frames go one by one, in bursts, or where a modality "
-        "goes as a whole; in training and test alike.", "",
-        f"| network | {' | '.join(frames)} |", "|---|" + "---|" * len(frames),
+        "<details><summary>Frames one by one, bursts, whole modalities: the same networks under each</summary>", "",
+        "AUILC of MAE where frames go one by one, in bursts, or where a modality goes as a whole; in training and "
+        "test alike.", "",
+        markdown.table(("network", *frames), table),
     ]  # fmt: skip
-    for network in order:
-        cells = [_area(frame.loc[network]) if network in frame.index else "none" for frame in frames.values()]
-        lines.append(f"| {frames['frames'].loc[network, 'label']} | {' | '.join(cells)} |")
     for pattern in [p for p in PATTERNS[1:] if by_pattern[p]]:
         rows = by_pattern[pattern]
         pairs = [TWO, *((network, rival) for network in TWO for rival in real_rivals(rows))]
         lines += ["", f"Under {pattern}, the same tests:", "", in_words(family(rows, pairs))]
     return [*lines, "", "</details>", ""]
-
-
-def _area(row) -> str:
-    low, high = row["auilc mae low"], row["auilc mae high"]
-    return f"{row['auilc mae']:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low < high else "")
 
 
 def results_section(root: Path = REPOSITORY) -> str:

@@ -97,10 +97,12 @@ def test_other_patterns_stand_beside_the_frames(tmp_path):
             write_record(ledger, r)
             at.setdefault(name, []).append(areas(r)["auilc", "mae"])
     lines = results_page.patterns_section(tmp_path)
+    lines = "\n".join(lines).splitlines()
     assert "| network | frames | bursts |" in lines  # nothing under whole modalities
+    assert lines[0].startswith("<details>") and lines.count("</details>") == 1
     row = next(line for line in lines if line.startswith("| mgmr |"))
     assert row.split("|")[3].startswith(f" {sum(at['mgmr']) / 3:.3f} [")
-    assert "- **mgmr** is **worse** than concat." in "\n".join(lines).splitlines()
+    assert "- **mgmr** is **worse** than concat." in lines
 
 
 def test_equal_care_stands_apart_with_what_was_chosen(tmp_path):
