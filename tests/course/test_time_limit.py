@@ -142,3 +142,32 @@ def test_a_limit_at_the_very_end_never_arrives_later():
         except TimeIsUp:
             pass
         spin(0.002)
+
+
+TRACED = """
+import sys
+from mgmr_lib.course.time_limit import TimeIsUp, _by_a_watcher
+
+for seconds in (5.0, 0.05):
+    try:
+        with _by_a_watcher(seconds):
+            while seconds < 1:
+                pass
+    except TimeIsUp:
+        print("ended")
+
+def outer():
+    x = 1
+    return (lambda: x)()
+
+sys.settrace(lambda *_: None)
+outer()
+sys.settrace(None)
+print("went on")
+"""
+
+
+def test_whoever_traces_after_a_limit_goes_on():
+    """Python 3.11 hung here, in any debugger, when an exception had been taken back before it arrived."""
+    done = subprocess.run([sys.executable, "-c", TRACED], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split("\n")[:2] == ["ended", "went on"], done.stderr
