@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mgmr_lib.data import text
+from mgmr_lib.data.feature_files import read_values, write_values
 from mgmr_lib.data.mmsa.export import export_mmsa
 from mgmr_lib.data.mmsa.reader import load_mmsa
 from mgmr_lib.paths import REPOSITORY
@@ -111,8 +111,8 @@ def test_a_checkpoint_can_be_replaced_while_its_tensors_live(tmp_path):
 @linux_only
 def test_cached_features_and_corpora_can_be_replaced_while_they_live(tmp_path):
     values = np.arange(6000, dtype=np.float32).reshape(2, 3000)
-    text._write_values(tmp_path / "features", values)
-    read = text._read_values(tmp_path / "features", (2, 3000))
+    write_values(tmp_path / "features", values)
+    read = read_values(tmp_path / "features", (2, 3000))
     assert np.array_equal(read, values) and not mapped(tmp_path / "features")
     export_mmsa(corpus := toy_corpus(), tmp_path / "toy.pkl")
     loaded = load_mmsa(tmp_path / "toy.pkl")

@@ -9,9 +9,20 @@ from mgmr_lib.settings import known, whole
 from mgmr_lib.training.profiles import FAMILIES, PATTERNS, PROFILES
 
 KINDS = (
-    "table", "curve", "ablation", "systems", "layers", "care", "parts", "complexity", "long", "plan", "tune",
+    "table",
+    "curve",
+    "ablation",
+    "systems",
+    "layers",
+    "care",
+    "parts",
+    "complexity",
+    "long",
+    "plan",
+    "tune",
+    "study",
     "reproduce",
-)  # fmt: skip
+)
 DEFAULT = "classroom-mosi"
 
 
@@ -22,8 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="table (baselines), curve, ablation, systems (nine later networks), layers (Mamba-2, Mamba-3), care "
         "(both networks without what was chosen for them alone) and parts (those of MFMB-Net's published code, taken "
         "back one at a time) train what the ledger lacks; long measures errors and costs on simulated clips of up to "
-        "16,000 frames (its own sizes); plan says what such runs would cost here; tune chooses "
-        "settings, with the same trials for every network; "
+        "16,000 frames (its own sizes); plan says what such runs would cost here; tune chooses settings, with the same trials for every network; study trains what a plan of your own says (notebook 20); "
         "reproduce repeats one record",
     )
     parser.add_argument("--profile", default="laptop", choices=PROFILES, help="sizes of all networks")
@@ -79,6 +89,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--storage", metavar="URL", help="tune: the database of the trials (default: runs/tuning.db, SQLite)"
     )
     parser.add_argument("--record", type=Path, help="reproduce: the record's JSON file")
+    parser.add_argument(
+        "--study", type=Path, help="study: its folder, with its plan, records and weights (default: runs/study)"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
@@ -93,6 +106,10 @@ def main(args: argparse.Namespace) -> int:
         set_places(args)
         return tune(args)
     args.data = args.data or DEFAULT
+    if args.experiment == "study":
+        from mgmr_lib.experiments.study import main as study
+
+        return study(args)
     set_places(args)
     if args.experiment == "plan":
         from mgmr_lib.experiments.budget import main as plan

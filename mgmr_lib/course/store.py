@@ -35,6 +35,11 @@ def _file(name: str) -> Path | None:
     return folder / name if inside and not reading else None
 
 
+def counts_here() -> bool:
+    """Whether this process works in the learner's folder, so that what it does is the learner's."""
+    return _file("score.json") is not None
+
+
 def read(name: str) -> dict:
     """What is kept under `name`; empty where nothing is, or where the file is damaged."""
     file = _file(name)

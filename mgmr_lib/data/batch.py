@@ -1,11 +1,13 @@
 """From clips to tensors: a split under its masks, and the batches that every network of the course takes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mgmr_lib.data.compact import PatchedRagged
 from mgmr_lib.data.corpus import MODALITIES, Ragged, Split
 from mgmr_lib.data.missing import mask_tokens
 from mgmr_lib.data.text import STORED, encode
@@ -49,14 +51,20 @@ class Batch:
     def __getitem__(self, modality: str) -> ModalityBatch:
         return getattr(self, modality)
 
-    def to(self, device) -> "Batch":
-        """The same batch on another device."""
-        moved = {
-            m: ModalityBatch(**{f.name: getattr(self[m], f.name).to(device) for f in fields(ModalityBatch)})
+    def to(self, device, non_blocking: bool = False) -> "Batch":
+        """The same batch on another device. non_blocking: from pinned memory, without waiting for the copy."""
+        return self._each(lambda t: t.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> "Batch":
+        """The same batch in memory from which a GPU reads by itself."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        changed = {
+            m: ModalityBatch(**{f.name: change(getattr(self[m], f.name)) for f in fields(ModalityBatch)})
             for m in MODALITIES
         }
-        rows = None if self.rows is None else self.rows.to(device)
-        return Batch(self.ids, self.labels.to(device), **moved, rows=rows)
+        return Batch(self.ids, change(self.labels), **changed, rows=None if self.rows is None else change(self.rows))
 
 
 def pad(sequences: list[np.ndarray]) -> Tensor:
@@ -143,14 +151,5 @@ def mask_split(
     elif len(touched) == 0:
         masked = complete
     else:
-        masked = _replace(complete, touched, encode(encoder, ids[touched], split.token_lengths[touched]))
+        masked = PatchedRagged(complete, touched, encode(encoder, ids[touched], split.token_lengths[touched]))
     return MaskedSplit(split, keep, complete if targets else None, masked)
-
-
-def _replace(features: Ragged, index: np.ndarray, new: Ragged) -> Ragged:
-    """`features` with the clips of `index` taken from `new` (same lengths)."""
-    values = features.values.copy()
-    starts = np.concatenate([[0], np.cumsum(features.lengths)])
-    for row, i in enumerate(index):
-        values[starts[i] : starts[i + 1]] = new[row]
-    return Ragged(values, features.lengths, features.max_length)

@@ -55,7 +55,9 @@ class Ragged:
         """The valid frames of clip i: (lengths[i], d); a negative i counts from the end, as in a list."""
         if not -len(self) <= i < len(self):
             raise IndexError(f"clip {i} of {len(self)}")
-        i %= len(self)
+        return self._clip(int(i) % len(self))
+
+    def _clip(self, i: int) -> np.ndarray:
         return self.values[self._starts[i] : self._starts[i + 1]]
 
     def padded(self, length: int | None = None) -> np.ndarray:

@@ -9,15 +9,13 @@ file's own text features).
 import hashlib
 import os
 import re
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from mgmr_lib.data.corpus import Ragged, Split
@@ -25,10 +23,10 @@ from mgmr_lib.data.download.hub import ENCODERS, model_folder
 from mgmr_lib.data.download.pinned import MINILM
 from mgmr_lib.data.download.sources import progress_bar, require
 from mgmr_lib.data.encoding_memo import SHARED_ENCODINGS, EncodingMemo
+from mgmr_lib.data.feature_files import LARGEST, give_back, read_values, write_values
 from mgmr_lib.data.pretrained import load_model, longest_text, padding_id
 from mgmr_lib.data.wordpiece import Special, load_tokenizer, special_tokens, tokenize, vocabulary_mismatch
 from mgmr_lib.errors import CourseError
-from mgmr_lib.files import replacing
 from mgmr_lib.paths import cache_dir
 
 if TYPE_CHECKING:
@@ -46,7 +44,6 @@ __all__ = [
     "vocabulary_mismatch",
 ]
 STORED = "stored"
-LARGEST_CACHE_FILE = 200_000_000  # bytes: classroom-mosei's features would take 0.8 GB of disk to save half a minute
 
 
 class TextEncoder(nn.Module):
@@ -192,10 +189,10 @@ def _encode_or_read(
         return _encode(encoder, ids, lengths, batch_tokens, progress)
     key = f"{_content_key(ids, lengths)}-{encoder.weights_id()[:16]}-{batch_tokens}-{torch.get_num_threads()}"
     path = Path(folder) / f"{key}.safetensors"
-    values = _read_values(path, (int(lengths.sum()), encoder.dim))
+    values = read_values(path, (int(lengths.sum()), encoder.dim))
     if values is None:
         values = _encode(encoder, ids, lengths, batch_tokens, progress).values
-        _write_values(path, values)
+        write_values(path, values)
     return Ragged(values, np.asarray(lengths, dtype=np.int64), ids.shape[1])
 
 
@@ -207,7 +204,9 @@ def _encode(encoder: TextEncoder, ids: np.ndarray, lengths: np.ndarray, batch_to
     starts = np.concatenate([[0], np.cumsum(lengths)])
     values = np.empty((int(starts[-1]), encoder.dim), dtype=np.float32)
     with progress_bar(total=len(ids), desc=f"text features ({encoder.name})", unit="clip", disable=not progress) as bar:
-        for rows in _batches_of_like_length(lengths, batch_tokens):
+        for count, rows in enumerate(_batches_of_like_length(lengths, batch_tokens)):
+            if count % 16 == 0:  # batches of ever other sizes leave holes, of half a gigabyte on classroom-mosei
+                give_back()
             longest = int(lengths[rows].max())
             valid = torch.arange(longest)[None, :] < torch.as_tensor(lengths[rows])[:, None]
             hidden = encoder(torch.as_tensor(ids[rows, :longest]).to(device), valid.to(device)).float().cpu().numpy()
@@ -228,7 +227,7 @@ def _batches_of_like_length(lengths: np.ndarray, batch_tokens: int):
 
 
 def cached_features(encoder: TextEncoder, split: Split, progress: bool = False) -> Ragged:
-    """`encode` of the split's complete text, remembered by content: in the encoder object, and on disk up to 200 MB.
+    """`encode` of the split's complete text, remembered by content: in the encoder object, and on disk (feature_files).
 
     The key is a hash of the ids, the lengths and the weights. A data folder that cannot be written to costs time, not
     the run.
@@ -241,10 +240,10 @@ def cached_features(encoder: TextEncoder, split: Split, progress: bool = False) 
     name = f"{re.sub(r'[^A-Za-z0-9._-]+', '--', encoder.name)[-60:]}-{key}-{encoder.weights_id()[:16]}"
     if name not in encoder._remembered:
         path = cache_dir() / "features" / f"{name}.safetensors"
-        values = _read_values(path, (int(split.token_lengths.sum()), encoder.dim))
+        values = read_values(path, (int(split.token_lengths.sum()), encoder.dim))
         if values is None:
             values = encode(encoder, split.token_ids, split.token_lengths, progress=progress).values
-            _write_values(path, values)
+            write_values(path, values, LARGEST)
         encoder._remembered[name] = Ragged(values, split.token_lengths.astype(np.int64), split.token_ids.shape[1])
     return encoder._remembered[name]
 
@@ -256,20 +255,3 @@ def _content_key(ids: np.ndarray, lengths: np.ndarray) -> str:
     for part in (np.asarray(ids.shape), ids[valid], lengths):
         key.update(np.ascontiguousarray(part, dtype=np.int64).data)
     return key.hexdigest()[:24]
-
-
-def _read_values(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
-    try:
-        values = load(path.read_bytes())["values"].numpy()  # mapped, the file could not be replaced on Windows
-    except (OSError, SafetensorError, KeyError):
-        return None
-    return values if values.shape == shape and values.dtype == np.float32 else None
-
-
-def _write_values(path: Path, values: np.ndarray) -> None:
-    if values.nbytes > LARGEST_CACHE_FILE:
-        return
-    with suppress(OSError, SafetensorError, CourseError):  # a full or read-only disk: we compute them again next time
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part:
-            save_file({"values": torch.from_numpy(values)}, part)

@@ -229,7 +229,9 @@ def _objectives(trained: list[dict]) -> str:
     for r in trained:
         network = r["config"].get("network") or {}
         if network.get("classes", 1) > 1:
-            kind = f"{network['classes']} {network['class_targets']} classes (MFMB-Net's Eq. 17)"
+            targets = network["class_targets"]
+            ours = "" if targets == "one-hot" else f"; {targets} targets are ours"
+            kind = f"{network['classes']} {targets} classes (cross-entropy, MFMB-Net's Eq. 17{ours})"
             kinds.setdefault(kind, []).append(r["label"])
         elif (r["config"].get("objective") or network.get("task", "mae")) == "mse":
             kinds.setdefault("the squared error", []).append(r["label"])

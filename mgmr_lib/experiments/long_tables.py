@@ -93,7 +93,7 @@ def draw_long(figure: matplotlib.figure.Figure, found: dict) -> None:
         ax.set_xticks(lengths, [f"{n // 1000}k" if n >= 1000 else str(n) for n in lengths])
         ax.minorticks_off()
     handles = {t: h for ax in axes for h, t in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=8)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=8, handlelength=3)
 
 
 def write_long(found: dict, folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from mgmr_lib.experiments.plan import CARE, POM, TWO
 from mgmr_lib.experiments.tuned_page import tuned_section
 from mgmr_lib.experiments.verdicts import family
 from mgmr_lib.paths import REPOSITORY
+from mgmr_lib.training.profiles import PATTERNS
 
 CORPUS, PROFILE = "classroom-mosi", "laptop"
 
@@ -59,9 +60,42 @@ def real_section(root: Path = REPOSITORY) -> list[str]:
         f"The same tests, {len(found)} comparisons. They speak of training seeds; another 203 clips would move every "
         "row, too.", "",
         in_words(found), "",
+        *patterns_section(root),
         provenance_line(records), "",
         "Again, or with other seeds: `python -m mgmr_lib experiment table --data pom --protocol B --set epochs=30`.",
     ]  # fmt: skip
+
+
+def patterns_section(root: Path = REPOSITORY) -> list[str]:
+    """Markdown lines: POM's areas under each pattern of loss, side by side; none where frames alone are recorded."""
+    name, profile, settings = POM
+    by_pattern = {}
+    for pattern in PATTERNS:
+        under = settings if pattern == "frames" else settings | {"pattern": pattern}
+        found = read_named(name, profile, under, root / "data" / "results" / "ledger")
+        by_pattern[pattern] = [r for r in found if r["name"] in EVERYONE]
+    if not any(by_pattern[p] for p in PATTERNS[1:]):
+        return []
+    frames = {p: summary(rows) for p, rows in by_pattern.items() if rows}
+    order = frames["frames"].sort_values("auilc mae").index
+    lines = [
+        "What if they go missing otherwise? AUILC of MAE where frames go one by one, in bursts, or where a modality "
+        "goes as a whole; in training and test alike.", "",
+        f"| network | {' | '.join(frames)} |", "|---|" + "---|" * len(frames),
+    ]  # fmt: skip
+    for network in order:
+        cells = [_area(frame.loc[network]) if network in frame.index else "none" for frame in frames.values()]
+        lines.append(f"| {frames['frames'].loc[network, 'label']} | {' | '.join(cells)} |")
+    for pattern in [p for p in PATTERNS[1:] if by_pattern[p]]:
+        rows = by_pattern[pattern]
+        pairs = [TWO, *((network, rival) for network in TWO for rival in real_rivals(rows))]
+        lines += ["", f"Under {pattern}, the same tests:", "", in_words(family(rows, pairs))]
+    return [*lines, "", "</details>", ""]
+
+
+def _area(row) -> str:
+    low, high = row["auilc mae low"], row["auilc mae high"]
+    return f"{row['auilc mae']:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low < high else "")
 
 
 def results_section(root: Path = REPOSITORY) -> str:

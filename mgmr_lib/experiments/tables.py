@@ -2,7 +2,8 @@
 them.
 
 The papers' numbers lie in data/results/papers.csv, copied from their tables. They were measured on real recordings with
-other text encoders: they stand beside ours to be read, not to be compared.
+other text encoders: they stand beside ours to be read, not to be compared. The column `area` is "not said" where the
+paper does not say whether data was missing (MFMB-Net's Table 2).
 """
 
 from collections.abc import Iterable, Mapping
@@ -138,6 +139,13 @@ def paper_rows(paper: tuple[str, int] | None, family: str) -> pd.DataFrame:
     return wide.reindex(part["model"].unique())
 
 
+def condition_said(paper: tuple[str, int], family: str) -> bool:
+    """Whether the paper says on what data its table was measured, complete or at which missing rates."""
+    frame = pd.read_csv(PAPERS)
+    part = frame[(frame.paper == paper[0]) & (frame.table == paper[1]) & (frame.corpus == family)]
+    return "not said" not in set(part.area)
+
+
 def rows(table: Table, records: Iterable[dict], family: str) -> pd.DataFrame:
     """Tidy numbers of a table: label, source, seeds, and METRIC, METRIC low, METRIC high (accuracies and F1 in per
     cent)."""
@@ -189,11 +197,12 @@ def page(table: Table, frame: pd.DataFrame, records: Iterable[dict], family: str
     cells = [(r["label"], int(r["seeds"]), *(cell(r, m) for m in metrics)) for _, r in ours.iterrows()]
     lines.append(tabulated(("network", "seeds", *heads), cells))
     theirs = frame[frame.source != "this course"]
-    if len(theirs):
+    if table.paper and len(theirs):
+        unsaid = "" if condition_said(table.paper, family) else "; it does not say whether the clips are complete"
         lines += [
             "",
             f"**The paper's numbers** ({theirs.iloc[0]['source']}; real {family.upper()} recordings, other encoders, "
-            "one number a cell):",
+            f"one number a cell{unsaid}):",
             "",
         ]
         cells = [(r["label"], *(cell(r, m) for m in metrics)) for _, r in theirs.iterrows()]

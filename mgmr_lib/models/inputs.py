@@ -106,10 +106,9 @@ class Inputs(nn.Module):
         if len(values) == 0:
             values = np.zeros((1, self.dims[modality]), np.float32)
         flat = torch.from_numpy(flat_channels(np.asarray(values)))
-        values = torch.from_numpy(np.array(values, dtype=np.float64))  # a copy: memory maps are read-only
-        scale = values.std(0, unbiased=False)
+        mean, scale = _moments(np.asarray(values))
         flat |= scale < torch.finfo(torch.float32).tiny
-        getattr(self, f"{modality}_mean").copy_(values.mean(0))
+        getattr(self, f"{modality}_mean").copy_(mean)
         getattr(self, f"{modality}_scale").copy_(torch.where(flat, largest, scale.clamp(max=largest)))
         _find_words(self)
 
@@ -175,6 +174,19 @@ class Network(nn.Module):
     """What the registry builds: a module Batch -> Output (models/output.py) with this door before everything else."""
 
     inputs: Inputs
+
+
+def _moments(values: np.ndarray, numbers: int = 8_000_000) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (d,) of values (frames, d), in float64, of so many numbers at a time: a second copy
+    of a whole split, twice as wide, would be the most that a training ever holds."""
+
+    def of(part: np.ndarray) -> tuple[Tensor, Tensor]:
+        wide = torch.from_numpy(np.array(part, dtype=np.float64))  # a copy: memory maps are read-only
+        return wide.mean(0), wide.std(0, unbiased=False)
+
+    width = max(1, numbers // len(values))
+    mean, scale = zip(*(of(values[:, i : i + width]) for i in range(0, values.shape[1], width)), strict=True)
+    return torch.cat(mean), torch.cat(scale)
 
 
 def _find_words(inputs: Inputs, _=None) -> None:

@@ -1,6 +1,6 @@
 """What every network of the course returns."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 from torch import Tensor
@@ -41,6 +41,19 @@ class Output:
     terms: dict[str, Tensor] = field(default_factory=dict)
     sides: dict[str, Tensor] = field(default_factory=dict)
     latent: dict[str, Tensor] = field(default_factory=dict)
+
+
+def in_float32(output: Output) -> Output:
+    """The same with every tensor of half precision as float32: losses are sums over many elements."""
+
+    def full(value):
+        if isinstance(value, dict):
+            return {name: full(v) for name, v in value.items()}
+        if isinstance(value, Reconstruction):
+            return replace(value, value=full(value.value), target=full(value.target))
+        return value.float() if isinstance(value, Tensor) and value.dtype in (torch.bfloat16, torch.float16) else value
+
+    return replace(output, **{f.name: full(getattr(output, f.name)) for f in fields(output)})
 
 
 def class_values(classes: int, step: float = 1.0, like: Tensor | None = None) -> Tensor:

@@ -11,6 +11,8 @@ from mgmr_lib.models.registry import NETWORKS, entry
 from mgmr_lib.settings import fields_of, known, setting, unknown, validate
 from mgmr_lib.training.profiles import FAMILIES, PATTERNS, PROFILES, profile_settings
 
+PRECISIONS = ("fp32", "bf16")
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -51,6 +53,9 @@ class TrainConfig:
     alpha_audio: float = setting(1.0, "weight of the audio's reconstruction in the loss", low=0)
     alpha_vision: float = setting(1.0, "weight of the vision's reconstruction in the loss", low=0)
     valid_rates: tuple[float, ...] = setting((0.0, 0.3, 0.6, 0.9), "missing rates that early stopping averages over")
+    precision: str = setting(
+        "fp32", "bf16: the network computes in half precision where it may (a GPU's fast units)", choices=PRECISIONS
+    )
     max_clips: int | None = setting(None, "use only so many clips of each split; none: all", low=1)
     shuffle_labels: bool = setting(False, "negative control: every label belongs to another clip")
     network: Any = None  # a frozen dataclass, which one depends on the model

@@ -23,6 +23,7 @@ from mgmr_lib.training.checkpoint import load_tensors, load_weights, save_tensor
 from mgmr_lib.training.config import TrainConfig
 from mgmr_lib.training.finite import why_failed
 from mgmr_lib.training.identity import changed_settings, fingerprint, first_fingerprint, read_config, sentence_of
+from mgmr_lib.training.precision import accelerator_for
 from mgmr_lib.training.setup import Setup, build, cut, cut_splits, feature_widths, given_encoder, prepare
 from mgmr_lib.training.trainer import Trainer, predict
 
@@ -100,7 +101,7 @@ def train_run(
     reader = given_encoder(config, encoder)
     text_view(corpus, reader, quiet=True)  # what it refuses is said before the folder holds anything
     encoder = reader if reader.frozen else None
-    accelerator = accelerator or Accelerator()
+    accelerator = accelerator_for(config.precision, accelerator)
     folder = Path(folder)
     if accelerator.is_main_process:
         make_folder(folder)

@@ -18,8 +18,9 @@ from tqdm.auto import tqdm
 from mgmr_lib.data.batch import Batch, MaskedSplit
 from mgmr_lib.errors import CourseError
 from mgmr_lib.files import write_json
-from mgmr_lib.models.output import Output
+from mgmr_lib.models.output import Output, in_float32
 from mgmr_lib.models.registry import entry
+from mgmr_lib.training.batches import like_length_batches, on_device
 from mgmr_lib.training.checkpoint import (
     load_optimizer,
     load_tensors,
@@ -31,6 +32,7 @@ from mgmr_lib.training.checkpoint import (
 )
 from mgmr_lib.training.finite import FAILED, NotFinite, check_loss, check_predictions, why_failed
 from mgmr_lib.training.losses import LossWeights, joint_loss, loss_counts
+from mgmr_lib.training.precision import accelerator_for, in_full_precision
 from mgmr_lib.training.seeds import mix
 from mgmr_lib.training.setup import Setup
 
@@ -43,25 +45,10 @@ def predict(model: torch.nn.Module, masked: MaskedSplit, batch_size: int = 64, d
     model.eval()
     order = np.argsort(masked.split.token_lengths, kind="stable")
     found = np.empty(len(masked))
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        found[rows] = model(masked.batch(rows).to(device)).prediction.float().cpu().numpy()
+    parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    for rows, batch in zip(parts, on_device(masked.batch, parts, device), strict=True):
+        found[rows] = model(batch).prediction.float().cpu().numpy()
     return found
-
-
-def like_length_batches(lengths: np.ndarray, batch_size: int, seed: int, mixed: int = 8) -> list[np.ndarray]:
-    """Shuffled batches of clips of like length, so that little padding is computed.
-
-    The clips are shuffled, sorted by length within every `mixed` batches' worth of them, cut, and the batches shuffled.
-    """
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(lengths))
-    batches = []
-    for start in range(0, len(order), mixed * batch_size):
-        part = order[start : start + mixed * batch_size]
-        part = part[np.argsort(lengths[part], kind="stable")]
-        batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
-    return [batches[i] for i in rng.permutation(len(batches))]
 
 
 @dataclass
@@ -99,7 +86,7 @@ class Trainer:
         self, setup: Setup, folder: Path | None = None, quiet: bool = False, accelerator: Accelerator | None = None
     ):
         self.setup, self.config, self.folder, self.quiet = setup, setup.config, folder, quiet
-        self.accelerator = accelerator or Accelerator()
+        self.accelerator = accelerator_for(self.config.precision, accelerator)
         self.optimizer = torch.optim.AdamW(self._groups(), weight_decay=self.config.weight_decay)
         self.base_rates = [g["lr"] for g in self.optimizer.param_groups]
         self.model, self.optimizer = self.accelerator.prepare(setup.model, self.optimizer)
@@ -158,6 +145,7 @@ class Trainer:
             bar.set_postfix_str(f"train {losses['task']:.3f}, valid MAE {mae:.3f}, best {self.progress.best:.3f}")
         bar.close()
         load_weights(self._plain(), self.best_weights, Path(self.folder or "."))
+        in_full_precision(self._plain())  # as a finished run is measured
         return self.progress
 
     def _train_epoch(self, epoch: int) -> dict[str, float]:
@@ -169,36 +157,34 @@ class Trainer:
         self.model.train()
         self.teacher.start_epoch(epoch)
         totals: dict[str, float] = {}
-        for whole in batches:
-            # Each process takes its share of the same global batch; an odd clip goes to the first ones.
-            losses = self._step(
-                masked, np.array_split(whole, self.accelerator.num_processes)[self.accelerator.process_index]
-            )
+        # Each process takes its share of the same global batch; an odd clip goes to the first ones. One without a clip
+        # (a last batch smaller than the world) still takes part, with a weight of zero.
+        world, own = self.accelerator.num_processes, self.accelerator.process_index
+        shares = [np.array_split(whole, world)[own] for whole in batches]
+        moved = on_device(masked.batch, [s if len(s) else [0] for s in shares], self.accelerator.device)
+        for whole, share, batch in zip(batches, shares, moved, strict=True):
+            losses = self._step(batch, takes_part=len(share) > 0)
             for name, value in losses.items():
                 totals[name] = totals.get(name, 0.0) + float(value) * len(whole)
         return {name: value / len(masked) for name, value in totals.items()}
 
-    def _step(self, masked: MaskedSplit, share: np.ndarray) -> dict[str, torch.Tensor]:
+    def _step(self, batch: Batch, takes_part: bool) -> dict[str, torch.Tensor]:
         self._set_learning_rate()
-        # A process without a clip (a last batch smaller than the world) still takes part, with a weight of zero.
-        batch = masked.batch(share if len(share) else [0]).to(self.accelerator.device)
-        output = self.model(batch)
+        output = in_float32(self.model(batch))
         output.task = self.config.objective or output.task
-        counts = loss_counts(output, batch.labels) * (1.0 if len(share) else 0.0)
-        counts = self.accelerator.reduce(counts, "sum")
+        scale = 1.0 if takes_part else 0.0
+        counts = self.accelerator.reduce(loss_counts(output, batch.labels) * scale, "sum")
         losses = joint_loss(output, batch.labels, self.weights, counts, self.teacher(output, batch))
-        scale = 1.0 if len(share) else 0.0
         reduced = {k: self.accelerator.reduce(v.detach() * scale, "sum") for k, v in losses.items()}
-        ids = [masked.split.ids[i] for i in (share if len(share) else [0])]
-        check_loss(reduced["total"], output, ids, self.progress.step)
+        check_loss(reduced["total"], output, batch.ids, self.progress.step)
         # Gradients are averaged over processes, but the counts are already global: undo the average.
         self.accelerator.backward(losses["total"] * self.accelerator.num_processes * scale)
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
-        if norm is not None and self.accelerator.scaler is None and not math.isfinite(norm):
-            raise NotFinite("the gradient", f"step {self.progress.step + 1}")  # a scaler of half precision skips these
+        if norm is not None and not math.isfinite(norm):
+            raise NotFinite("the gradient", f"step {self.progress.step + 1}")
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self._teach(output, batch, len(share) > 0)
+        self._teach(output, batch, takes_part)
         self.progress.step += 1
         if self.averaged is not None:
             self.averaged.update_parameters(self._plain())

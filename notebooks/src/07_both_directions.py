@@ -517,7 +517,7 @@ outcome("07.g", "the paper's recurrence",
 
 # %% [markdown]
 # ## 5 What it keeps, what it loses
-# Three tasks. The *slow average* of notebook 05 needs a long memory and no choice. *Plain copying* needs the order of what was heard. *Selective
+# Three tasks. The *slow average* of notebook 05 needs a long memory and no choice. *Plain copying* needs the order of three letters, heard one after the other. *Selective
 # copying* of notebook 03 shows letters, a few of them marked, and asks for the marked ones.
 #
 # **Predict, then run:** where does the paper's layer pass: in none, one, two, all three?
@@ -579,6 +579,23 @@ passed = [average[0] < 0.35, scores["plain copying"][0] > 0.95, scores["selectiv
 outcome("07.h", sum(passed),
         because="To keep what was heard is one ability, to choose what to keep is another: fixed weights suffice "
         "for the first, and one layer of them does not learn the second.")
+
+# %% [markdown]
+# Is it the choice? The two copying tasks differ in more: 3 steps against 24. So we keep the 24 steps and the places of the marked letters, and silence all others (zeros).
+
+# %%
+from mgmr_lib.chapters.ch07_both_directions.toys import SilencedCopy
+
+silenced = SilencedCopy()
+alone = simplified_model(silenced)
+train(alone, silenced)
+in_silence = accuracy(alone, silenced).mean().item()
+assert in_silence > 0.9
+say(f"With the others silent, the paper's layer gets **{in_silence:.0%}** of the letters over the same 24 steps, after "
+    "the same training: length is not what keeps it at chance, but the letters that are to be ignored.")
+
+# %% [markdown]
+# It is not free, either: where the three letters come first and 21 silent steps after them, this training leaves the layer at about three quarters; four times as long, it gets nearly all (the course's tests run both).
 
 # %% [markdown]
 # Why chance? The state is a sum of what every step put in, and a step's letter and mark are put in side by side. Whether *this* letter was

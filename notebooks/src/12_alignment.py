@@ -172,7 +172,8 @@ for i in range(100):
 apart, bins_off = torch.cat(apart), torch.cat(bins_off)
 near = (bins_off < 1.5).float().mean()
 say(f"The middle of a bin lies on average **{apart.mean():.2f} s** from the middle of its token, or "
-    f"{bins_off.mean():.1f} bins; for {near:.0%} of the tokens the right frames lie in the bin or a neighbour of it.")
+    f"{bins_off.mean():.1f} bins of its own clip; for {near:.0%} of the tokens the right frames lie in the bin or a "
+    "neighbour of it.")
 
 # %%
 outcome("12.c", bins_off.mean(), because="Uneven words and silences shift a token against its even share, by more "
@@ -431,7 +432,7 @@ price = {c: sum(p.numel() for p in Alignment(128, 1, c, d_state=12, expand=4).pa
          for c in ("shared", "exchange")}
 more = price["exchange"] / price["shared"] - 1
 say("With exchange every valid step of the voice moves the words, and no padded one does. Its price at width 128, "
-    f"state 12 and expansion 4: {more:.1%} more weights in stage 1.")
+    f"state 12 and expansion 4: {more:.1%} more weights in stage 1 than \"shared\" has.")
 
 # %% [markdown]
 # ## 4 Which frames move which words?
@@ -509,7 +510,7 @@ outcome("12.e", pictures[2 if silent else 1], because="Random weights are not ra
 # %% [markdown]
 # ## 5 Does it matter? Three tasks
 # Back to irony. A small model: embed words and tones, one branch of stage 1, sum both outputs over time, read linearly. Behind the branch all is
-# linear, so only the branch can multiply. Three kinds of clips:
+# linear, so only the branch can multiply. Three kinds of clips, each label a sum divided by the root of the number of its terms:
 #
 # | kind | label | needs the partner? |
 # |---|---|---|

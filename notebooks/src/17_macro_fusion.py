@@ -87,7 +87,7 @@ show(fig, "MFMB-Net from left to right: inputs, projections and hybrid attention
 
 # %% [markdown]
 # ## 1 A coarse hub
-# MFMB-Net's tokens are a [coarse hub](glossary.md#coarse-hub) [@mfmb2025]: $k$ learned vectors, the same for every clip, that are put beside a sequence. One Transformer
+# MFMB-Net's tokens are a [coarse hub](glossary.md#coarse-hub) [@mfmb2025]: $k$ learned vectors of width $d$, $(k, d)$, the same for every clip, that are put beside a sequence. On the door task $d$ is 8. One Transformer
 # layer mixes both, and only the hub goes on. Since all that goes on is the hub, it is a [bottleneck](glossary.md#bottleneck), an idea of MBT [@nagrani2021].
 
 # %% [markdown]
@@ -173,7 +173,7 @@ show(fig, "Mean share that each token (with two heads, so two rows a token) give
 
 # %% [markdown]
 # ## 2 Equations 3 to 7
-# First each modality passes a layer of its own. Then the hub visits face, voice and text, one after the other: a [waterfall](glossary.md#waterfall).
+# First each modality passes a layer of its own. Then the hub visits face, voice and text, one after the other: a [waterfall](glossary.md#waterfall). In the library it has $k = 4$ tokens, as wide as a step of the sequences, and keeps this shape, $(b, 4, d)$, from stop to stop.
 #
 # $$\bar H_m = \mathrm{Transformer}(H_m, H_m, H_m) \qquad (3)$$
 # $$[H'_v \,|\, H'_{ker}] = \mathrm{Transformer}([\bar H_v \,|\, H_{ker}];\,\theta_v) \qquad (4)$$
@@ -285,8 +285,10 @@ h, sequences = aligned(0.3)
 valid = {m: s.valid for m, s in sequences.items()}
 with torch.no_grad():
     ours, theirs = macro_by_hand(net.macro, h, valid).flatten(1), net.macro(h, valid)
+    stops = {m: tuple(hub.shape) for m, hub in net.macro.hubs(h, valid).items()}
 assert (ours - theirs).abs().max() < 1e-6 * theirs.abs().max().clamp(min=2)
 print("macro fusion by hand = the library's MacroFusion,", tuple(theirs.shape))
+print("the hub after each stop:", stops)
 
 # %% [markdown]
 # The equations print the hub behind the sequence, we put it in front. **Predict, then run:** does that change anything?

@@ -9,6 +9,7 @@
 #       - kill a run, finish it, and show that nothing was lost
 #       - say what a recorded number depends on, and notice one that was edited
 #       - compare two networks by paired differences, and know how many seeds a difference needs
+#       - plan a study of your own, start it in the background, and judge it by its plan
 #     minutes: 60
 #     budget_s: 90
 #     device: cpu
@@ -293,17 +294,26 @@ outcome("20.d", likeness[1 if apart == 0 else 0 if apart < 0.001 else 2],
 # The checkpoint itself is written to a second file first, which then takes the old one's place in one
 # step: a power cut while writing leaves the old one whole.
 #
-# A list of runs is resumed in the same way. Here are two, small ones; the second call finds them done.
+# A list of runs is resumed in the same way. Now for real: a small study, a plan on disk, trains in a *process of its own*, as yours will in section 7, and we kill it in the middle.
 
 # %%
-from mgmr_lib.experiments.sweep import Sweep, run_sweep
+import time
 
-sweep = Sweep(folder / "ledger", folder / "runs", corpus, mask_seeds=(1,), rates=(0.0, 0.5, 1.0))
-settings = {"text_encoder": "tiny", "max_clips": 40, "epochs": 2}
-little = jobs_of(TWO, "B", "fast", corpus.family, corpus.name, count=1, **settings)
-print("run now:", run_sweep(sweep, little[:1], say=str), "| stopped")
-print("run now:", run_sweep(sweep, little, say=str), "| finished")
-print("run now:", run_sweep(sweep, little, say=str), "| nothing left to do")
+from mgmr_lib.experiments import background, study
+
+settings = {"text_encoder": "tiny", "max_clips": 40, "epochs": 8, "patience": 8}
+little = study.write_plan(folder / "study", study.Plan(seeds=(1,), profile="fast", mask_seeds=(1,), settings=settings))
+background.start(folder / "study")
+while not study.standings(folder / "study")[0].epoch and background.process(folder / "study"):
+    time.sleep(0.05)
+assert background.stop(folder / "study", kill=True) and background.process(folder / "study") is None
+
+# %%
+killed = study.standings(folder / "study")
+print("after the kill:", [f"{s.name}-{s.seed}: {s.state}" for s in killed])
+assert killed[0].epoch > 0, background.last_words(folder / "study")
+print("done now:", study.train(folder / "study", say=str, encoder=tiny))
+print("done now:", study.train(folder / "study", say=str, encoder=tiny))
 
 # %% [markdown]
 # ## 4 What a number depends on
@@ -313,9 +323,9 @@ print("run now:", run_sweep(sweep, little, say=str), "| nothing left to do")
 # %%
 from mgmr_lib.experiments.ledger import read_ledger, read_record
 
-path = next(iter(sorted(sweep.ledger.rglob("*.json"))))
+path = next((folder / "study" / "ledger").rglob("mgmr-1.json"))
 record = read_record(path)
-print("file:      ", path.relative_to(sweep.ledger))
+print("file:      ", "/".join(path.parts[-4:]))
 print("settings:  ", "config_hash" in record, "| data:", "fingerprint" in record)
 print("provenance:", ", ".join(record["provenance"]))
 print("scores:    ", len(record["records"]), "rows of", ", ".join(list(record["records"][0])[-2:]), "and others")
@@ -527,7 +537,45 @@ if all((name, "concat") in against.index for name in TWO):
             "family has not earned its equations here.")
 
 # %% [markdown]
-# To record a run of your own plan: `python -m mgmr_lib experiment table --models mgmr,mfmb --seeds 5`. It goes on where it was stopped, and runs nothing twice. With `--data PATH` it reads your own data.
+# ## 7 Your own study
+# Reading a table is one thing. Now train both networks whole, with five seeds that nobody has looked at: new evidence, by your plan.
+
+# %%
+whole = [r for r in recorded if r["name"] in TWO]
+minutes = sum(r["seconds"] for r in whole) / 60
+say(f"Where the course recorded them, {len(whole)} such trainings took {minutes:.0f} minutes of one core. "
+    "Yours run in the background, over as many sittings as you like.")
+
+# %% [markdown]
+# First write down what you expect. Seeds, networks (also an ablation of notebook 22, such as `"mgmr_no_recon"`, or a rival, such as `"concat"`), profile and missing pattern may be
+# others; metric and verdict are section 1's. With the first training the plan is fixed, and another one needs another folder.
+
+# %%
+from mgmr_lib.chapters.shared import own_study
+
+plan = study.Plan(models=TWO, seeds=(1, 2, 3, 4, 5), profile="laptop",
+                  expectation="MGMR-Net minus MFMB-Net will be ...")
+own_study.panel(plan)
+
+# %% [markdown]
+# `Start or go on` writes the plan and begins; `Stop`, closing the notebook or a power cut leave what the last whole epoch left, and Start goes on there. The panel looks again every few seconds. In a
+# terminal `python -m mgmr_lib experiment study` does the same, and `--report-only` says where it is.
+#
+# Notebooks 21 to 24 read your records and weights, and show the recorded ones beside them. Come back here for the verdict:
+
+# %%
+own = own_study.records()
+like = own_study.recorded_like(own)
+say(own_study.beside(own, like))
+
+# %%
+say(own_study.pair(own, like))
+
+# %% [markdown]
+# If your word is another one than the recorded, that is no contradiction: *not told apart* is what few seeds say of a small difference, and two honest experiments may disagree about it (notebook 10). Do not add seeds until
+# you like the word.
+#
+# To fill the course's tables instead: `python -m mgmr_lib experiment table --models mgmr,mfmb --seeds 5`; with `--data PATH`, on your own data.
 
 # %% [markdown]
 # ## Limits

@@ -538,6 +538,24 @@ say(f"{late:.0%} of the search's {len(best_at)} trainings were best in their las
 
 # %% [markdown]
 # ## 6 Your own recordings
+# If you started a study in notebook 20, here are its curves, with bands over your seeds, and the recorded ones under the same conditions, dashed. First bet: will the dashed line lie inside your band at each rate?
+
+# %%
+from mgmr_lib.chapters.shared import own_study
+
+mine = own_study.records()
+like = own_study.recorded_like(mine)
+fig = plt.figure(figsize=(6.4, 3.6))
+own_study.bands(fig, mine, like)
+fig.suptitle("Your trainings, and the recorded ones", x=0.01, ha="left")
+show(fig, "Error against the missing rate of the learner's own trainings, with bands over seeds, and dashed the "
+     "recorded ones under the same conditions. Empty where no study has been trained yet.")
+say(own_study.pair(mine, like))
+
+# %% [markdown]
+# A band of five seeds holds the true mean nineteen times of twenty; the *other* experiment's mean has luck of its own, and lies outside more often than that.
+
+# %% [markdown]
 # A file of your own goes through the same commands: `python -m mgmr_lib experiment curve --data PATH --models mgmr,concat`. Its records lie
 # in `runs/ledger`, which git does not keep, and this cell draws them where there are any.
 

@@ -251,6 +251,15 @@ for name in ("mgmr", "mfmb"):
             f"{max(values) - min(values):.1f}.")
 
 # %% [markdown]
+# And your own seeds, if your study of notebook 20 has begun?
+
+# %%
+from mgmr_lib.chapters.shared import own_study
+
+own = own_study.records()
+say(own_study.spreads(own, own_study.recorded_like(own)))
+
+# %% [markdown]
 # The MFMB-Net paper does not say how many runs stand behind a number (its published code has three seeds), MGMR-Net's reports the mean of five runs [@mfmb2025] [@mgmr2025]. That helps: a mean of $k$ runs spreads less by $\sqrt k$. But neither prints a
 # spread, so no reader can tell what is left of it.
 
@@ -574,6 +583,13 @@ for name, (word, mean, low, high) in mine.items():
     print(f"{name:15} {mean:+.3f} [{low:+.3f}, {high:+.3f}]  {word}")
     if len(verdicts) and name in verdicts.index:
         assert abs(mean - verdicts.loc[name, "mean"]) < 1e-9, "exercise 22.5 is not solved yet"
+
+# %% [markdown]
+# The same function judges a study of your own whose plan holds such a change, `models=("mgmr", "mgmr_no_recon")` in notebook 20:
+
+# %%
+said = own_study.judged(own, "mgmr", run_experiment)
+say(said)
 
 # %% [markdown]
 # Three comparisons are a smaller family than ten, so a word here may differ from the table above. Which comparisons belong together is decided before the numbers are there.

@@ -563,6 +563,15 @@ if recorded:
         "is the same, so a difference between the columns shows how far such seconds can be trusted.")
 
 # %% [markdown]
+# On your machine, from your study of notebook 20 (an epoch on all clips, the shared text encoder beside the first network that meets a broken sentence):
+
+# %%
+from mgmr_lib.chapters.shared import own_study
+
+own = own_study.records()
+say(own_study.seconds(own, own_study.recorded_like(own)))
+
+# %% [markdown]
 # ## Limits
 # - Multiply-adds leave out memory traffic, which decides on a GPU (notebook 06).
 # - One thread of one processor: other machines have other crossings.

@@ -13,7 +13,14 @@ from mgmr_lib.chapters.ch03_selection.toys import CopyTask, TinySSM, ToyModel, a
 from mgmr_lib.chapters.ch05_mamba_block.toys import SlowAverage, train_parts
 from mgmr_lib.chapters.ch07_both_directions import figures
 from mgmr_lib.chapters.ch07_both_directions.exercises import both_directions, superposition_gap
-from mgmr_lib.chapters.ch07_both_directions.toys import GapTask, gap_model, hold_last, straight_line, train_gap
+from mgmr_lib.chapters.ch07_both_directions.toys import (
+    GapTask,
+    SilencedCopy,
+    gap_model,
+    hold_last,
+    straight_line,
+    train_gap,
+)
 from mgmr_lib.ssm import BiMamba, MambaBlock, SimplifiedMambaLayer, selective_scan
 
 SEEDS = (11, int(os.environ.get("MGMR_TEST_SEED", "2027")))  # set MGMR_TEST_SEED to try another one
@@ -107,6 +114,31 @@ def test_the_simplified_layer_does_not_learn_to_choose(seed):
             scores[name, kind] = accuracy(model, task, seed=seed).mean().item()
     assert min(scores["plain", "simple"], scores["plain", "chooses"], scores["selective", "chooses"]) > 0.95
     assert scores["selective", "simple"] < 1.5 * CopyTask().chance
+
+
+def test_silence_keeps_the_marked_letters_their_order_and_the_length():
+    drawn = {k: t.draw(50, torch.Generator().manual_seed(3)) for k, t in (
+        ("all", CopyTask()), ("silenced", SilencedCopy()), ("first", SilencedCopy(first=True)))}  # fmt: skip
+    inputs, targets = drawn["all"]
+    marked = inputs[..., -1] == 1
+    for name, (heard, wanted) in drawn.items():
+        assert torch.equal(wanted, targets) and heard.shape == inputs.shape
+        said = heard[..., -1] == 1
+        assert torch.equal(heard[said].unflatten(0, targets.shape)[..., :-1].argmax(-1), targets)
+        assert name == "all" or heard[~said].abs().max() == 0
+    assert torch.equal(drawn["silenced"][0][..., -1] == 1, marked) and (drawn["first"][0][:, :3, -1] == 1).all()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_over_silence_of_the_same_length_the_simplified_layer_copies(seed):
+    def found(steps, **options):
+        task = SilencedCopy(**options)
+        model = ToyModel(task, seeded(seed, lambda: SimplifiedMambaLayer(32, time_scales=task.length)), 32)
+        train(model, task, steps=steps, seed=seed)
+        return accuracy(model, task, seed=seed).mean().item()
+
+    assert found(250) > 0.88
+    assert 0.6 < found(250, first=True) < 0.88 and found(1000, first=True) > 0.95
 
 
 def unmixing(decays: list[Fraction]) -> list[list[Fraction]]:

@@ -35,6 +35,15 @@ def test_labels_have_unit_variance_and_follow_their_rule(kind):
         assert torch.corrcoef(torch.stack([(words * tones).sum(1), clips.labels]))[0, 1].abs() < 0.03
 
 
+def test_each_label_is_a_sum_divided_by_the_root_of_the_number_of_its_terms():
+    for kind in ("irony", "plain", "strangers"):
+        clips = IronyTask(kind).draw(200, torch.Generator().manual_seed(SEEDS[1]))
+        words, tones = clips.words[..., 0], clips.tones[..., 0]
+        lists = {"irony": words * tones, "plain": torch.cat([words, tones], 1), "strangers": words * tones.roll(1, 0)}
+        terms = lists[kind]
+        torch.testing.assert_close(clips.labels, terms.sum(1) / (terms != 0).sum(1).sqrt())
+
+
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="sarcasm"):
         IronyTask("sarcasm")

@@ -93,6 +93,29 @@ def test_the_line_wins_on_the_face_the_module_on_the_swing_nobody_on_noise(seed)
         assert gate[23] < 0.9 * gate[8]
 
 
+def by_module_and_encoder(name, seed, steps):
+    nets = (filling.fresh(seed=seed), filling.fresh_encoder(seed=seed))
+    x = signals()[name]
+    return [errors(filling.train_filling(net, x.train, seed=seed, steps=steps), x.test) for net in nets]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_encoder_alone_beats_the_line_on_the_swing_and_the_module_beats_it_after_a_short_training(seed):
+    line = errors(straight_line, signals()["swing"].test)
+    for name, least in (("swing", 0.1), ("face", 0.03)):
+        module, encoder = by_module_and_encoder(name, seed, 100)
+        assert least < 1 - module.sum() / encoder.sum() < 0.25
+        assert name == "face" or (encoder < 0.9 * line).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+def test_longer_training_leaves_the_module_little_lead_over_the_encoder_on_the_swing(seed):
+    for name, least, most in (("swing", 0, 0.05), ("face", 0.05, 0.15)):
+        module, encoder = by_module_and_encoder(name, seed, 600)
+        assert least < 1 - module.sum() / encoder.sum() < most
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_longer_training_beats_the_last_step_and_not_the_line_and_closes_the_gate_sooner(seed):

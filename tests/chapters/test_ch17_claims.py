@@ -12,7 +12,8 @@ from mgmr_lib.chapters.ch17_macro_fusion.toys import CargoTask, PointerTask, Wat
 from mgmr_lib.chapters.shared.fit import seeded
 from mgmr_lib.course import figures
 from mgmr_lib.models.encoder_layer import Mixing
-from mgmr_lib.models.mfmb.macro_fusion import MacroFusion
+from mgmr_lib.models.mfmb.macro_fusion import WATERFALL, MacroFusion
+from mgmr_lib.training.config import make_config
 
 SEEDS = (11, int(os.environ.get("MGMR_TEST_SEED", "2027")))  # set MGMR_TEST_SEED to try another one
 
@@ -99,6 +100,15 @@ def test_macro_fusion_by_hand_is_the_librarys_with_its_gradients(seed):
         pair = [torch.autograd.grad(y.square().sum(), x, retain_graph=True)[0] for y in (ours, theirs)]
         torch.testing.assert_close(*pair, atol=1e-9, rtol=1e-9)
         assert pair[0].abs().max() > 0
+
+
+@pytest.mark.parametrize("profile", ["fast", "laptop", "full"])
+def test_the_librarys_hub_keeps_four_tokens_of_the_sequences_width_from_stop_to_stop(profile):
+    sizes = make_config("mfmb", profile).network
+    h = {name: torch.randn(2, longest, sizes.d_model) for name, longest in (("text", 5), ("audio", 9), ("vision", 7))}
+    valid = {name: torch.ones(x.shape[:2], dtype=torch.bool) for name, x in h.items()}
+    stops = MacroFusion(sizes.d_model, 8, sizes.hub, Mixing(heads=sizes.heads)).hubs(h, valid)
+    assert list(stops) == list(WATERFALL) and {tuple(hub.shape) for hub in stops.values()} == {(2, 4, sizes.d_model)}
 
 
 @pytest.mark.parametrize("seed", SEEDS[-1:])

@@ -7,7 +7,7 @@ import pytest
 from mgmr_lib.chapters.ch28_what_the_papers_claim import claims, exercises
 from mgmr_lib.experiments.complexity import costs_path, read_costs
 from mgmr_lib.experiments.ledger import read_ledger
-from mgmr_lib.experiments.tables import paper_rows
+from mgmr_lib.experiments.tables import condition_said, paper_rows
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,11 @@ def test_printed_counts_known_by_hand():
     assert claims.best_columns("MGMR-Net", 5, "sims", "MGMR-Net") == (2, 6)  # Acc-5 and Acc-2
     said = claims.printed_loss("MFMB-Net", 5, "MFMB-Net", "Recon")
     assert "acc7 -1.4" in said and "acc5 -1.3" in said  # the text says .7
+
+
+def test_the_claim_of_table_2_says_that_its_data_is_not_named():
+    (said,) = (c.printed() for c in claims.CLAIMS if "Table 2" in c.printed())
+    assert ("not said" in said) != condition_said(("MFMB-Net", 2), "mosi")
 
 
 def test_verdicts_turn_with_the_records(evidence):

@@ -258,7 +258,7 @@ def test_stored_features_cannot_be_trained():
 
 
 def test_features_beyond_the_cache_are_not_written(counted, tmp_path, monkeypatch):
-    monkeypatch.setattr(text, "LARGEST_CACHE_FILE", 1000)
+    monkeypatch.setattr(text, "LARGEST", 1000)
     encoder, split = load_encoder("tiny"), make_split(*random_ids())
     features = cached_features(encoder, split)
     np.testing.assert_array_equal(features.values, encode(encoder, split.token_ids, split.token_lengths).values)

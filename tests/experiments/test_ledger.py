@@ -137,7 +137,7 @@ def test_the_provenance_says_recorded_and_counts_runs_not_references():
 def test_the_provenance_says_who_classified():
     two_hot = made("mfmb")
     two_hot["config"]["network"] = {"classes": 7, "class_targets": "two-hot"}
-    end = "MFMB on 7 two-hot classes (MFMB-Net's Eq. 17)"
+    end = "MFMB on 7 two-hot classes (cross-entropy, MFMB-Net's Eq. 17; two-hot targets are ours)"
     assert ledger.provenance_line([two_hot, two_hot]).endswith(f"Trained {end}.")
     assert ledger.provenance_line([made(), two_hot]).endswith(f"Trained {end}, all else on the absolute error.")
     squared = made()
@@ -145,6 +145,8 @@ def test_the_provenance_says_who_classified():
     assert ledger.provenance_line([made(), squared]).endswith(
         "Trained MGMR on the squared error, all else on the absolute error."
     )
+    two_hot["config"]["network"]["class_targets"] = "one-hot"
+    assert ledger.provenance_line([two_hot]).endswith(" one-hot classes (cross-entropy, MFMB-Net's Eq. 17).")
     two_hot["config"]["network"]["classes"] = 1
     assert "Trained" not in ledger.provenance_line([made(), two_hot])
 

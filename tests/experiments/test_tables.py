@@ -43,6 +43,18 @@ def test_the_papers_numbers_are_all_there_and_as_printed():
     assert tables.paper_rows(None, "mosi").empty
 
 
+def test_where_a_paper_does_not_say_on_what_data_it_measured_nobody_says_it_for_it(folder, tmp_path):
+    frame = pd.read_csv(tables.PAPERS)
+    unsaid = frame[frame.area == "not said"]
+    assert set(zip(unsaid.paper, unsaid.table, strict=True)) == {("MFMB-Net", 2)} and len(unsaid) == 20
+    assert set(frame[(frame.paper == "MFMB-Net") & (frame.table == 3)].area) == {"complete"}
+    for seed in (1111, 1112):
+        write_record(folder, record("fc_t", seed, rates=[0.0], protocol="A-0.0"))
+    files = {f.name: f for f in tables.report("table", folder, "classroom-mosi", "laptop", tmp_path / "out")}
+    told = "does not say whether the clips are complete"
+    assert told in files["unimodal.md"].read_text() and told not in files["complete.md"].read_text()
+
+
 def test_rows_are_in_per_cent_with_intervals_and_the_papers_come_last(folder):
     table = next(t for t in tables.tables_of("table", "mosi") if t.key == "overall")
     frame = tables.rows(table, tables.read_ledger(folder), "mosi")

@@ -1,4 +1,4 @@
-"""A toy task that needs both directions of time (notebook 07): fill a gap in a random walk.
+"""Toy tasks of notebook 07: fill a gap in a random walk, which needs both directions of time; and copy over silence.
 
 No causal model can fill it better than by repeating the last known value: the steps of a random walk are independent of
 everything before them. The first value behind the gap says more, and only a model that reads backwards sees it in time.
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mgmr_lib.chapters.ch03_selection.toys import CopyTask
 from mgmr_lib.chapters.shared import filling
 from mgmr_lib.chapters.shared.fit import fit, seeded, unseen
 
@@ -84,3 +85,21 @@ def train_gap(
     with torch.no_grad():
         drawn = task.draw(1000, unseen(seed))
         return task.error(model(drawn[0]), drawn)
+
+
+@dataclass(frozen=True)
+class SilencedCopy(CopyTask):
+    """Selective copying whose unmarked steps are silent (zeros): as long, its letters at the same places, and nothing
+    to ignore. With `first` the marked letters come first, and all silence after them.
+    """
+
+    first: bool = False
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """As CopyTask.draw."""
+        inputs, targets = super().draw(count, generator)
+        heard = inputs * inputs[..., -1:]
+        if self.first:
+            order = (heard[..., -1] == 0).long().argsort(dim=1, stable=True)
+            heard = heard.gather(1, order[..., None].expand_as(heard))
+        return heard, targets

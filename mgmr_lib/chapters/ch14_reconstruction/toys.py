@@ -7,6 +7,7 @@ the mean.
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from mgmr_lib.models.mgmr.encoders import UnimodalEncoder
 from mgmr_lib.models.mgmr.reconstruction import ReconstructionModule
 
 LENGTH = 40
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -77,15 +79,32 @@ class FillingNet(nn.Module):
 
     def forward(self, x: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
         """x (n,l,c), keep (n,l) -> decoded (n,l,c), gate (n,l,1 or d). What stands at lost steps is never looked at."""
-        valid = torch.ones_like(keep)
-        seen = Sequence(x.masked_fill(~keep[..., None], 0.0), x, valid, keep)
-        _, decoded, gate = self.reconstruction(self.encoder(seen), valid)
+        seen = _seen(x, keep)
+        _, decoded, gate = self.reconstruction(self.encoder(seen), seen.valid)
         return decoded, gate
 
 
+class EncoderAlone(nn.Module):
+    """FillingNet's encoder with a linear decoder, and no reconstruction module between them."""
+
+    def __init__(self, channels: int, d_model: int = 32):
+        super().__init__()
+        self.encoder = UnimodalEncoder(channels, d_model, 3, recurrent=True)
+        self.decode = nn.Linear(d_model, channels)
+
+    def forward(self, x: Tensor, keep: Tensor) -> tuple[Tensor, None]:
+        """x (n,l,c), keep (n,l) -> decoded (n,l,c), and no gate."""
+        return self.decode(self.encoder(_seen(x, keep))), None
+
+
+def _seen(x: Tensor, keep: Tensor) -> Sequence:
+    """What an encoder reads of (n,l,c): zero at lost steps."""
+    return Sequence(x.masked_fill(~keep[..., None], 0.0), x, torch.ones_like(keep), keep)
+
+
 def train_filling(
-    net: FillingNet, x: Tensor, *, rate: float | None = None, everywhere: bool = False, steps: int = 100, seed: int = 0
-) -> FillingNet:
+    net: Net, x: Tensor, *, rate: float | None = None, everywhere: bool = False, steps: int = 100, seed: int = 0
+) -> Net:
     """Train on (n, l, c) with SmoothL1 at the lost steps, or at all of them (`everywhere`, the leak).
 
     rate: the missing rate of all clips; None draws one in 0..1 for each clip of a batch.
@@ -113,9 +132,15 @@ def fresh(channels: int = 2, seed: int = 0, **options) -> FillingNet:
     return FillingNet(channels, **options)
 
 
+def fresh_encoder(channels: int = 2, seed: int = 0, d_model: int = 32) -> EncoderAlone:
+    """An untrained EncoderAlone whose weights depend on the seed alone."""
+    torch.manual_seed(seed)
+    return EncoderAlone(channels, d_model)
+
+
 @torch.no_grad()
 def lost_error(fill, x: Tensor, keep: Tensor) -> float:
-    """Mean absolute error at the lost steps. fill: a FillingNet, or a function (x, keep) -> (n, l, c)."""
+    """Mean absolute error at the lost steps. fill: one of the networks, or a function (x, keep) -> (n, l, c)."""
     filled = fill(x, keep)
     filled = filled[0] if isinstance(filled, tuple) else filled
     return (filled - x)[~keep].abs().mean().item()

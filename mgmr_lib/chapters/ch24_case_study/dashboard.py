@@ -153,6 +153,25 @@ def choose_cases(error: np.ndarray, rival_error: np.ndarray) -> dict[str, int]:
     return dict(zip(CASES, map(int, found), strict=True))
 
 
+KINDS = ("right where the rivals are wrong", "easy: everybody is right", "hard: everybody is wrong")
+
+
+def three_kinds(errors: dict[str, np.ndarray], ours: str) -> dict[str, int]:
+    """The three kinds of case of MGMR-Net's Figure 4, by a rule, ties to the first clip: {kind: clip number}.
+
+    errors: {reader: (n,) absolute errors} on the same broken clips; ours: the reader that the figure is about. Right
+    where the rivals are wrong: the largest lead over the best rival; easy: the smallest of the worst reader's errors;
+    hard: the largest of the best reader's.
+    """
+    if ours not in errors or len(errors) < 2 or len({np.shape(e) for e in errors.values()}) != 1:
+        raise CourseError("three kinds of case need the errors of our reader and of a rival, on the same clips")
+    rivals = np.array([e for name, e in errors.items() if name != ours], float)
+    everyone = np.array(list(errors.values()), float)
+    lead = rivals.min(0) - np.asarray(errors[ours], float)
+    found = (lead.argmax(), everyone.max(0).argmin(), everyone.min(0).argmax())
+    return dict(zip(KINDS, map(int, found), strict=True))
+
+
 def standing(error: np.ndarray, clip: int) -> float:
     """The share of the other clips with a smaller error than this one: 0 the best clip, 1 the worst."""
     error = np.asarray(error, float)

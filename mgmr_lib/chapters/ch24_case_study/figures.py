@@ -108,7 +108,7 @@ def cases(fig, found: dict[str, int], split: Split, values: dict[str, np.ndarray
 
     found: {rule: clip}; values: {reader: (n,) predictions}; kept: (n, l) the text's mask, [CLS] first.
     """
-    axes = fig.subplots(len(found), 1, sharex=True)
+    axes = fig.subplots(len(found), 1, sharex=True, squeeze=False)[:, 0]
     for i, (ax, (rule, clip)) in enumerate(zip(axes, found.items(), strict=True)):
         pieces = tokenizer.encode(split.raw_text[clip], add_special_tokens=False).tokens
         left = " ".join(p if k else "[UNK]" for p, k in zip(pieces, kept[clip][1:], strict=False))

@@ -228,6 +228,10 @@ def _negative(x, mean, log_variance):
     return -log_likelihood(x, mean, log_variance)
 
 
+def _with_constant(x, mean, log_variance):
+    return log_likelihood(x, mean, log_variance) - 0.5 * x.shape[-1] * math.log(2 * math.pi)
+
+
 def _mean_channels(x, mean, log_variance):
     return log_likelihood(x, mean, log_variance) / x.shape[-1]
 
@@ -539,6 +543,13 @@ EXERCISES = [
                 _negative,
                 "larger where",
                 "The sign is turned: a likelihood is larger where x is near the mean.",
+            ),
+            Wrong(
+                "with the constant",
+                _with_constant,
+                "constant",
+                "This is the whole log likelihood. Asked is the one without its constant, half of log(2 pi) for each "
+                "channel: that depends on neither mean nor variance, so it moves no gradient. Leave it out.",
             ),
             Wrong(
                 "mean over channels",

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from safetensors.numpy import save_file
 from mgmr_lib.data.classroom import features
 from mgmr_lib.data.classroom.ratings import SETS, RatedSentence, read_lexicon, word_valence
 from mgmr_lib.data.classroom.splits import Clip, draw_splits, held
+from mgmr_lib.data.compact import CodedRagged
 from mgmr_lib.data.corpus import SPLITS, Corpus, Ragged, Split
 from mgmr_lib.data.download.sources import disk_errors, file_sha256, progress_bar
 from mgmr_lib.data.wordpiece import load_tokenizer, tokenize
@@ -27,6 +29,7 @@ from mgmr_lib.paths import corpora_dir
 
 VERSION = 1  # of the generator: a stored corpus of another version is built again
 SARCASTIC = 0.1
+LARGEST_DECODED = 100_000_000  # bytes of a file; decoded, it takes four times as much memory (classroom-mosei: 1.2 GB)
 
 
 @dataclass(frozen=True)
@@ -82,21 +85,13 @@ FIRST = {
     spec.name: spec
     for spec in (
         ClassroomSpec(
-            "classroom-mosi", "mosi", SETS[:1], (1284, 229, 686), (375, 5), (500, 20), text=50, seconds=30.0, seed=2015
+            "classroom-mosi", "mosi", SETS[:1], (1284, 229, 686), (375, 5), (500, 20), 50, seconds=30.0, seed=2015
         ),
         ClassroomSpec(
-            "classroom-mosei",
-            "mosei",
-            SETS,
-            (16326, 1871, 4659),
-            (500, 74),
-            (500, 35),
-            text=50,
-            seconds=30.0,
-            seed=2016,
+            "classroom-mosei", "mosei", SETS, (16326, 1871, 4659), (500, 74), (500, 35), 50, seconds=30.0, seed=2016
         ),
         ClassroomSpec(
-            "classroom-sims", "sims", SETS, (1368, 456, 457), (400, 33), (55, 709), text=39, seconds=12.0, seed=2017
+            "classroom-sims", "sims", SETS, (1368, 456, 457), (400, 33), (55, 709), 39, seconds=12.0, seed=2017
         ),
     )
 }
@@ -271,7 +266,8 @@ def read(spec: ClassroomSpec) -> Corpus:
     path = corpus_path(spec.name)
     try:
         with safe_open(path, framework="numpy") as file:
-            splits = {split: _read_split(spec, file, split) for split in SPLITS}
+            coded = path.stat().st_size > LARGEST_DECODED
+            splits = {split: _read_split(spec, file, split, coded) for split in SPLITS}
     except (OSError, SafetensorError, ValueError, KeyError) as error:
         raise CourseError(
             f"{path} is damaged: delete it and run `python -m mgmr_lib data prepare --corpus {spec.name}`"
@@ -280,13 +276,14 @@ def read(spec: ClassroomSpec) -> Corpus:
     return Corpus(spec.name, spec.family, reason, splits, str(path))
 
 
-def _read_split(spec: ClassroomSpec, file, split: str) -> Split:
+def _read_split(spec: ClassroomSpec, file, split: str, coded: bool) -> Split:
     get = lambda key: file.get_tensor(f"{split}/{key}")  # noqa: E731
     strings = json.loads(get("strings").tobytes())
-    ragged = {
-        name: Ragged(features.decode(get(name), modality), get(f"{name}_lengths").astype(np.int64), modality.max_frames)
-        for name, modality in spec.modalities().items()
-    }
+    ragged: dict[str, Ragged] = {}
+    for name, modality in spec.modalities().items():
+        lengths, decode = get(f"{name}_lengths").astype(np.int64), partial(features.decode, modality=modality)
+        frames = CodedRagged(get(name), decode, lengths, modality.max_frames)
+        ragged[name] = frames if coded else Ragged(decode(frames.steps), lengths, modality.max_frames)
     return Split(
         tuple(strings["ids"]),
         tuple(strings["raw_text"]),

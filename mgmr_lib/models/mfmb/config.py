@@ -36,7 +36,9 @@ class _Common:
     classes: int = setting(1, "1: regression; more: logits and cross-entropy (Eq. 17)", low=1)
     class_step: float = setting(1.0, "distance between neighbouring classes on the label's scale", above=0)
     class_targets: str = setting(
-        "one-hot", "Eq. 17's y: the nearest class, or the two that a label lies between", choices=TARGETS
+        "one-hot",
+        "Eq. 17's y: the nearest class (the paper), or the two that a label lies between (ours)",
+        choices=TARGETS,
     )
     dropout: float = setting(0.1, "share dropped of what the layers give", low=0, below=1)
     d_state: int = setting(16, "mamba encoder: state size", low=1)
