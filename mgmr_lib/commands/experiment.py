@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="table (baselines), curve, ablation, systems (nine later networks), layers (Mamba-2, Mamba-3), care "
         "(both networks without what was chosen for them alone) and parts (those of MFMB-Net's published code, taken "
         "back one at a time) train what the ledger lacks; long measures errors and costs on simulated clips of up to "
-        "16,000 frames (its own sizes); plan says what such runs would cost here; tune chooses settings, with the same trials for every network; study trains what a plan of your own says (notebook 20); "
+        "16,000 frames (its own sizes); plan says what such runs would cost here; tune chooses settings, with the same "
+        "trials for every network; study trains what a plan of your own says (notebook 20); "
         "reproduce repeats one record",
     )
     parser.add_argument("--profile", default="laptop", choices=PROFILES, help="sizes of all networks")

@@ -1,9 +1,9 @@
 """`experiment long`: where linear cost should matter. For clips of 2,000 to 16,000 simulated frames: who can tell what
 two moments far from each other decide, and what a train step costs in time and memory.
 
-A training begins with short clips and doubles their length stage by stage: at 2,000 frames and more, none of the
-networks that we tried learned anything from the start. Errors are measured behind each stage, on clips as long as its
-own, that no training sees.
+A training begins with short clips and doubles their length stage by stage: begun at 2,000 frames, MGMR-Net and
+MFMB-Net's Mamba twin still guessed after 160 and 80 steps. Errors are measured behind each stage, on clips as long as
+its own, that no training sees.
 """
 
 import argparse

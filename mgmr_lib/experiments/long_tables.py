@@ -62,18 +62,25 @@ def _cost_cell(found: dict, name: str, frames: int) -> str:
 
 def long_markdown(found: dict) -> str:
     """Errors and costs as a page."""
-    plan, p = found["plan"], found["provenance"]
+    plan = found["plan"]
     head = ("network", *(f"{n:,} frames" for n in plan["lengths"]))
     wrong = [(label_of(n), *(_error_cell(found, n, f) for f in plan["lengths"])) for n in (*CONTENDERS, *CONTROLS)]
     cost = [(label_of(n), *(_cost_cell(found, n, f) for f in plan["lengths"])) for n in CONTENDERS]
     return (
-        "# Long clips\n\n"
+        f"# Long clips\n\n{provenance_line(found)}\n\nShare of wrong signs, {len(plan['seeds'])} trainings of each "
+        f"network, {plan['clips']} unseen clips at each length (guessing: 50%); minutes are those of {plan['steps']} "
+        f"steps by the measured train step.\n\n{markdown.table(head, wrong)}\n\n"
+        f"A train step of {plan['cost_batch']} clips: processor time, peak memory.\n\n{markdown.table(head, cost)}\n"
+    )
+
+
+def provenance_line(found: dict) -> str:
+    """Markdown: that these numbers were recorded, and where."""
+    p = found["provenance"]
+    return (
         f"**Recorded, not computed here**: simulated clips, {found['seconds'] / 60:.0f} minutes of processor time, "
         f"{p['device'].split(',')[0]}, one thread, torch {p['versions']['torch']}, scan `{p['scan']}`, commit "
-        f"{p['commit']}, {p['date']}.\n\nShare of wrong signs, {len(plan['seeds'])} trainings of each network, "
-        f"{plan['clips']} unseen clips at each length (guessing: 50%); minutes are those of {plan['steps']} steps by "
-        f"the measured train step.\n\n{markdown.table(head, wrong)}\n\n"
-        f"A train step of {plan['cost_batch']} clips: processor time, peak memory.\n\n{markdown.table(head, cost)}\n"
+        f"{p['commit']}, {p['date']}."
     )
 
 
