@@ -35,9 +35,13 @@ def long_clips(frames: int, count: int, seed: int, labels: torch.Tensor | None =
         late[:, 0] -= CUE
         if sign < 0:
             early[:], late[:] = late.clone(), early.clone()
-    parts = (ModalityBatch(x, x, torch.ones(x.shape[:2], dtype=torch.bool), torch.ones(x.shape[:2], dtype=torch.bool))
-             for x in (text, audio, vision))  # fmt: skip
-    return Batch(tuple(str(i) for i in range(count)), labels, *parts)
+    return Batch(tuple(str(i) for i in range(count)), labels, _whole(text), _whole(audio), _whole(vision))
+
+
+def _whole(x: torch.Tensor) -> ModalityBatch:
+    """Nothing is padded, nothing missing."""
+    everything = torch.ones(x.shape[:2], dtype=torch.bool)
+    return ModalityBatch(x, x, everything, everything)
 
 
 def _places(frames: int, count: int, g: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

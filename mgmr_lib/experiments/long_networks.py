@@ -3,6 +3,7 @@ and a single encoder layer in both makes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -18,7 +19,7 @@ from mgmr_lib.ssm import MambaBlock
 from mgmr_lib.training.config import make_config
 
 WIDTH, HEADS = 16, 2
-SCAN = {"d_state": 8, "expand": 1}
+SCAN: dict[str, Any] = {"d_state": 8, "expand": 1}
 ATTENTION_UP_TO = 4000  # frames: beyond, MFMB-Net alone would take most of the time that everything else needs
 
 
@@ -83,8 +84,21 @@ def mgmr(attention: bool = False) -> nn.Module:
 
 def mfmb(encoder: str) -> nn.Module:
     """MFMB-Net or its Mamba twin, as regression and without reconstruction: nothing is missing here."""
-    sizes = {"d_model": WIDTH, "heads": HEADS, "ffn": 2 * WIDTH, "d_lstm": WIDTH // 2, "d_mix": WIDTH, "d_fine": 4}
-    own = {"classes": 1, "dropout": 0.0, "text_length": WORDS, "use_reconstruction": False, "encoder": encoder}
+    sizes: dict[str, Any] = {
+        "d_model": WIDTH,
+        "heads": HEADS,
+        "ffn": 2 * WIDTH,
+        "d_lstm": WIDTH // 2,
+        "d_mix": WIDTH,
+        "d_fine": 4,
+    }
+    own: dict[str, Any] = {
+        "classes": 1,
+        "dropout": 0.0,
+        "text_length": WORDS,
+        "use_reconstruction": False,
+        "encoder": encoder,
+    }
     config = make_config("mfmb", "fast", **sizes, **SCAN, **own)
     return entry("mfmb").build(config.network, Inputs(WIDTHS))
 
