@@ -83,6 +83,26 @@ def test_real_voices_stand_apart_and_are_judged_against_lengths(tmp_path):
         results_page.results_section(tmp_path)
 
 
+def test_other_patterns_stand_beside_the_frames(tmp_path):
+    fill(tmp_path, 0.2)
+    ledger, at = tmp_path / "data" / "results" / "ledger", {}
+    for i, seed in enumerate((1111, 1112, 1113)):
+        for name, shift in (("mgmr", 0.0), ("concat", 0.3)):
+            write_record(ledger, pom_record(name, seed, shift + 0.011 * i))
+    assert results_page.patterns_section(tmp_path) == []
+    for i, seed in enumerate((1111, 1112, 1113)):
+        for name, shift in (("mgmr", 0.4), ("concat", 0.1)):
+            r = pom_record(name, seed, shift + 0.011 * i)
+            r["settings"] = r["settings"] | {"pattern": "bursts"}
+            write_record(ledger, r)
+            at.setdefault(name, []).append(areas(r)["auilc", "mae"])
+    lines = results_page.patterns_section(tmp_path)
+    assert "| network | frames | bursts |" in lines  # nothing under whole modalities
+    row = next(line for line in lines if line.startswith("| mgmr |"))
+    assert row.split("|")[3].startswith(f" {sum(at['mgmr']) / 3:.3f} [")
+    assert "- **mgmr** is **worse** than concat." in "\n".join(lines).splitlines()
+
+
 def test_equal_care_stands_apart_with_what_was_chosen(tmp_path):
     fill(tmp_path, 0.2)
     ledger = tmp_path / "data" / "results" / "ledger"
