@@ -17,6 +17,7 @@ KINDS = (
     "care",
     "parts",
     "complexity",
+    "long",
     "plan",
     "tune",
     "study",
@@ -31,8 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=KINDS,
         help="table (baselines), curve, ablation, systems (nine later networks), layers (Mamba-2, Mamba-3), care "
         "(both networks without what was chosen for them alone) and parts (those of MFMB-Net's published code, taken "
-        "back one at a time) train what the ledger lacks; plan says what such runs would cost here; tune chooses "
-        "settings, with the same trials for every network; study trains what a plan of your own says (notebook 20); "
+        "back one at a time) train what the ledger lacks; long measures errors and costs on simulated clips of up to "
+        "16,000 frames (its own sizes); plan says what such runs would cost here; tune chooses settings, with the same "
+        "trials for every network; study trains what a plan of your own says (notebook 20); "
         "reproduce repeats one record",
     )
     parser.add_argument("--profile", default="laptop", choices=PROFILES, help="sizes of all networks")
@@ -118,6 +120,10 @@ def main(args: argparse.Namespace) -> int:
         from mgmr_lib.experiments.complexity import main as complexity
 
         return complexity(args)
+    if args.experiment == "long":
+        from mgmr_lib.experiments.long_sequences import main as long_sequences
+
+        return long_sequences(args)
     return _experiment(args)
 
 

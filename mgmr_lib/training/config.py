@@ -1,4 +1,4 @@
-"""Every setting of a run, in frozen dataclasses that the three profiles fill. Notebooks never hold sizes."""
+"""Every setting of a run, in frozen dataclasses that the profiles fill. Notebooks never hold sizes."""
 
 import dataclasses
 import hashlib

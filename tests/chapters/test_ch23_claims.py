@@ -10,10 +10,13 @@ from matplotlib import pyplot as plt
 from torch.nn.functional import scaled_dot_product_attention
 
 from mgmr_lib.chapters.ch23_complexity import figures as draw
+from mgmr_lib.chapters.ch23_complexity import long_clips
 from mgmr_lib.chapters.ch23_complexity.exercises import attention_count, crossing, seconds_a_call, times_faster
 from mgmr_lib.chapters.ch23_complexity.operations import SimulatedGPU, multiply_adds
 from mgmr_lib.chapters.shared.counting import Written
 from mgmr_lib.experiments.complexity import forward, network, random_batch
+from mgmr_lib.experiments.long_sequences import read_long
+from mgmr_lib.experiments.long_tables import errors, series
 from mgmr_lib.ssm.blocks import MambaBlock
 from tests.chapters.notebook_code import definitions
 
@@ -133,3 +136,22 @@ def test_the_drawings_show_what_they_are_given():
     draw.left_over(ax, [0.0, 1.0], {"n": [1.0, 2.0]})
     assert list(ax.lines[0].get_ydata()) == [1.0, 2.0]
     plt.close("all")
+
+
+def test_what_is_said_of_long_clips_is_what_was_recorded():
+    found = read_long()
+    wrong, seconds = errors(found), series(found, "seconds")
+    for attention, scan in (("mgmr_attention", "mgmr"), ("mfmb", "mfmb_mamba")):
+        assert all(wrong[attention][f] <= wrong[scan][f] for f in wrong[attention])  # "err no more"
+    assert all(e > 0.1 for n in ("attention", "mamba") for e in wrong[n].values())  # "a single layer did badly"
+    assert seconds["mfmb"][16000] > 3.8 * seconds["mfmb"][8000]  # "nearly all of the time goes into pairs"
+    low, high = long_clips.growth(found, long_clips.ATTENTION, "seconds")
+    assert long_clips.growth(found, long_clips.SCANS, "seconds")[1] < 8 < low < high <= 64
+    held = series(found, "bytes")
+    assert held["table"][8000] > 15 * held["table"][2000]  # the written-out table alone grows with the square
+    assert all(of[16000] < 8.2 * of[2000] for n, of in held.items() if n != "table")
+    said = long_clips.wrong_signs(found)
+    assert f"at **{4000:,} frames**" in said and "only networks with scans were trained" in said
+    assert {n for n, of in wrong.items() if 16000 in of} == {*long_clips.SCANS, "mean", "parts"}
+    assert f"{wrong['mgmr'][16000]:.1%}" in said and "and was not run" in long_clips.step_costs(found)
+    assert abs(wrong["mean"][16000] - 0.5) < 0.05

@@ -100,7 +100,7 @@ MISTAKES = [
     (["train", "--out", "x", "--model"], "--model needs a value"),
     (["data", "descrbe"], "did you mean describe?"),
     (["data", "prepare", "--corpus", "clasroom-mosi"], "did you mean classroom-mosi?"),
-    (["run", "--profile", "gigantic"], "--profile must be one of fast, laptop, tuned, full, not 'gigantic'"),
+    (["run", "--profile", "gigantic"], "--profile must be one of fast, laptop, tuned, long, full, not 'gigantic'"),
     (["run", "--seed", "-1"], "--seed must be a whole number, at least 0, not '-1'"),
 ]
 

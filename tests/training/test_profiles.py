@@ -105,6 +105,14 @@ def test_tuned_is_the_laptop_with_what_the_search_chose(model):
     )
 
 
+@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_long_is_the_laptop_with_every_frame(model, family):
+    every = make_config(model, "laptop", family, pool_audio=1, pool_vision=1)
+    assert make_config(model, "long", family) == dataclasses.replace(every, profile="long")
+    assert make_config(model, "long", family).encoder_lr == 0
+
+
 def test_tuned_leaves_the_published_codes_reading_as_it_was():
     code = make_config("mfmb", "tuned", reading="code")
     assert code == dataclasses.replace(make_config("mfmb", "laptop", reading="code"), profile="tuned")
