@@ -136,9 +136,7 @@ def test_at_ten_times_the_training_most_seeds_are_as_far_without_the_skip_and_in
     tenfold = [errors(Echo(), {"skip": False}, seed, {"steps": 200, "batch": 16}) for seed in range(10)]
     assert sum(0.75 < without / whole < 1.34 for whole, without in tenfold) >= 6, tenfold
     assert sum(without > 2 * whole for whole, without in tenfold) <= 4, tenfold
-    fortyfold = {
-        seed: errors(Echo(), {"skip": False}, seed, {"steps": 800, "batch": 16}) for seed in (0, 1, 2, 3, 7)
-    }
+    fortyfold = {seed: errors(Echo(), {"skip": False}, seed, {"steps": 800, "batch": 16}) for seed in (0, 1, 2, 3, 7)}
     left = [error for pair in fortyfold.values() for error in pair if error > 0.01]
     assert len(left) <= 3 and all(abs(error - 1 / 16) < 0.02 for error in left), fortyfold  # one direction of 16
 
