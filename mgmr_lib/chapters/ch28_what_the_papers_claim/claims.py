@@ -92,9 +92,7 @@ def printed_loss(paper: str, table: int, whole: str, part: str) -> str:
 # --- what ours show
 
 
-def against(
-    network: str, rivals: Iterable[str], area: str = "auilc", complete: bool = False, least: int | None = None
-):
+def against(network: str, rivals: Iterable[str], area: str = "auilc", complete: bool = False, least: int | None = None):
     """A finding: from how many recorded rivals the network is told apart, in the area of MAE, judged as one family. It
     holds if the network is better than all, or, where `least` is given, than so many and worse than none."""
 
