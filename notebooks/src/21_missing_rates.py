@@ -405,7 +405,7 @@ same = ledger.paired(recorded, "mgmr", "concat")
 assert abs(sum(pairs) / len(pairs) - same["mean"]) < 1e-12, "exercise 21.4 is not solved yet"
 
 # %% [markdown]
-# Do we pair, then? Only our two have five seeds, their rivals three. So the table below drops the pairs and takes Welch's test on all seeds (notebook 11).
+# Do we pair, then? Our two have more seeds than their rivals, and pairs would drop the rest. So the table below takes Welch's test on all seeds (notebook 11).
 
 # %%
 say(draw21.two_rules(recorded, "mgmr", "concat", pairs))

@@ -143,7 +143,8 @@ def test_luck_is_measured_from_the_networks_mean_over_common_seeds_without_the_c
     fig = plt.figure()
     draw.luck_clouds(fig, {"some": luck, "none": draw.seed_luck([])})
     full, empty = fig.axes
-    assert list(full.lines[0].get_xdata()) == pytest.approx([-0.1, 0.0, 0.1] * 2) and not len(empty.lines[0].get_xdata())
+    assert list(full.lines[0].get_xdata()) == pytest.approx([-0.1, 0.0, 0.1] * 2)
+    assert not len(empty.lines[0].get_xdata())
     assert empty.get_title() == recorded_areas.NOT_RECORDED
     assert draw.luck_said({"some": luck}).startswith("- some, 2 networks and 3 seeds: **+1.00**")
     assert "ot recorded" in draw.luck_said({"none": draw.seed_luck([])})

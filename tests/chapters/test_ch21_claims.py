@@ -115,10 +115,11 @@ def test_who_was_best_in_the_last_epoch_is_counted():
 
 def test_two_rules_shows_pairs_beside_welch_and_counts_the_wider():
     seeds = (1, 2, 3, 4, 5)
-    alike = [made("mgmr", s, 0.1 * s) for s in seeds] + [made("concat", s, 0.1 * s + 0.3 + 0.01 * (s % 2)) for s in seeds]
+    first = [made("mgmr", s, 0.1 * s) for s in seeds]
+    alike = first + [made("concat", s, 0.1 * s + 0.3 + 0.01 * (s % 2)) for s in seeds]
     said = draw.two_rules(alike, "mgmr", "concat", [-0.31, -0.3, -0.31, -0.3, -0.31])
     assert "-0.306 [-0.313, -0.299] by your 5 pairs" in said and "all 5 and 5 seeds" in said
     assert "the wider one in 0 of 1" in said
-    apart = [made("mgmr", s, 0.1 * s) for s in seeds] + [made("concat", s, 0.3 - 0.1 * s) for s in seeds]
+    apart = first + [made("concat", s, 0.3 - 0.1 * s) for s in seeds]
     assert "the wider one in 1 of 1" in draw.two_rules(apart, "mgmr", "concat", [0.0, 0.1])
     assert draw.two_rules(alike, "mgmr", "tfn", [0.0, 0.1]) == draw.EMPTY

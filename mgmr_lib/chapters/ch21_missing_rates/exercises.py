@@ -140,7 +140,7 @@ EXERCISES = [
             Wrong(
                 "share left",
                 lambda complete, broken, blind: (broken - blind) / (complete - blind),
-                "that is left",
+                "1 minus it",
                 "This is the share of the lead that is left: 1 minus it is gone.",
             ),
             Wrong(
@@ -159,13 +159,13 @@ EXERCISES = [
             Wrong(
                 "in points",
                 lambda complete, broken, blind: broken - complete,
-                "points",
+                "not a share",
                 "These are points, not a share: divide by the lead with nothing lost.",
             ),
             Wrong(
                 "by what is left",
                 lambda complete, broken, blind: (complete - broken) / ((broken - blind) or 1.0),
-                "lead with nothing lost",
+                "This divides",
                 "This divides by the lead that is left: take the lead with nothing lost.",
             ),
             Wrong(

@@ -121,7 +121,8 @@ def best_in_last(records: Iterable[dict], name: str) -> str:
     label = next(r["label"] for r in records if r["name"] == name)
     return (
         f"**Best in the last**: {found.last} of {label}'s {len(found.best)} trainings were best in the last of "
-        f"{found.allowed} epochs, so its error may fall further; a longer training of it is not recorded on these clips."
+        f"{found.allowed} epochs, so its error may fall further; a longer training of it is not recorded on these "
+        "clips."
     )
 
 
