@@ -91,9 +91,7 @@ def _rule_cases(rng):
             "the seeds stand in another order",
         ),
         Case(({8: 70.0, 3: 72.0, 1: 66.0}, {1: 67.5, 8: 69.5, 3: 70.25}), "a set of seeds has no order"),
-        Case(
-            ({1: 70.0, 2: 72.0, 3: 68.0, 4: 75.0, 5: 61.0}, {1: 69.5, 2: 70.0, 3: 67.25}), "five seeds against three"
-        ),
+        Case(({1: 70.0, 2: 72.0, 3: 68.0, 4: 75.0, 5: 61.0}, {1: 69.5, 2: 70.0, 3: 67.25}), "five seeds against three"),
         Case(({1: 70.0, 3: 72.0, 4: 69.0}, {1: 67.5, 2: 79.5, 3: 70.0}), "a seed that only the variant has"),
     ]
     have = [1111, 1112, 1113, 1114, 1115]
