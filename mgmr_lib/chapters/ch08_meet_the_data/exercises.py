@@ -208,11 +208,7 @@ EXERCISES = [
                 "whole number",
                 "This is the right place with a fraction; a frame is a whole number: int() cuts it off.",
             ),
-            Wrong(
-                "floored to a float",
-                lambda frame, rate, other: (frame + 0.5) * other // rate,
-                "used as an index",
-            ),
+            Wrong("floored to a float", lambda frame, rate, other: (frame + 0.5) * other // rate, "used as an index"),
             Wrong(
                 "start rounded",
                 lambda frame, rate, other: round(frame / rate * other),
