@@ -583,7 +583,7 @@ ax.set(xlabel="pole a", ylabel="RMS error (noise = 1)")
 ax.legend()
 show(fig, f"Error against the pole. In order, the error falls from {ours[0.0]:.2f} without memory "
      f"to {ours[best_a]:.2f} at a = {best_a}; shuffled, the best is {control[best_control]:.2f} at "
-     f"a = {best_control}, and a longer memory only hurts.")
+     f"a = {best_control} (what is left is each clip's mean level), and a longer memory only hurts.")
 
 # %% [markdown]
 # ## 6 Limits

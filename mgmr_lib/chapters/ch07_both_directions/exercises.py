@@ -147,6 +147,8 @@ def _system_cases(rng):
     made = [Case((Offset(), *(quarters(rng, 1, 3, 1) for _ in range(2))), "every deviation is below 0")]
     alike = torch.tensor([[[2.0], [1.0]]]), torch.tensor([[[0.0], [1.0]]])
     made.append(Case((Power(2), *alike), "the largest entries agree, the others do not"))
+    second = torch.tensor([[[0.0]], [[2.0]]])
+    made.append(Case((Power(2), second, second / 2), "the first of two clips does not deviate"))
     x = quarters(rng, 2, 3, 2)
     made.append(Case((Power(2), x, -x), "every deviation is below 0, and they differ"))
     made.append((Power(2), x, 3 * x))  # here the sum and a doubling never deviate alike, whatever was drawn
