@@ -559,7 +559,7 @@ say(f"With the published head the same stream is right in **{with_head:.0%}** af
     "hidden layer can join it.")
 
 # %% [markdown]
-# How far it gets depends on the seed: of six, five come well beyond the best sum and one hardly (the course's tests run them). But that it *can* be right shows that the failure above belongs to the *reader*. Nor does it hang on position codes: without any, and with four times the steps, most seeds get there (run there, too).
+# How far it gets depends on the seed: of six, five come well beyond the best sum and one hardly (the course's tests run them). But that it *can* be right shows that the failure above belongs to the *reader*. Nor does it need position codes: without any, and with four times the steps, some seeds get there and others stay near the majority (run there, too).
 
 # %% [markdown]
 # The hub is only slower on these short clips: after four times the steps (run there, too) it is right in more than nine of ten. What is left of micro fusion's lead here: a linear reader and few steps are enough, because the product of
@@ -660,7 +660,7 @@ for called in (True, False):
 # %% [markdown]
 # ## 7 Limits
 # The stressed word was made for this stream: the voice says where, the text what, and both share a clock. Eq. 13 ties columns to *places*: what it learns at step 3 it
-# does not know at step 9, so that it needs many clips for long texts. Where the longest has fifteen words, the training above leaves it at the majority, and four times the steps at a smaller rate bring it near one (tested).
+# does not know at step 9, so that it needs many clips for long texts. Where the longest has fifteen words, the training above leaves it at the majority from most seeds and short of nine in ten from the others; four times the steps at a smaller rate bring it near one (tested).
 
 # %% [markdown]
 # Where nobody timed the words, we spread them evenly, and their places are a guess. Whether real clips need it is a matter of measurement, with the whole network.

@@ -19,6 +19,7 @@ from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.data.text import encode, load_encoder, load_tokenizer, tokenize
 from mgmr_lib.evaluation.metrics import evaluate
 from mgmr_lib.evaluation.references import fit_ridge, mean_pool
+from mgmr_lib.experiments.ledger import read_ledger, summary
 from mgmr_lib.experiments.tables import paper_rows
 from mgmr_lib.models.baselines.tensor_fusion import LowRankFusion
 from mgmr_lib.training.config import make_config
@@ -225,3 +226,8 @@ def test_the_knob_changes_nothing_but_the_voice():
     one, other = (knob.voices(level, 20) for level in (0.0, 1.0))
     assert (one[1] == other[1]).all() and [x.shape for x in one[0]] == [x.shape for x in other[0]]
     assert any(not np.allclose(a, b) for a, b in zip(one[0], other[0], strict=True))
+
+
+def test_recorded_on_all_clips_early_fusion_has_the_smaller_error_on_complete_clips():
+    found = summary(read_ledger())["complete mae"]
+    assert found["early_lstm"] < found["late_lstm"]
