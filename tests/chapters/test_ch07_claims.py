@@ -199,12 +199,11 @@ def test_trained_for_longer_about_half_of_nine_starts_choose_and_one_layer_still
 
 
 @pytest.mark.slow
-def test_at_a_quarter_of_the_rate_two_layers_choose_from_every_start_and_one_gets_a_third():
+def test_at_a_quarter_of_the_rate_two_layers_choose_from_starts_that_found_little_and_one_gets_a_third():
     """Starts 4 and 7 are two of those that find little at the notebook's rate."""
     two = [found_by_simplified_layers(2, seed, steps=1500, lr=5e-3) for seed in (4, 7)]
     assert min(two) > 0.9, two
-    one = [found_by_simplified_layers(1, seed, steps=1500, lr=5e-3) for seed in (0,)]
-    assert all(0.28 < share < 0.4 for share in one), one
+    assert 0.28 < found_by_simplified_layers(1, 0, steps=1500, lr=5e-3) < 0.4
 
 
 @pytest.mark.parametrize("seed", SEEDS)
