@@ -553,7 +553,7 @@ say("On random gaps, a gate for each channel changes the error by less than 3 %.
     "nearly everything on this signal.")
 
 # %% [markdown]
-# On the face a short training hides what looking ahead is worth, too (about 5 %). After one twelve times as long (the course's tests run it) both directions take about a sixth
+# On the face a short training hides what looking ahead is worth, too. After one twelve times as long (the course's tests run it) both directions take about a sixth
 # off at rates 0.7 and 0.9; at 0.9 they come level with the line, below they stay behind it.
 
 # %% [markdown]

@@ -510,7 +510,7 @@ say(f"After 1000 steps the scan is right in **{longer:.0%}**, where the mean ton
 
 # %% [markdown]
 # > **Card: our choice.** Neither equation 2 nor the text around it names what we put into the layer: the position codes added to $h_m$, the layer norm before each step and the residual around it, the *mean* of
-# > both answers, the feed-forward layer at the end, one layer. The codes are sines and cosines, as in the published code, which adds them anew in each of its encoders.
+# > both answers, the feed-forward layer at the end, one layer. The codes are sines and cosines, as in the published code, which adds them anew in each encoder of this layer.
 
 # %% [markdown]
 # ### Exercise 16.4 · first itself, then the others (medium, 8 minutes)

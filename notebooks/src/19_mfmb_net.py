@@ -130,7 +130,7 @@ show(fig, "MFMB-Net from left to right: inputs, projections and hybrid attention
 
 # %% [markdown]
 # > **Card: paper and code differ.** The code's head is not Eq. 16: it reads the last hub token (90), three *unimodal summaries* of the micro stream (36, 20 and 48) and four vectors of 64 from its pairs, 450 in all, through batch
-# > norm, a hidden layer of 128 and a ReLU. So every modality has a way to the prediction past all fusion. Its generator of $H'_m$ is an encoder and *one linear layer*, where Eq. 15 has two with a ReLU [@mfmb2025].
+# > norm, a hidden layer of 128 and a ReLU. So every modality has a way to the prediction on which it meets no other. Its generator of $H'_m$ is an encoder and *one linear layer*, where Eq. 15 has two with a ReLU [@mfmb2025].
 
 # %% [markdown]
 # New is only (14) and (15): self-attention with one head, then two layers with a ReLU, to the raw width. The paper calls the first a "short-term contextual memory", the second a "long-term memory", of which its weights are keys and values [@mfmb2025].

@@ -41,6 +41,7 @@ def p_value(found, shuffled):
 
 def _moment_cases(rng):
     made = [Case((7, 10.0, 25.0), "the other stream is faster"), Case((11, 20.0, 8.0), "the other stream is slower")]
+    made.append(Case((2000, 30.0, 8.0), "a late frame"))  # where a ratio rounded to three digits is a frame off
 
     def one(rng):
         while True:
