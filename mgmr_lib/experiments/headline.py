@@ -25,6 +25,7 @@ SHOWN = (
     "mean",
 )
 EVERYONE = (*SHOWN, *SYSTEMS)
+TABLES = "data/results/tables"
 RIVALS = tuple(name for name in EVERYONE if name not in (*TWO, *RIDGES[1:], "mean"))
 
 

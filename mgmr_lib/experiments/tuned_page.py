@@ -1,12 +1,14 @@
-"""README's second table: every network with the settings that an equal search chose for it, on the second edition."""
+"""README's first table: every network with the settings that an equal search chose for it, on the second edition."""
 
 from pathlib import Path
 
 from mgmr_lib import markdown
+from mgmr_lib.errors import CourseError
 from mgmr_lib.experiments.beside import objective
-from mgmr_lib.experiments.headline import EVERYONE, RIVALS, cell, headline_table, in_words
+from mgmr_lib.experiments.headline import EVERYONE, TABLES, cell, headline_table, in_words, verdicts
 from mgmr_lib.experiments.ledger import provenance_line, read_ledger, summary
-from mgmr_lib.experiments.plan import TWO, VARIANTS
+from mgmr_lib.experiments.patterns_page import by_pattern, judged_pairs, patterns_section
+from mgmr_lib.experiments.plan import VARIANTS
 from mgmr_lib.experiments.tuning import error_text
 from mgmr_lib.experiments.verdicts import family
 from mgmr_lib.paths import REPOSITORY
@@ -57,25 +59,37 @@ def tuned_section(root: Path = REPOSITORY) -> list[str]:
     records = [r for r in everything if r["name"] in EVERYONE]
     if not records:
         return []
-    tuning = read_tuning(results / TUNING.name)
-    there = {r["name"] for r in records}
-    rivals = [name for name in RIVALS if name in there]
-    found = family(records, [TWO, *((network, rival) for network in TWO for rival in rivals)])
+    figure = f"{TABLES}/{CORPUS}/{PROFILE}"
+    if not (root / figure / "curve.png").exists():
+        raise CourseError(
+            f"{figure}/curve.png does not exist: run `python -m mgmr_lib experiment curve --data {CORPUS} --profile "
+            f"{PROFILE} --into-course --report-only`"
+        )
+    tuning, found = read_tuning(results / TUNING.name), family(records, judged_pairs(records))
     return [
-        "", "### The same care for everyone", "",
-        f"On the second edition of the simulated world ([data/README.md](data/README.md)), with settings that a search "
-        f"chose: {tuning['budget']} trials for each of {len(tuning['networks'])} networks, at the same points of the "
-        "same space (learning rate, weight decay, dropout, width, pooling, objective), on `classroom-dev`, whose "
-        "sentences no result is read on. Each search starts from the laptop profile, without what was chosen there for "
-        "the two networks alone.", "",
+        f"![F1 and error of the networks as more of each clip goes missing]({figure}/curve.png)", "",
+        "*Sentences and ratings are real (VADER's ground truth); voice and face are simulated: "
+        "[data/README.md](data/README.md), second edition.*", "",
+        f"**The same care for everyone.** A search chose the settings: {tuning['budget']} trials for each of "
+        f"{len(tuning['networks'])} networks, at the same points of the same space (learning rate, weight decay, "
+        "dropout, width, pooling, objective), on `classroom-dev`, whose sentences no result is read on.", "",
         headline_table(records), "",
-        control_line(everything), "",
-        f"The same tests, {len(found)} comparisons:", "",
+        "Brackets: 95 % intervals over training seeds. Which differences are more than luck? Welch's test on all "
+        f"seeds, and Holm's procedure over all {len(found)} comparisons (a false alarm anywhere, once in twenty "
+        "times), say of the AUILC of MAE:", "",
         in_words(found), "",
+        control_line(everything), "",
+        "<details><summary>Each comparison, with its interval</summary>", "",
+        verdicts(found), "",
+        "</details>", "",
+        *patterns_section(by_pattern(CORPUS, PROFILE, {}, results / "ledger")),
         "<details><summary>What the search chose</summary>", "",
         chosen_table(tuning, records), "",
+        "Each search starts from the laptop profile, without what was chosen there for the two networks alone. Every "
+        "trial is in [data/results/tuning.json](data/results/tuning.json).", "",
         "</details>", "",
         provenance_line(records), "",
-        f"Again: `python -m mgmr_lib experiment tune`, then `experiment table --data {CORPUS} --protocol B --profile "
-        f"{PROFILE}`. The search is in [data/results/tuning.json](data/results/tuning.json), every trial.",
+        f"All tables, beside the papers' own numbers: [{figure}]({figure}). Again: `python -m mgmr_lib experiment "
+        f"table --data {CORPUS} --protocol B --profile {PROFILE}`, or one run with `python -m mgmr_lib experiment "
+        "reproduce --record data/results/ledger/...`; the search: `experiment tune`.",
     ]  # fmt: skip

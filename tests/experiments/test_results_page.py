@@ -6,7 +6,7 @@ import pytest
 
 from mgmr_lib.course.authoring.pages import RESULTS_BEGIN, RESULTS_END, readme
 from mgmr_lib.errors import CourseError
-from mgmr_lib.experiments import results_page
+from mgmr_lib.experiments import patterns_page, results_page
 from mgmr_lib.experiments.ledger import areas, write_record
 from mgmr_lib.files import write_json
 from mgmr_lib.provenance import digest
@@ -22,9 +22,6 @@ def fill(root, concat, side=1):
             r = record(name, seed, shift + wobble)
             r["records"] = [{**row, "corr": row["corr"] - side * shift / 2} for row in r["records"]]
             write_record(ledger, r)
-    figures = root / "data" / "results" / "tables" / "classroom-mosi" / "laptop"
-    figures.mkdir(parents=True, exist_ok=True)
-    (figures / "curve.png").write_bytes(b"")
 
 
 @pytest.mark.parametrize("concat, word", [(0.2, "**better**"), (0.0, "not told apart"), (-0.2, "**worse**")])
@@ -75,7 +72,7 @@ def test_real_voices_stand_apart_and_are_judged_against_lengths(tmp_path):
         write_record(ledger, pom_record("concat", seed, -0.3 + 0.011 * i))
     write_record(ledger, pom_record("lengths_ridge", 0, 0.0, config=False))
     write_record(ledger, pom_record("mean", 0, 0.5, config=False))
-    simulated, real = results_page.results_section(tmp_path).split("### On real voices and faces")
+    real, simulated = results_page.results_section(tmp_path).split("### The first edition")
     assert "- **mgmr** is better than concat." in simulated.splitlines() and "lengths_ridge" not in simulated
     assert "- **mgmr** is **worse** than concat, lengths_ridge." in real.splitlines()
     write_record(ledger, pom_record("mgmr", 1111, 0.3, fingerprint="ba5"))
@@ -89,15 +86,15 @@ def test_other_patterns_stand_beside_the_frames(tmp_path):
     for i, seed in enumerate((1111, 1112, 1113)):
         for name, shift in (("mgmr", 0.0), ("concat", 0.3)):
             write_record(ledger, pom_record(name, seed, shift + 0.011 * i))
-    assert results_page.patterns_section(tmp_path) == []
+    assert patterns_page.patterns_section(patterns_page.by_pattern("pom", "laptop", {"epochs": 30}, ledger)) == []
     for i, seed in enumerate((1111, 1112, 1113)):
         for name, shift in (("mgmr", 0.4), ("concat", 0.1)):
             r = pom_record(name, seed, shift + 0.011 * i)
             r["settings"] = r["settings"] | {"pattern": "bursts"}
             write_record(ledger, r)
             at.setdefault(name, []).append(areas(r)["auilc", "mae"])
-    lines = results_page.patterns_section(tmp_path)
-    lines = "\n".join(lines).splitlines()
+    found = patterns_page.by_pattern("pom", "laptop", {"epochs": 30}, ledger)
+    lines = "\n".join(patterns_page.patterns_section(found)).splitlines()
     assert "| network | frames | bursts |" in lines  # nothing under whole modalities
     assert lines[0].startswith("<details>") and lines.count("</details>") == 1
     row = next(line for line in lines if line.startswith("| mgmr |"))
@@ -105,22 +102,30 @@ def test_other_patterns_stand_beside_the_frames(tmp_path):
     assert "- **mgmr** is **worse** than concat." in lines
 
 
-def test_equal_care_stands_apart_with_what_was_chosen(tmp_path):
-    fill(tmp_path, 0.2)
-    ledger = tmp_path / "data" / "results" / "ledger"
-    assert "same care" not in results_page.results_section(tmp_path)
+def equal_care(root, shifts=(("mgmr", 0.3), ("concat", -0.3))):
+    """Records of the profile tuned on the second edition, its figure and its search."""
+    ledger = root / "data" / "results" / "ledger"
     for i, seed in enumerate((1111, 1112, 1113)):
-        for name, shift in (("mgmr", 0.3), ("concat", -0.3)):
+        for name, shift in shifts:
             r = record(name, seed, shift + 0.011 * i) | {"corpus": "classroom-mosi@2", "profile": "tuned"}
             r |= {"config": make_config(name, lr=2e-3, objective="mse").to_dict(), "best_epoch": 11, "epochs": 12}
             r.pop("digest", None)
             write_record(ledger, r)
-    with pytest.raises(CourseError, match="tuning.json"):
-        results_page.results_section(tmp_path)
+    figures = root / "data" / "results" / "tables" / "classroom-mosi@2" / "tuned"
+    figures.mkdir(parents=True, exist_ok=True)
+    (figures / "curve.png").write_bytes(b"")
     trials = [{"trial": 0, "at": None, "valid_mae": 1.25}, {"trial": 1, "at": {"width": 2.0}, "valid_mae": 1.125}]
     tuning = {"budget": 2, "networks": {n: {"trial": 1, "trials": trials} for n in ("mgmr", "concat", "tfn")}}
-    write_json(tmp_path / "data" / "results" / "tuning.json", tuning | {"digest": digest(tuning)})
-    first, equal = results_page.results_section(tmp_path).split("### The same care for everyone")
+    write_json(root / "data" / "results" / "tuning.json", tuning | {"digest": digest(tuning)})
+
+
+def test_equal_care_comes_first_with_what_was_chosen(tmp_path):
+    fill(tmp_path, 0.2)
+    ledger = tmp_path / "data" / "results" / "ledger"
+    assert "same care" not in results_page.results_section(tmp_path)
+    equal_care(tmp_path)
+    equal, first = results_page.results_section(tmp_path).split("### The first edition")
+    assert equal.startswith("![F1 and error") and "classroom-mosi@2/tuned/curve.png" in equal
     assert "- **mgmr** is better than concat." in first.splitlines()
     assert "- **mgmr** is **worse** than concat." in equal.splitlines() and "2 trials for each of 3 networks" in equal
     row = next(line for line in equal.splitlines() if line.startswith("| MGMR-Net | 2 |"))
@@ -132,9 +137,17 @@ def test_equal_care_stands_apart_with_what_was_chosen(tmp_path):
         r.pop("digest", None)
         write_record(ledger, r)
         expected.append(f"{areas(r)['auilc', 'mae']:.3f}")
-    shuffled = results_page.results_section(tmp_path).split("### The same care for everyone")[1]
+    shuffled = results_page.results_section(tmp_path).split("### The first edition")[0]
     said = next(line for line in shuffled.splitlines() if line.startswith("The control, mgmr_shuffled"))
     assert re.findall(r"[0-9][.][0-9]{3}", said) == expected
+
+
+def test_every_fold_of_the_page_is_closed(tmp_path):
+    fill(tmp_path, 0.2)
+    equal_care(tmp_path)
+    lines = results_page.results_section(tmp_path).splitlines()
+    opened = sum(line.startswith("<details>") for line in lines)
+    assert opened == lines.count("</details>") == 3
 
 
 def test_rows_are_ordered_by_error_and_the_numbers_are_the_records(tmp_path):
@@ -144,8 +157,11 @@ def test_rows_are_ordered_by_error_and_the_numbers_are_the_records(tmp_path):
     assert order[0].startswith("| concat | 3 |") and "1.560 [" in order[1]
 
 
-def test_without_the_figure_it_says_how_to_draw_it(tmp_path):
-    fill(tmp_path, 0.2)
+def test_without_the_figure_or_the_search_it_says_how_to_get_them(tmp_path):
+    equal_care(tmp_path)
+    (tmp_path / "data" / "results" / "tuning.json").unlink()
+    with pytest.raises(CourseError, match="tuning.json"):
+        results_page.results_section(tmp_path)
     next((tmp_path / "data").rglob("curve.png")).unlink()
     with pytest.raises(CourseError, match="curve.png does not exist: run `python -m mgmr_lib experiment curve"):
         results_page.results_section(tmp_path)

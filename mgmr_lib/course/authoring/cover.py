@@ -10,7 +10,7 @@ from mgmr_lib.paths import REPOSITORY
 
 FILE = REPOSITORY / ".github" / "cover.png"
 BEGIN, END = "<!-- words:begin -->", "<!-- words:end -->"  # around README's paragraph
-TABLE = REPOSITORY / "data/results/tables/classroom-mosi/laptop/curves.csv"
+TABLE = REPOSITORY / "data/results/tables/classroom-mosi@2/tuned/curves.csv"
 CLIP, RATE, SEED = 551, 0.5, 6  # of the test split; which share of its steps is lost
 SHOWN = {  # row of the table: (what the picture calls it, colour)
     "mean of the training labels": ("always the same guess", figures.GREY),
@@ -85,7 +85,7 @@ def main() -> None:
     from mgmr_lib.data.load import load_corpus
     from mgmr_lib.files import write_bytes, write_text
 
-    write_bytes(FILE, figures.png(cover(load_corpus("classroom-mosi")["test"]), small=True))
+    write_bytes(FILE, figures.png(cover(load_corpus("classroom-mosi@2")["test"]), small=True))
     readme = REPOSITORY / "README.md"
     before, rest = readme.read_text(encoding="utf-8").split(BEGIN)
     write_text(readme, f"{before}{BEGIN}\n{in_words()}\n{END}{rest.split(END)[1]}")
