@@ -16,6 +16,7 @@ KINDS = (
     "layers",
     "care",
     "parts",
+    "rates",
     "complexity",
     "long",
     "plan",
@@ -31,8 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "experiment",
         choices=KINDS,
         help="table (baselines), curve, ablation, systems (nine later networks), layers (Mamba-2, Mamba-3), care "
-        "(both networks without what was chosen for them alone) and parts (those of MFMB-Net's published code, taken "
-        "back one at a time) train what the ledger lacks; long measures errors and costs on simulated clips of up to "
+        "(both networks without what was chosen for them alone), parts (those of MFMB-Net's published code, taken "
+        "back one at a time) and rates (a network for each of four missing rates, beside one for all) train what the "
+        "ledger lacks; long measures errors and costs on simulated clips of up to "
         "16,000 frames (its own sizes); plan says what such runs would cost here; tune chooses settings, with the same "
         "trials for every network; study trains what a plan of your own says (notebook 20); "
         "reproduce repeats one record",
@@ -139,16 +141,16 @@ def set_places(args: argparse.Namespace) -> None:
 
 
 def _experiment(args: argparse.Namespace) -> int:
-    from mgmr_lib.experiments.plan import VARIANTS, names_of, planned, settings_given
+    from mgmr_lib.experiments.plan import VARIANTS, names_of, planned, settings_given, trainings_of
     from mgmr_lib.experiments.records import profile_key
     from mgmr_lib.experiments.tables import lacking, report
 
     names = args.models.split(",") if args.models else names_of(args.experiment)
     names = tuple(dict.fromkeys(known("variant", name.strip(), VARIANTS) for name in names))
     settings = settings_given(args.set, args.pattern, names)
-    protocols = args.protocol if args.experiment == "table" else "B"
+    trainings = trainings_of(args.experiment, args.protocol)
     key, fingerprint = (
-        _stored_corpus(args, settings) if args.report_only else _compute(args, names, protocols, settings)
+        _stored_corpus(args, settings) if args.report_only else _compute(args, names, trainings, settings)
     )
     ledgers, profile = (args.ledger, *args.others), profile_key(args.profile, settings)
     files = report(args.experiment, ledgers, key, profile, args.out, fingerprint)
@@ -159,13 +161,13 @@ def _experiment(args: argparse.Namespace) -> int:
         )
     for path in files:
         print(path)
-    missing = lacking(ledgers, key, profile, planned(names, protocols, args.seeds))
+    missing = lacking(ledgers, key, profile, planned(names, trainings, args.seeds))
     if missing:
         print(f"not recorded, and so not in these tables: {missing}")
     return 0
 
 
-def _compute(args: argparse.Namespace, names, protocols: str, settings: dict) -> tuple[str, str]:
+def _compute(args: argparse.Namespace, names, trainings, settings: dict) -> tuple[str, str]:
     """Train and measure what is lacking; returns the corpus's folder in the ledger and its fingerprint."""
     from mgmr_lib.data.door import settings_for
     from mgmr_lib.data.load import absolute_data, load_corpus
@@ -178,10 +180,11 @@ def _compute(args: argparse.Namespace, names, protocols: str, settings: dict) ->
     masks = tuple(range(1, args.mask_seeds + 1))
     sweep = Sweep(args.ledger, args.runs, corpus, masks, quiet=args.quiet, others=args.others, settings=settings)
     of_runs, jobs = settings_for(corpus) | settings, []
-    for protocol in sorted(protocols, reverse=True):
-        jobs += jobs_of(names, protocol, args.profile, corpus.family, args.data, args.dataset, args.seeds, **of_runs)
+    how = (args.profile, corpus.family, args.data, args.dataset, args.seeds)
+    for protocol, rate in trainings:
+        jobs += jobs_of(names, protocol, *how, rate=rate, **of_runs)
     carry_over(sweep, jobs)
-    if "B" in protocols:
+    if "B" in dict(trainings):
         record_references(sweep, reference_config(args.profile, corpus.family, of_runs))
     run_sweep(sweep, jobs, args.jobs)
     return sweep.key, sweep.fingerprint

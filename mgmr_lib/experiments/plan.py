@@ -129,7 +129,9 @@ EXPERIMENTS = {  # the variants that each shows beside the two networks
     "layers": LAYERS,
     "care": CARE,
     "parts": ("mfmb_code", *PARTS),
+    "rates": ("tfr", "emt"),
 }
+APART = (0.0, 0.3, 0.6, 0.9)  # rates that experiment "rates" trains a network of its own for (protocol A)
 
 
 @dataclass(frozen=True)
@@ -141,8 +143,8 @@ class Job:
 
     @property
     def protocol(self) -> str:
-        """ "B", or "A-0.0" for protocol A at rate 0: how the ledger files it."""
-        return "B" if self.config.protocol == "B" else f"A-{self.config.rate:.1f}"
+        """How the ledger files it (filed)."""
+        return filed(self.config.protocol, self.config.rate)
 
     @property
     def name(self) -> str:
@@ -171,10 +173,24 @@ def names_of(experiment: str) -> tuple[str, ...]:
     return (*TWO, *EXPERIMENTS[known("experiment with runs", experiment, EXPERIMENTS)])
 
 
-def planned(names: Iterable[str], protocols: str, count: int | None = None) -> dict[str, dict[str, tuple[int, ...]]]:
-    """{"B" or "A-0.0": {name: training seeds}} of these variants under the protocols "A", "B" or "AB"."""
+def trainings_of(experiment: str, protocols: str = "AB") -> tuple[tuple[str, float], ...]:
+    """(protocol, training rate) of what an experiment trains; protocols: which of "A" and "B" its tables show."""
+    if experiment == "rates":
+        return (("B", 0.0), *(("A", rate) for rate in APART))
+    return tuple((p, 0.0) for p in sorted(protocols if experiment == "table" else "B", reverse=True))
+
+
+def filed(protocol: str, rate: float) -> str:
+    """ "B", or "A-0.3" for protocol A at rate 0.3: how the ledger files it."""
+    return "B" if protocol == "B" else f"A-{rate:.1f}"
+
+
+def planned(
+    names: Iterable[str], trainings: Iterable[tuple[str, float]], count: int | None = None
+) -> dict[str, dict[str, tuple[int, ...]]]:
+    """{filed(): {name: training seeds}} of these variants under these trainings (trainings_of)."""
     names = list(names)
-    return {("B" if p == "B" else "A-0.0"): {n: seeds_of(n, p, count) for n in names} for p in protocols}
+    return {filed(p, rate): {n: seeds_of(n, p, count) for n in names} for p, rate in trainings}
 
 
 def reference_config(profile: str, family: str, settings: dict) -> TrainConfig:
@@ -184,15 +200,15 @@ def reference_config(profile: str, family: str, settings: dict) -> TrainConfig:
 
 def jobs_of(
     names: Iterable[str], protocol: str, profile: str, family: str, data: str, dataset: str | None = None,
-    count: int | None = None, **settings,
+    count: int | None = None, rate: float = 0.0, **settings,
 ) -> list[Job]:  # fmt: skip
     """All runs of these variants, seed by seed, so that an interrupted sweep holds whole comparisons.
 
-    protocol "A" means trained and tested at rate 0 (the complete-data tables).
+    rate: protocol "A" means trained and tested at this one (0: the complete-data tables); "B" knows none.
     """
     names = [n for n in names if VARIANTS.get(n) is None or VARIANTS[n].model in NETWORKS]
     if protocol == "A":
-        settings = {**settings, "protocol": "A", "rate": 0.0}
+        settings = {**settings, "protocol": "A", "rate": rate}
     by_name = {n: seeds_of(n, protocol, count) for n in names}
     order = sorted({s for seeds in by_name.values() for s in seeds})
     return [job(n, s, profile, family, data, dataset, **settings) for s in order for n in names if s in by_name[n]]

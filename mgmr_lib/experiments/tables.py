@@ -74,7 +74,7 @@ class Table:
 def tables_of(experiment: str, family: str) -> list[Table]:
     """The tables of an experiment for a corpus of this family."""
     everyone = ("mean", *RIDGES, *BASELINES, *TWO)
-    if experiment == "curve":
+    if experiment in ("curve", "rates"):  # the latter's is rates_table.py's
         return []
     if experiment == "table":
         overall = {"mosi": 3, "mosei": 4, "sims": 5}[family]
@@ -250,8 +250,11 @@ def report(
     content; another version of a classroom corpus under the same name is left out.
     """
     from mgmr_lib.evaluation.plots import save_figure
+    from mgmr_lib.experiments import rates_table
     from mgmr_lib.experiments.figures import ablation_figure, area_figure, curve_figure
 
+    if experiment == "rates":
+        return rates_table.report(ledger, corpus, profile, out, fingerprint)
     by_protocol = {p: read_ledger(ledger, corpus, profile, p) for p in ("B", "A-0.0")}
     if fingerprint is not None:
         by_protocol = {p: [r for r in rs if r["fingerprint"] == fingerprint] for p, rs in by_protocol.items()}
