@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mgmr_lib.course import file_titles
 from mgmr_lib.course.authoring.source import LEARNER, SOLUTION
 from mgmr_lib.course.store import SOLUTIONS, learner_dir
 from mgmr_lib.errors import CourseError
@@ -25,6 +26,10 @@ MARK = "copied"  # in a copy's metadata, under mgmr: the digest of the course's 
 IDLE_S = 3600
 CULLING = {"cull_idle_timeout": IDLE_S, "cull_interval": 60, "cull_connected": True, "cull_busy": False}
 PAGES = ("glossary.md", "bibliography.md")
+LAB_SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
+    "filebrowser-extension/browser": {"showLastModifiedColumn": False},  # titles need its room
+}
 BANNER = (
     "# SOLUTION of {title}\n\nRead it and run it; **your own work is in [{name}](../{name})**. "
     "Nothing that is done here counts in `progress()`."
@@ -159,17 +164,21 @@ def reset(number: str, root: Path = REPOSITORY, folder: Path | None = None) -> s
 
 
 def lab_environment(folder: Path) -> dict[str, str]:
-    """JupyterLab's settings for the course (no news, no update checks), apart from the learner's own JupyterLab."""
+    """JupyterLab's settings for the course (no news, no update checks, titles in the file list), apart from the
+    learner's own JupyterLab."""
     settings = folder / ".jupyter" / "settings"
-    notification = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    if not notification.exists():
-        notification.parent.mkdir(parents=True, exist_ok=True)
-        write_text(notification, json.dumps({"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}))
+    for name, chosen in LAB_SETTINGS.items():
+        file = settings / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_text(file, json.dumps(chosen))
     own = {
         "MGMR_LEARNER": str(folder),  # a notebook's kernel stands in another folder than this process
         "JUPYTERLAB_SETTINGS_DIR": str(settings),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".jupyter" / "workspaces"),
+        "JUPYTER_PATH": os.pathsep.join(filter(None, (str(folder / ".jupyter"), os.environ.get("JUPYTER_PATH")))),
     }
+    file_titles.install(folder / ".jupyter", folder, SUFFIX)
     return os.environ | own
 
 

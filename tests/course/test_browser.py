@@ -204,11 +204,19 @@ def test_a_learners_first_lesson(page, lab):
     before, file = repository_status(), read_sources()["01"].meta.file_name
     open_notebook(page, lab, file)
     assert not any(o["count"] or o["text"] != "[]" for o in outputs(page))
+    read_titles_in_the_file_list(page, file)
     lose_a_bet(page, lab)
     solve_wrongly_ask_for_help_and_solve(page, lab, file)
     run_all_and_move_a_slider_by_keyboard(page)
     read_the_solution(page, lab, file)
     assert repository_status() == before
+
+
+def read_titles_in_the_file_list(page, file):
+    listed = page.locator(f'.jp-DirListing-item[title*=": {file}"] .jp-DirListing-itemText')
+    listed.wait_for()
+    shown = listed.evaluate("e => [getComputedStyle(e, '::after').content, e.scrollWidth <= e.clientWidth]")
+    assert shown == ['"01 A recurrence is a memory"', True]  # all of it, in the list as wide as it comes
 
 
 def lose_a_bet(page, lab):

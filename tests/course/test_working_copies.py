@@ -1,6 +1,9 @@
 """A learner's answers survive every update of the course."""
 
 import json
+import os
+import re
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -155,6 +158,24 @@ def test_jupyterlab_opens_the_copy_without_news(course, learner):
     settings = copies.lab_environment(learner)["JUPYTERLAB_SETTINGS_DIR"]
     found = list((learner / ".jupyter").rglob("notification.jupyterlab-settings"))
     assert str(found[0]).startswith(settings) and json.loads(found[0].read_text())["fetchNews"] == "false"
+
+
+def test_jupyterlab_lists_titles_and_keeps_other_places_of_its_path(course, learner, monkeypatch):
+    monkeypatch.setenv("JUPYTER_PATH", "/somewhere")
+    learner.mkdir(exist_ok=True)
+    heading = {"cells": [{"cell_type": "markdown", "source": ['# 01 · The "first" one\n', "text"]}]}
+    (learner / "01_a.ipynb").write_text(json.dumps(heading), encoding="utf-8")
+    for name, text in (("02_b", "{"), ("03_c", '{"cells": []}')):  # damaged or emptied by hand
+        (learner / f"{name}.ipynb").write_text(text)
+    first, *others = copies.lab_environment(learner)["JUPYTER_PATH"].split(os.pathsep)
+    assert others == ["/somewhere"]
+    made = Path(first) / "labextensions" / "mgmr-file-titles"
+    build = json.loads((made / "package.json").read_text())["jupyterlab"]["_build"]
+    script = (made / build["load"]).read_text(encoding="utf-8")
+    sheet = json.loads(re.search(r"textContent = (.*);", script)[1])
+    assert '[title*=": 01_a.ipynb"]' in sheet and 'content: "01 The \\"first\\" one";' in sheet
+    assert "02_b" not in sheet and "03_c" not in sheet
+    assert 'content: "01 The \\"first\\" one (solution)";' in sheet and '[title*=": 01_a_SOLUTION.ipynb"]' in sheet
 
 
 def test_every_setting_of_jupyterlab_is_one_that_it_has(course):
