@@ -14,7 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME_OR_PATH[:FRAMES]",
         help="corpora to compare, each with how many frames make one step (default: 5 for classroom corpora, else 1)",
     )
-    parser.add_argument("--out", type=Path, help="JSON file to write the table and its provenance to")
+    parser.add_argument(
+        "--out", type=Path, help="JSON file to write the table and its provenance to, and a page (.md) beside it"
+    )
 
 
 def _corpus(word: str) -> tuple[str, int]:
@@ -32,9 +34,15 @@ def _corpus(word: str) -> tuple[str, int]:
 def main(args: argparse.Namespace) -> int:
     from mgmr_lib.data.load import load_corpus
     from mgmr_lib.evaluation.calibration import side_by_side, write
+    from mgmr_lib.evaluation.calibration_verdict import compared, in_words, page
+    from mgmr_lib.files import write_text
+    from mgmr_lib.provenance import provenance
 
     table = side_by_side([(load_corpus(name), frames) for name, frames in args.corpora])
     print(table.to_string())
+    print(in_words(compared(table)))
     if args.out:
-        write(expanded(args.out), table)
+        out = expanded(args.out)
+        write(out, table)
+        write_text(out.with_suffix(".md"), page(table, provenance()))
     return 0

@@ -3,7 +3,7 @@ voice."""
 
 from mgmr_lib.course import figures
 
-COLOURS = {"printed": figures.BLUE, "sigmoid": figures.SKY, "open": figures.GREY}
+COLOURS = {"printed": figures.BLUE, "sigmoid": figures.SKY, "code": figures.ORANGE, "open": figures.GREY}
 
 
 def shares(ax, explained: dict) -> None:

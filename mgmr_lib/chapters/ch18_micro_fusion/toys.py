@@ -10,6 +10,8 @@ from mgmr_lib.chapters.shared.fit import fit, seeded, unseen
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.baselines.attention import positions
 from mgmr_lib.models.encoder_layer import Mixing
+from mgmr_lib.models.inputs import Sequence
+from mgmr_lib.models.mfmb.hybrid_attention import HybridAttention
 from mgmr_lib.models.mfmb.macro_fusion import MacroFusion
 from mgmr_lib.models.mfmb.micro_fusion import MemoryGate, MicroFusion
 from mgmr_lib.models.mfmb.published_code import CodeMicro
@@ -93,15 +95,21 @@ class Pooled(nn.Module):
 
 class StressModel(nn.Module):
     """Embed each modality, add position codes, run one stream, and read a number linearly off what it gives: Scene ->
-    (b,)."""
+    (b,). attention: put MFMB-Net's hybrid attention, with its own embedding and codes, in the place of the first two.
+    """
 
-    def __init__(self, stream: nn.Module, d: int):
+    def __init__(self, stream: nn.Module, d: int, attention: bool = False):
         super().__init__()
         self.embed = nn.ModuleDict({m: nn.Linear(2, d) for m in MODALITIES})
         self.stream, self.out = stream, nn.Linear(stream.width, 1)
+        mixing = Mixing("transformer", 4)
+        self.attention = HybridAttention(dict.fromkeys(MODALITIES, 2), d, 2 * d, mixing) if attention else None
 
     def forward(self, scene: Scene) -> Tensor:
-        h = {m: self.embed[m](x) + positions(x.shape[1], self.embed[m].out_features, x) for m, x in scene.h.items()}
+        if self.attention is None:
+            h = {m: self.embed[m](x) + positions(x.shape[1], self.embed[m].out_features, x) for m, x in scene.h.items()}
+        else:
+            h = self.attention({m: Sequence(x, x, v, v) for m, x in scene.h.items() for v in [scene.valid[m]]})
         found = self.stream({m: x * scene.valid[m][..., None] for m, x in h.items()}, scene.valid)
         return self.out(found[0] if isinstance(found, tuple) else found)[:, 0]
 
@@ -114,9 +122,9 @@ STREAMS = {
 }
 
 
-def stress_model(stream: str, task: StressTask, seed: int, d: int = 16) -> StressModel:
+def stress_model(stream: str, task: StressTask, seed: int, d: int = 16, attention: bool = False) -> StressModel:
     """A model whose start depends on the seed alone; stream: a key of STREAMS."""
-    return seeded(seed, lambda: StressModel(STREAMS[stream](d, task.longest), d))
+    return seeded(seed, lambda: StressModel(STREAMS[stream](d, task.longest), d, attention))
 
 
 @dataclass(frozen=True)
@@ -139,14 +147,25 @@ class NegationTask:
         return torch.stack([words, said], dim=-1), meant.sum(1) / self.length**0.5
 
 
+class StepGate(nn.Conv1d):
+    """The published code's gate: one convolution to a single number a step, and a sigmoid: (b,l,d) -> (b,l,d)."""
+
+    def __init__(self, d: int):
+        super().__init__(d, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        gate = torch.sigmoid(super().forward(x.transpose(1, 2)).transpose(1, 2))
+        return x * gate, gate
+
+
 class GateReader(nn.Module):
-    """Embed, one memory gate ("printed", "sigmoid" or "open", which is none), the mean over time, one number."""
+    """Embed, one gate ("printed", "sigmoid", "code": StepGate, or "open", which is none), the mean over time, one
+    number."""
 
     def __init__(self, gate: str, seed: int, d: int = 8):
         super().__init__()
-        printed = "printed" if gate == "open" else gate
-        parts = seeded(seed, lambda: (nn.Linear(2, d), MemoryGate(d, printed), nn.Linear(d, 1)))
-        self.embed, self.gate, self.out = parts
+        made = StepGate if gate == "code" else lambda d: MemoryGate(d, "printed" if gate == "open" else gate)
+        self.embed, self.gate, self.out = seeded(seed, lambda: (nn.Linear(2, d), made(d), nn.Linear(d, 1)))
         self.open = gate == "open"
 
     def forward(self, x: Tensor) -> Tensor:
