@@ -30,11 +30,8 @@ def by_pattern(corpus: str, profile: str, settings: dict, ledger: Path) -> dict[
     return {pattern: records for pattern, records in found.items() if records}
 
 
-def patterns_section(found: dict[str, list[dict]]) -> list[str]:
-    """Markdown lines, folded: the areas under each pattern side by side (by_pattern), and the verdicts; none where
-    frames alone are recorded."""
-    if set(found) <= {"frames"}:
-        return []
+def patterns_table(found: dict[str, list[dict]]) -> str:
+    """Markdown: the AUILC of MAE of each network under each pattern, with intervals; lowest under the first on top."""
     frames = {pattern: summary(rows) for pattern, rows in found.items()}
     first = next(iter(frames.values()))
     table = [
@@ -44,12 +41,20 @@ def patterns_section(found: dict[str, list[dict]]) -> list[str]:
         )
         for network in first.sort_values("auilc mae").index
     ]
+    return markdown.table(("network", *frames), table)
+
+
+def patterns_section(found: dict[str, list[dict]]) -> list[str]:
+    """Markdown lines, folded: the areas under each pattern side by side (by_pattern), and the verdicts; none where
+    frames alone are recorded."""
+    if set(found) <= {"frames"}:
+        return []
     seeds = {p: len({r["training_seed"] for r in rows if r["config"]}) for p, rows in found.items()}
     lines = [
         "<details><summary>Frames one by one, bursts, whole modalities: the same networks under each</summary>", "",
         "AUILC of MAE where frames go one by one, in bursts, or where a modality goes as a whole; in training and "
         f"test alike (seeds: {', '.join(f'{p} {n}' for p, n in seeds.items())}).", "",
-        markdown.table(("network", *frames), table),
+        patterns_table(found),
     ]  # fmt: skip
     for pattern, rows in found.items():
         if pattern != "frames":
