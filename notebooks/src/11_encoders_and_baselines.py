@@ -744,7 +744,7 @@ fig = plt.figure(figsize=(8.0, 4.0))
 draw.recorded_forest(fig, table)
 fig.suptitle("Recorded: over all missing rates, Concat is hard to beat", x=0.01, ha="left")
 show(fig, "Recorded mean absolute error of each network with the interval over its trainings, on complete clips "
-     "(left) and as an area over missing rates (right). On the left several are clearly ahead of Concat, on the right "
+     "(left) and as an area over missing rates (right). On the left two are clearly ahead of Concat, on the right "
      "nobody. Grey dots are rivals without a training.")
 
 # %%
