@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from mgmr_lib.chapters.ch21_missing_rates import figures as draw
 from mgmr_lib.chapters.ch21_missing_rates.exercises import lead_lost
 from mgmr_lib.data.missing import draw_masks, valid_steps
-from mgmr_lib.experiments import tuned_page
-from mgmr_lib.experiments.ledger import curves, read_ledger, write_record
+from mgmr_lib.experiments import patterns_page, tuned_page
+from mgmr_lib.experiments.ledger import RUNS, curves, read_ledger, write_record
 from tests.experiments.test_ledger import RATES, made
 from tests.toy import toy_corpus
 
@@ -105,6 +105,14 @@ def test_most_of_the_recorded_lead_in_error_is_lost_for_each_training_and_corpus
         table = curves(found).pivot_table(index=["name", "training_seed"], columns="rate", values="mae")
         blind, ours = table.loc["mean"][0.0].item(), table.loc["mgmr"]
         assert len(ours) > 2 and all(lead_lost(row[0.0], row[0.9], blind) > 0.5 for _, row in ours.iterrows())
+
+
+def test_recorded_whole_modalities_cross_the_curve_of_single_frames_near_the_middle():
+    found = patterns_page.by_pattern(tuned_page.CORPUS, tuned_page.PROFILE, {}, RUNS)
+    lines = {name: curves(rows).query("name == 'mgmr'").groupby("rate")["mae"].mean() for name, rows in found.items()}
+    more = lines["modality"] - lines["frames"]
+    assert more[0.2] < -0.005 and more[0.3] < -0.005 and more[0.8] > 0.005 and more[0.9] > 0.005
+    assert -0.02 < more[0.5] < 0.02 and more[[0.6, 0.7]].is_monotonic_increasing
 
 
 def test_who_was_best_in_the_last_epoch_is_counted():
