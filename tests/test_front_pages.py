@@ -14,7 +14,7 @@ from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.setup import environment, faults, machine
 from mgmr_lib.setup.commands import COMMANDS
 
-PAGES = ("README.md", "FAQ.md", "CHANGELOG.md", "CONTRIBUTING.md", "data/README.md")
+PAGES = ("README.md", "FAQ.md", "CHANGELOG.md", "CONTRIBUTING.md", "data/README.md", "data/your_own_study.md")
 FOLDER = Path("/somewhere/.venv")
 
 

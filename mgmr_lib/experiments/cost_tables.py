@@ -49,8 +49,7 @@ def inference_markdown(found: dict) -> str:
     )
     lines += [
         "",
-        "**The paper's numbers** (MGMR-Net's Table 7; real MOSI, RTX 4090, with text encoder, what exactly "
-        "was timed is not said):",
+        "**The paper's numbers** (MGMR-Net's Table 7; real MOSI, RTX 4090, what exactly was timed is not said):",
         "",
     ]
     rows = [(n, f"{r['complete']:.2f}", f"{r['0.5 missing']:.2f}") for n, r in theirs.iterrows()]

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from mgmr_lib import markdown
+from mgmr_lib.experiments import beside
 from mgmr_lib.experiments.ledger import summary
 from mgmr_lib.experiments.plan import REFERENCES, RIDGES, SYSTEMS, TWO
 from mgmr_lib.experiments.verdicts import BETTER, NOT_TOLD_APART, WORSE, family, interval_text
@@ -33,16 +34,21 @@ def cell(row, key: str) -> str:
 
 
 def headline_table(records: list[dict]) -> str:
-    """Networks by their AUILC of MAE: complete data and areas, with intervals over training seeds."""
-    frame = summary(records, EVERYONE).sort_values("auilc mae")
+    """Networks by their AUILC of MAE: complete data and areas, with intervals over training seeds; beside them what
+    they were trained on, their size, trials and best epochs."""
+    frame, trained = summary(records, EVERYONE).sort_values("auilc mae"), beside.beside(records)
     keys = ("complete mae", "complete corr", "auilc mae", "auilc corr")
     rows = [
-        (row["label"], "none" if name in REFERENCES else int(row["seeds"]), *(cell(row, k) for k in keys))
+        (
+            row["label"],
+            "none" if name in REFERENCES else int(row["seeds"]),
+            *(cell(row, k) for k in keys),
+            *beside.cells(trained.get(name)),
+        )
         for name, row in frame.iterrows()
     ]
-    return markdown.table(
-        ("network", "seeds", "MAE, complete", "Corr, complete", "AUILC of MAE", "AUILC of Corr"), rows
-    )
+    heads = ("network", "seeds", "MAE, complete", "Corr, complete", "AUILC of MAE", "AUILC of Corr", *beside.HEADS)
+    return f"{markdown.table(heads, rows)}\n\n{beside.NOTE}"
 
 
 def judged(records: list[dict]) -> pd.DataFrame:

@@ -225,16 +225,29 @@ def provenance_line(records: Iterable[dict], experiment: str = "table") -> str:
 def _objectives(trained: list[dict]) -> str:
     """Which of the trainings classified or took the squared error, so that nobody takes a difference for the
     architecture's alone; "" for none."""
-    kinds: dict[str, list[str]] = {}
+    kinds: dict[str, list[dict]] = {}
     for r in trained:
         network = r["config"].get("network") or {}
         if network.get("classes", 1) > 1:
             targets = network["class_targets"]
             ours = "" if targets == "one-hot" else f"; {targets} targets are ours"
             kind = f"{network['classes']} {targets} classes (cross-entropy, MFMB-Net's Eq. 17{ours})"
-            kinds.setdefault(kind, []).append(r["label"])
+            kinds.setdefault(kind, []).append(r)
         elif (r["config"].get("objective") or network.get("task", "mae")) == "mse":
-            kinds.setdefault("the squared error", []).append(r["label"])
-    told = [f"{' and '.join(dict.fromkeys(labels))} on {kind}" for kind, labels in kinds.items()]
+            kinds.setdefault("the squared error", []).append(r)
+    told = [f"{_together(found)} on {kind}" for kind, found in kinds.items()]
     rest = sum(map(len, kinds.values())) < len(trained)
     return f" Trained {'; '.join(told)}{', all else on the absolute error' if rest else ''}." if told else ""
+
+
+def _together(trained: list[dict]) -> str:
+    """The labels of these trainings; of a network with more than three, its own, and the number of its variants."""
+    by_model: dict[str, dict[str, str]] = {}
+    for r in trained:
+        by_model.setdefault(r["config"].get("model", r["name"]), {})[r["name"]] = r["label"]
+    words: list[str] = []
+    for model, labels in by_model.items():
+        variants = len(labels) - (model in labels)
+        short = f"{labels[model]} and {variants} of its variants" if model in labels else f"{variants} variants"
+        words += [short] if len(labels) > 3 else labels.values()
+    return " and ".join(words)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mgmr_lib.experiments import beside
 from mgmr_lib.experiments.ledger import curves, provenance_line, read_ledger, summary
 from mgmr_lib.experiments.plan import (
     ABLATIONS,
@@ -147,18 +148,18 @@ def condition_said(paper: tuple[str, int], family: str) -> bool:
 
 
 def rows(table: Table, records: Iterable[dict], family: str) -> pd.DataFrame:
-    """Tidy numbers of a table: label, source, seeds, and METRIC, METRIC low, METRIC high (accuracies and F1 in per
-    cent)."""
+    """Tidy numbers of a table: name, label, source, seeds, METRIC, METRIC low, METRIC high (accuracies and F1 in per
+    cent), and what stands beside a network (beside.py)."""
     records = [r for r in records if r["name"] in table.names]
-    found = summary(records, table.names)
+    found, trained = summary(records, table.names), beside.beside(records)
     out = []
-    for _, row in found.iterrows():
-        line: dict = {"label": row["label"], "source": "this course", "seeds": row["seeds"]}
+    for name, row in found.iterrows():
+        line: dict = {"name": name, "label": row["label"], "source": "this course", "seeds": row["seeds"]}
         for metric in METRICS[family]:
             factor = 1.0 if metric in ("mae", "corr") else 100.0
             for suffix in ("", " low", " high"):
                 line[metric + suffix] = factor * row.get(f"{table.area} {metric}{suffix}", float("nan"))
-        out.append(line)
+        out.append(line | (trained[name].row() if name in trained else {}))
     paper, number = table.paper or ("", 0)
     for model, values in paper_rows(table.paper, family).iterrows():
         source = f"{paper}'s Table {number}"
@@ -194,8 +195,13 @@ def page(table: Table, frame: pd.DataFrame, records: Iterable[dict], family: str
         lines += ["Voice and face of the classroom corpora are simulated; sentences and ratings are real.", ""]
     heads = [HEADS[m] for m in metrics]
     ours = frame[frame.source == "this course"]
-    cells = [(r["label"], int(r["seeds"]), *(cell(r, m) for m in metrics)) for _, r in ours.iterrows()]
-    lines.append(tabulated(("network", "seeds", *heads), cells))
+    trained = beside.beside(records)
+    cells = [
+        (r["label"], int(r["seeds"]), *(cell(r, m) for m in metrics), *beside.cells(trained.get(r["name"])))
+        for _, r in ours.iterrows()
+    ]
+    lines.append(tabulated(("network", "seeds", *heads, *beside.HEADS), cells))
+    lines += ["", beside.NOTE]
     theirs = frame[frame.source != "this course"]
     if table.paper and len(theirs):
         unsaid = "" if condition_said(table.paper, family) else "; it does not say whether the clips are complete"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mgmr_lib import markdown
+from mgmr_lib.experiments.beside import objective
 from mgmr_lib.experiments.headline import EVERYONE, RIVALS, cell, headline_table, in_words
 from mgmr_lib.experiments.ledger import provenance_line, read_ledger, summary
 from mgmr_lib.experiments.plan import TWO, VARIANTS
@@ -17,8 +18,7 @@ SHUFFLED = "mgmr_shuffled"
 
 
 def chosen_table(tuning: dict, records: list[dict]) -> str:
-    """Markdown: what the search chose for each network, what that gained on the development clips, and the weights and
-    best epochs of the recorded runs."""
+    """Markdown: what the search chose for each network, and what that gained on the development clips."""
     rows = []
     for model, network in tuning["networks"].items():
         runs = [r for r in records if r["name"] == model]
@@ -26,16 +26,15 @@ def chosen_table(tuning: dict, records: list[dict]) -> str:
             continue
         start, best = network["trials"][0], network["trials"][network["trial"]]
         config = TrainConfig.from_dict(runs[0]["config"])
-        last = sum(r["best_epoch"] == r["epochs"] - 1 for r in runs)
         rows.append(
             (VARIANTS[model].label, len(network["trials"]),
              error_text(start, 3), error_text(best, 3), f"{config.lr:g}", f"{config.weight_decay:g}",
              f"{config.network.dropout:g}",
              f"{1 if best['at'] is None else best['at']['width']:g}", f"{config.pool_audio} / {config.pool_vision}",
-             objective(config), runs[0]["parameters"], f"{last} of {len(runs)}")
+             objective(runs[0]["config"]), runs[0]["parameters"])
         )  # fmt: skip
     head = ("network", "trials", "valid MAE before", "after", "learning rate", "weight decay", "dropout",
-            "times as wide", "frames a step", "objective", "weights", "best in the last epoch")  # fmt: skip
+            "times as wide", "frames a step", "objective", "weights")  # fmt: skip
     return markdown.table(head, rows)
 
 
@@ -49,13 +48,6 @@ def control_line(records: list[dict]) -> str:
         f"The control, {control['label']}, has an AUILC of MAE of {cell(control, 'auilc mae')}; the mean of the "
         f"training labels has {mean['auilc mae']:.3f}."
     )
-
-
-def objective(config: TrainConfig) -> str:
-    """In one word: "mae", "mse", "classes", or "own" (whatever the network compares by itself)."""
-    if getattr(config.network, "classes", 1) > 1:
-        return "classes"
-    return config.objective or str(getattr(config.network, "task", "mae"))
 
 
 def tuned_section(root: Path = REPOSITORY) -> list[str]:

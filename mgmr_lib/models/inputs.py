@@ -17,6 +17,7 @@ from mgmr_lib.ssm.padding import checked_mask
 
 # Real features have rare huge spikes (a tracker that lost the face): five standard deviations are enough to say "huge".
 CLAMP = 5.0
+HARDLY = 1e-12  # of the largest standard deviation: below it a channel of a trained text encoder counts as constant
 
 
 @dataclass
@@ -100,7 +101,9 @@ class Inputs(nn.Module):
         """Take mean and standard deviation from values (frames, d_m), whatever their unit.
 
         A channel that never changes teaches nothing: it gets the largest scale, so that it stays zero whatever comes;
-        so does every channel of a modality that no training clip has.
+        so does every channel of a modality that no training clip has. Where the text encoder is trained, too, so does a
+        channel that hardly changes beside the others (MiniLM has two of 1e-33): what it gives back to the encoder is
+        divided by its scale, and would overflow.
         """
         largest = torch.finfo(torch.float32).max
         if len(values) == 0:
@@ -108,6 +111,8 @@ class Inputs(nn.Module):
         flat = torch.from_numpy(flat_channels(np.asarray(values)))
         mean, scale = _moments(np.asarray(values))
         flat |= scale < torch.finfo(torch.float32).tiny
+        if modality == "text" and self.text_encoder is not None and not self.text_encoder.frozen:
+            flat |= scale < HARDLY * scale.max()
         getattr(self, f"{modality}_mean").copy_(mean)
         getattr(self, f"{modality}_scale").copy_(torch.where(flat, largest, scale.clamp(max=largest)))
         _find_words(self)

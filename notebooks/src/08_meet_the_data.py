@@ -508,8 +508,8 @@ say("By correlation the control seems to succeed, now and then as well as the re
 # | $\beta_k, \sigma_k, \lambda_k, g_k$ | resting value, spread, weight of the feeling, answer to a word | one for each feature |
 
 # %% [markdown]
-# Suppose that nobody had told us. Could we find out? A first thought: the correlations of section 3. They are no help: $a$ was chosen so that a ridge reaches by voice and
-# face about what it does on some real clips (on others, further below, it reaches half of that). A test can only find what the forger forgot.
+# Suppose that nobody had told us. Could we find out? A first thought: the correlations of section 3. They are no help: $a$ was chosen so that a ridge reaches by the
+# voice about what it does on some real clips, and by the face somewhat more (on others, further below, it reaches half of both). A test can only find what the forger forgot.
 #
 # **Predict, then run:** how many different values of pitch do the training clips hold?
 
@@ -636,7 +636,8 @@ fig = plt.figure(figsize=(8.0, 5.4))
 draw.doors(fig, [*voice.names, *face.names], before, after, (label_before[0], label_after[0]))
 fig.suptitle("The word list does not exhaust the label; the causes exhaust voice and face", x=0.01, ha="left")
 show(fig, "How well the text predicts each feature of the test clips, before (circles) and after (squares) the known "
-     "causes are taken out. The label loses little. The features' squares lie around 0, as chance would have it.")
+     "causes are taken out. The label keeps most of its own. The features' squares lie around 0, as chance would "
+     "have it.")
 
 # %%
 size = {name: float(np.sqrt((c**2).mean() * len(test))) for name, c in (("before", before), ("after", after))}
@@ -758,7 +759,7 @@ read_back = load_corpus(rough)
 voices, faces = data["test"]["audio"], data["test"]["vision"]
 assert read_back["test"].vision.lengths.tolist() == [clip_length(x) for x in faces], "exercise 08.4 is not solved yet"
 assert np.array_equal(read_back["test"].audio.padded()[0], repair(voices[0])), "exercise 08.3 is not solved yet"
-print("repaired:", read_back.repaired)
+print("repaired (a frame of zeros is no error, and stays):", read_back.repaired)
 
 # %% [markdown]
 # Now all of it in one function, for another sitting if you like (it is not in this notebook's minutes). It gets one split, such as `data["test"]`, and returns a list with a dict for each clip: its `"id"`,

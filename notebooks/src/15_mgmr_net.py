@@ -574,7 +574,7 @@ outcome("15.e", effects[better, bool(spread >= 0.15)], because="Guessing and pre
 # An [ablation](glossary.md#ablation) takes a part out and trains again. The paper's table has three [@mgmr2025]: without stage 1 (the identity in its place),
 # without stage 2 (interleave and maximum, no Mamba layers), without reconstruction ($W_{proj}$ alone, no loss).
 #
-# **Predict, then run:** which part is missed most? And the trap: we also train the *whole* network once more, with another seed.
+# And the trap: we also train the *whole* network once more, with another seed. **Predict, then run:** beside the switches, how much does the seed alone move?
 
 # %%
 seeds = ["not at all", "less than each of the three switches", "more than at least one of the switches"]
@@ -727,6 +727,10 @@ fig.suptitle("Recorded on POM: real voices and faces, no words", x=0.01, ha="lef
 show(fig, "AUILC of the mean absolute error on POM over rates 0 to 1 (lower is better): our two networks in red, "
      "others in blue, references without training in grey, each with its interval over seeds.")
 
+# %% [markdown]
+# The comparisons are Welch's, unpaired, as in notebook 11. Each interval is for itself; the verdict is Holm's over the four, which asks of the
+# smallest p to be below a quarter of one in twenty. So an interval may leave zero out and its pair still not be told apart.
+
 # %%
 there_too = verdicts.family(real, [("mgmr", n) for n in ("concat", "late_lstm", "lengths_ridge", "mean")])
 say(recorded_areas.in_words(there_too))
@@ -739,7 +743,7 @@ if len(there_too) == 4:
             "out of the seeds.")
 
 # %% [markdown]
-# (On POM the comparisons are Welch's, unpaired, with Holm's rule over the four, as in notebook 11.) Back to the default corpus, with its words: the curves behind the first picture of this section, and what switching parts off does there.
+# Back to the default corpus, with its words: the curves behind the first picture of this section, and what switching parts off does there.
 
 # %%
 fig, ax = plt.subplots(figsize=(8.0, 3.4))

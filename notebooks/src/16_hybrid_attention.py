@@ -504,7 +504,8 @@ say(f"After 1000 steps the scan is right in **{longer:.0%}**, where the mean ton
 # | $h_m$, $H_m$ | projected; aligned | $(b, l_m, d)$ |
 
 # %% [markdown]
-# > **Card: the paper is unclear.** HPA has no equation of its own. The sentence says "first uses self-attention ... and then uses cross-attention"; the name says "hybrid *parallel*
+# > **Card: the paper is unclear.** HPA has no equation of its own. As printed, its three arguments are all of one modality, as in equation 3 (query, key and value of a self-attention): the other two
+# > do not stand in it. The sentence says "first uses self-attention ... and then uses cross-attention"; the name says "hybrid *parallel*
 # > attention" [@mfmb2025]. We follow the sentence: self-attention in each modality; then each asks what the other two *have become*. The name fits the published code better (section 7).
 
 # %% [markdown]

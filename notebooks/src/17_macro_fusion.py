@@ -350,7 +350,7 @@ animate(lambda fig, stop: figures_ch17.journey(fig, stop, held), "Three stops fr
         "journey, after the face, after the voice; left the hub that meets the pointer first, right the one that meets "
         "the list first. Both set out with nothing. The left one holds the place after the face, and the number after "
         "the voice. The right one holds a part of the list after the face, and little of the number in the end.",
-        "Who knows the question asks for one number; who does not carries a list", ["start", "face", "voice"],
+        "Who knows the question asks for one number; who does not carries part of the list", ["start", "face", "voice"],
         name="stop", size=(8.0, 1.9), shown=3, milliseconds=1500)
 
 # %% [markdown]
@@ -623,8 +623,8 @@ else:
     say("The ablation without F-1 is not in the ledger: this notebook claims nothing about it.")
 
 # %% [markdown]
-# > **Card: the numbers differ.** Of its Table 5 the paper says the reverse of our record: leaving macro fusion out "is not significant" beside micro fusion, and reconstruction matters most [@mfmb2025]. (In the table's correlation it is micro fusion that costs nothing, in its F1 micro fusion costs most.) Our recorded network
-# > is not its network: 512 of the head's 576 inputs are the hub's and 64 micro fusion's. Who takes the larger stream away loses more, and this comparison cannot say which *kind* of fusion matters.
+# > **Card: the numbers differ.** Of its Table 5 the paper says the reverse of our record (three pairs of trainings, taken by themselves): leaving macro fusion out "is not significant" beside micro fusion, and reconstruction matters most [@mfmb2025]. (In its correlation micro fusion costs nothing, in its F1 most.) Our recorded network
+# > is not its network: 512 of the head's 576 inputs are the hub's and 64 micro fusion's. This comparison cannot say which *kind* of fusion matters.
 
 # %% [markdown]
 # ## 8 Limits
@@ -635,7 +635,7 @@ else:
 # ## 9 Summary
 # - A hub is a list of questions, the same for all clips; only what it brings goes on.
 # - A linear head behind $k$ tokens of width $d$ explains at most $kd$ of $m$ independent numbers.
-# - The waterfall is not symmetrical: on our task, who points had better come before who is pointed at.
+# - The waterfall is not symmetrical: behind one token, who points had better come before who is pointed at.
 # - The code's hub is zeros that nobody trains; as published, it gets no position codes on its first visit, to the voice.
 # - Lost steps get their share of an untrained hub's attention.
 

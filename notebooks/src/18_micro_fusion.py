@@ -92,7 +92,7 @@ from mgmr_lib.chapters.shared.network_map import draw_network, sketch
 fig, ax = plt.subplots(figsize=(10.0, 3.4))
 recorded, noise = sketch("mfmb")
 draw_network(ax, recorded, noise, "micro")
-ax.set_title("Micro fusion reads the same three sequences as its neighbours, and says least to the head")
+ax.set_title("Micro fusion reads the same three sequences as its neighbours, and says little to the head")
 show(fig, "MFMB-Net from left to right: inputs, projections and hybrid attention for text, audio and vision; then "
      f"three branches. Micro fusion, in blue, hands the head {recorded.micro.width} numbers a clip, macro fusion "
      f"{recorded.macro.width}.")
@@ -555,14 +555,14 @@ headed.out = seeded(1, lambda: CodeHead(headed.stream.width, 32, 1))
 with_head = fit_stress(headed, task, seed=0)
 assert with_head > right["code"] + 0.04
 say(f"With the published head the same stream is right in **{with_head:.0%}** after the same training, where the best "
-    f"sum has {at_best:.0%}. The maximum over time of steps with position codes can still hold something of the "
-    "moment, and a hidden layer can join it.")
+    f"sum has {at_best:.0%}. The maximum over time of a GRU's steps can still hold something of the moment, and a "
+    "hidden layer can join it.")
 
 # %% [markdown]
-# How far it gets depends on the seed: of six, five come well beyond the best sum and one hardly (the course's tests run them). But that it *can* be right shows that the failure above belongs to the *reader*.
+# How far it gets depends on the seed: of six, five come well beyond the best sum and one hardly (the course's tests run them). But that it *can* be right shows that the failure above belongs to the *reader*. Nor does it need position codes: without any, and with four times the steps, some seeds get there and others stay near the majority (run there, too).
 
 # %% [markdown]
-# The hub is only slower: after four times the steps (run there, too) it is right in more than nine of ten. What is left of micro fusion's lead: a linear reader and few steps are enough, because the product of
+# The hub is only slower on these short clips: after four times the steps (run there, too) it is right in more than nine of ten. What is left of micro fusion's lead here: a linear reader and few steps are enough, because the product of
 # word and loudness is made in the stream. In the paper's network (Eq. 16) the reader is linear.
 
 # %% [markdown]
@@ -608,7 +608,7 @@ say("Over the seven stresses the micro stream's answer moves by more than a half
 # %% [markdown]
 # > **Card: paper and code differ.** The published micro stream: a GRU of three layers each way instead of the LSTM, 36, 20 and 48 wide; a sigmoid gate; $\tanh$ of a linear
 # > layer on input and gated output; then the *maximum over time*, padding included (ours: over the clip's own steps); both vectors of a pair brought to 64, stacked and normalised [@mfmb2025]. Text and voice meet in the head, as summaries; what these keep
-# > of the moment comes from position codes and hybrid attention before them.
+# > of the moment: from the GRU, position codes and hybrid attention.
 
 # %% [markdown]
 # ## 6 The mixer that nobody calls
@@ -660,9 +660,10 @@ for called in (True, False):
 # %% [markdown]
 # ## 7 Limits
 # The stressed word was made for this stream: the voice says where, the text what, and both share a clock. Eq. 13 ties columns to *places*: what it learns at step 3 it
-# does not know at step 9, so that it needs many clips for long texts. With words evenly spread, real clocks are off by a token or more.
-#
-# Whether real clips need it is a matter of measurement, with the whole network.
+# does not know at step 9, so that it needs many clips for long texts. Where the longest has fifteen words, the training above leaves it at the majority from most seeds and short of nine in ten from the others; four times the steps at a smaller rate bring it near one (tested).
+
+# %% [markdown]
+# Where nobody timed the words, we spread them evenly, and their places are a guess. Whether real clips need it is a matter of measurement, with the whole network.
 
 # %% [markdown]
 # ## 8 Summary

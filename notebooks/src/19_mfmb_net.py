@@ -428,8 +428,8 @@ show(fig, "Mean absolute error over missing rates on the 160 test clips of this 
 # %%
 assert mae["MFMB-Net"][0] < mae["blind rival"][0] - 0.05
 assert min(mae["control: shuffled labels"]) > min(mae["blind rival"]) - 0.06
-say("With complete data MFMB-Net beats the blind rival by more than 0.05 points; with shuffled labels it does not. "
-    "Who of the networks is better, one such training cannot tell.")
+say("With complete data MFMB-Net beats the blind rival by more than 0.05 points; with shuffled labels it hardly "
+    "beats him. Who of the networks is better, one such training cannot tell.")
 
 # %% [markdown]
 # ## 4 What was recorded
@@ -528,8 +528,10 @@ say(f"Of the recorded head's {recorded_net.macro.width + recorded_net.micro.widt
     f"are the hub's and {recorded_net.micro.width} micro fusion's.")
 
 # %% [markdown]
-# > **Card: the numbers differ.** The paper reads its Table 5 the other way: leaving out the reconstruction costs most, macro fusion least [@mfmb2025]. (In its correlation micro fusion costs nothing, in its F1 most.) In the record macro fusion costs most, and the other two are not told apart
-# > from nothing. But the recorded micro stream is smaller than that of notebook 18: its MLP over time has 8 hidden numbers and *one* output a channel, where 18 has 64 and 4. "w/o F-2" speaks of that stream.
+# > **Card: the numbers differ.** The paper reads its Table 5 the other way: leaving out the reconstruction costs most, macro fusion least [@mfmb2025]. (In its correlation micro fusion costs nothing, in its F1 most.) In the record macro fusion costs most (told apart by itself, not among all ten of notebook 22); the other two are not told apart even so.
+
+# %% [markdown]
+# The recorded micro stream is smaller than that of notebook 18: its MLP over time has 8 hidden numbers and *one* output a channel, where 18 has 64 and 4. "w/o F-2" speaks of that stream.
 
 # %% [markdown]
 # ## 5 Twin and original
@@ -777,7 +779,7 @@ assert max(ours.values()) < 1e-5
 
 # %% [markdown]
 # Such a network fills a clip's gaps from *other* clips. Scores then depend on how the test split was shuffled, and a single clip, as in real use, meets a network that it was never trained as. In the
-# published code it touches the reconstruction, and so the training, not the prediction directly. Our reading of the code attends over the clip's own channels instead.
+# published code it touches the reconstruction, and so the training, not the prediction directly. (Its file for the networks of Table 2 mixes the clips in the prediction itself: a linear layer over all steps of the batch.) Our reading of the code attends over the clip's own channels instead.
 
 # %%
 code = others["the code's reading"].model.eval()

@@ -192,7 +192,7 @@ outcome("23.c", cross, because="The exponent decides only in the end: before, wh
         "more, and of that the Bi-Mamba has more than twice as much.")
 
 # %% [markdown]
-# MGMR-Net pools voice and face onto the text's steps before its two stages, which then run on at most 50 and three times 50 steps [@mgmr2025]. There the exponent decides nothing. Counts are not seconds, either: a scan gives less to
+# *Our* MGMR-Net pools voice and face onto the text's steps (the paper does not say how frames become its 50 steps, notebook 12) before its two stages, which then run on at most 50 and three times 50 steps [@mgmr2025]. There the exponent decides nothing. Counts are not seconds, either: a scan gives less to
 # fast matrix units, and MFMB-Net and its Mamba twin cross in *time* (recorded in notebook 19) at far more frames than these layers do in counts.
 
 # %% [markdown]
@@ -235,7 +235,7 @@ outcome("23.d", whose[tuple(n for n in names if factors[n] > 2.05)],
         because="A square needs pairs: it grows where frames attend to frames, while a scan passes each frame once.")
 
 # %% [markdown]
-# MGMR-Net's claim of linear cost holds for its arithmetic. Two things are in it: no attention, and stages that only ever see the text's steps. And memory? `kept_for_backward` counts what must
+# MGMR-Net's claim of linear cost holds for its arithmetic. Two things are in it: no attention, and, in our reading, stages that only ever see the text's steps. And memory? `kept_for_backward` counts what must
 # be kept until the gradients arrive (notebook 04).
 #
 # **Predict, then run:** attention kept a table of $l_q \times l_k$ numbers when it was introduced. Whose memory grows with the square?
@@ -296,8 +296,8 @@ panels = {"multiply-adds, one clip (millions)": mega, "processor time (ms), meas
 draw.over_frames(fig, frames, panels, labels)
 fig.suptitle("Counts predict where curves bend, seconds say how high they lie", x=0.01, ha="left")
 show(fig, "Left counted multiply-adds of a forward pass, right measured processor time of a train step, against "
-     "the frames, both axes logarithmic. At short lengths the curves are flatter than linear, for fixed "
-     "costs; on the left MulT and MFMB-Net bend towards the quadratic line.")
+     "the frames, both axes logarithmic; networks with attention dashed. At short lengths the curves are flatter "
+     "than linear, for fixed costs; on the left MulT and MFMB-Net bend towards the quadratic line.")
 
 # %% [markdown]
 # What was recorded with the `laptop` profile's sizes, over longer inputs? Nothing in the next figure is computed here.
@@ -310,7 +310,8 @@ fig = plt.figure(figsize=(8.0, 4.0))
 draw.recorded_lengths(fig, recorded)
 fig.suptitle("Recorded: a train step of the laptop profile's networks, no pooling", x=0.01, ha="left")
 show(fig, "Recorded processor time and peak memory of a train step against the frames of voice and face, both axes "
-     "logarithmic, with a linear and a quadratic line in grey; or a note that nothing is recorded yet.")
+     "logarithmic, networks with attention dashed, with a linear and a quadratic line in grey; or a note that "
+     "nothing is recorded yet.")
 
 # %% [markdown]
 # Those are whole networks. In section 1 *one layer* of attention and a Bi-Mamba crossed in counts; where do layers cross in seconds? A recorded run of `python -m mgmr_lib bench`
@@ -480,37 +481,63 @@ outcome("23.g", rows[0 if max(half) < min(whole) else 1 if min(half) > max(whole
 # So the paper's increase from 3.65 to 3.93 seconds [@mgmr2025] is not something that the network's equations explain, neither as a cost nor as robustness. What is left: masking the data inside the timed part, and noise.
 
 # %% [markdown]
-# > **Card: the paper is unclear.** Table 7 does not say what was timed: which clips, whether loading, masking and the text encoder are in it, batch size, warm-up, number of repetitions, spread [@mgmr2025]. Two of its rivals do not slow down, three do. With no spread in
-# > the table, a step of a quarter of a second cannot be told from nothing.
+# ## 5 What a table of seconds must tell
+# Five facts, and six descriptions: five are made up, the last is the paper's own [@mgmr2025].
+
+# %%
+from mgmr_lib.chapters.ch23_complexity.timings import FACTS, TIMINGS
+
+for fact, tells in FACTS.items():
+    print(f"{fact:8} {tells}")
+for which, text in TIMINGS.items():
+    print(f"\n{which}: {text}")
 
 # %% [markdown]
-# ## 5 What all networks share
-# All six networks read text through the same BERT-like encoder. Suppose Table 7 has it inside. Then the totals hide how fast the networks themselves are.
-#
-# ### Exercise 23.4 · what all networks share (easy, 5 minutes)
-# Two totals and the seconds common to both. How many times faster is the first network's own part?
+# ### Exercise 23.4 · what a timing leaves out (easy, 6 minutes)
+# Return the facts that a description does not tell, in any order.
 
 
 # %%
 @exercise("23.4")
-def times_faster(fast, slow, common):
-    """fast, slow: total seconds; common: seconds that both share, below either -> a ratio."""
+def lacking(which):
+    """which: "A" to "F" -> list of the facts (keys of FACTS) that this description does not tell."""
     # SOLUTION
-    return (slow - common) / (fast - common)
+    return {
+        "A": [],
+        "B": ["spread"],
+        "C": ["clips"],
+        "D": ["batch", "spread"],
+        "E": ["batch", "encoder"],
+        "F": ["clips", "batch", "warm-up", "spread", "encoder"],
+    }[which]
     # END SOLUTION
 
 
 # %%
-check("23.4", times_faster)
+check("23.4", lacking)
+
+# %% [markdown]
+# > **Card: the paper is unclear.** Table 7 does not say what was timed: which clips, whether loading, masking and the text encoder are in it, batch size, warm-up, number of repetitions, spread [@mgmr2025]. Two of its rivals do not slow down, three do. With no spread in
+# > the table, a step of a quarter of a second cannot be told from nothing.
+
+# %% [markdown]
+# One of the five alone can move the meaning of the table. We take it that all six networks read text through the same BERT-like encoder, and suppose that Table 7 has it inside. Then the totals hide how fast the
+# networks themselves are.
+
 
 # %%
-common = np.linspace(0, 3.4, 60)
+def times_faster(fast, slow, common):
+    """How many times faster the first network's own part is, without the seconds that both share."""
+    return (slow - common) / (fast - common)
+
+
+common = np.linspace(0, 3.5, 60)
 mine = seconds.loc["MGMR-Net", "complete"]
 curves = {f"MGMR-Net against {n}": [times_faster(mine, seconds.loc[n, "complete"], c) for c in common]
           for n in ("LNLN", "Self_MM")}
 fig, ax = plt.subplots(figsize=(8.0, 2.8))
 draw.left_over(ax, common, curves)
-ax.set_title("The same table means anything between a little and twice as fast")
+ax.set_title("The same table means anything from a little faster to several times")
 show(fig, "How many times faster MGMR-Net's own part would be than two rivals', by the paper's totals, against "
      "the seconds that all networks share. The unknown share decides whether the lead is small or large.")
 
@@ -541,9 +568,10 @@ for name, shape in shapes_of.items():
 outcome("23.h", 100 * shares["MiniLM"], because="Products grow with the layers and with the square of the width, and "
         "even a small encoder has far more of both than the network behind it.")
 
-# %% [markdown]
-# The part that the paper's argument is about, scan against attention, is a small share of the whole: "linear instead of quadratic" at 50 steps could not be seen in a
-# total, even if it were true there.
+# %%
+say(f"By products MGMR-Net is {1 - shares['MiniLM']:.0%} of the whole behind MiniLM, and scan against attention, "
+    "which the paper's argument is about, is less. Of the *seconds* the network is more (counts are not "
+    "seconds, section 1): measure before you say what a total can show.")
 
 # %% [markdown]
 # ## 6 What was recorded

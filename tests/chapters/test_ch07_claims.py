@@ -173,13 +173,13 @@ def test_with_enough_decays_one_simplified_layer_has_weights_that_multiply_lette
             assert logits.index(max(logits)) == wanted[place]
 
 
-def found_by_simplified_layers(layers: int, seed: int, steps: int, width: int = 32) -> float:
+def found_by_simplified_layers(layers: int, seed: int, steps: int, width: int = 32, lr: float = 2e-2) -> float:
     """The share of right letters in selective copying, from the starts that the notebook's `simplified_model` has."""
     task = CopyTask()
     torch.manual_seed(seed)
     stack = nn.Sequential(*(SimplifiedMambaLayer(width, time_scales=task.length) for _ in range(layers)))
     model = ToyModel(task, stack, width)
-    train(model, task, steps=steps, seed=seed)
+    train(model, task, steps=steps, seed=seed, lr=lr)
     return accuracy(model, task, seed=seed).mean().item()
 
 
@@ -195,7 +195,17 @@ def test_trained_for_longer_about_half_of_nine_starts_choose_and_one_layer_still
     two = [found_by_simplified_layers(2, seed, steps=1500) for seed in range(9)]
     assert 3 <= sum(share > 0.95 for share in two) <= 7 and min(two) < 1.2 * CopyTask().chance, two
     one = [found_by_simplified_layers(1, 0, 1500, width) for width in (32, 128)]
-    assert max(one) < 1.5 * CopyTask().chance, one
+    assert max(one) < 1.2 * CopyTask().chance, one
+
+
+@pytest.mark.slow
+def test_at_a_quarter_of_the_rate_two_layers_choose_from_starts_that_found_little_and_one_gets_a_third():
+    """Starts 4 and 7 are two of those that find little at the notebook's rate."""
+    two = [found_by_simplified_layers(2, seed, steps=1500, lr=5e-3) for seed in (4, 7)]
+    assert min(two) > 0.9, two
+    assert 0.28 < found_by_simplified_layers(1, 0, steps=1500, lr=5e-3) < 0.4
+    soon = [found_by_simplified_layers(2, seed, steps=250, lr=5e-3) for seed in (0, 1)]
+    assert all(0.5 < share < 0.72 for share in soon), soon  # "about six tenths", and no help at 250 steps
 
 
 @pytest.mark.parametrize("seed", SEEDS)

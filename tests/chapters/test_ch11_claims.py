@@ -16,7 +16,10 @@ from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.missing import draw_masks
+from mgmr_lib.data.text import encode, load_encoder, load_tokenizer, tokenize
 from mgmr_lib.evaluation.metrics import evaluate
+from mgmr_lib.evaluation.references import fit_ridge, mean_pool
+from mgmr_lib.experiments.ledger import read_ledger, summary
 from mgmr_lib.experiments.tables import paper_rows
 from mgmr_lib.models.baselines.tensor_fusion import LowRankFusion
 from mgmr_lib.training.config import make_config
@@ -57,6 +60,32 @@ def test_concat_leads_by_what_voice_and_face_say(corpus):
     mae = {name: metrics(run, run.masked("test", 0.0, 1))["mae"] for name, run in runs.items()}
     assert mae["concat"] < min(mae["text"], mae["control"]) - 0.005
     assert abs(mae["control"] - mae["text"]) < 0.04
+
+
+def test_most_of_the_texts_lead_needs_no_order_and_some_pairs_hide_it(corpus):
+    encoder, everything, test = load_encoder("minilm"), corpus["train"], corpus["test"]
+    table = encoder.bert.embeddings.word_embeddings.weight.detach().numpy()
+
+    def unordered(split):
+        ids = zip(split.token_ids, split.token_lengths, strict=True)
+        return np.stack([table[clip[:n]].mean(0) for clip, n in ids])
+
+    def ordered(split):
+        return mean_pool(encode(encoder, split.token_ids, split.token_lengths))
+
+    def difference(ridge, *pair):
+        ids, n = tokenize(load_tokenizer("minilm"), list(pair), 12)
+        said = ridge.predict(mean_pool(encode(encoder, ids, n)))
+        return said[0] - said[1]
+
+    for clips in (range(320, 640), range(640, 960), range(len(everything))):
+        train = everything.select(np.array(clips))
+        ridges = {read: fit_ridge(read(train), train.labels) for read in (unordered, ordered)}
+        wrong = {read: np.abs(ridge.predict(read(test)) - test.labels).mean() for read, ridge in ridges.items()}
+        blind = np.abs(train.labels.mean() - test.labels).mean()
+        assert 0.6 < (blind - wrong[unordered]) / (blind - wrong[ordered]) < 0.97
+        assert difference(ridges[ordered], "not bad, it is good", "not good, it is bad") > 0.7
+        assert abs(difference(ridges[ordered], "not boring, it is funny", "not funny, it is boring")) < 0.2
 
 
 def test_late_fusion_keeps_more_without_the_text_and_loses_more_without_the_voice(corpus):
@@ -197,3 +226,8 @@ def test_the_knob_changes_nothing_but_the_voice():
     one, other = (knob.voices(level, 20) for level in (0.0, 1.0))
     assert (one[1] == other[1]).all() and [x.shape for x in one[0]] == [x.shape for x in other[0]]
     assert any(not np.allclose(a, b) for a, b in zip(one[0], other[0], strict=True))
+
+
+def test_recorded_on_all_clips_early_fusion_has_the_smaller_error_on_complete_clips():
+    found = summary(read_ledger())["complete mae"]
+    assert found["early_lstm"] < found["late_lstm"]

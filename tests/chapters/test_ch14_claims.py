@@ -132,6 +132,10 @@ def test_longer_training_beats_the_last_step_and_not_the_line_and_closes_the_gat
         np.array([filling.lost_error(f, face.test, k) for k in kept]) for f in (straight_line, hold_last, net)
     )
     assert (line < module).all() and (module < last).all()
+    ahead = filling.train_filling(filling.fresh(bidirectional=True, seed=seed), face.train, seed=seed, steps=1200)
+    both = np.array([filling.lost_error(ahead, face.test, k) for k in kept])
+    assert (both[3:] < 0.9 * module[3:]).all() and (both[:4] > 1.05 * line[:4]).all()
+    assert abs(both[4] / line[4] - 1) < 0.08  # level with the line where nine in ten are lost
     closed = {steps: (g[10] - g[14]) / (g[10] - g[12:24].min()) for steps, g in gates.items()}
     assert closed[1200] > 0.6 > closed[100] and gates[100][12:24].argmin() >= 10
 

@@ -13,6 +13,8 @@ from torch import nn
 from mgmr_lib.chapters.ch19_mfmb_net import code_parts
 from mgmr_lib.chapters.ch19_mfmb_net import figures as figures_ch19
 from mgmr_lib.chapters.ch19_mfmb_net.exercises import company_matters, luckiest, times_used
+from mgmr_lib.chapters.ch22_ablations.exercises import holm
+from mgmr_lib.chapters.ch22_ablations.figures import verdicts as changes
 from mgmr_lib.chapters.shared import recorded_costs
 from mgmr_lib.chapters.shared.counting import bytes_for_backward
 from mgmr_lib.data.load import load_corpus
@@ -187,6 +189,16 @@ def test_the_codes_parts_are_compared_as_recorded():
         assert row["last"] == sum(r["best_epoch"] == r["epochs"] - 1 for r in runs[name])
     found.loc[found.index[0], "word"] = "better"
     assert code_parts.told_apart(found) == 1 and "**" not in code_parts.table(found)
+
+
+def test_of_the_papers_own_ablations_macro_fusion_alone_is_told_apart_and_only_by_itself():
+    """The cards in 17 and 19; notebook 22 looks at ten changes."""
+    found = changes(ledger.read_ledger(), holm)
+    labels = {part: f"MFMB-Net w/o {part}" for part in ("F-1", "F-2", "Recon")}
+    rows = {part: found.loc[found["label"] == label].iloc[0] for part, label in labels.items()}
+    assert {part: bool(row["alone"]) for part, row in rows.items()} == {"F-1": True, "F-2": False, "Recon": False}
+    assert len(found) == 10 and not rows["F-1"]["together"]
+    assert rows["F-1"]["mean"] == found["mean"].max() and len(rows["F-1"]["seeds"]) == 3
 
 
 def test_the_record_of_the_twin_is_of_few_pooled_steps():

@@ -5,8 +5,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from mgmr_lib.chapters.ch21_missing_rates import figures as draw
+from mgmr_lib.chapters.ch21_missing_rates.exercises import lead_lost
 from mgmr_lib.data.missing import draw_masks, valid_steps
-from mgmr_lib.experiments.ledger import write_record
+from mgmr_lib.experiments import tuned_page
+from mgmr_lib.experiments.ledger import curves, read_ledger, write_record
 from tests.experiments.test_ledger import RATES, made
 from tests.toy import toy_corpus
 
@@ -77,3 +79,47 @@ def test_steps_lost_counts_windows_that_hold_no_frame():
     found = draw.steps_lost(split, {"audio": 3}, [0.0, 0.7], "frames")["audio"]
     assert found[0] == (0, 0) and found[1] == pytest.approx((1 - (keep & valid).sum() / valid.sum(), empty / steps))
     assert 0.05 < empty / steps < found[1][0]
+
+
+def with_reference(name="mgmr"):
+    mean = made("mean", 0, config=False)
+    mean["records"] = [{**row, "mae": 2.0} for row in mean["records"]]
+    return [r for r in records() if r["name"] == name] + [mean]
+
+
+def test_a_lost_lead_is_measured_a_training_from_the_blind_value():
+    found = draw.shares_lost(with_reference(), "mgmr", "mae", lead_lost)
+    # Errors 1.05, 1.25, 1.45 at rate 0 and as much more as is lost: 0.5 of leads of 0.95, 0.75, 0.55.
+    assert found[0.5]["mean"] == pytest.approx((0.5 / 0.95 + 0.5 / 0.75 + 0.5 / 0.55) / 3) and found[0.0]["mean"] == 0
+    coin = draw.shares_lost(with_reference(), "mgmr", "mae", lead_lost, blind=3.05)
+    assert coin[0.5]["mean"] == pytest.approx((0.5 / 2 + 0.5 / 1.8 + 0.5 / 1.6) / 3)
+    assert draw.lost_said(found, (0.5,)).startswith("70% [") and draw.lost_said(found).count("at rate") == 2
+    assert draw.lost_said(draw.shares_lost([], "mgmr", "mae", lead_lost)) == "not recorded"
+    assert draw.shares_lost(with_reference()[:-1], "mgmr", "mae", lead_lost) == {}
+
+
+def test_most_of_the_recorded_lead_in_error_is_lost_for_each_training_and_corpus():
+    """What 21.2's line says of MGMR-Net on classroom-mosi holds of each training, and on the second edition, too."""
+    everything = [read_ledger(), read_ledger(corpus=tuned_page.CORPUS, profile=tuned_page.PROFILE)]
+    for found in everything:
+        table = curves(found).pivot_table(index=["name", "training_seed"], columns="rate", values="mae")
+        blind, ours = table.loc["mean"][0.0].item(), table.loc["mgmr"]
+        assert len(ours) > 2 and all(lead_lost(row[0.0], row[0.9], blind) > 0.5 for _, row in ours.iterrows())
+
+
+def test_who_was_best_in_the_last_epoch_is_counted():
+    late, early = made(seed=1) | {"best_epoch": 1}, made(seed=2) | {"best_epoch": 0}
+    assert "1 of MGMR's 2 trainings were best in the last of 2 epochs" in draw.best_in_last([late, early], "mgmr")
+    assert draw.best_in_last([early], "mgmr") == draw.best_in_last([late], "mfmb") == ""
+
+
+def test_two_rules_shows_pairs_beside_welch_and_counts_the_wider():
+    seeds = (1, 2, 3, 4, 5)
+    first = [made("mgmr", s, 0.1 * s) for s in seeds]
+    alike = first + [made("concat", s, 0.1 * s + 0.3 + 0.01 * (s % 2)) for s in seeds]
+    said = draw.two_rules(alike, "mgmr", "concat", [-0.31, -0.3, -0.31, -0.3, -0.31])
+    assert "-0.306 [-0.313, -0.299] by your 5 pairs" in said and "all 5 and 5 seeds" in said
+    assert "the wider one in 0 of 1" in said
+    apart = first + [made("concat", s, 0.3 - 0.1 * s) for s in seeds]
+    assert "the wider one in 1 of 1" in draw.two_rules(apart, "mgmr", "concat", [0.0, 0.1])
+    assert draw.two_rules(alike, "mgmr", "tfn", [0.0, 0.1]) == draw.EMPTY

@@ -10,8 +10,9 @@ from matplotlib import pyplot as plt
 from scipy import stats
 
 from mgmr_lib.chapters.ch22_ablations import figures as draw
-from mgmr_lib.chapters.ch22_ablations.exercises import false_alarms, half_width, holm, paired_changes
-from mgmr_lib.experiments.ledger import paired
+from mgmr_lib.chapters.ch22_ablations.exercises import false_alarms, half_width, holm, two_rules
+from mgmr_lib.evaluation.statistics import welch
+from mgmr_lib.experiments.ledger import paired, read_ledger
 from mgmr_lib.experiments.tables import paper_rows
 
 SEEDS = (22, int(os.environ.get("MGMR_TEST_SEED", "2027")))  # set MGMR_TEST_SEED to try another one
@@ -63,17 +64,60 @@ def test_holm_holds_five_per_cent_and_is_the_stepwise_rule(seed):
         assert sorted(holm(row), reverse=True) == [bool(a <= 0.05) for a in adjusted]
 
 
-def test_pairs_by_hand_are_the_ledgers():
+def test_both_rules_by_hand_are_the_librarys():
     rng = np.random.default_rng(SEEDS[1])
     runs = [
         record(n, s, float(rng.normal(1, 0.1)))
         for n, seeds in (("mgmr", range(5)), ("mgmr_no_s1", (3, 0, 4)))
         for s in seeds
     ]
-    mine = paired_changes(*(draw.scores(runs, n, "mae") for n in ("mgmr", "mgmr_no_s1")))
+    whole, variant = (draw.scores(runs, n, "mae") for n in ("mgmr", "mgmr_no_s1"))
     theirs = paired(runs, "mgmr_no_s1", "mgmr", "mae")
-    assert len(mine) == 3 and np.mean(mine) == pytest.approx(theirs["mean"])
-    assert half_width(mine) == pytest.approx(theirs["high"] - theirs["mean"])
+    unpaired = welch(list(variant.values()), list(whole.values()))
+    assert two_rules(whole, variant) == pytest.approx((theirs["p"], unpaired["p"]))
+    changes = [variant[s] - whole[s] for s in (0, 3, 4)]
+    assert half_width(changes) == pytest.approx(theirs["high"] - theirs["mean"])
+    halves = (half_width(changes), unpaired["high"] - unpaired["mean"])
+    assert draw.half_widths(whole, variant) == pytest.approx(halves)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pairs_are_narrower_only_where_a_seed_moves_both(seed):
+    """Five seeds of the one and three of the other, as in the ledger."""
+    rng = np.random.default_rng(seed)
+
+    def narrower(shared: float) -> float:
+        luck = shared * rng.normal(size=(300, 5))
+        a, b = (luck + (1 - shared) * rng.normal(size=(300, 5)) for _ in range(2))
+        halves = [draw.half_widths(dict(enumerate(x)), dict(enumerate(y[:3]))) for x, y in zip(a, b, strict=True)]
+        return float(np.mean([pairs < unpaired for pairs, unpaired in halves]))
+
+    assert narrower(0.0) < 0.5 and narrower(0.9) > 0.9
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_reporting_the_better_of_two_rules_alarms_more_often_than_either(seed):
+    rng = np.random.default_rng(seed)
+    drawn = [[dict(enumerate(rng.normal(size=n))) for n in (5, 3)] for _ in range(1500)]
+    p = np.array([two_rules(*pair) for pair in drawn])
+    pairs, unpaired = (p <= 0.05).mean(axis=0)
+    assert (p <= 0.05).any(axis=1).mean() > max(pairs, unpaired, 0.05) + 0.015
+
+
+def test_one_recorded_row_gets_another_word_by_welch():
+    runs = [r for r in read_ledger() if r["config"] is not None]
+    frame = draw.verdicts(runs, holm)
+    ours = {n: [draw.scores(runs, k, "mae") for k in (n[:4], n)] for n in frame.index}
+    p = np.array([two_rules(*pair) for pair in ours.values()])
+    words = [holm(column) for column in p.T.tolist()]
+    assert words[0] == frame["together"].tolist() and np.allclose(p[:, 0], frame["p"])
+    turned = [n for n, one, other in zip(ours, *words, strict=True) if one != other]
+    assert len(ours) == 10 and turned == ["mfmb_code"]
+    narrower = [np.subtract(*draw.half_widths(*pair)) < 0 for pair in ours.values()]
+    assert sum(narrower) < 5  # pairs are not the sharper rule here
+    table = draw.two_rules_table(frame["label"], ours, p, words)
+    assert table.count("**yes**") == 3 and len(table.splitlines()) == 12
+    assert draw.two_rules_table(None, {}, [], []) == draw.NOT_RECORDED
 
 
 def test_the_slips_of_the_papers_are_in_their_tables():

@@ -4,19 +4,22 @@ they are given."""
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from matplotlib import pyplot as plt
 from torch.nn.functional import scaled_dot_product_attention
+from transformers import BertConfig, BertModel
 
 from mgmr_lib.chapters.ch23_complexity import figures as draw
 from mgmr_lib.chapters.ch23_complexity import long_clips
-from mgmr_lib.chapters.ch23_complexity.exercises import attention_count, crossing, seconds_a_call, times_faster
+from mgmr_lib.chapters.ch23_complexity.exercises import attention_count, crossing, seconds_a_call
 from mgmr_lib.chapters.ch23_complexity.operations import SimulatedGPU, multiply_adds
-from mgmr_lib.chapters.shared.counting import Written
+from mgmr_lib.chapters.shared.counting import Written, cpu_seconds
 from mgmr_lib.experiments.complexity import forward, network, random_batch
 from mgmr_lib.experiments.long_sequences import read_long
 from mgmr_lib.experiments.long_tables import errors, series
+from mgmr_lib.experiments.tables import PAPERS
 from mgmr_lib.ssm.blocks import MambaBlock
 from tests.chapters.notebook_code import definitions
 
@@ -83,7 +86,25 @@ def test_the_simulated_clock_shows_what_a_careless_reading_gets():
     assert gpu.now == 0.0625
     gpu.wait()
     assert gpu.now == 4.5625
-    assert times_faster(3.0, 4.0, 2.0) == 2.0
+
+
+def test_what_all_share_decides_whether_the_lead_is_small_or_large(notebook):
+    rows = pd.read_csv(PAPERS).query("paper == 'MGMR-Net' and table == 7 and area == 'complete'").set_index("model")
+    mine, rival = rows.loc["MGMR-Net", "value"], rows.loc["LNLN", "value"]
+    assert notebook["times_faster"](3.0, 4.0, 2.0) == 2.0
+    assert 1.1 < notebook["times_faster"](mine, rival, 0.0) < 1.2  # "a little faster"
+    assert notebook["times_faster"](mine, rival, 3.5) > 3 and notebook["times_faster"](mine, rival, 3.6) > 9
+
+
+@pytest.mark.parametrize("clips", [1, 8])
+def test_of_the_seconds_the_network_is_more_than_of_the_products(clips):
+    sizes = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
+    shape = BertConfig(vocab_size=100, **sizes)  # MiniLM's
+    encoder, tokens = BertModel(shape).eval(), torch.ones(clips, 50, dtype=torch.long)
+    model, batch = network("mgmr", "laptop", (384, 5, 20), pool=True), random_batch(400, clips, (384, 5, 20))
+    works = torch.inference_mode()(lambda: encoder(tokens)), lambda: forward(model, batch)
+    for_products, for_seconds = ([cost(work) for work in works] for cost in (multiply_adds, cpu_seconds))
+    assert for_seconds[1] / sum(for_seconds) > 2 * for_products[1] / sum(for_products)
 
 
 def test_an_absent_record_is_said_to_be_absent_and_a_present_one_is_drawn():

@@ -8,7 +8,8 @@ from matplotlib import pyplot as plt
 
 from mgmr_lib.chapters.ch24_case_study import dashboard
 from mgmr_lib.chapters.ch24_case_study import figures as draw
-from mgmr_lib.chapters.ch24_case_study.exercises import as_large, frames_hidden, fresh_gain
+from mgmr_lib.chapters.ch24_case_study.exercises import as_large, frames_hidden, fresh_gain, turned_share
+from mgmr_lib.errors import CourseError
 from tests.chapters.notebook_code import definitions
 
 SEEDS = (11, int(os.environ.get("MGMR_TEST_SEED", "2027")))  # set MGMR_TEST_SEED to try another one
@@ -51,6 +52,31 @@ def test_a_reader_that_knows_nothing_has_a_perfect_case(seed):
         dashboard.standing(error, found["smallest error"]) == 0
         and dashboard.standing(error, found["largest error"]) >= 0.9
     )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_share_of_ten_keeps_its_promise(seed):
+    rng = np.random.default_rng(seed)
+    for truth in (0.5, 0.9):
+        drawn = rng.random((1000, 10)) < truth
+        found = [turned_share([0.0] * 10, np.where(row, -1.0, 1.0).tolist(), [True] * 10) for row in drawn]
+        assert np.mean([low <= truth <= high for _, low, high in found]) > 0.94
+    assert turned_share([0.0], [1.0], [False])[0] == 1.0
+    low = turned_share([0.0] * 10, [-1.0] * 10, [True] * 10)[1]
+    assert 0.6 < low < 0.75 and low**10 == pytest.approx(1 / 40)  # "about two thirds", "once in forty times"
+
+
+def test_words_take_the_place_of_not():
+    assert dashboard.reworded(["it is not good"], "just") == ["it is just good"]
+    assert dashboard.reworded(["Not good"], "") == ["good"]
+    for wrong in ("it is good", "not good, not bad"):
+        with pytest.raises(CourseError, match="exactly once"):
+            dashboard.reworded([wrong], "just")
+
+
+def test_content_words_are_whole_long_and_no_little_words():
+    pieces = ["the", "film", "un", "##watch", "##able", "because", ".", "good"]
+    assert dashboard.content_words(pieces).tolist() == [False, True, False, False, False, False, False, True]
 
 
 def test_hidden_words_are_dots_and_predictions_stand_where_they_are():

@@ -1,9 +1,13 @@
 """Whether an order of networks holds on another corpus, from records whose order is known."""
 
 import matplotlib.figure
+import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
-from mgmr_lib.chapters.shared.recorded_areas import common, rank_agreement, two_worlds
+from mgmr_lib.chapters.shared.recorded_areas import bootstrap_said, common, rank_agreement, two_worlds
+from mgmr_lib.experiments.ledger import read_ledger, read_named, summary
+from mgmr_lib.experiments.plan import BASELINES, POM, SYSTEMS, TWO
 from tests.experiments.test_tables import record
 
 NAMES = ("mgmr", "mfmb", "concat", "tfn", "lmf")
@@ -23,6 +27,26 @@ def test_the_same_order_a_reversed_one_and_a_noisy_one():
     assert same["between"] == pytest.approx(1) and reversed_["between"] == pytest.approx(-1)
     assert same["first"] == same["second"] == pytest.approx(1)
     assert noisy["second"] < 0.95 and noisy["first"] == pytest.approx(1)
+    assert same["low"] == pytest.approx(1) and noisy["low"] <= noisy["between"] <= noisy["high"]
+
+
+def test_no_agreement_is_excluded_where_the_interval_leaves_out_0():
+    assert bootstrap_said({"low": -0.3, "high": 0.5}).endswith("-0.30 to +0.50: no agreement at all is not excluded.")
+    for low, high in ((0.1, 0.9), (-0.9, -0.1)):
+        assert bootstrap_said({"low": low, "high": high}).endswith("no agreement at all is excluded.")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_two_worlds_orders_agree_weakly_or_not_at_all(seed):
+    """What 21.f says holds whichever half of the networks is left out, in most draws, and by no draw the reverse."""
+    records, real = read_ledger(), read_named(*POM)
+    fusing = [n for n in (*TWO, *BASELINES, *SYSTEMS) if not n.startswith("fc_")]
+    names = common([r for r in records if r["name"] in fusing], real)
+    x, y = (summary(rows, names)["auilc mae"].to_numpy() for rows in (records, real))
+    rng = np.random.default_rng(seed)
+    chosen = [rng.choice(len(names), 2 * len(names) // 3, replace=False) for _ in range(200)]
+    found = np.array([spearmanr(x[i], y[i]).statistic for i in chosen])
+    assert np.mean((found > -0.3) & (found < 0.4)) > 0.8 and found.min() > -0.6
 
 
 def test_only_networks_of_both_corpora_count_and_too_few_give_no_number():

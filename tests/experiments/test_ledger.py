@@ -145,6 +145,15 @@ def test_the_provenance_says_who_classified():
     assert ledger.provenance_line([made(), squared]).endswith(
         "Trained MGMR on the squared error, all else on the absolute error."
     )
+    twins = [made(name) for name in ("mfmb", "mfmb_code", "mfmb_mamba", "mfmb_no_f1")]
+    for r in twins:
+        r["config"] |= {"model": "mfmb", "network": two_hot["config"]["network"]}
+    assert "Trained MFMB and MFMB_CODE and MFMB_MAMBA on 7" in ledger.provenance_line(twins[:3])
+    other = squared | {"config": squared["config"] | {"model": "mgmr"}}
+    line = ledger.provenance_line([*twins, twins[1], other])
+    assert "Trained MFMB and 3 of its variants on 7" in line and line.endswith("; MGMR on the squared error.")
+    without = [*twins[1:], twins[1] | {"name": "mfmb_no_f2"}]
+    assert "Trained 4 variants on 7" in ledger.provenance_line(without)
     two_hot["config"]["network"]["class_targets"] = "one-hot"
     assert ledger.provenance_line([two_hot]).endswith(" one-hot classes (cross-entropy, MFMB-Net's Eq. 17).")
     two_hot["config"]["network"]["classes"] = 1

@@ -42,10 +42,15 @@ def _without_its_seed(record: dict) -> dict:
     return {k: v for k, v in read.items() if k != "seed"}
 
 
+def _place(record: dict) -> tuple:
+    """What a table takes together: one corpus, profile and protocol, and the same settings beside the profile's."""
+    return record["profile"], record["protocol"], record["corpus"], str(sorted(record.get("settings", {}).items()))
+
+
 def test_the_runs_of_a_name_differ_in_their_seed_alone():
     for records in ledger.by_name(ledger.read_record(f) for f in FILES).values():
-        shared = {(r["profile"], r["protocol"], r["corpus"], str(_without_its_seed(r))) for r in records}
-        places = {(r["profile"], r["protocol"], r["corpus"]) for r in records}
+        places = {_place(r) for r in records}
+        shared = {(_place(r), str(_without_its_seed(r))) for r in records}
         assert len(shared) == len(places)
         assert len({(r["fingerprint"], r["corpus"]) for r in records}) == len({r["corpus"] for r in records})
 

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from mgmr_lib.data.classroom.corpora import exact_name
+from mgmr_lib.data.text import load_encoder
 from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
 from mgmr_lib.training import run as runs
@@ -157,6 +158,21 @@ def test_a_text_encoder_that_learns_is_trained_resumed_saved_and_read_again(tmp_
     assert not torch.equal(run.model.state_dict()[name], before) and run.complete_text("train") is None
     again, masked = load_run(tmp_path / "whole", corpus), run.masked("test", 0.5, 1)
     assert np.array_equal(predict(run.model, masked), predict(again.model, masked))
+
+
+@pytest.mark.parametrize("model", ["mgmr", "mfmb"])
+def test_a_text_encoder_with_channels_of_next_to_nothing_learns(model, monkeypatch):
+    """MiniLM's last layer norm shrinks two channels to 1e-33; what comes back through their scale must not overflow."""
+    encoder, corpus = load_encoder("tiny", frozen=False), toy_corpus(sizes=(16, 8, 8))
+    monkeypatch.setattr("mgmr_lib.training.setup.load_encoder", lambda *_: encoder)
+    norm = encoder.bert.encoder.layer[-1].output.LayerNorm
+    with torch.no_grad():
+        norm.weight[3], norm.bias[3] = 1e-33, 1e-33
+    setup = prepare(make_config(model, text_encoder="tiny", epochs=1, encoder_lr=1e-3, batch_size=8), corpus)
+    before = norm.weight.detach().clone()
+    Trainer(setup, quiet=True).run()
+    assert torch.isfinite(norm.weight).all() and not torch.equal(norm.weight, before)
+    assert setup.model.inputs.text_scale[3] == torch.finfo(torch.float32).max
 
 
 def test_configurations_survive_json_and_unknown_settings_are_refused():

@@ -145,6 +145,10 @@ def _layer(x, decay, gamma, W, bias, lam=None, late=False, phi=F.relu, inside=Fa
 
 def _system_cases(rng):
     made = [Case((Offset(), *(quarters(rng, 1, 3, 1) for _ in range(2))), "every deviation is below 0")]
+    alike = torch.tensor([[[2.0], [1.0]]]), torch.tensor([[[0.0], [1.0]]])
+    made.append(Case((Power(2), *alike), "the largest entries agree, the others do not"))
+    second = torch.tensor([[[0.0]], [[2.0]]])
+    made.append(Case((Power(2), second, second / 2), "the first of two clips does not deviate"))
     x = quarters(rng, 2, 3, 2)
     made.append(Case((Power(2), x, -x), "every deviation is below 0, and they differ"))
     made.append((Power(2), x, 3 * x))  # here the sum and a doubling never deviate alike, whatever was drawn
@@ -366,6 +370,14 @@ EXERCISES = [
                 lambda system, x1, x2: (system(2 * x1) - 2 * system(x1)).abs().max().item(),
                 "scaling alone",
                 "This tests scaling alone; superposition is about the sum of two different inputs.",
+            ),
+            Wrong(
+                "maximum first",
+                lambda system, x1, x2: abs(
+                    system(x1 + x2).abs().max().item() - (system(x1) + system(x2)).abs().max().item()
+                ),
+                "largest entries are subtracted",
+                "The largest entries are subtracted: subtract first, entry by entry, and then take the largest.",
             ),
             Wrong(
                 "one part",

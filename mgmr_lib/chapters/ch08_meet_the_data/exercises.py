@@ -1,5 +1,7 @@
 """Exercises of 08 meet the data: two clocks, padding, -inf, lengths of aligned files, a permutation test."""
 
+import operator
+
 import numpy as np
 
 from mgmr_lib.chapters.ch08_meet_the_data import loader
@@ -51,6 +53,19 @@ def _moment_cases(rng):
     rivals += [lambda f, r, o, k=k: round((f + k) / r * o) for k in (-0.5, 0, 0.5, 1)]
     rivals += [lambda f, r, o: int((f + 0.5) / int(r) * o), lambda f, r, o: int((f + 0.5) / r * int(o))]
     return made + separating(rng, one, same_moment, rivals, least=6)
+
+
+def _is_an_index(same, rng):
+    """What is wrong with a right number that cannot stand in brackets."""
+    found = same(*_moment_cases(rng)[0].args)
+    try:
+        operator.index(found)
+    except TypeError:
+        return (
+            f"The numbers are right, but {found!r} is a float: a frame's number is used as an index, so return "
+            "int(...) of it."
+        )
+    return None
 
 
 def _numbers(rng, *shape):
@@ -154,6 +169,7 @@ EXERCISES = [
         minutes=5,
         reference=same_moment,
         cases=_moment_cases,
+        test=_is_an_index,
         hints=(
             "When is the middle of our frame, in seconds? Which of the other frames is on at that time?",
             "frame is a whole number from 0, rates are frames a second; (frame + 0.5) / rate is a time; int() cuts the "
@@ -192,6 +208,7 @@ EXERCISES = [
                 "whole number",
                 "This is the right place with a fraction; a frame is a whole number: int() cuts it off.",
             ),
+            Wrong("floored to a float", lambda frame, rate, other: (frame + 0.5) * other // rate, "used as an index"),
             Wrong(
                 "start rounded",
                 lambda frame, rate, other: round(frame / rate * other),

@@ -149,6 +149,22 @@ def _lost_cases(rng):
     ]
 
 
+def _loss_teaches(fn, rng):
+    """The gradient reaches the guesses at lost steps, and nothing else."""
+    value, target, valid, keep = _lost_cases(rng)[0].args
+    value.requires_grad_()
+    loss = fn(value, target, valid, keep)
+    if not torch.is_tensor(loss) or not loss.requires_grad:
+        return (
+            "the number is right, but no gradient leads from it to value: a loss has to teach. Leave out detach, item "
+            "and no_grad."
+        )
+    loss.backward()
+    if value.grad is None or not value.grad[valid & ~keep].any():
+        return "the number is right, but its gradient does not reach the guesses at the lost steps."
+    return None
+
+
 EXERCISES = [
     Exercise(
         id="14.1",
@@ -302,6 +318,7 @@ EXERCISES = [
         minutes=12,
         reference=lost_loss,
         cases=_lost_cases,
+        test=_loss_teaches,
         rtol=1e-5,
         atol=1e-7,
         hints=(
@@ -329,6 +346,9 @@ EXERCISES = [
                 ),
                 "never there",
                 "Padding is not kept either, and counts here: it was never there, so it cannot be lost.",
+            ),
+            Wrong(
+                "detached", lambda value, *rest: lost_loss(value.detach(), *rest), "no gradient leads from it to value"
             ),
             Wrong(
                 "summed",

@@ -118,6 +118,11 @@ def _gradient_test(fn, rng):
         if abs(got - float(p.detach().mean())) < 1e-4:
             return "this is the mean entry of the gradient: we want its norm."
         return f"you have {got:.4g} for a gradient of norm {want_p:.4g}."
+    if q.grad is not None:
+        return (
+            "it leaves a gradient in parameters that it was not asked about: a backward pass fills them all. Use "
+            "torch.autograd.grad."
+        )
     if p.grad is not None:
         return (
             "it leaves a gradient in `.grad`: the next call, or the next training step, would add to it. Use "
@@ -292,7 +297,7 @@ EXERCISES = [
                 lambda loss, ps: sum(float(g.square().sum()) for g in _grads(loss, ps, allow_unused=False)) ** 0.5,
                 "without a path to the loss: allow_unused",
             ),
-            Wrong("backward", _by_backward, "leaves a gradient"),
+            Wrong("backward", _by_backward, "a backward pass fills them all"),
             Wrong(
                 "squared",
                 lambda loss, ps: sum(float(g.square().sum()) for g in _grads(loss, ps) if g is not None),

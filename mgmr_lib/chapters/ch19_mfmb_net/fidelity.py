@@ -24,7 +24,7 @@ CLAIMS = (
     Claim(
         "said",
         "(2) H_m = HPA(h_m, h_m, h_m)",
-        "first self-attention, then cross-attention",
+        "first self-attention, then cross-attention; as printed, all three arguments are of one modality",
         "three encoders side by side, joined to 3 x 30; 3 layers each",
         "one layer: self-attention, then the two others are asked and averaged",
         (f"{_NET}/hybrid_attention.py::HybridAttention.forward",),

@@ -145,14 +145,15 @@ EXERCISES = [
             "standard deviation.",
             "first and second are lists of n numbers; the differences are n numbers; low and high are one number each.",
         ),
-        after="What a seed does to both networks alike has left the differences, and the interval with it.",
+        after="What a seed does to both networks alike, if anything, has left the differences, and the interval with "
+        "it.",
         wrong=(
             Wrong(
                 "unpaired",
                 _unpaired,
                 "two separate averages",
-                "These are two separate averages: the luck that both share stays in. Take the differences seed by seed "
-                "first.",
+                "These are two separate averages: luck that both share would stay in. Take the differences seed by "
+                "seed first.",
             ),
             Wrong(
                 "population sd",

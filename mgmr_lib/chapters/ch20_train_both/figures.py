@@ -1,9 +1,13 @@
-"""Drawings and sentences of notebook 20: learning curves, and what the ledger says of two networks.
+"""Drawings and sentences of notebook 20: learning curves, what the ledger says of two networks, and whether one seed
+moves all networks alike.
 
 Records are missing as long as nobody has run them: every function says so in the place of a number.
 """
 
+from itertools import permutations
+
 import numpy as np
+import pandas as pd
 
 from mgmr_lib.chapters.shared.recorded_areas import NOT_RECORDED
 from mgmr_lib.course import figures
@@ -104,16 +108,71 @@ def verdict(records: list[dict], first: str, second: str) -> str:
     else:
         word = f"**{labels[0 if said == verdicts.BETTER else 1]} is better** on this corpus, by the plan's rule"
     apart = np.sqrt(x.var(ddof=1) + y.var(ddof=1))
-    shared = (
-        "share luck, so that pairs pay"
-        if found["sd"] < 0.9 * apart
-        else "share hardly any luck, so that pairs do not pay here"
-    )
     return (
         f"{word}. {labels[0]} minus {labels[1]}, AUILC of MAE: {verdicts.interval_text(found)} over {len(seeds)} "
         f"seeds. The differences have a standard deviation of {found['sd']:.3f}; without pairs it would be "
-        f"{apart:.3f}: the two {shared}."
+        f"{apart:.3f}. {len(seeds)} pairs cannot tell whether a seed moves these two alike."
     )
+
+
+def seed_luck(records: list[dict]) -> pd.DataFrame:
+    """(networks, seeds): how far each training's AUILC of MAE lies from its network's mean, over the seeds that all
+    networks with three trainings or more have. Without the control, where a seed deals out the labels, too."""
+    trained = by_name(r for r in records if r.get("config") is not None and not r["config"].get("shuffle_labels"))
+    table = pd.DataFrame({name: scores(found, name) for name, found in trained.items() if len(found) > 2}).dropna()
+    return (table - table.mean()).T if len(table) > 1 else pd.DataFrame()
+
+
+def simulated_luck(shared: float, own: float, networks: int = 20, seeds: int = 5, rng: int = 1) -> pd.DataFrame:
+    """The same of simulated errors: luck that a seed brings to all networks, and luck of each."""
+    draw = np.random.default_rng(rng)
+    table = pd.DataFrame(shared * draw.normal(size=(seeds, 1)) + own * draw.normal(size=(seeds, networks)))
+    return (table - table.mean()).T
+
+
+def shared_luck(luck) -> float:
+    """Correlation of two networks' luck (networks, seeds) under one seed, over all pairs: 1 where each seed moves all
+    networks alike, about 0 where it moves each in its own way."""
+    luck = np.asarray(luck)
+    own = (luck**2).sum()
+    return float(((luck.sum(axis=0) ** 2).sum() - own) / ((len(luck) - 1) * own))
+
+
+def shuffled_luck(luck, rounds: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """The control: 95 % of shared_luck with each network's seeds dealt out at random, so that nothing is shared."""
+    rng = np.random.default_rng(seed)
+    found = [shared_luck(rng.permuted(luck, axis=1)) for _ in range(rounds)]
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def luck_clouds(fig, worlds: dict[str, pd.DataFrame], named: tuple[str, ...] = (*TWO, "concat")) -> None:
+    """A panel each: the luck of every two networks under the same seed; pairs within `named` in red."""
+    for ax, (title, luck) in zip(np.ravel(fig.subplots(1, len(worlds))), worlds.items(), strict=True):
+        ax.set(title=title if luck.size else NOT_RECORDED, xlabel="one network's luck")
+        ours = luck.loc[[name for name in named if name in luck.index]]
+        edge = 1.05 * np.abs(luck.to_numpy()).max(initial=0.001)
+        for some, colour, size, alpha in ((luck, figures.BLUE, 2, 0.3), (ours, figures.RED, 6, 1)):
+            pairs = [(some.loc[x], some.loc[y]) for x, y in permutations(some.index, 2)]
+            x, y = np.concatenate(pairs, axis=1) if pairs else ([], [])
+            ax.plot(x, y, ".", color=colour, ms=size, alpha=alpha)
+        ax.plot([-edge, edge], [-edge, edge], ":", color="black", lw=1)
+        tick = float(f"{0.7 * edge:.0e}")
+        ax.set(xlim=(-edge, edge), ylim=(-edge, edge), xticks=(-tick, 0, tick), yticks=(-tick, 0, tick))
+    fig.axes[0].set_ylabel("another's, same seed (points)")
+
+
+def luck_said(worlds: dict[str, pd.DataFrame]) -> str:
+    """Markdown: shared_luck of each world, beside its control."""
+    lines = []
+    for name, luck in worlds.items():
+        if luck.size:
+            low, high = shuffled_luck(luck)
+            lines.append(
+                f"- {name}, {luck.shape[0]} networks and {luck.shape[1]} seeds: **{shared_luck(luck):+.2f}**; with "
+                f"each network's seeds dealt out at random {low:+.2f} to {high:+.2f}"
+            )
+    return "\n".join(lines) or f"**{NOT_RECORDED.capitalize()}.**"
 
 
 def rivals(records: list[dict]):

@@ -1,6 +1,6 @@
-"""Exercises of 21 missing rates: the best blind answer, a band, what it is taken over, pairs of seeds."""
+"""Exercises of 21 missing rates: the best blind answer, a lead that is lost, what a band is taken over, pairs of
+seeds."""
 
-from mgmr_lib.chapters.shared.drawing import telling
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -9,16 +9,9 @@ def best_constant(labels):
     return sorted(labels)[len(labels) // 2]
 
 
-def interval(values, t):
-    """Student's interval of the mean."""
-    s = len(values)
-    mean = sum(values) / s
-    return mean - t * _sd(values) / s**0.5, mean + t * _sd(values) / s**0.5
-
-
-def _sd(values, less=1):
-    mean = sum(values) / len(values)
-    return (sum((v - mean) ** 2 for v in values) / (len(values) - less)) ** 0.5
+def lead_lost(complete, broken, blind):
+    """The share of the lead over the blind rival that is gone."""
+    return (complete - broken) / (complete - blind)
 
 
 def independent_values(table):
@@ -44,16 +37,18 @@ def _constant_cases(rng):
     return made + [Case(([rng.randint(4, 9) / 4, -2.5, 0.25, -0.5, 1.0],), "five labels in no order")]
 
 
-def _interval_cases(rng):
-    made = [Case(([1.0, 3.0], 12.0), "two trainings")]
-    for n in (3, 4, 5):
-
-        def several(rng, n=n):
-            values = [rng.randint(1, 20) / 4 for _ in range(n - 1)]
-            return [*values, max(values) + rng.randint(1, 8) / 4]
-
-        values = telling(rng, several, lambda drawn: sum(drawn) % len(drawn) != 0)  # the mean is no whole number
-        made.append((values, rng.randint(2, 6) + 0.5))
+def _lead_cases(rng):
+    """Errors and scores; all of it lost, more than all, nothing, and less than nothing."""
+    made = [
+        Case((0.75, 1.0, 1.25), "errors: a half is gone"),
+        Case((0.75, 0.625, 0.25), "scores: a quarter is gone"),
+        Case((0.5, 1.5, 1.0), "an error that ends behind the blind rival's"),
+        Case((0.5, 0.375, 1.5), "an error that falls while more is lost"),
+        Case((0.75, 0.75, 1.5), "nothing is gone"),
+    ]
+    for sign in (1, -1, 1, -1):
+        complete, lead, lost = rng.randint(5, 9) / 8, rng.randint(3, 6) / 8, rng.choice([1, 3, 5, 7]) / 8
+        made.append((complete, complete + sign * lead * lost, complete + sign * lead))
     return made
 
 
@@ -130,47 +125,61 @@ EXERCISES = [
     ),
     Exercise(
         id="21.2",
-        title="a band",
+        title="a lead that is lost",
         difficulty=1,
         minutes=5,
-        reference=interval,
-        cases=_interval_cases,
+        reference=lead_lost,
+        cases=_lead_cases,
         hints=(
-            "First the mean, then the standard deviation with s - 1 below the line, then t times sd over the root of s "
-            "to either side.",
-            "values is a list of s numbers, t one number; the result is a pair of numbers, the lower one first.",
+            "How large is the lead while nothing is lost? By how much has the network come nearer to the blind rival?",
+            "Three numbers go in, one comes out: a difference by a difference. If both point the same way, their sign "
+            "drops out, and errors need no other formula than scores.",
         ),
-        after="Ten times as many trainings would make the band about a third as wide, and t_s smaller on top.",
+        after="A share of the lead needs the blind rival's value, which a table of networks alone does not hold.",
         wrong=(
             Wrong(
-                "divided by s",
-                lambda values, t: _around(values, t * _sd(values, 0) / len(values) ** 0.5),
-                "s - 1",
-                "Below the line of sd stands s here: with few values that is too narrow, it must be s - 1.",
+                "share left",
+                lambda complete, broken, blind: (broken - blind) / (complete - blind),
+                "1 minus it",
+                "This is the share of the lead that is left: 1 minus it is gone.",
             ),
             Wrong(
-                "no root",
-                lambda values, t: _around(values, t * _sd(values)),
-                "one training",
-                "The root of s is missing: this band would hold one training, not their mean.",
+                "by its own size",
+                lambda complete, broken, blind: (broken - complete) / complete,
+                "without the blind rival",
+                "This is the change relative to the network's own value, without the blind rival: an error of 0 is no "
+                "lead, and a score of 0 is no blindness.",
             ),
             Wrong(
-                "divided by s, no root",
-                lambda values, t: _around(values, t * _sd(values) / len(values)),
-                "the root of s",
-                "sd is divided by s instead of by the root of s: the band is too narrow.",
+                "by the blind rival's size",
+                lambda complete, broken, blind: (broken - complete) / blind,
+                "not by the blind rival's value",
+                "Divide by the lead with nothing lost, not by the blind rival's value.",
             ),
             Wrong(
-                "t forgotten",
-                lambda values, t: _around(values, _sd(values) / len(values) ** 0.5),
-                "standard error",
-                "This is one standard error to either side: multiply it by t.",
+                "in points",
+                lambda complete, broken, blind: broken - complete,
+                "not a share",
+                "These are points, not a share: divide by the lead with nothing lost.",
             ),
             Wrong(
-                "from minimum to maximum",
-                lambda values, t: (min(values), max(values)),
-                "smallest to the largest",
-                "This goes from the smallest to the largest value: the interval of the mean is another thing.",
+                "by what is left",
+                lambda complete, broken, blind: (complete - broken) / ((broken - blind) or 1.0),
+                "This divides",
+                "This divides by the lead that is left: take the lead with nothing lost.",
+            ),
+            Wrong(
+                "without a sign",
+                lambda complete, broken, blind: abs(complete - broken) / abs(complete - blind),
+                "moves away",
+                "A network that moves away from the blind rival has lost nothing: its share is below 0, so keep the "
+                "signs.",
+            ),
+            Wrong(
+                "at most all",
+                lambda complete, broken, blind: min(1.0, (complete - broken) / (complete - blind)),
+                "more than all",
+                "A network may end behind the blind rival, and has lost more than all of its lead: do not cap.",
             ),
         ),
     ),
@@ -226,7 +235,7 @@ EXERCISES = [
             "Which seeds are in both dictionaries? Go through them in rising order.",
             "first and second map s seeds to numbers; the result is a list with one number for each common seed.",
         ),
-        after="What a seed does to both networks alike drops out of the difference: that is what pairs are for.",
+        after="What a seed does to both networks alike, if anything, drops out of the difference.",
         wrong=(
             Wrong(
                 "in order of the dictionary",
@@ -263,8 +272,3 @@ EXERCISES = [
         ),
     ),
 ]
-
-
-def _around(values, half):
-    mean = sum(values) / len(values)
-    return mean - half, mean + half

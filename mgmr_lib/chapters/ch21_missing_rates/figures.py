@@ -9,10 +9,12 @@ from mgmr_lib.data.classroom.corpora import SPECS
 from mgmr_lib.data.missing import draw_masks, valid_steps
 from mgmr_lib.evaluation.plots import LABELS
 from mgmr_lib.evaluation.statistics import t_interval
-from mgmr_lib.experiments import ledger
+from mgmr_lib.experiments import beside, ledger
+from mgmr_lib.experiments import verdicts as words
 from mgmr_lib.experiments.figures import band, colour
 from mgmr_lib.experiments.headline import SHOWN, headline_table, judged
 from mgmr_lib.experiments.headline import verdicts as family_table
+from mgmr_lib.experiments.plan import BASELINES, TWO
 
 EMPTY = "**Not recorded yet.** The ledger in `data/results/ledger` holds no such run, so none is shown."
 
@@ -84,6 +86,62 @@ def widths_said(rate: float, table: list[list[float]], pooled: list[float], inde
         f"MGMR-Net at rate {rate:g}, recorded: {len(table)} trainings under {len(table[0])} masks each. Taken over all "
         f"{len(pooled)} numbers the interval is {narrow:.3f} points wide, taken over one number a training {wide:.3f}: "
         f"{wide / narrow:.1f} times as wide."
+    )
+
+
+def shares_lost(
+    records: Iterable[dict], name: str, metric: str, lead_lost: Callable, blind: float | None = None
+) -> dict[float, dict]:
+    """{missing rate: t_interval over trainings} of the share of the lead over the mean label that is gone. lead_lost:
+    exercise 21.2; blind: another reader's value in the place of the mean label's."""
+    frame = ledger.curves(list(records))
+    if not {name, "mean"} <= set(frame.get("name", ())):
+        return {}
+    table = frame[frame["name"] == name].pivot(index="training_seed", columns="rate", values=metric)
+    blind = frame.loc[frame["name"] == "mean", metric].iloc[0] if blind is None else blind
+    return {
+        rate: t_interval([lead_lost(row[0.0], row[rate], blind) for _, row in table.iterrows()])
+        for rate in table.columns
+    }
+
+
+def lost_said(found: dict[float, dict], rates: tuple[float, ...] = (0.5, 0.9)) -> str:
+    """Of shares_lost(): "37 % [34 %, 39 %] at rate 0.5 and ...", or that nothing is recorded."""
+    parts = [
+        f"{found[r]['mean']:.0%} [{found[r]['low']:.0%}, {found[r]['high']:.0%}] at rate {r:g}" for r in rates if found
+    ]
+    return " and ".join(parts) or "not recorded"
+
+
+def best_in_last(records: Iterable[dict], name: str) -> str:
+    """A sentence: how many of a network's trainings were best in the last epoch allowed; "" for none."""
+    found = beside.beside(r for r in records if r["name"] == name).get(name)
+    if not found or not found.last:
+        return ""
+    label = next(r["label"] for r in records if r["name"] == name)
+    return (
+        f"**Best in the last**: {found.last} of {label}'s {len(found.best)} trainings were best in the last of "
+        f"{found.allowed} epochs, so its error may fall further; a longer training of it is not recorded on these "
+        "clips."
+    )
+
+
+def two_rules(records: Iterable[dict], first: str, second: str, pairs: list[float]) -> str:
+    """One comparison by pairs (exercise 21.4) and by Welch's test on all seeds, and how often, over both networks and
+    every rival, the paired interval is the wider one."""
+    records = list(records)
+    found = words.family(records, [(network, rival) for network in TWO for rival in BASELINES])
+    if (first, second) not in found.index or len(pairs) < 2:
+        return EMPTY
+    row, wider = found.loc[[(first, second)]].iloc[0], 0
+    for (network, rival), welch in found.iterrows():
+        paired = ledger.paired(records, network, rival)
+        wider += paired["high"] - paired["low"] > welch["high"] - welch["low"]
+    seeds = row["seeds"]
+    return (
+        f"{row['first']} minus {row['second']}: {words.interval_text(t_interval(pairs))} by your {len(pairs)} pairs, "
+        f"{words.interval_text(row)} by Welch's test on all {seeds[0]} and {seeds[1]} seeds. Over both networks and "
+        f"their {len(BASELINES)} rivals the paired interval is the wider one in {wider} of {len(found)} comparisons."
     )
 
 

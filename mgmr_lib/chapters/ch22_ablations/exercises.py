@@ -1,4 +1,4 @@
-"""Exercises of 22 ablations: a network against itself, pairs of seeds, an interval from few seeds, Holm's procedure."""
+"""Exercises of 22 ablations: a network against itself, two tests, an interval from few seeds, Holm's procedure."""
 
 import math
 import statistics
@@ -13,9 +13,13 @@ def false_alarms(scores, gap):
     return sum(a - b >= gap for a, b in pairs) / len(pairs)
 
 
-def paired_changes(whole, variant):
-    """Variant minus whole for each seed that both have, in the order of the seeds."""
-    return [variant[s] - whole[s] for s in sorted(whole.keys() & variant.keys())]
+def two_rules(whole, variant):
+    """p of the paired t-test over common seeds, and of Welch's test on all seeds of both."""
+    from scipy import stats
+
+    both = sorted(whole.keys() & variant.keys())
+    pairs = stats.ttest_rel([variant[s] for s in both], [whole[s] for s in both]).pvalue
+    return float(pairs), float(stats.ttest_ind(list(variant.values()), list(whole.values()), equal_var=False).pvalue)
 
 
 def half_width(changes):
@@ -42,6 +46,7 @@ def _alarm_cases(rng):
         Case(([70.0, 69.5],), "two runs"),
         Case(([68.0, 69.0, 70.0],), "three runs, rising"),
         Case(([70.0, 70.0, 70.0, 70.0],), "four equal runs"),
+        Case(([70.0, 70.0, 68.0],), "two runs that agree are two runs"),
     ]
     made += [Case(([rng.randint(264, 288) / 4 for _ in range(5)],), "five runs") for _ in range(3)]
     return [Case((c.args[0], 1.0), c.about) for c in made] + [
@@ -59,6 +64,11 @@ def _with_itself(scores, gap):
     return sum(a - b >= gap for a in scores for b in scores) / len(scores) ** 2
 
 
+def _by_value(scores, gap):
+    pairs = [(a, b) for a in scores for b in scores if a != b]
+    return sum(a - b >= gap for a, b in pairs) / len(pairs) if pairs else 0.0
+
+
 def _either_way(scores, gap):
     pairs = [(a, b) for i, a in enumerate(scores) for j, b in enumerate(scores) if i != j]
     return sum(abs(a - b) >= gap for a, b in pairs) / len(pairs)
@@ -69,37 +79,63 @@ def _strict(scores, gap):
     return sum(a - b > gap for a, b in pairs) / len(pairs)
 
 
-def _pair_cases(rng):
+def _rule_cases(rng):
+    """Errors of two networks by seed, in no order of the seeds; each slip shows in some of them."""
+
     def runs(seeds):
-        return {s: rng.randint(200, 300) / 4 for s in seeds}
+        return dict(zip(seeds, rng.sample([k / 8 for k in range(20, 60)], len(seeds)), strict=True))
 
     made = [
-        Case(({1: 70.0, 2: 72.0, 3: 68.0}, {3: 67.0, 1: 69.5, 2: 70.0}), "the seeds stand in another order"),
-        Case(({1: 70.0, 2: 72.0, 3: 68.0, 4: 75.0, 5: 61.0}, {1: 69.5, 2: 70.0, 3: 67.0}), "five seeds against three"),
+        Case(
+            ({1: 70.0, 2: 72.0, 3: 68.0, 4: 66.5}, {3: 67.0, 1: 69.5, 4: 67.5, 2: 70.0}),
+            "the seeds stand in another order",
+        ),
+        Case(({8: 70.0, 3: 72.0, 1: 66.0}, {1: 67.5, 8: 69.5, 3: 70.25}), "a set of seeds has no order"),
+        Case(({1: 70.0, 2: 72.0, 3: 68.0, 4: 75.0, 5: 61.0}, {1: 69.5, 2: 70.0, 3: 67.25}), "five seeds against three"),
+        Case(({1: 70.0, 3: 72.0, 4: 69.0}, {1: 67.5, 2: 79.5, 3: 70.0}), "a seed that only the variant has"),
     ]
-    made += [
-        Case(({8: 70.0, 3: 72.0, 1: 66.0}, {1: 67.5, 8: 69.5, 3: 70.0}), "a set of seeds has no order"),
-        Case(({1: 70.0, 3: 72.0}, {1: 67.5, 2: 69.5, 3: 70.0}), "a seed that only the variant has"),
-    ]
-    for _ in range(3):
-        have = [1111, 1112, 1113, 1114, 1115]
-        some = rng.sample(have, 4)
-        made.append((runs(rng.sample(have, 5)), runs(some)))
-    return made
+    have = [1111, 1112, 1113, 1114, 1115]
+    return made + [(runs(rng.sample(have, 5)), runs(rng.sample(have, 4 - i % 2))) for i in range(4)]
+
+
+def _tests(pairs=None, all_seeds=None):
+    """two_rules with one of its tests done otherwise: functions of (whole, variant) that return a p."""
+    return lambda whole, variant: (
+        (pairs or (lambda *both: two_rules(*both)[0]))(whole, variant),
+        (all_seeds or (lambda *both: two_rules(*both)[1]))(whole, variant),
+    )
 
 
 def _by_place(whole, variant):
-    return [b - a for a, b in zip(whole.values(), variant.values(), strict=False)]
+    from scipy import stats
 
-
-def _from_mean(whole, variant):
-    mean = statistics.fmean(whole.values())
-    return [variant[s] - mean for s in sorted(whole.keys() & variant.keys())]
+    n = min(len(whole), len(variant))
+    return float(stats.ttest_rel(list(variant.values())[:n], list(whole.values())[:n]).pvalue)
 
 
 def _sorted_scores(whole, variant):
+    from scipy import stats
+
     common = whole.keys() & variant.keys()
-    return [b - a for a, b in zip(sorted(whole[s] for s in common), sorted(variant[s] for s in common), strict=True)]
+    return float(stats.ttest_rel(*(sorted(side[s] for s in common) for side in (variant, whole))).pvalue)
+
+
+def _pooled(whole, variant):
+    from scipy import stats
+
+    return float(stats.ttest_ind(list(variant.values()), list(whole.values())).pvalue)
+
+
+def _common_only(whole, variant):
+    common = whole.keys() & variant.keys()
+    return two_rules({s: whole[s] for s in common}, {s: variant[s] for s in common})[1]
+
+
+def _from_mean(whole, variant):
+    from scipy import stats
+
+    common = whole.keys() & variant.keys()
+    return float(stats.ttest_1samp([variant[s] for s in common], statistics.fmean(whole.values())).pvalue)
 
 
 def _width_cases(rng):
@@ -209,6 +245,13 @@ EXERCISES = [
                 "A run is compared with itself here: leave these pairs out, above and below the line.",
             ),
             Wrong(
+                "by value",
+                _by_value,
+                "two runs that agree",
+                "The two runs of a pair are told apart by their scores here: two runs that agree are still two runs, "
+                "so go by their places in the list.",
+            ),
+            Wrong(
                 "either way",
                 _either_way,
                 "gain",
@@ -225,51 +268,55 @@ EXERCISES = [
     ),
     Exercise(
         id="22.2",
-        title="pairs of seeds",
-        difficulty=1,
-        minutes=5,
-        reference=paired_changes,
-        cases=_pair_cases,
+        title="one change by two rules",
+        difficulty=2,
+        minutes=6,
+        reference=two_rules,
+        cases=_rule_cases,
         hints=(
-            "A pair is one seed: that seed's variant minus that seed's whole network. Seeds that only one of them has "
-            "cannot be paired.",
-            "Two dictionaries {seed: score} go in; a list of k numbers comes out, k the number of common seeds, in "
-            "increasing order of the seed.",
+            "Pairs: for each seed that both have, the variant's error beside the whole network's, in one order. Welch: "
+            "all errors of the one against all of the other, whatever their seeds.",
+            "ttest_rel takes two lists of k errors, k the number of common seeds, in the same order; ttest_ind takes "
+            "list(variant.values()) and list(whole.values()); two numbers from 0 to 1 come out.",
         ),
-        after="What both runs of a seed have in common, such as masks and the order of the clips, cancels in the "
-        "difference.",
+        after="What a seed does to both alike, if anything, drops out of pairs; Welch's test keeps every seed.",
         wrong=(
             Wrong(
                 "by place",
-                _by_place,
+                _tests(pairs=_by_place),
                 "order of the dictionaries",
                 "These pairs follow the order of the dictionaries: pair by the seed, not by the place.",
             ),
             Wrong(
-                "sign",
-                lambda whole, variant: [-x for x in paired_changes(whole, variant)],
-                "the other way round",
-                "This is whole minus variant, the other way round: a change is what the variant adds.",
+                "sorted errors",
+                _tests(pairs=_sorted_scores),
+                "sorted",
+                "Both lists of errors are sorted before they are paired: that marries the best run to the best.",
             ),
             Wrong(
                 "from the mean",
-                _from_mean,
+                _tests(pairs=_from_mean),
                 "mean of the whole",
                 "Every variant is compared with the mean of the whole network's runs: pair each with its own seed's "
                 "run.",
             ),
             Wrong(
-                "sorted scores",
-                _sorted_scores,
-                "sorted",
-                "Both lists of scores are sorted before they are paired: that marries the best run to the best and "
-                "hides the spread.",
+                "one spread for both",
+                _tests(all_seeds=_pooled),
+                "equal_var",
+                "The second test takes one spread for both networks: with equal_var=False each keeps its own (Welch).",
             ),
             Wrong(
-                "mean only",
-                lambda whole, variant: [statistics.fmean(paired_changes(whole, variant))],
-                "one number",
-                "This is one number, the mean change: the interval needs every single change.",
+                "Welch on common seeds",
+                _tests(all_seeds=_common_only),
+                "all seeds",
+                "Welch's test sees the common seeds only: it pairs nothing, so give it all seeds of both.",
+            ),
+            Wrong(
+                "the other way round",
+                lambda whole, variant: two_rules(whole, variant)[::-1],
+                "pairs first",
+                "Both numbers are right, in the other order: pairs first, then Welch.",
             ),
         ),
     ),

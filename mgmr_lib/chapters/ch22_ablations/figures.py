@@ -5,6 +5,7 @@ import pandas as pd
 
 from mgmr_lib import markdown
 from mgmr_lib.course import figures
+from mgmr_lib.evaluation.statistics import t_interval, welch
 from mgmr_lib.experiments.figures import differences
 from mgmr_lib.experiments.ledger import areas, by_name, provenance_line
 from mgmr_lib.experiments.tables import page as table_page
@@ -78,6 +79,34 @@ def verdict_table(frame: pd.DataFrame) -> str:
         yes = ["yes" if r[k] else "no" for k in ("alone", "together")]
         interval = f"[{r['low']:+.3f}, {r['high']:+.3f}]"
         rows.append((r["label"], len(r["seeds"]), f"{r['mean']:+.3f}", interval, f"{r['p']:.2g}", *yes))
+    return markdown.table(head, rows)
+
+
+def half_widths(whole: dict[int, float], variant: dict[int, float]) -> tuple[float, float]:
+    """Half of the 95 % interval of the change, by pairs of common seeds and by Welch's test on all seeds."""
+    both = sorted(whole.keys() & variant.keys())
+    pairs = t_interval([variant[s] - whole[s] for s in both])
+    unpaired = welch(list(variant.values()), list(whole.values()))
+    return (pairs["high"] - pairs["low"]) / 2, (unpaired["high"] - unpaired["low"]) / 2
+
+
+def two_rules_table(labels, runs: dict[str, list[dict[int, float]]], p_values, words) -> str:
+    """Markdown, a row per variant: half widths and p by both rules, and whether each tells it apart among all.
+
+    labels: of the variants in the order of runs; runs: {variant: [whole network's {seed: error}, its own]}; p_values:
+    (variants, 2), pairs before Welch; words: two rows of booleans, one for each rule.
+    """
+    if not len(runs):
+        return NOT_RECORDED
+    what = ("half width", "p", "told apart")
+    head = ["variant", *(f"{rule}: {w}" for rule in ("pairs", "Welch") for w in what)]
+    rows = []
+    for i, (label, (whole, variant)) in enumerate(zip(labels, runs.values(), strict=True)):
+        cells = [
+            (f"{half:.3f}", f"{p:.2g}", "**yes**" if told[i] else "no")
+            for half, p, told in zip(half_widths(whole, variant), p_values[i], words, strict=True)
+        ]
+        rows.append((label, *cells[0], *cells[1]))
     return markdown.table(head, rows)
 
 

@@ -1,10 +1,10 @@
-"""Exercises of 23 complexity: counting attention, where two costs cross, timing what runs in a queue, a share that all
-have."""
+"""Exercises of 23 complexity: counting attention, where two costs cross, timing what runs in a queue, what a timing
+leaves out."""
 
 import math
 
 from mgmr_lib.chapters.ch23_complexity.operations import SimulatedGPU
-from mgmr_lib.chapters.shared.drawing import telling
+from mgmr_lib.chapters.ch23_complexity.timings import FACTS, judged, lacking
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -27,11 +27,6 @@ def seconds_a_call(gpu, work, rounds):
         gpu.run(work)
     gpu.wait()
     return (gpu.now - begun) / rounds
-
-
-def times_faster(fast, slow, common):
-    """How many times faster the own part of a network is, once the common seconds are taken from both."""
-    return (slow - common) / (fast - common)
 
 
 def _attention_cases(rng):
@@ -61,6 +56,7 @@ def _gpu_cases(rng):
         Case((SimulatedGPU(), 0.5, 4), "an idle GPU"),
         Case((SimulatedGPU(pending=3.0), 0.25, 8), "somebody left work in the queue"),
         Case((SimulatedGPU(first=0.0), 1.0, 2), "nothing to prepare"),
+        Case((SimulatedGPU(handing=0.125), 0.5, 4), "handing over takes longer"),
     ]
     return made + [
         (SimulatedGPU(pending=rng.randint(1, 6) / 2), rng.randint(1, 8) / 4, rng.choice([2, 4, 8])) for _ in range(3)
@@ -94,16 +90,9 @@ def _undivided(gpu, work, rounds):
     return rounds * seconds_a_call(gpu, work, rounds)
 
 
-def _share_cases(rng):
-    def seconds(rng):
-        f = rng.randint(8, 16) / 4
-        return f, f + rng.randint(1, 9) / 4, f - rng.randint(1, 7) / 4
-
-    def none_whole(drawn):
-        return all(s % 1 for s in drawn)
-
-    made = [Case((3.0, 4.0, 0.0), "nothing in common"), Case((3.0, 4.0, 2.5), "most is common")]
-    return made + [telling(rng, seconds, none_whole) for _ in range(3)]
+def _but(letter, facts):
+    """lacking(), with another answer for one description."""
+    return lambda which: facts if which == letter else lacking(which)
 
 
 EXERCISES = [
@@ -248,42 +237,24 @@ EXERCISES = [
     ),
     Exercise(
         id="23.4",
-        title="what all networks share",
+        title="what a timing leaves out",
         difficulty=1,
-        minutes=5,
-        reference=times_faster,
-        cases=_share_cases,
+        minutes=6,
+        reference=lacking,
+        test=judged,
         hints=(
-            "Both totals hold the same common seconds, such as the text encoder's. Take them away, then divide.",
-            "Three numbers in, one out; above 1 where the first network's own part is the faster one.",
+            "Go through the five facts for each description. What is told counts, whether it is good practice or not; "
+            "what you only suppose does not.",
+            'One letter in, a list of facts out: {"A": [...], "B": [...], ...}[which], [] where nothing is lacking.',
         ),
-        after="The more is common, the more a small difference of totals means, and the more it is at the mercy of "
-        "noise.",
+        after="What a table leaves out, none of its readers can add.",
         wrong=(
-            Wrong(
-                "totals",
-                lambda fast, slow, common: slow / fast,
-                "ratio of the totals",
-                "This is the ratio of the totals: the common seconds are still in both.",
-            ),
-            Wrong(
-                "turned over",
-                lambda fast, slow, common: (fast - common) / (slow - common),
-                "upside down",
-                "The ratio is upside down: twice as fast means half the seconds.",
-            ),
-            Wrong(
-                "one side",
-                lambda fast, slow, common: (slow - common) / fast,
-                "one of the two",
-                "The common seconds are taken from one of the two only.",
-            ),
-            Wrong(
-                "difference",
-                lambda fast, slow, common: slow - fast,
-                "difference",
-                "This is the difference of the totals, in which common seconds cancel: a ratio is asked for.",
-            ),
+            Wrong("a confession is a silence", _but("D", ["batch", "warm-up", "spread"]), "no good practice"),
+            Wrong("a median is a spread", _but("B", []), "median of nine"),
+            Wrong("stored features tell nothing", _but("B", ["spread", "encoder"]), "encoder is outside"),
+            Wrong("a data set is its clips", _but("F", ["batch", "warm-up", "spread", "encoder"]), "data set's name"),
+            Wrong("a wait for the queue tells all", _but("E", ["batch"]), "about the clock"),
+            Wrong("what is told", lambda which: [f for f in FACTS if f not in lacking(which)], "that are told"),
         ),
     ),
 ]

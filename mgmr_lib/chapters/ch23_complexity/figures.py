@@ -10,6 +10,7 @@ NOT_RECORDED = (
     "**Not recorded yet.** No costs lie in `data/results`: `python -m mgmr_lib experiment complexity` records them."
 )
 MARKERS = "os^Dv"
+ATTENTION = ("mfmb", "mult")  # dashed, as in long_tables
 COLOURS = {"mgmr": figures.BLUE, "mfmb": figures.ORANGE, "mfmb_mamba": figures.ORANGE, "mult": figures.GREEN}
 
 
@@ -23,7 +24,7 @@ def over_frames(fig, frames, panels: dict[str, dict[str, list[float]]], labels: 
     axes = fig.subplots(1, len(panels), squeeze=False)[0]
     for ax, (label, curves) in zip(axes, panels.items(), strict=True):
         for (name, values), marker in zip(curves.items(), MARKERS, strict=False):
-            style = "--" if name == "mfmb_mamba" else "-"
+            style = "--" if name in ATTENTION else "-"
             ax.loglog(
                 frames[: len(values)],
                 values,
@@ -84,7 +85,7 @@ def left_over(ax, common, curves: dict[str, list[float]]) -> None:
     """How many times faster a network's own part is, against the seconds that all networks share."""
     for (name, values), c in zip(curves.items(), figures.PALETTE, strict=False):
         ax.plot(common, values, color=c, label=name)
-    ax.set(xlabel="shared seconds: encoder, loading, start (unknown)", ylabel="times faster", ylim=(0.9, 3))
+    ax.set(xlabel="shared seconds: encoder, loading, start (unknown)", ylabel="times faster", ylim=(0.9, 4))
     ax.legend(loc="upper left")
 
 

@@ -138,6 +138,26 @@ def changes(reader, clip: Split, modality: str = "text") -> np.ndarray:
     return found[1:] - found[0]
 
 
+def content_words(pieces: list[str]) -> np.ndarray:
+    """(k,) bool: whole words of four letters or more that scikit-learn's list of little words does not hold."""
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    whole = [p.isalpha() and not after.startswith("##") for p, after in zip(pieces, [*pieces[1:], ""], strict=True)]
+    large = [len(p) > 3 and p not in ENGLISH_STOP_WORDS for p in pieces]
+    return np.array(whole, bool) & np.array(large, bool)
+
+
+def reworded(sentences: list[str], word: str) -> list[str]:
+    """Each sentence with `word` in the place of its one "not", or without it ("").
+
+    Raises CourseError for a sentence that does not hold exactly one "not".
+    """
+    for s in sentences:
+        if s.lower().split().count("not") != 1:
+            raise CourseError(f'{s!r} needs the word "not" exactly once, between spaces: write it so')
+    return [" ".join(w for w in (word if v.lower() == "not" else v for v in s.split()) if w) for s in sentences]
+
+
 CASES = ("smallest error", "largest gain over text alone", "largest error")
 
 

@@ -1,4 +1,5 @@
-"""Exercises of 24 the case study: seconds to frames, gains on fresh masks, a fair control for the largest change."""
+"""Exercises of 24 the case study: seconds to frames, gains on fresh masks, a fair control for the largest change,
+a share with its interval."""
 
 import numpy as np
 
@@ -22,6 +23,16 @@ def as_large(changes, others):
     """The share of other clips whose largest absolute change is at least this clip's."""
     mine = max(abs(c) for c in changes)
     return sum(max(abs(c) for c in other) >= mine for other in others) / len(others)
+
+
+def turned_share(plain, changed, is_praise):
+    """Share of pairs that moved away from what was said (down from praise, up from blame), and its exact interval."""
+    from scipy import stats
+
+    triples = zip(plain, changed, is_praise, strict=True)
+    count = sum(after < before if good else after > before for before, after, good in triples)
+    interval = stats.binomtest(count, len(plain)).proportion_ci()
+    return count / len(plain), float(interval.low), float(interval.high)
 
 
 def _frame_cases(rng):
@@ -91,6 +102,56 @@ def _change_cases(rng):
         mine = sorted(max(abs(c) for c in clip) for clip in others)[1 if count % 2 else count - 1]
         made.append(([rng.randint(-2, 2) / 16, -mine, 3 / 16, rng.randint(-2, 2) / 16], others))
     return made
+
+
+def _share_cases(rng):
+    """Pairs of every kind: right and wrong moves of praise and of blame in different numbers, some across 0, ties."""
+
+    def pairs(moves):
+        moves = rng.sample(moves, len(moves))
+        plain = [rng.randint(-12, 12) / 8 for _ in moves]
+        return plain, [p + m for p, (m, _) in zip(plain, moves, strict=True)], [good for _, good in moves]
+
+    def moved(down, up, lifted, sunk):
+        """Numbers of praise that goes down and up, and of blame that goes up and down."""
+        kinds = ((down, -1, True), (up, 1, True), (lifted, 1, False), (sunk, -1, False))
+        return [(sign * rng.randint(1, 9) / 8, good) for count, sign, good in kinds for _ in range(count)]
+
+    return [
+        Case(pairs(moved(4, 1, 2, 3)), "ten pairs"),
+        Case(pairs(moved(5, 0, 5, 0)), "all ten move the right way"),
+        Case(pairs(moved(0, 3, 0, 3)), "none of six does"),
+        Case(pairs([*moved(2, 1, 3, 1), (0.0, True), (0.0, False), (0.0, False)]), "three do not move"),
+        Case(pairs(moved(rng.randint(5, 7), 2, rng.randint(1, 2), 4)), "more praise than blame"),
+        Case(pairs(moved(1, rng.randint(2, 3), rng.randint(5, 7), 1)), "blame moves more often"),
+    ]
+
+
+def _counting(holds):
+    """turned_share with another rule for a pair: holds(before, after, good)."""
+
+    def share(plain, changed, is_praise):
+        from scipy import stats
+
+        count, n = sum(map(bool, map(holds, plain, changed, is_praise))), len(plain)
+        found = stats.binomtest(count, n).proportion_ci()
+        return count / n, float(found.low), float(found.high)
+
+    return share
+
+
+def _usual_interval(plain, changed, is_praise):
+    share = turned_share(plain, changed, is_praise)[0]
+    half = 1.96 * (share * (1 - share) / len(plain)) ** 0.5
+    return share, share - half, share + half
+
+
+def _wilson(plain, changed, is_praise):
+    from scipy import stats
+
+    share = turned_share(plain, changed, is_praise)[0]
+    found = stats.binomtest(round(share * len(plain)), len(plain)).proportion_ci(method="wilson")
+    return share, float(found.low), float(found.high)
 
 
 def _all_singles(changes, others):
@@ -232,6 +293,76 @@ EXERCISES = [
                 lambda c, o: 1 - as_large(c, o),
                 "smaller",
                 "This is the share of clips whose largest change is smaller: asked for is the other share.",
+            ),
+        ),
+    ),
+    Exercise(
+        id="24.4",
+        title="a share and its interval",
+        difficulty=2,
+        minutes=8,
+        reference=turned_share,
+        cases=_share_cases,
+        hints=(
+            "Go through the pairs. Praise counts where the second prediction is lower, blame where it is higher. Then "
+            "divide, and ask for the interval of that count.",
+            "Three lists of n go in, a tuple of three numbers comes out; binomtest takes the count and n, and "
+            "proportion_ci() has .low and .high.",
+        ),
+        after="Ten of ten is not always: even then the interval begins at about two thirds.",
+        wrong=(
+            Wrong(
+                "always down",
+                _counting(lambda before, after, good: after < before),
+                "downwards",
+                "Every move downwards counts here: from blame, the right way is up.",
+            ),
+            Wrong(
+                "any move",
+                _counting(lambda before, after, good: after != before),
+                "Any move",
+                "Any move counts here: it must go down from praise, and up from blame.",
+            ),
+            Wrong(
+                "turned round",
+                _counting(lambda before, after, good: after > before if good else after < before),
+                "turned round",
+                "This is turned round: with the word, praise should go down and blame up.",
+            ),
+            Wrong(
+                "ties count",
+                _counting(lambda before, after, good: after <= before if good else after >= before),
+                "no change",
+                "A prediction that does not move counts here: no change is not a move the right way.",
+            ),
+            Wrong(
+                "across zero",
+                _counting(lambda before, after, good: after < 0 if good else after > 0),
+                "side of zero",
+                "This asks on which side of zero the second prediction lies: the rule asks which way it moved.",
+            ),
+            Wrong(
+                "the usual interval",
+                _usual_interval,
+                "large samples",
+                "This interval is for large samples: of ten in ten it would say that the share is 1, for sure. "
+                "Take binomtest's.",
+            ),
+            Wrong(
+                "another interval",
+                _wilson,
+                "exact",
+                "This is Wilson's interval: a good one, but the exact one was asked for (proportion_ci without a "
+                "method).",
+            ),
+            Wrong(
+                "a count",
+                lambda plain, changed, is_praise: (
+                    turned_share(plain, changed, is_praise)[0] * len(plain),
+                    *turned_share(plain, changed, is_praise)[1:],
+                ),
+                "number of pairs",
+                "The first number is the number of pairs: divide by how many there are.",
             ),
         ),
     ),

@@ -20,8 +20,10 @@ def _cases(rng):
         Case(({"F1": 70.0, "Acc": 65.0}, [{"F1": 70.0, "Acc": 60.0}], ["MAE"]), "a tie in F1"),
         Case(({"F1": 70.0, "Acc": 65.0}, [{"F1": None, "Acc": 66.0}, {"F1": 60.0, "Acc": 60.0}], []), "an empty cell"),
         Case(({"F1": 70.0, "Acc": 65.0}, [{"F1": None, "Acc": 66.0}, {"Acc": 60.0}], []), "nobody else has an F1"),
+        Case(({"Corr": -0.25}, [{"Corr": None}, {"Corr": -0.5}], []), "an empty cell, and Corr below 0"),
         Case(({"MAE": 0.5, "Corr": -0.25}, [{"MAE": 0.5, "Corr": -0.5}], ["MAE"]), "a tie in MAE, and Corr below 0"),
         Case(({"Corr": 0.25}, [{"Corr": -0.5}], []), "a rival's Corr below 0"),
+        Case(({"Corr": -0.25}, [{"Corr": 0.0}, {"Corr": -0.5}], []), "a rival's Corr is 0"),
         Case(({"Corr": -0.5, "Gain": -0.5}, [{"Corr": 0.25, "Gain": -0.25}], []), "numbers below 0"),
         Case(
             ({"Loss": 0.5, "MAE": 2.0}, [{"Loss": 0.75, "MAE": 1.0}], ["Loss"]),
@@ -51,6 +53,15 @@ def _with(better, empty=None, order=None):
 
 def _strictly(value, rivals, lower):
     return all(value < r if lower else value > r for r in rivals)
+
+
+def _best_of_none(mine, others, lower):
+    rivals = {c: [row[c] for row in others if row.get(c) is not None] for c in mine}
+    return [c for c, value in mine.items() if _strictly(value, rivals[c], c in lower)]
+
+
+def _with_zeros_left_out(mine, others, lower):
+    return best_columns(mine, [{c: v for c, v in row.items() if v} for row in others], lower)
 
 
 EXERCISES = [
@@ -92,6 +103,18 @@ EXERCISES = [
                 _with(_strictly, empty=0.0),
                 "no number",
                 "A row that has no number in a column says nothing there; it is not 0.",
+            ),
+            Wrong(
+                "nobody else",
+                _best_of_none,
+                "no one to be better",
+                "In one column nobody else has a number: there is no one to be better than.",
+            ),
+            Wrong(
+                "zero as an empty cell",
+                _with_zeros_left_out,
+                "0 is a number",
+                "A 0 is a number: a cell is empty where it holds None, or is not there.",
             ),
             Wrong(
                 "better than the mean",

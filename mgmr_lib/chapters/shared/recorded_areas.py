@@ -1,6 +1,7 @@
 """What the ledger says of networks side by side (11, 15, 20, 21, 26, 27): areas with intervals, verdicts in words, and
 whether an order of networks holds on another corpus."""
 
+import warnings
 from collections.abc import Iterable
 from itertools import combinations
 
@@ -9,6 +10,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from mgmr_lib.course import figures
+from mgmr_lib.evaluation.statistics import bootstrap_interval
 from mgmr_lib.experiments import verdicts
 from mgmr_lib.experiments.ledger import areas as areas_of
 from mgmr_lib.experiments.ledger import by_name, summary
@@ -83,18 +85,30 @@ def two_worlds(fig, first: Iterable[dict], second: Iterable[dict], named: Iterab
 
 
 def rank_agreement(first: Iterable[dict], second: Iterable[dict]) -> dict[str, float]:
-    """Spearman's correlation of the networks' AUILC of MAE: "between" the two corpora (means over seeds), and "first"
-    and "second" within one, between one training seed and another (mean over pairs), which "between" cannot exceed by
-    much. nan where fewer than three networks are common."""
+    """Spearman's correlation of the networks' AUILC of MAE: "between" the two corpora (means over seeds), with "low"
+    and "high" from a bootstrap over the networks, and "first" and "second" within one, between one training seed and
+    another (mean over pairs), which "between" cannot exceed by much. nan where fewer than three networks are common."""
     first, second = list(first), list(second)
     names = common(first, second)
     if len(names) < 3:
-        return dict.fromkeys(("between", "first", "second"), float("nan"))
+        return dict.fromkeys(("between", "low", "high", "first", "second"), float("nan"))
     means = [summary(records, names)["auilc mae"].to_numpy() for records in (first, second)]
-    found = {"between": float(spearmanr(*means).statistic)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a resample of one network alone has no correlation, and is left out
+        drawn = bootstrap_interval(lambda x, y: spearmanr(x, y).statistic, *means)
+    found = {"between": drawn["value"], "low": drawn["low"], "high": drawn["high"]}
     for key, records in (("first", first), ("second", second)):
         table = pd.DataFrame({n: {r["training_seed"]: areas_of(r)["auilc", "mae"] for r in by_name(records)[n]}
                               for n in names}).dropna()  # fmt: skip
         pairs = [spearmanr(table.loc[a], table.loc[b]).statistic for a, b in combinations(table.index, 2)]
         found[key] = float(np.mean(pairs)) if pairs else float("nan")
     return found
+
+
+def bootstrap_said(found: dict[str, float]) -> str:
+    """A sentence on rank_agreement's "between": its interval, and whether it leaves out 0."""
+    excluded = found["low"] > 0 or found["high"] < 0
+    return (
+        f"A bootstrap over the networks goes from {found['low']:+.2f} to {found['high']:+.2f}: no agreement at all is "
+        f"{'excluded' if excluded else 'not excluded'}."
+    )
