@@ -620,8 +620,9 @@ better_at_home = (own_rates["word"] == verdicts.BETTER).mean()
 widest = (own_rates["high"] - own_rates["low"]).median() / 2
 outcome("21.i", ["none of the sixteen", "up to half of them", "most of them", "all"][
             0 if not better_at_home else 1 if better_at_home <= 0.5 else 2 if better_at_home < 1 else 3],
-        because="One training for all rates does, as far as these trainings can tell, what four specialists do. They "
-        f"can tell little: half of the intervals reach {widest:.3f} points or more to either side.")
+        because=f"Told apart the other way round: {(own_rates['word'] == verdicts.WORSE).sum()}. One training for all "
+        "rates does, as far as these trainings can tell, what four specialists do. They can tell little: half of the "
+        f"intervals reach {widest:.3f} points or more to either side.")
 
 # %% [markdown]
 # ## 6 Your own recordings
