@@ -3,6 +3,7 @@ for all rates (protocol B: it meets every rate in training, and is tested at thi
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -43,7 +44,7 @@ def comparison(ledger: Path | Iterable[Path], corpus: str, profile: str, fingerp
 
 def _row(own: list[dict], shared: list[dict], rate: float) -> dict:
     values = {key: _errors(records, rate) for key, records in (("own", own), ("shared", shared))}
-    row = {"seeds": (len(own), len(shared))}
+    row: dict[str, Any] = {"seeds": (len(own), len(shared))}
     for key, errors in values.items():
         interval = t_interval(errors)
         row |= {key: interval["mean"], f"{key} low": interval["low"], f"{key} high": interval["high"]}

@@ -55,7 +55,7 @@ outcome("22.a", f"{'the same' if abs(more) < 0.05 else 'more than' if more > 0 e
 
 # %% [markdown]
 # > **Card: the paper is unclear.** The text's 0.7 is not the table's number, and the whole network's Acc-5 differs between the paper's two tables [@mfmb2025]. Both are small slips. But the
-# > slip between the tables is itself as large as some of the differences that Table 5 is read for.
+# > slip between the tables is itself as large as the smallest of the differences that Table 5 is read for.
 
 # %% [markdown]
 # ## 1 The switch
@@ -87,8 +87,8 @@ outcome("22.b", 1 - min(left), because="A part is more than what it does: its pa
         "is also a smaller network.")
 
 # %% [markdown]
-# With the parameters goes training time. And all other settings, such as the learning rate, were chosen for the whole one: the rest gets
-# no second choice. An ablation changes at least three things at once.
+# And all other settings, such as the learning rate, were chosen for the whole one: the rest gets
+# no second choice. An ablation changes more than the part.
 #
 # Now we flip each switch and train, on few clips, for a few epochs, with a tiny random text encoder: a sketch that shows *how* it is done. Its numbers say nothing about the parts. We will see why.
 
@@ -165,7 +165,7 @@ outcome("22.c", apart[0 if spread == 0 else 1 if spread < min(gaps) else 2],
 # %%
 if blind - np.mean(unchanged) < spread:
     say("Then read the dashed line: on average the whole network leads the blind rival by less than its own runs lie "
-        "apart. After so few epochs **no part could show**; what is real is the spread.")
+        "apart. After so few epochs **no part's loss can be read here**; what we do see is the spread.")
 
 # %% [markdown]
 # Whoever sees the blue dots alone will tell a story about the parts. The grey dots tell none, and they are not in one place either. Neither paper's ablation table has grey dots.
@@ -265,8 +265,8 @@ own = own_study.records()
 say(own_study.spreads(own, own_study.recorded_like(own)))
 
 # %% [markdown]
-# The MFMB-Net paper does not say how many runs stand behind a number (its published code has three seeds), MGMR-Net's reports the mean of five runs [@mfmb2025] [@mgmr2025]. That helps: a mean of $k$ runs spreads less by $\sqrt k$. But neither prints a
-# spread, so no reader can tell what is left of it.
+# The MFMB-Net paper does not say how many runs stand behind a number (its published code has three seeds), MGMR-Net's reports the mean of five runs [@mfmb2025] [@mgmr2025]. A mean of $k$ trainings spreads less by $\sqrt k$; five maskings of *one* training, which its sentence can mean, too, leave the seed's luck as it is (notebook 15). And neither prints a
+# spread.
 
 # %% [markdown]
 # ## 3 Seed by seed
@@ -511,9 +511,9 @@ print("18 cells: {:.0%} of useless tables alarm; with Holm {:.0%}".format(*(a[4]
 # %%
 fig, ax = plt.subplots(figsize=(8.0, 2.8))
 draw.any_alarm(ax, tests, alarms)
-ax.set_title("A large enough table always finds something")
-show(fig, "Share of experiments with at least one false alarm, against the number of comparisons, none of "
-     "which has anything to find. Judged each for itself it climbs to more than a half; with Holm's "
+ax.set_title("A large enough table often finds something")
+show(fig, "Share of experiments with at least one false alarm, against the number of comparisons, independent of each "
+     "other, none of which has anything to find. Judged each for itself it climbs to more than a half; with Holm's "
      "procedure it stays near 5 % (dashed).")
 
 # %%

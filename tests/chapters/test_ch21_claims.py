@@ -111,7 +111,7 @@ def test_recorded_whole_modalities_cross_the_curve_of_single_frames_near_the_mid
     found = patterns_page.by_pattern(tuned_page.CORPUS, tuned_page.PROFILE, {}, RUNS)
     lines = {name: curves(rows).query("name == 'mgmr'").groupby("rate")["mae"].mean() for name, rows in found.items()}
     more = lines["modality"] - lines["frames"]
-    assert more[0.2] < -0.005 and more[0.3] < -0.005 and more[0.8] > 0.005 and more[0.9] > 0.005
+    assert more[0.0] < more[0.3] / 2 and more[[0.2, 0.3]].max() < -0.005 and more[[0.8, 0.9]].min() > 0.005
     assert -0.02 < more[0.5] < 0.02 and more[[0.6, 0.7]].is_monotonic_increasing
 
 
