@@ -192,8 +192,8 @@ outcome("23.c", cross, because="The exponent decides only in the end: before, wh
         "more, and of that the Bi-Mamba has more than twice as much.")
 
 # %% [markdown]
-# *Our* MGMR-Net pools voice and face onto the text's steps (the paper does not say how frames become its 50 steps, notebook 12) before its two stages, which then run on at most 50 and three times 50 steps [@mgmr2025]. There the exponent decides nothing. Counts are not seconds, either: a scan gives less to
-# fast matrix units, and MFMB-Net and its Mamba twin cross in *time* (recorded in notebook 19) at far more frames than these layers do in counts.
+# *Our* MGMR-Net pools voice and face onto the text's steps (the paper does not say how frames become its 50 steps, notebook 12) before its two stages, which then run on at most 50 and three times 50 steps [@mgmr2025]. There the exponent decides nothing. Counts are not seconds, either:
+# MFMB-Net and its Mamba twin, whole networks, cross in *time* (recorded in notebook 19) at far more frames than these layers do in counts. A scan gives less to fast matrix units; whether that is the reason nothing here isolates.
 
 # %% [markdown]
 # Notebook 13 counts in the same way and asks for *one* block of expansion 4 against a layer with a feed-forward part four times as wide, at width 128: there they cross near the paper's 50 steps. Where two costs cross depends on what stands on either side.
@@ -235,7 +235,21 @@ outcome("23.d", whose[tuple(n for n in names if factors[n] > 2.05)],
         because="A square needs pairs: it grows where frames attend to frames, while a scan passes each frame once.")
 
 # %% [markdown]
-# MGMR-Net's claim of linear cost holds for its arithmetic. Two things are in it: no attention, and, in our reading, stages that only ever see the text's steps. And memory? `kept_for_backward` counts what must
+# Can we trust the counter? It knows matrix products alone, and what the paper's claim is about, the scan, is none of them: for one Bi-Mamba it misses what `mamba_count` has by hand, the taps and three products a state. Do they grow otherwise?
+
+# %%
+from mgmr_lib.ssm.blocks import BiMamba
+
+bi, unseen = BiMamba(64), []
+for l in (100, 200):
+    by_counter, by_hand = multiply_adds(lambda l=l: bi(torch.randn(1, l, 64))), 2 * mamba_count(l, 64, 128, 16)
+    unseen.append(by_hand - by_counter)
+assert 0 < unseen[1] <= 2.05 * unseen[0]
+say(f"At 200 steps a Bi-Mamba makes {by_hand / 1e6:.1f} million multiply-adds by hand, of which the counter sees "
+    f"{by_counter / by_hand:.0%}. What it does not see grows by x {unseen[1] / unseen[0]:.2f} when the steps double.")
+
+# %% [markdown]
+# So MGMR-Net's claim of linear cost holds for its arithmetic, the scan included. Two things are in it: no attention, and, in our reading, stages that only ever see the text's steps. And memory? `kept_for_backward` counts what must
 # be kept until the gradients arrive (notebook 04).
 #
 # **Predict, then run:** attention kept a table of $l_q \times l_k$ numbers when it was introduced. Whose memory grows with the square?
@@ -279,7 +293,7 @@ for name, mix in (("with a table", table_attention), ("fused", scaled_dot_produc
     print(f"attention {name:13} 512 -> 1024 steps: memory x {held[1] / held[0]:.1f}")
 
 # %% [markdown]
-# So: time quadratic, memory linear. Now the clock. Processor time of a train step, one thread, two clips, up to 1000 frames, on the machine that runs this notebook; times are drawn and never printed, since yours differ.
+# So a *training* keeps a linear amount. (A forward pass alone may still hold tables while it runs: see below.) Now the clock. Processor time of a train step, one thread, two clips, up to 1000 frames, on the machine that runs this notebook; times are drawn and never printed, since yours differ.
 
 # %%
 def step_ms(model, length):
@@ -312,6 +326,17 @@ fig.suptitle("Recorded: a train step of the laptop profile's networks, no poolin
 show(fig, "Recorded processor time and peak memory of a train step against the frames of voice and face, both axes "
      "logarithmic, networks with attention dashed, with a linear and a quadratic line in grey; or a note that "
      "nothing is recorded yet.")
+
+# %% [markdown]
+# On the left of the figure before, the twin makes fewer products than MFMB-Net from the first length on; on the right it is still the dearer one at the longest. And inference, of which the paper's Table 7 speaks?
+
+# %%
+alone = {r["frames"]: r["bytes"] / 1e6 for r in recorded["over_length"]
+         if (r["name"], r["pass"]) == ("mult", "forward")}
+longest = sorted(alone)[-2:]
+say("Recorded: a *forward* pass of MulT without gradients holds at its peak " + ", ".join(
+    f"{alone[l]:.0f} MB at {l} frames" for l in sorted(alone)[2:]) + f": x {alone[longest[1]] / alone[longest[0]]:.1f} "
+    "when the frames double. There memory grows with the square; the fused kernel is not what runs.")
 
 # %% [markdown]
 # Those are whole networks. In section 1 *one layer* of attention and a Bi-Mamba crossed in counts; where do layers cross in seconds? A recorded run of `python -m mgmr_lib bench`
@@ -648,7 +673,7 @@ say(provenance_line(long))
 # %% [markdown]
 # ## Summary
 # - Attention is $4\,l\,d^2 + 2\,l^2 d$, its feed-forward part $2 f\,l\,d^2$ more: quadratic only where $l$ is well above $d$.
-# - The fused kernel makes memory linear, and leaves the arithmetic quadratic; PyTorch's counter may not see it.
+# - The fused kernel makes a training's memory linear, and leaves the arithmetic quadratic. A counter sees what it knows.
 # - At a sentence's length, attention with its feed-forward part costs less than a Bi-Mamba.
 # - Warm up, wait, repeat, take turns, and use the same batches.
 # - How much these networks compute does not depend on what is missing.

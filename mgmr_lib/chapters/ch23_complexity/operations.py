@@ -15,10 +15,15 @@ def fused_attention_flops(q, k, *args, out_shape=None, **kwargs) -> int:
 def multiply_adds(fn: Callable[[], object]) -> int:
     """Multiply-adds of all matrix products in fn(), those inside a fused attention kernel included, which torch's own
     counter leaves out on a CPU. What a scan and other entry-by-entry operations do is not counted; it is linear in the
-    length."""
+    length. Attention layers in eval mode go without torch's fast path, which the counter does not see into either."""
     found = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: fused_attention_flops}
-    with FlopCounterMode(display=False, custom_mapping=found) as counter:
-        fn()
+    fast_path = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with FlopCounterMode(display=False, custom_mapping=found) as counter:
+            fn()
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast_path)
     return counter.get_total_flops() // 2
 
 
