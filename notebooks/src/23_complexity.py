@@ -673,7 +673,7 @@ say(provenance_line(long))
 # %% [markdown]
 # ## Summary
 # - Attention is $4\,l\,d^2 + 2\,l^2 d$, its feed-forward part $2 f\,l\,d^2$ more: quadratic only where $l$ is well above $d$.
-# - The fused kernel makes a training's memory linear, and leaves the arithmetic quadratic. A counter sees what it knows.
+# - The fused kernel makes a training's memory linear, and leaves the arithmetic quadratic.
 # - At a sentence's length, attention with its feed-forward part costs less than a Bi-Mamba.
 # - Warm up, wait, repeat, take turns, and use the same batches.
 # - How much these networks compute does not depend on what is missing.
