@@ -252,10 +252,10 @@ say(f"At 200 steps a Bi-Mamba makes {by_hand / 1e6:.1f} million multiply-adds by
 # So MGMR-Net's claim of linear cost holds for its arithmetic, the scan included. Two things are in it: no attention, and, in our reading, stages that only ever see the text's steps. And memory? `kept_for_backward` counts what must
 # be kept until the gradients arrive (notebook 04).
 #
-# **Predict, then run:** attention kept a table of $l_q \times l_k$ numbers when it was introduced. Whose memory grows with the square?
+# **Predict, then run:** attention kept a table of $l_q \times l_k$ numbers when it was introduced. In a training, whose memory grows with the square?
 
 # %%
-predict("23.e", "Whose memory grows with the square?",
+predict("23.e", "Whose memory of a training grows with the square?",
         ["MulT's alone", "nobody's", "MulT's and MFMB-Net's", "that of all but the text reader"])
 
 # %%
