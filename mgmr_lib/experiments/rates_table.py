@@ -60,9 +60,10 @@ def _errors(records: list[dict], rate: float) -> list[float]:
 def report(
     ledger: Path | Iterable[Path], corpus: str, profile: str, out: Path, fingerprint: str | None = None
 ) -> list[Path]:
-    """Write rates.md and rates.csv from the records; returns the files, none where nothing can be compared."""
+    """Write rates.md and rates.csv from the records; returns the files, none where fewer than two rates can be
+    compared."""
     frame, records = comparison(ledger, corpus, profile, fingerprint)
-    if not len(frame):
+    if not len(frame) or frame["rate"].nunique() < 2:
         return []
     name = records[0]["corpus"]
     folder = out / (name if name == corpus else f"{name}-{corpus}") / profile

@@ -10,10 +10,12 @@ from matplotlib import pyplot as plt
 from scipy import stats
 
 from mgmr_lib.chapters.ch22_ablations import figures as draw
+from mgmr_lib.chapters.ch22_ablations import verdict
 from mgmr_lib.chapters.ch22_ablations.exercises import false_alarms, half_width, holm, two_rules
 from mgmr_lib.evaluation.statistics import welch
 from mgmr_lib.experiments.ledger import paired, read_ledger
 from mgmr_lib.experiments.tables import paper_rows
+from tests.course.test_checks import verdict_on
 
 SEEDS = (22, int(os.environ.get("MGMR_TEST_SEED", "2027")))  # set MGMR_TEST_SEED to try another one
 RATES = [i / 10 for i in range(11)]
@@ -35,6 +37,11 @@ def record(name: str, seed: int, mae: float, acc5: float = 0.3) -> dict:
         "records": rows,
         "provenance": {"device": "cpu", "versions": {"torch": "2"}, "commit": "x", "date": "today"},
     }
+
+
+def test_a_row_without_a_test_has_no_place_in_holms_family():
+    found = verdict_on(verdict._changed(few=True), "22.5")
+    assert found.state == "wrong" and "no place in Holm's family" in found.message
 
 
 @pytest.mark.parametrize("seed", SEEDS)

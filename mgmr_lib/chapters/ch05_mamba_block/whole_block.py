@@ -97,15 +97,15 @@ def _mistaken(x, w, state=None, mistake=""):
 
 
 def _drawn(rng, length=6, dtype=torch.float64, **set_to):
-    """x (9,l,d) and random weights of a block; set_to: prefix of a name -> what replaces that tensor: fn(tensor)."""
+    """x (11,l,d) and random weights of a block; set_to: prefix of a name -> what replaces that tensor: fn(tensor)."""
     made = torch.Generator().manual_seed(rng.randrange(2**31))
-    d, n, k, expand = rng.choice([(4, 5, 3, 2), (5, 3, 4, 2), (6, 4, 3, 3)])  # no two sizes are alike, nor 9 clips
+    d, n, k, expand = rng.choice([(4, 5, 3, 2), (5, 3, 4, 2), (6, 4, 3, 3)])  # no two sizes are alike, nor 11 clips
     w = MambaBlock(d, n, k, expand=expand, dt_rank=2).state_dict()
     w = {name: 0.5 * torch.randn(t.shape, generator=made, dtype=torch.float64) for name, t in w.items()}
     w["D"] += 1
     for prefix, change in set_to.items():
         w |= {name: change(t) for name, t in w.items() if name.startswith(prefix)}
-    return torch.randn(9, length, d, generator=made).to(dtype), {name: t.to(dtype) for name, t in w.items()}
+    return torch.randn(11, length, d, generator=made).to(dtype), {name: t.to(dtype) for name, t in w.items()}
 
 
 def _present_alone(taps):
