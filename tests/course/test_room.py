@@ -432,7 +432,7 @@ def test_a_laptop_that_joined_tells_and_one_that_left_does_not(room, learner, ca
     assert waits(lambda: len(room.table()) == 2)  # the score so far
     wrong = next(w for w in find("01.1").wrong if w.message)
     place = find("01.1").wrong.index(wrong)
-    SHOWN.mistakes["01.1"] = tuple(w.message for w in find("01.1").wrong)
+    room.room.catalogue.mistakes["01.1"] = tuple(w.message for w in find("01.1").wrong)
     joining.tell_exercise("01.1", Verdict("wrong", "...", advice=wrong.message.rstrip()))
     bets.place(bets.Question("01.a", "?", choices=("nothing", "a tenth", "a half")), "a tenth", 70)
     assert waits(lambda: len(room.table()) == 5)
