@@ -890,7 +890,7 @@ say(draw.against(real, [name for name, _ in pairs], "frames_lengths_ridge"))
 
 # %% [markdown]
 # A later network has to beat the best of these rows, not the average one, on the same clips, masks and seeds. To record your own, type
-# `python -m mgmr_lib train --model tfn --data classroom-mosi@2 --profile tuned --seed 1111 --out runs/tfn`, then `python -m mgmr_lib evaluate --run runs/tfn --out tfn.json`. Nine more networks stand in the papers' tables or beside them; `--model` knows
+# `python -m mgmr_lib train --model tfn --data classroom-mosi@2 --profile tuned --seed 1111 --out runs/tfn`, then `python -m mgmr_lib evaluate --run runs/tfn --out runs/tfn.json`. Nine more networks stand in the papers' tables or beside them; `--model` knows
 # them all, and notebook 27 draws them on one map and takes them apart.
 
 # %% [markdown]

@@ -378,6 +378,7 @@ outcome("24.g", groups[signs.pop()], because="Voice and face mislead where sarca
 whole = mask_split(test, draw_masks(test, 0.0, seed=1), encoder, targets=False)
 for label, n in networks.items():
     reach = [np.std(v) / test.labels.std() for v in (trainer.predict(n.model, whole), values[1][label])]
+    assert abs(reach[0] - reach[1]) < 0.12 and max(reach) < 0.8
     say(f"{label}'s predictions spread {reach[0]:.0%} as widely as the labels with everything there, "
         f"{reach[1]:.0%} with half of it.")
 

@@ -185,3 +185,11 @@ def test_a_training_that_was_best_at_its_end_is_named():
     early, late = (record("mgmr", seed, 0.8) | {"config": {}, "epochs": 8} for seed in (1, 2))
     assert recorded_areas.still_falling([early | {"best_epoch": 6}, late | {"best_epoch": 7}]).startswith("1 of 2 ")
     assert recorded_areas.still_falling([early | {"best_epoch": 6}]) == ""
+
+
+def test_the_set_whose_luck_stands_out_does_so_by_one_seed():
+    records = read_ledger(corpus=tuned_page.CORPUS, profile=tuned_page.PROFILE)
+    seeds = {r["training_seed"] for r in records if r["config"]}
+    without = {s: draw.shared_luck(draw.seed_luck([r for r in records if r["training_seed"] != s])) for s in seeds}
+    lowest, *others = sorted(without.values())
+    assert draw.shared_luck(draw.seed_luck(records)) > 0.2 and lowest < 0.05 and min(others) > 0.2
