@@ -90,6 +90,18 @@ def opened(study: Study, model: str, content: str):
                 "give another --storage"
             )
         found.set_user_attr("about", about)
+    return _taking_turns(found, study.storage)
+
+
+def _taking_turns(found, storage: str):
+    """SQLite locks no row: two processes that look at the same moment would both take the trial that waits."""
+    ask = found.ask
+
+    def alone(*args, **settings):
+        with _alone(storage):
+            return ask(*args, **settings)
+
+    found.ask = alone
     return found
 
 
@@ -136,12 +148,12 @@ def _created(study: Study, model: str):
 
 def work(study: Study, corpus: Corpus, say=print) -> None:
     """Take trials that wait, network by network, until none does."""
-    encoder, content = None, fingerprint(corpus, "")
+    encoder, content, trained = None, fingerprint(corpus, ""), False
     for model in study.models:
         of_model = filled(study, model, content)
 
         def value(trial, model=model, of_model=of_model) -> float:
-            nonlocal encoder
+            nonlocal encoder, trained
             number = trial.user_attrs.get("point")
             if number is None:  # another process was faster, and Optuna made a trial of its own
                 raise optuna().TrialPruned
@@ -152,13 +164,19 @@ def work(study: Study, corpus: Corpus, say=print) -> None:
                 encoder.memo = EncodingMemo()
             begun = time.perf_counter()
             found, epoch = _trained(config, corpus, encoder)
+            trained = True
             trial.set_user_attr("seconds", round(time.perf_counter() - begun, 1))
             trial.set_user_attr("best_epoch", epoch)
             say(f"{model}, trial {number}: valid MAE {found:.4f} ({time.perf_counter() - begun:.0f} s)")
             return found
 
         while any(t.state.name == "WAITING" for t in of_model.get_trials(deepcopy=False)):
-            of_model.optimize(value, n_trials=1)
+            trained = False
+            try:
+                of_model.optimize(value, n_trials=1)
+            except ValueError:  # a computer slept, and another process took its trial back: that one's value counts
+                if not trained:
+                    raise
 
 
 def _trained(config: TrainConfig, corpus: Corpus, encoder) -> tuple[float, int]:

@@ -5,6 +5,8 @@ import math
 import sys
 from dataclasses import replace
 
+import filelock
+import optuna
 import pytest
 
 from mgmr_lib.cli import main
@@ -188,6 +190,49 @@ def test_two_processes_share_one_search(study, corpus):
         done = [t.user_attrs["point"] for t in trials if t.state.name == "COMPLETE"]
         assert sorted(done) == [0, 1, 2, 3]  # each once
         assert all(math.isfinite(t.value) for t in trials if t.state.name == "COMPLETE")
+
+
+def test_a_trial_is_taken_by_one_process_at_a_time(study, corpus, instead, monkeypatch):
+    from optuna.storages import RDBStorage
+
+    taken, real = [], RDBStorage.set_trial_state_values
+
+    def watched(self, trial_id, state, values=None):
+        if state.name == "RUNNING":  # SQLite locks no row, so between looking and taking nobody else may look
+            with pytest.raises(filelock.Timeout):
+                filelock.FileLock(f"{study.storage.removeprefix('sqlite:///')}.lock").acquire(timeout=0)
+            taken.append(trial_id)
+        return real(self, trial_id, state, values)
+
+    monkeypatch.setattr(RDBStorage, "set_trial_state_values", watched)
+    work(study, corpus, lambda text: None)
+    assert len(taken) == len(set(taken)) == 2 * study.trials
+
+
+def test_a_trial_that_was_taken_back_while_the_computer_slept_counts_once(study, corpus, monkeypatch):
+    first, slept = replace(study, models=QUICK[:1]), []
+
+    def trained(config, corpus, encoder):
+        if not slept:
+            slept.append(True)
+            found = filled(first, QUICK[0], fingerprint(corpus, ""))
+            mine = next(t for t in found.trials if t.state.name == "RUNNING")
+            found.tell(mine.number, state=optuna.trial.TrialState.FAIL)  # as after GRACE seconds without a sign of life
+            filled(first, QUICK[0], fingerprint(corpus, ""))  # its point waits again
+        return config.lr, 0
+
+    monkeypatch.setattr(tuning, "_trained", trained)
+    work(first, corpus, lambda text: None)
+    found = opened(first, QUICK[0], fingerprint(corpus, ""))
+    assert sorted(t.user_attrs["point"] for t in found.trials if t.state.name == "COMPLETE") == [0, 1, 2, 3]
+    assert len(found.trials) == 5
+
+    def broken(config, corpus, encoder):
+        raise ValueError("an error of the training itself")
+
+    monkeypatch.setattr(tuning, "_trained", broken)
+    with pytest.raises(ValueError, match="of the training itself"):
+        work(replace(study, models=QUICK[1:]), corpus, lambda text: None)
 
 
 def test_a_trial_that_another_process_took_is_not_made_up(study, corpus, instead, monkeypatch):
