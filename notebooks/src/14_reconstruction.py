@@ -673,15 +673,17 @@ for modality, frames in (("audio", laptop.pool_audio), ("vision", laptop.pool_vi
 # %% [markdown]
 # Averaging over what is left *is* a reconstruction, the simplest one. At rate 0.5 hardly a step of voice or face is left to guess. (At 0.9 most lost ones are a clip's last, of fewer frames; a full one is lost with chance $0.9^{32}$, or 0.03.)
 # What remains for the loss is text, and the highest rates.
-#
-# Does the whole module help the whole network? That takes trainings of minutes. The next cells show what was recorded, MGMR-Net with its reconstruction
-# and without ("w/o Recon": $W_{proj}$ alone, no loss).
+
+# %% [markdown]
+# Does the whole module help the whole network? That takes trainings of minutes. The next cells show what was recorded on all clips, MGMR-Net with its reconstruction
+# and without ("w/o Recon": $W_{proj}$ alone, no loss). Learning rate, width and the like were searched for the whole network (profile `tuned`, notebook 21); the one without takes them over.
 
 # %%
 from mgmr_lib.experiments import ledger
+from mgmr_lib.experiments.plan import EQUAL
 
 names = {"mgmr": "MGMR-Net", "mgmr_no_recon": "without reconstruction"}
-records = [r for r in ledger.read_ledger() if r["name"] in names]
+records = [r for r in ledger.read_named(*EQUAL) if r["name"] in names]
 say(ledger.provenance_line(records))
 
 # %%

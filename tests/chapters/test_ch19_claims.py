@@ -19,6 +19,7 @@ from mgmr_lib.chapters.shared import recorded_costs
 from mgmr_lib.chapters.shared.counting import bytes_for_backward
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.experiments import ledger
+from mgmr_lib.experiments.plan import EQUAL
 from mgmr_lib.training.config import make_config
 
 SEED = int(os.environ.get("MGMR_TEST_SEED", "2027"))  # set MGMR_TEST_SEED to try another one
@@ -192,7 +193,7 @@ def test_the_codes_parts_are_compared_as_recorded():
 
 
 def test_of_the_papers_own_ablations_macro_fusion_alone_is_told_apart_and_only_by_itself():
-    """The cards in 17 and 19; notebook 22 looks at ten changes."""
+    """The cards in 17 and 19, on the first edition; notebook 22 looks at ten changes."""
     found = changes(ledger.read_ledger(), holm)
     labels = {part: f"MFMB-Net w/o {part}" for part in ("F-1", "F-2", "Recon")}
     rows = {part: found.loc[found["label"] == label].iloc[0] for part, label in labels.items()}
@@ -201,10 +202,19 @@ def test_of_the_papers_own_ablations_macro_fusion_alone_is_told_apart_and_only_b
     assert rows["F-1"]["mean"] == found["mean"].max() and len(rows["F-1"]["seeds"]) == 3
 
 
-def test_the_record_of_the_twin_is_of_few_pooled_steps():
-    corpus, config = load_corpus("classroom-mosi@1"), make_config("mfmb", "laptop")
+def test_with_searched_settings_neither_a_part_nor_the_twin_is_told_apart():
+    everything = ledger.read_named(*EQUAL)
+    found = changes(everything, holm).loc[["mfmb_no_f1", "mfmb_no_f2", "mfmb_no_recon", "mfmb_mamba"]]
+    assert not found["alone"].any() and all(len(seeds) == 3 for seeds in found["seeds"])
+    before = changes(ledger.read_ledger(), holm).loc["mfmb_mamba"]
+    assert before["together"] and before["mean"] > 3 * found.loc["mfmb_mamba", "mean"] > 0
+
+
+@pytest.mark.parametrize("edition, profile, most, median", [(1, "laptop", 11, [3, 4]), (2, "tuned", 21, [6, 6])])
+def test_the_record_of_the_twin_is_of_few_pooled_steps(edition, profile, most, median):
+    corpus, config = load_corpus(f"classroom-mosi@{edition}"), make_config("mfmb", profile)
     pools = {"audio": config.pool_audio, "vision": config.pool_vision}
     steps = {m: [np.ceil(getattr(s, m).lengths / pool) for s in corpus.splits.values()] for m, pool in pools.items()}
-    assert max(each.max() for of in steps.values() for each in of) == 11
-    assert [np.median(of[-1]) for of in steps.values()] == [3, 4]
+    assert max(each.max() for of in steps.values() for each in of) == most
+    assert [np.median(of[-1]) for of in steps.values()] == median
     assert round(float(corpus["test"].token_lengths.mean())) == 26

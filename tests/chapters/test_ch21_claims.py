@@ -6,7 +6,9 @@ from matplotlib.figure import Figure
 
 from mgmr_lib.chapters.ch21_missing_rates import figures as draw
 from mgmr_lib.chapters.ch21_missing_rates.exercises import lead_lost
+from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.missing import draw_masks, valid_steps
+from mgmr_lib.evaluation.statistics import welch
 from mgmr_lib.experiments import patterns_page, tuned_page
 from mgmr_lib.experiments.ledger import RUNS, curves, read_ledger, write_record
 from tests.experiments.test_ledger import RATES, made
@@ -115,6 +117,22 @@ def test_recorded_whole_modalities_cross_the_curve_of_single_frames_near_the_mid
     assert -0.02 < more[0.5] < 0.02 and more[[0.6, 0.7]].is_monotonic_increasing
 
 
+def test_bursts_spare_words_and_cost_voices():
+    """What 21 says of one modality alone, at every rate in the middle, not only the one that it prints."""
+    found = patterns_page.by_pattern(tuned_page.CORPUS, tuned_page.PROFILE, {}, RUNS)
+    means = {name: curves(rows).groupby(["name", "rate"])["mae"].mean() for name, rows in found.items()}
+    for rate in (0.4, 0.5, 0.6, 0.7):
+        moved = {n: means["bursts"][n, rate] - means["frames"][n, rate] for n in ("fc_t", "fc_a")}
+        assert moved["fc_t"] < -0.01 and moved["fc_a"] > 0.005, (rate, moved)
+
+
+def test_the_lead_of_whole_modalities_at_low_rates_is_there_at_rate_0():
+    found = patterns_page.by_pattern(tuned_page.CORPUS, tuned_page.PROFILE, {}, RUNS)
+    at = {n: curves(rows).query("name == 'mgmr'").set_index("rate")["mae"] for n, rows in found.items()}
+    gaps = {rate: welch(at["modality"][rate].tolist(), at["frames"][rate].tolist()) for rate in (0.0, 0.3)}
+    assert gaps[0.0]["low"] < 0 < gaps[0.0]["high"] and gaps[0.3]["mean"] > gaps[0.0]["mean"] - 0.02
+
+
 def test_who_was_best_in_the_last_epoch_is_counted():
     late, early = made(seed=1) | {"best_epoch": 1}, made(seed=2) | {"best_epoch": 0}
     assert "1 of MGMR's 2 trainings were best in the last of 2 epochs" in draw.best_in_last([late, early], "mgmr")
@@ -131,3 +149,13 @@ def test_two_rules_shows_pairs_beside_welch_and_counts_the_wider():
     apart = first + [made("concat", s, 0.3 - 0.1 * s) for s in seeds]
     assert "the wider one in 1 of 1" in draw.two_rules(apart, "mgmr", "concat", [0.0, 0.1])
     assert draw.two_rules(alike, "mgmr", "tfn", [0.0, 0.1]) == draw.EMPTY
+
+
+def test_how_many_clips_lose_everything_is_counted_from_the_masks():
+    """Whole modalities: a clip's three draws are spread evenly, so at rate 0.8 two in five lose all three (notebook
+    09), not the 51 % of independent coins."""
+    test = load_corpus("classroom-mosi")["test"]
+    found = draw.clips_lost(test, 0.8, ("frames", "modality"))
+    assert found["modality"] == pytest.approx(0.4, abs=0.045) and found["frames"] < 0.01
+    assert draw.clips_lost(test.select(range(50)), 1.0, ["frames"]) == {"frames": 1.0}
+    assert draw.clips_lost(test.select(range(50)), 0.0, ["modality"]) == {"modality": 0.0}

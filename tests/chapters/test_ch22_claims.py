@@ -13,7 +13,8 @@ from mgmr_lib.chapters.ch22_ablations import figures as draw
 from mgmr_lib.chapters.ch22_ablations import verdict
 from mgmr_lib.chapters.ch22_ablations.exercises import false_alarms, half_width, holm, two_rules
 from mgmr_lib.evaluation.statistics import welch
-from mgmr_lib.experiments.ledger import paired, read_ledger
+from mgmr_lib.experiments.ledger import paired, read_ledger, read_named
+from mgmr_lib.experiments.plan import EQUAL
 from mgmr_lib.experiments.tables import paper_rows
 from tests.course.test_checks import verdict_on
 
@@ -111,20 +112,34 @@ def test_reporting_the_better_of_two_rules_alarms_more_often_than_either(seed):
     assert (p <= 0.05).any(axis=1).mean() > max(pairs, unpaired, 0.05) + 0.015
 
 
-def test_one_recorded_row_gets_another_word_by_welch():
-    runs = [r for r in read_ledger() if r["config"] is not None]
+def test_two_recorded_rows_get_another_word_by_welch():
+    runs = [r for r in read_named(*EQUAL) if r["config"] is not None]
     frame = draw.verdicts(runs, holm)
     ours = {n: [draw.scores(runs, k, "mae") for k in (n[:4], n)] for n in frame.index}
     p = np.array([two_rules(*pair) for pair in ours.values()])
     words = [holm(column) for column in p.T.tolist()]
     assert words[0] == frame["together"].tolist() and np.allclose(p[:, 0], frame["p"])
     turned = [n for n, one, other in zip(ours, *words, strict=True) if one != other]
-    assert len(ours) == 10 and turned == ["mfmb_code"]
+    assert len(ours) == 10 and turned == ["mgmr_simplified", "mfmb_code"]
     narrower = [np.subtract(*draw.half_widths(*pair)) < 0 for pair in ours.values()]
     assert sum(narrower) < 5  # pairs are not the sharper rule here
     table = draw.two_rules_table(frame["label"], ours, p, words)
-    assert table.count("**yes**") == 3 and len(table.splitlines()) == 12
+    assert table.count("**yes**") == 2 and len(table.splitlines()) == 12
     assert draw.two_rules_table(None, {}, [], []) == draw.NOT_RECORDED
+
+
+def test_no_word_of_the_first_edition_returns_on_the_second():
+    here, there = (draw.told_twice(records, holm) for records in (read_named(*EQUAL), read_ledger()))
+    assert list(here.index) == list(there.index) and len(here) == 10
+    assert there.index[there["pairs"]].tolist() == ["mfmb_mamba"] and not here["pairs"].any()
+    assert 0.1 < here.loc["mfmb_mamba", "mean"] / there.loc["mfmb_mamba", "mean"] < 0.3
+    assert here.index[here["welch"]].tolist() == ["mgmr_simplified", "mfmb_code"]
+    table = draw.twice_table(here, there)
+    row = next(line for line in table.splitlines() if "Mamba twin" in line)
+    assert row.split("|")[3].strip() == "no" and row.split("|")[5].strip() == "pairs and Welch"
+    assert (
+        draw.twice_table(here.iloc[:0], there) == draw.NOT_RECORDED == draw.twice_table(here, draw.told_twice([], holm))
+    )
 
 
 def test_the_slips_of_the_papers_are_in_their_tables():

@@ -15,24 +15,24 @@ AVERAGE = 5  # frames per step, as in notebook 08's comparison with real voices
 KERNELS = 100
 
 
-def voices(level: float, clips: int, seed: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
-    """Simulated voices of the second edition with this knob, [(steps, 5)] in standard deviations of each channel, and
-    the labels. The same clips, feelings and noise at every level."""
+def voices(level: float, clips: int, seed: int = 0, window: int = AVERAGE) -> tuple[list[np.ndarray], np.ndarray]:
+    """Simulated voices of the second edition with this knob, averaged over windows of frames, [(steps, 5)] in standard
+    deviations of each channel, and the labels. The same clips, feelings and noise at every level."""
     whole = SPECS["classroom-mosi@2"]
     spec = replace(whole, sizes=(clips, 8, 8), voice=replace(SECOND["voice"], level=level))
     drawn = draw_splits(spec.sets, spec.sizes, spec.seed)["train"]
     voice = spec.modalities()["audio"]
     found = [features.decode(heard["audio"], voice) for _, heard in simulate_clips(spec, drawn, [spec.seed, seed])]
-    steps = [averaged(x.astype(np.float64), AVERAGE) for x in found]
+    steps = [averaged(x.astype(np.float64), window) for x in found]
     everything = np.concatenate(steps)
     scaled = [(x - everything.mean(0)) / everything.std(0) for x in steps]
     return scaled, np.array([clip.sentence.rating for clip in drawn])
 
 
-def who_hears(level: float, clips: int, seed: int = 0) -> dict[str, float]:
+def who_hears(level: float, clips: int, seed: int = 0, window: int = AVERAGE) -> dict[str, float]:
     """{reader: correlation with the ratings, five-fold} of three readers without a network: the clip's average, random
     patterns in time that no level moves, and the same patterns on noise of the same lengths, the control."""
-    heard, labels = voices(level, clips, seed)
+    heard, labels = voices(level, clips, seed, window)
     rng, kernels = np.random.default_rng(seed), draw_kernels(heard[0].shape[1], seed)[:KERNELS]
     noise = [rng.standard_normal(x.shape) for x in heard]
     return {

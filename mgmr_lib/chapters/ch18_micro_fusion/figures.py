@@ -3,7 +3,13 @@ voice."""
 
 from mgmr_lib.course import figures
 
-COLOURS = {"printed": figures.BLUE, "sigmoid": figures.SKY, "code": figures.ORANGE, "open": figures.GREY}
+COLOURS = {
+    "printed": figures.BLUE,
+    "sigmoid": figures.SKY,
+    "code": figures.ORANGE,
+    "code, gate alone": figures.ORANGE,
+    "open": figures.GREY,
+}
 
 
 def shares(ax, explained: dict) -> None:
@@ -11,7 +17,7 @@ def shares(ax, explained: dict) -> None:
     for k, ((_, gate), values) in enumerate(explained.items()):
         ax.plot([k - 0.06, k + 0.06][: len(values)], values, "o", ms=7, color=COLOURS[gate])
         ax.hlines(sum(values) / len(values), k - 0.25, k + 0.25, color=COLOURS[gate], lw=2)
-    ax.set_xticks(range(len(explained)), [f"{task}\n{gate}" for task, gate in explained])
+    ax.set_xticks(range(len(explained)), ["\n".join((task, *gate.split(", "))) for task, gate in explained])
     ax.axhline(0, ls="--", lw=1, color=figures.GREY)
     ax.set(xlabel="task, gate", ylim=(-0.12, 1.12))
     ax.grid(axis="x", visible=False)

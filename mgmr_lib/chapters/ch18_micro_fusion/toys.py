@@ -132,7 +132,8 @@ class NegationTask:
     """Words, +1 or -1, each behind a "not" or not: the label is the mean over the words, those behind a "not" turned
     round.
 
-    kind "plain": the label is the mean of the words, and no word needs its neighbour.
+    kind "filter": those behind a "not" do not count; "plain": the label is the mean of the words, and no word needs its
+    neighbour.
     """
 
     kind: str = "negation"
@@ -142,9 +143,10 @@ class NegationTask:
         """x (b,l,2), a word and 1 where a "not" was said just before the *next* word; labels (b,), of variance 1."""
         words = 2.0 * torch.randint(2, (count, self.length), generator=generator) - 1
         said = torch.randint(2, (count, self.length), generator=generator).float()
-        turned = 1 - 2 * torch.cat([torch.zeros(count, 1), said[:, :-1]], dim=1)
-        meant = words * turned if self.kind == "negation" else words
-        return torch.stack([words, said], dim=-1), meant.sum(1) / self.length**0.5
+        behind = torch.cat([torch.zeros(count, 1), said[:, :-1]], dim=1)
+        weight = {"negation": 1 - 2 * behind, "filter": 1 - behind, "plain": torch.ones_like(behind)}[self.kind]
+        counted = 1 + (self.length - 1) * (0.5 if self.kind == "filter" else 1.0)  # words that count, on average
+        return torch.stack([words, said], dim=-1), (words * weight).sum(1) / counted**0.5
 
 
 class StepGate(nn.Conv1d):
@@ -158,13 +160,27 @@ class StepGate(nn.Conv1d):
         return x * gate, gate
 
 
+class CodeGate(nn.Module):
+    """StepGate and the published code's line behind it, where a step meets its gated self: tanh(W [x; x gated]),
+    (b,l,d) -> (b,l,d)."""
+
+    def __init__(self, d: int):
+        super().__init__()
+        self.gate, self.join = StepGate(d), nn.Linear(2 * d, d)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        gated, gate = self.gate(x)
+        return torch.tanh(self.join(torch.cat([x, gated], dim=-1))), gate
+
+
 class GateReader(nn.Module):
-    """Embed, one gate ("printed", "sigmoid", "code": StepGate, or "open", which is none), the mean over time, one
-    number."""
+    """Embed, one gate ("printed", "sigmoid", "code": CodeGate, "code, gate alone": StepGate, or "open", which is none),
+    the mean over time, one number."""
 
     def __init__(self, gate: str, seed: int, d: int = 8):
         super().__init__()
-        made = StepGate if gate == "code" else lambda d: MemoryGate(d, "printed" if gate == "open" else gate)
+        codes = {"code": CodeGate, "code, gate alone": StepGate}
+        made = codes.get(gate, lambda d: MemoryGate(d, "printed" if gate == "open" else gate))
         self.embed, self.gate, self.out = seeded(seed, lambda: (nn.Linear(2, d), made(d), nn.Linear(d, 1)))
         self.open = gate == "open"
 

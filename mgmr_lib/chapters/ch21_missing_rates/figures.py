@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mgmr_lib.data.classroom.corpora import SPECS
-from mgmr_lib.data.missing import draw_masks, valid_steps
+from mgmr_lib.data.missing import draw_masks, protected_tokens, valid_steps
 from mgmr_lib.evaluation.plots import LABELS
 from mgmr_lib.evaluation.statistics import t_interval
 from mgmr_lib.experiments import beside, ledger
@@ -171,6 +171,18 @@ def steps_lost(split, pools: dict[str, int], rates: Iterable[float], pattern: st
             there, left = (np.pad(x, spare).reshape(len(x), -1, frames) for x in (valid[m], keep[m] & valid[m]))
             lost = 1 - left.sum() / there.sum(), 1 - left.any(axis=2).sum() / there.any(axis=2).sum()
             found[m].append(tuple(map(float, lost)))
+    return found
+
+
+def clips_lost(split, rate: float, patterns: Iterable[str], seeds: Iterable[int] = (1, 2, 3)) -> dict[str, float]:
+    """{pattern: share of clips of which no step of any modality is left but [CLS] and [SEP]}, over mask seeds."""
+    valid, found = valid_steps(split), {}
+    if split.has_tokens:
+        valid["text"] = valid["text"] & ~protected_tokens(split.token_lengths, valid["text"].shape[1])
+    for pattern in patterns:
+        kept = [draw_masks(split, rate, seed=seed, pattern=pattern) for seed in seeds]
+        left = [np.stack([(keep[m] & valid[m]).any(axis=1) for m in valid]).any(axis=0) for keep in kept]
+        found[pattern] = float(1 - np.mean(left))
     return found
 
 

@@ -8,6 +8,7 @@ from mgmr_lib.course import figures
 from mgmr_lib.evaluation.statistics import t_interval, welch
 from mgmr_lib.experiments.figures import differences
 from mgmr_lib.experiments.ledger import areas, by_name, provenance_line
+from mgmr_lib.experiments.plan import VARIANTS
 from mgmr_lib.experiments.tables import page as table_page
 from mgmr_lib.experiments.tables import rows, tables_of
 
@@ -107,6 +108,34 @@ def two_rules_table(labels, runs: dict[str, list[dict[int, float]]], p_values, w
             for half, p, told in zip(half_widths(whole, variant), p_values[i], words, strict=True)
         ]
         rows.append((label, *cells[0], *cells[1]))
+    return markdown.table(head, rows)
+
+
+def told_twice(records: list[dict], holm) -> pd.DataFrame:
+    """verdicts() of the records' trainings with "pairs" and "welch" in the place of "alone" and "together": whether
+    each rule tells the change apart among all of them."""
+    trained = [r for r in records if r["config"] is not None]
+    frame = verdicts(trained, holm)
+    if not len(frame):
+        return frame
+    sides = {n: [list(scores(trained, k, "mae").values()) for k in (VARIANTS[n].model, n)] for n in frame.index}
+    p = [welch(variant, whole)["p"] for whole, variant in sides.values()]
+    return frame.drop(columns=["alone", "together"]).assign(pairs=frame["together"], welch=holm(p))
+
+
+def twice_table(here: pd.DataFrame, there: pd.DataFrame) -> str:
+    """Markdown of told_twice() on the second and on the first edition, the changes that both have."""
+    if not len(here) or not len(there):
+        return NOT_RECORDED
+    rows = []
+    for name in here.index.intersection(there.index):
+        cells = []
+        for frame in (here, there):
+            r = frame.loc[name]
+            rules = [rule for rule, told in (("pairs", r["pairs"]), ("Welch", r["welch"])) if told]
+            cells += [f"{r['mean']:+.3f} [{r['low']:+.3f}, {r['high']:+.3f}]", " and ".join(rules) or "no"]
+        rows.append((here.loc[name, "label"], *cells))
+    head = ("variant", "second edition, searched settings", "told apart by", "first edition, `laptop`", "told apart by")
     return markdown.table(head, rows)
 
 

@@ -22,53 +22,79 @@ def theirs(paper: str, table: int, family: str = "mosi") -> tuple[str, ...]:
     return tuple(named[label] for label in paper_rows((paper, table), family).index if label in named)
 
 
-def shares_left(records: Iterable[dict], rate: float = 0.9) -> dict[str, list[float]]:
-    """{name: of each training, how much of its lead over the mean label at rate 0 is left at this rate, by MAE}."""
+def _changes(records: Iterable[dict], metric: str, rate: float, share: bool) -> dict[str, list[float]]:
+    """{name: of each training, how much the metric changes from rate 0 to this rate}; share: of its lead over the mean
+    label at rate 0, which share is left."""
     groups = by_name(records)
-    if "mean" not in groups:
+    if not groups or (share and "mean" not in groups):
         return {}
-    table = curves([r for records in groups.values() for r in records])
-    mean = table[table["name"] == "mean"].groupby("rate")["mae"].mean()
+    table = curves([r for runs in groups.values() for r in runs])
+    mean = table[table["name"] == "mean"].groupby("rate")[metric].mean()
     found: dict[str, list[float]] = {}
     for (name, _), run in table[table["name"] != "mean"].groupby(["name", "training_seed"]):
-        lead = mean - run.set_index("rate")["mae"]
-        found.setdefault(str(name), []).append(float(lead[rate] / lead[0.0]))
+        at = run.set_index("rate")[metric]
+        change = (mean[rate] - at[rate]) / (mean[0.0] - at[0.0]) if share else at[rate] - at[0.0]
+        found.setdefault(str(name), []).append(float(change))
     return found
 
 
-def keeps_more(records: Iterable[dict], network: str, rivals: Iterable[str]) -> pd.DataFrame:
-    """A row for each recorded rival: "second" (its label), welch's numbers of the shares left (the network's minus the
-    rival's), and "word" for the network, BETTER where it keeps more, by Holm's procedure over the rows."""
-    records = list(records)
-    left, labels = shares_left(records), {r["name"]: r["label"] for r in records}
-    there = [r for r in rivals if len(left.get(r, ())) > 1]
-    if len(left.get(network, ())) < 2:
-        there = []
-    rows = {rival: {"second": labels[rival], **welch(left[network], left[rival])} for rival in there}
+def shares_left(records: Iterable[dict], rate: float = 0.9) -> dict[str, list[float]]:
+    """{name: of each training, how much of its lead over the mean label at rate 0 is left at this rate, by MAE}."""
+    return _changes(records, "mae", rate, share=True)
+
+
+def mean_loss(records: Iterable[dict], network: str, metric: str, rate: float = 0.9) -> float:
+    """How much worse the metric gets from rate 0 to this rate, above 0, over trainings."""
+    lost = _changes(records, metric, rate, share=False)[network]
+    return abs(sum(lost) / len(lost))
+
+
+def _judged(values: dict[str, list[float]], records: list[dict], network: str, rivals: Iterable[str], better: int):
+    """A row for each recorded rival: "second" (its label), welch's numbers of the network's values minus the rival's,
+    and "word" by Holm's procedure over the rows, BETTER where the difference has the sign of `better`."""
+    labels = {r["name"]: r["label"] for r in records}
+    there = [r for r in rivals if len(values.get(r, ())) > 1] if len(values.get(network, ())) > 1 else []
+    rows = {rival: {"second": labels[rival], **welch(values[network], values[rival])} for rival in there}
     for row, told in zip(rows.values(), holm([row["p"] for row in rows.values()]), strict=True):
         row["word"] = verdicts.NOT_TOLD_APART
         if told:
-            row["word"] = verdicts.BETTER if row["mean"] > 0 else verdicts.WORSE
+            row["word"] = verdicts.BETTER if row["mean"] * better > 0 else verdicts.WORSE
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def told_apart(found: pd.DataFrame) -> str:
+def keeps_more(records: Iterable[dict], network: str, rivals: Iterable[str]) -> pd.DataFrame:
+    """Whether the network keeps a larger share of its lead than each recorded rival (_judged)."""
+    records = list(records)
+    return _judged(shares_left(records), records, network, rivals, better=1)
+
+
+def loses_less(records: Iterable[dict], network: str, rivals: Iterable[str], metric: str, rate: float = 0.9):
+    """Whether the network's metric gets less worse than each recorded rival's from rate 0 to this rate (_judged)."""
+    records = list(records)
+    better = -1 if metric in verdicts.LOWER_IS_BETTER else 1
+    return _judged(_changes(records, metric, rate, share=False), records, network, rivals, better)
+
+
+def told_apart(found: pd.DataFrame, better: str = "better", worse: str = "worse") -> str:
     """ "better than 3, worse than 1 of 8": a family (verdicts.family) in numbers."""
     words = found["word"].tolist() if len(found) else []
-    return f"better than {words.count(verdicts.BETTER)}, worse than {words.count(verdicts.WORSE)} of {len(words)}"
+    return f"{better} than {words.count(verdicts.BETTER)}, {worse} than {words.count(verdicts.WORSE)} of {len(words)}"
 
 
-CONDITIONS = {  # a menu of the notebook: (whose records, which variant stands for the network)
-    "equal search": ("equal", ""),
-    "profile's settings": ("runs", ""),
-    "rivals' settings": ("runs", "_plain"),
+THREE = (1111, 1112, 1113)
+CONDITIONS = {  # a menu of the notebook: (whose records, which variant stands for the network, seeds of both sides)
+    "equal search, five seeds": ("equal", "", (*THREE, 1114, 1115)),
+    "profile's settings, three seeds (first edition)": ("runs", "", THREE),
+    "rivals' settings, three seeds (first edition)": ("runs", "_plain", THREE),
+    "equal search, three seeds": ("equal", "", THREE),
 }
 
 
 def differences(evidence, network: str, condition: str, rivals: Iterable[str] = RIVALS) -> pd.DataFrame:
     """verdicts.family of a network against rivals under one of CONDITIONS, in the AUILC of MAE."""
-    source, suffix = CONDITIONS[condition]
-    return verdicts.family(getattr(evidence, source), [(network + suffix, rival) for rival in rivals])
+    source, suffix, seeds = CONDITIONS[condition]
+    runs = [r for r in getattr(evidence, source) if r["training_seed"] in seeds]
+    return verdicts.family(runs, [(network + suffix, rival) for rival in rivals])
 
 
 def draw_differences(evidence):
@@ -85,6 +111,6 @@ def draw_differences(evidence):
         ax.set_yticks(np.arange(len(found)), found["second"] if len(found) else [], fontsize=8)
         ax.axvline(0, color="black", lw=0.8)
         ax.set(xlabel="difference of the AUILC of MAE (left: the network is ahead)", ylabel="rival")
-        ax.set_title(f"{VARIANTS[network].label}, {settings}: {told_apart(found)}")
+        ax.set_title(f"{VARIANTS[network].label}: {told_apart(found)}\n{settings}")
 
     return draw
