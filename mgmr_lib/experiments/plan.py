@@ -121,7 +121,8 @@ LAYERS = ("mgmr_mamba2", "mgmr_mamba3", "mfmb_mamba2", "mfmb_mamba3")  # beside 
 PARTS = tuple(f"mfmb_{part.replace('-', '_')}" for part in PRINTED[1:])  # each beside mfmb_code
 CARE = ("mgmr_plain", "mfmb_plain")  # what was chosen for the two alone is taken back
 POM = ("pom", "laptop", {"epochs": 30})  # real voices and faces: read_named's corpus, profile and settings
-EQUAL = ("classroom-mosi@2", "tuned", {})  # the second edition, settings that one search chose for every network
+# As POM: the second edition, with settings that one search chose for every network.
+EQUAL: tuple[str, str, dict] = ("classroom-mosi@2", "tuned", {})
 EXPERIMENTS = {  # the variants that each shows beside the two networks
     "table": BASELINES,
     "curve": BASELINES,  # the same runs

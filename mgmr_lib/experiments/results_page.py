@@ -6,6 +6,7 @@ from mgmr_lib import markdown
 from mgmr_lib.bench import recorded as bench
 from mgmr_lib.experiments.headline import EVERYONE, RIVALS, TABLES, cell, headline_table, in_words, judged, verdicts
 from mgmr_lib.experiments.ledger import provenance_line, read_ledger, read_named, summary
+from mgmr_lib.experiments.other_worlds_page import other_worlds_section
 from mgmr_lib.experiments.patterns_page import by_pattern, judged_pairs, patterns_section
 from mgmr_lib.experiments.plan import CARE, POM, TWO
 from mgmr_lib.experiments.tuned_page import tuned_section
@@ -84,7 +85,7 @@ def first_section(root: Path = REPOSITORY) -> list[str]:
 
 def results_section(root: Path = REPOSITORY) -> str:
     """Markdown between README's markers; says so where nothing is recorded. A damaged record is a CourseError."""
-    lines = [*tuned_section(root), *real_section(root), *first_section(root)]
+    lines = [*tuned_section(root), *other_worlds_section(root), *real_section(root), *first_section(root)]
     if not lines:
         return "Nothing is recorded yet: `python -m mgmr_lib experiment table` fills the ledger."
     return "\n".join([*lines, *bench.readme_section(root)]).strip()

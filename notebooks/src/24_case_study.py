@@ -105,42 +105,70 @@ assert seen.missing["audio"].sum() <= (~keep["audio"]).sum() and set(seen.gates)
 # | gate | share of what came in against what was guessed | $(k_m)$ steps per modality |
 # | points | both predictions and the true label | one number each |
 #
-# **Predict, then run:** which hides more of the sentiment from the networks: half of the words, or the whole voice?
+# **Predict, then run:** which hides more of the sentiment from the networks: all the words, or voice and face together?
 
 # %%
-hides = ["half of the words", "the whole voice", "neither: nearly all is left"]
-predict("24.b", "Which hides more of the sentiment from the networks?", hides)
+hides = {"all the words": {"text": 1.0}, "voice and face": {"audio": 1.0, "vision": 1.0}}
+unclear = "these clips cannot tell"
+predict("24.b", "Which hides more of the sentiment from the networks?", [*hides, unclear])
 
 # %%
 short = [int(i) for i in np.flatnonzero((test.token_lengths >= 9) & (test.token_lengths <= 13))[:3]]
 explore(draw.panel(networks, test, tokenizer),
         "Three short clips, each with all words and with all words lost, and the second half of voice and face "
-        "lost throughout. Each drawing: the words, the voice's pitch with guesses at lost steps, MGMR-Net's gates "
-        "over the clip, and both predictions beside the truth. Live, sliders choose clip and lost parts.",
+        "lost throughout. Each drawing: the words, the voice's pitch, with a guess wherever a whole step of the "
+        "network is lost, MGMR-Net's gates over the clip, and both predictions beside the truth. Live, sliders "
+        "choose clip and lost parts.",
         title="One clip, parts hidden: what two networks make of it", size=(4.8, 3.9), clip=short,
         text=list(dashboard.PARTS), voice=list(dashboard.PARTS), face=list(dashboard.PARTS))
 
 # %% [markdown]
 # A gate need not fall where words are lost: it reads what came in, `[UNK]` or not, and is told nothing else.
 #
-# Three clips cannot answer the question; all test clips can. How much of the correlation between predictions and labels is left?
+# Three clips cannot answer the question; all test clips can, as far as they go. How much of the correlation between predictions and labels is left? The interval comes from drawing the clips anew, with replacement.
 
 # %%
 from mgmr_lib.data.batch import mask_split
 from mgmr_lib.data.missing import draw_masks
+from mgmr_lib.evaluation.statistics import bootstrap_interval
 
-follows = {}
-for part, lost in (("nothing", {}), (hides[0], {"text": 0.5}), (hides[1], {"audio": 1.0})):
+predicted = {}
+for part, lost in ({"nothing": {}} | hides).items():
     keep = draw_masks(test, {"text": 0.0, "audio": 0.0, "vision": 0.0} | lost, seed=1)
-    said = [trainer.predict(n.model, mask_split(test, keep, encoder, targets=False)) for n in networks.values()]
-    follows[part] = [np.corrcoef(v, test.labels)[0, 1] for v in said]
-left = {part: np.mean(np.divide(follows[part], follows["nothing"])) for part in hides[:2]}
-print("over both networks, less is left without", min(left, key=left.get))
+    seen_now = mask_split(test, keep, encoder, targets=False)
+    predicted[part] = np.array([trainer.predict(n.model, seen_now) for n in networks.values()])
+
+
+def shares_left(*rows):
+    """labels, then predictions with all, without the words, without voice and face -> the two shares of r left."""
+    with_all, *without = (np.corrcoef(row, rows[0])[0, 1] for row in rows[1:])
+    return np.array(without) / with_all
+
+
+def difference(*rows):
+    """The same, k networks below each other -> share left without voice and face less that without words, mean."""
+    readers = np.array(rows[1:]).reshape(3, -1, len(rows[0]))
+    return np.mean([np.diff(shares_left(rows[0], *readers[:, k]))[0] for k in range(readers.shape[1])])
+
 
 # %%
-outcome("24.b", min(left, key=left.get) if min(left.values()) < 0.95 else hides[2],
-        because="A whole modality sounds like more than a half of one, but what counts is how much of the rating it "
-        "carries, and most of that is in the words.")
+for k, label in enumerate(networks):
+    wordless, only_words = shares_left(test.labels, *(predicted[part][k] for part in predicted))
+    say(f"{label}: without words **{wordless:.0%}** of the correlation is left, without voice and face "
+        f"**{only_words:.0%}**.")
+apart = bootstrap_interval(difference, test.labels, *np.concatenate(list(predicted.values())))
+points = [100 * apart[k] for k in ("value", "low", "high")]
+say("On average over both, more is left without voice and face than without words, by **{:+.0f}** percentage points "
+    "(interval {:+.0f} to {:+.0f}).".format(*points))
+
+# %%
+words_hide_more, others_hide_more = apart["low"] > 0, apart["high"] < 0
+outcome("24.b", list(hides)[0] if words_hide_more else list(hides)[1] if others_hide_more else unclear,
+        because="What counts is how much of the rating a part carries for these networks, and how widely the answer "
+        "moves with the clips that happen to be in the test set.")
+
+# %% [markdown]
+# And one training is one training. The interval knows of other clips and not of other first weights. We tried two other seeds: with one the answer was the same, with the other these clips could not tell, and for MGMR-Net alone it turned round.
 
 # %% [markdown]
 # Nice pictures, and they explain nothing yet: for each we can make up a story. So, rules.
@@ -303,11 +331,11 @@ print("smile against label, correlation:",
 # %% [markdown]
 # Among sarcastic clips a smile speaks *against* a good label: the words still carry the rating, the face shows its opposite. A network that trusts faces is misled there.
 #
-# **Predict, then run:** which suspect shows more clearly in the errors of all clips?
+# **Predict, then run:** for which suspect are the errors larger in *both* networks, by more than their interval?
 
 # %%
 suspects = ["neither", "strong labels alone", "sarcasm alone", "both"]
-predict("24.f", "Which suspect shows in the errors of all clips?", suspects)
+predict("24.f", "Which suspect shows in the errors of both networks, beyond the interval?", suspects)
 
 # %%
 odd = test.extra["sarcastic"]
@@ -317,29 +345,34 @@ draw.shrinking(fig, test.labels, shown, odd)
 fig.suptitle("Predictions crowd in the middle, and follow sarcastic clips' labels less", x=0.01, ha="left")
 show(fig, "Prediction against label at rate 0.5 for both networks. The straight line through all clips is much "
      "flatter than the dotted diagonal, so the strongest labels have large errors. "
-     "Of the sarcastic clips (crosses) about two in three lie on the wrong side of zero.")
+     "Among the sarcastic clips (crosses) a larger share than among the others lies on the wrong side of zero.")
 
 # %%
+from mgmr_lib.evaluation.statistics import welch
+
 strong = np.abs(test.labels) > np.quantile(np.abs(test.labels), 0.75)
-excess = {label: [e[w].mean() - e[~w].mean() for w in (strong, odd)] for label, e in errors[1].items()}
-agree = {label: [np.corrcoef(v[w], test.labels[w])[0, 1] for w in (odd, ~odd)] for label, v in shown.items()}
-ridges = [np.corrcoef(values[1]["text ridge"][w], test.labels[w])[0, 1] for w in (odd, ~odd)]
-say("Both suspects show, for both networks. The quarter with the strongest labels has errors larger by more than "
-    f"0.2 points. And on the {odd.sum()} sarcastic ones of {len(test)} test clips, predictions follow the labels far "
-    "less than on the others. The control, who hears no voice and sees no face, does not fall: the text ridge's "
-    f"correlation is {ridges[0]:.2f} on sarcastic clips and {ridges[1]:.2f} on others.")
-for label, e in errors[1].items():
-    if label in shown:
-        spread = (e[odd].var(ddof=1) / odd.sum() + e[~odd].var(ddof=1) / (~odd).sum()) ** 0.5
-        say(f"In *errors* so few clips say less: {label}'s are larger on them by {excess[label][1]:+.2f}, give or take "
-            f"{2 * spread:.2f}.")
+for name, w in (("strong labels", strong), ("sarcasm", odd)):
+    for label, e in (errors[1] | {"mean label": blind}).items():
+        more = welch(e[w], e[~w])
+        print(f"{name:13} {label:10} errors larger by {more['mean']:+.2f} ({more['low']:+.2f} to {more['high']:+.2f})")
+
+# %%
+agree = {label: [np.corrcoef(v[w], test.labels[w])[0, 1] for w in (odd, ~odd)] for label, v in values[1].items()}
+crossed = {label: [np.mean((v * test.labels < 0)[w]) for w in (odd, ~odd)] for label, v in shown.items()}
+for label, (on_odd, on_others) in crossed.items():
+    say(f"{label}: on the {odd.sum()} sarcastic ones of {len(test)} test clips **{on_odd:.0%}** of the predictions lie "
+        f"on the wrong side of zero, on the others {on_others:.0%}; the correlation is {agree[label][0]:.2f} and "
+        f"{agree[label][1]:.2f}.")
+say(f"The control, who hears no voice and sees no face, does not fall: the text ridge's correlation is "
+    f"{agree['text ridge'][0]:.2f} on sarcastic clips and {agree['text ridge'][1]:.2f} on others.")
 
 # %%
 for label, v in shown.items():
-    assert v.std() < 0.8 * test.labels.std() and agree[label][0] < agree[label][1] - 0.3
-by_strength, by_sarcasm = np.min([excess[label] for label in shown], axis=0) > (0.2, 0.05)
-outcome("24.f", suspects[by_strength + 2 * by_sarcasm],
-        because="Errors may have two causes at once: that one suspect is guilty does not acquit the other.")
+    assert v.std() < 0.8 * test.labels.std() and agree[label][0] < agree[label][1]
+sure = [[welch(errors[1][n][w], errors[1][n][~w])["low"] > 0 for n in shown] for w in (strong, odd)]
+outcome("24.f", suspects[all(sure[0]) + 2 * all(sure[1])], because="A strong label is far from any middling "
+        "prediction, and the mean label errs there most of all. Sarcasm stands out in the errors of "
+        f"{sum(sure[1])} of {len(shown)} networks: what {odd.sum()} clips leave open is neither guilt nor innocence.")
 
 # %% [markdown]
 # Sarcasm can only mislead a network that listens to voice and face. So that guess has a test of its own: take both away from all clips, and leave the words as broken as they were.
@@ -359,15 +392,14 @@ for label, n in networks.items():
     for name, v in (("all three", values[1][label]), ("words only", trainer.predict(n.model, words_only))):
         follow[label, name] = [np.corrcoef(v[w], test.labels[w])[0, 1] for w in (odd, ~odd)]
     change[label] = np.subtract(follow[label, "words only"], follow[label, "all three"])
-    sarcastic_up, others_up = (change[label] > 0.1).tolist()
-    print(f"{label}: without voice and face, predictions follow sarcastic labels better: {sarcastic_up}, "
-          f"other labels better: {others_up}")
+    say(f"{label}, without voice and face: the correlation changes by **{change[label][0]:+.2f}** on the {odd.sum()} "
+        f"sarcastic clips and by **{change[label][1]:+.2f}** on the {(~odd).sum()} others.")
 
 # %%
 signs = {tuple((np.sign(moved) * (np.abs(moved) > 0.05)).astype(int).tolist()) for moved in change.values()}
 assert len(signs) == 1
-outcome("24.g", groups[signs.pop()], because="Voice and face mislead where sarcasm turns them round, and help on all "
-        "other clips: taking them away costs there what it gives here.")
+outcome("24.g", groups[signs.pop()], because="Voice and face mislead where sarcasm turns them round, and help on the "
+        "other clips: taking them away gives more on the few, and costs less on the many.")
 
 # %% [markdown]
 # A story about a sarcastic face becomes a claim when it is tested on all such clips, by taking the face away. It still rests on few clips.
@@ -378,12 +410,12 @@ outcome("24.g", groups[signs.pop()], because="Voice and face mislead where sarca
 whole = mask_split(test, draw_masks(test, 0.0, seed=1), encoder, targets=False)
 for label, n in networks.items():
     reach = [np.std(v) / test.labels.std() for v in (trainer.predict(n.model, whole), values[1][label])]
-    assert abs(reach[0] - reach[1]) < 0.12 and max(reach) < 0.8
+    assert max(reach) < 0.85
     say(f"{label}'s predictions spread {reach[0]:.0%} as widely as the labels with everything there, "
         f"{reach[1]:.0%} with half of it.")
 
 # %% [markdown]
-# Hardly: they crowd as much with everything there. What such a network does not know about a clip is much more than what was lost. An error measure rewards a guess nearer to the mean wherever one knows little, so at a strong label it errs.
+# In this training hardly: they crowd nearly as much with everything there. (In another the lost half may pull more; one training is one training.) What such a network does not know about a clip is much more than what was lost. An error measure rewards a guess nearer to the mean wherever one knows little, so at a strong label it errs.
 
 # %% [markdown]
 # ## 5 What did this word do?
@@ -540,7 +572,7 @@ blame = ["this is not a bad film", "the story is not boring", "i was not disappo
 
 # %% [markdown]
 # ### Exercise 24.4 · a share and its interval (medium, 8 minutes)
-# Return three numbers: the share of pairs that count (no change does not), and the ends of its exact 95 % interval, `stats.binomtest(count, number).proportion_ci()`.
+# Return three numbers: the share of pairs that count (no change does not), and the ends of its exact interval for nineteen in twenty, `stats.binomtest(count, number).proportion_ci()`.
 
 
 # %%
@@ -597,13 +629,16 @@ own = own_study.networks(corpus, encoder)
 whole = {**networks, **own}
 say(f"Networks of your own study here: {', '.join(own) or 'none yet, so the small ones stand in'}.")
 
+# %% [markdown]
+# **Predict, then run:** the hard case comes from a rate where nearly all is lost. The control: the same rule with *nothing* lost. How large is its hard case's error, for the best of all readers, as a share of the one with nearly all lost?
+
 # %%
-predict("24.j", "How large is the hard case's error, for the best of all readers?",
-        {"about half a point": 0.5, "about a point": 1.0, "more than two points": 2.4})
+predict("24.j", "With nothing lost, how large is the hard case's error, as a share?",
+        {"hardly anything": 0.1, "about a half": 0.5, "most of it": 0.85})
 
 # %%
 readers, at_rate = {}, {}
-for rate in (0.5, 0.9):
+for rate in (0.0, 0.5, 0.9, 1.0):
     at_rate[rate] = net.masked("test", rate, 1)
     readers[rate] = {label: trainer.predict(n.model, at_rate[rate]) for label, n in whole.items()}
     readers[rate]["text ridge"] = ridge(at_rate[rate])
@@ -614,25 +649,49 @@ right, easy, hard = dashboard.KINDS
 # %%
 fig = plt.figure(figsize=(8.0, 3.6))
 draw.cases(fig, {kind: kinds[0.5][kind] for kind in (right, easy)}, test, readers[0.5], tokenizer,
-           at_rate[0.5].keep["text"])
+           at_rate[0.5].keep["text"], ("right", "easy"))
 fig.suptitle("Half is lost: a clip for us, and one for everybody", x=0.01, ha="left")
 show(fig, "Two test clips chosen by the rule at rate 0.5, with what was left of the words, the true label (black bar) "
      "and the predictions of both networks and of the text ridge.")
 
 # %%
-fig = plt.figure(figsize=(8.0, 2.2))
-draw.cases(fig, {hard: kinds[0.9][hard]}, test, readers[0.9], tokenizer, at_rate[0.9].keep["text"])
-fig.suptitle("Nearly all is lost: everybody is wrong", x=0.01, ha="left")
-show(fig, "The hardest test clip at rate 0.9 by the rule, with what was left of its words, the true label (black bar) "
-     "and the predictions of both networks and of the text ridge.")
+fig = plt.figure(figsize=(8.0, 4.0))
+for part, rate in zip(fig.subfigures(2, 1), (0.9, 0.0)):
+    draw.cases(part, {hard: kinds[rate][hard]}, test, readers[rate], tokenizer, at_rate[rate].keep["text"],
+               (f"rate {rate:g}",))
+fig.suptitle("A clip that everybody gets wrong, with nearly all lost and with nothing lost", x=0.01, ha="left")
+show(fig, "The hardest test clip by the rule, above at rate 0.9, below with nothing lost: what was left of its words, "
+     "the true label (black bar) and the predictions of both networks and of the text ridge. Both labels are strong, "
+     "and all predictions lie far from them.")
 
 # %%
-outcome("24.j", min(float(e[kinds[0.9][hard]]) for e in wrong[0.9].values()),
-        because="Where nearly all is lost every reader stays near the middle, so a label at the end of the scale is "
-        "missed by all.")
+best = {rate: np.min(list(by.values()), axis=0) for rate, by in wrong.items()}
+hardest = {rate: float(e[kinds[rate][hard]]) for rate, e in best.items()}
+say("The hard case's error, for the best of all readers: " + ", ".join(
+    f"**{hardest[rate]:.2f}** at rate {rate:g}" for rate in (0.0, 0.5, 0.9)) + ".")
+
+# %%
+outcome("24.j", hardest[0.0] / hardest[0.9], because="The worst of hundreds of clips is bad at any rate, so a hard "
+        "case does not show what the loss did.")
 
 # %% [markdown]
-# Three pictures as convincing as the paper's. The control: the same rule for the reader that knows nothing.
+# What does show it is a mean over clips that were named beforehand: all those with a label above two points, up or down.
+
+# %%
+far = np.abs(test.labels) > 2
+means = {rate: float(e[far].mean()) for rate, e in best.items()}
+assert means[0.0] < means[0.9] < means[1.0]
+say(f"Over all {far.sum()} clips with a strong label the best reader's error is " + ", ".join(
+    f"**{v:.2f}** at rate {rate:g}" for rate, v in means.items()) + ".")
+for label in networks:
+    spread = {rate: np.std(readers[rate][label]) / test.labels.std() for rate in (0.0, 0.5, 0.9)}
+    say(f"{label}'s predictions spread " + ", ".join(f"{v:.0%}" for v in spread.values()) + " as widely as the labels.")
+
+# %% [markdown]
+# So loss does its work, and it shows over many clips, not in one. A part of it is the crowding of section 4: half a loss changed it hardly in this training, nearly everything lost changes it more.
+
+# %% [markdown]
+# Three kinds of case, as convincing as the paper's. And the first kind? Its control is the same rule for the reader that knows nothing.
 
 # %%
 nothing = {"mean label": blind, "text ridge": wrong[0.5]["text ridge"], "MFMB-Net": wrong[0.5]["MFMB-Net"]}

@@ -20,7 +20,7 @@ from mgmr_lib.experiments.complexity import forward, network, random_batch
 from mgmr_lib.experiments.long_sequences import read_long
 from mgmr_lib.experiments.long_tables import errors, series
 from mgmr_lib.experiments.tables import PAPERS
-from mgmr_lib.ssm.blocks import MambaBlock
+from mgmr_lib.ssm.blocks import BiMamba, MambaBlock
 from tests.chapters.notebook_code import definitions
 
 SEEDS = (23, int(os.environ.get("MGMR_TEST_SEED", "2027")))  # set MGMR_TEST_SEED to try another one
@@ -75,6 +75,29 @@ def test_arithmetic_grows_with_the_square_in_mult_and_linearly_in_mgmr():
         model = network(name, "fast", WIDTHS).train()
         short, long = (multiply_adds(lambda l=l, model=model: model(random_batch(l, 1, WIDTHS))) for l in (1000, 2000))
         assert low < long / short < high
+
+
+def test_the_twin_makes_fewer_products_from_the_second_length_on():
+    models = {n: network(n, "fast", (384, 5, 20)).train() for n in ("mfmb", "mfmb_mamba")}
+    shares = []
+    for frames in (125, 250, 500):
+        batch = random_batch(frames, 1, (384, 5, 20))
+        made = {n: multiply_adds(lambda model=model, batch=batch: model(batch)) for n, model in models.items()}
+        shares.append(made["mfmb_mamba"] / made["mfmb"])
+    assert 1 < shares[0] < 1.01 and shares[0] > shares[1] > shares[2]  # a near tie at the first
+
+
+def test_a_scan_that_is_written_out_grows_linearly(notebook):
+    layer = BiMamba(64, backend="loop")
+    short, long = (notebook["written_by"](layer, l) for l in (60, 120))
+    assert 1.9 < long / short < 2.1
+
+
+def test_one_layer_of_minilm_makes_more_products_than_mgmr_net(notebook):
+    sizes = {"hidden_size": 384, "num_hidden_layers": 1, "num_attention_heads": 12, "intermediate_size": 1536}
+    one_layer = notebook["multiply_adds_of"](BertConfig(vocab_size=100, **sizes))
+    itself = network("mgmr", "laptop", (384, 5, 20), pool=True)
+    assert one_layer > 5 * multiply_adds(lambda: itself(random_batch(400, 1, (384, 5, 20))))
 
 
 def test_the_simulated_clock_shows_what_a_careless_reading_gets():
@@ -150,6 +173,9 @@ def test_the_drawings_show_what_they_are_given():
     fig, ax = plt.subplots()
     draw.times(ax, {"complete": [1.0, 2.0], "complete again": [3.0]})
     assert list(ax.lines[1].get_xdata()) == [3.0] and ax.lines[0].get_color() != ax.lines[1].get_color()
+    fig, ax = plt.subplots()
+    draw.times(ax, {"complete": [1.0, 3.0, 2.0]}, 0.1)
+    assert list(ax.lines[1].get_xdata()) == pytest.approx([2.0, 2.2])  # from the median on
     fig, ax = plt.subplots()
     draw.table_seven(ax, {"n": (3.0, 4.0)})
     assert list(ax.lines[0].get_xdata()) == [3.0, 4.0]

@@ -43,6 +43,28 @@ def test_in_noise_every_clip_is_special_by_her_count_and_none_by_the_fair_one(se
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_the_share_of_a_correlation_that_is_left_is_that_of_what_was_hidden(seed):
+    found, rng = definitions("24_case_study.py"), np.random.default_rng(seed)
+    words, rest, noise = rng.normal(size=(3, 20_000))
+    truth = words + 0.5 * rest + noise
+    rows = [np.array([v, 2 * v]) for v in (words + 0.5 * rest, 0.5 * rest, words)]  # all; wordless; words alone
+    left = found["shares_left"](truth, *(row[0] for row in rows))
+    assert left == pytest.approx([0.5 / np.sqrt(1.25), 1 / np.sqrt(1.25)], abs=0.05)
+    assert found["difference"](truth, *np.concatenate(rows)) == pytest.approx(left[1] - left[0])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_worst_of_hundreds_is_bad_whatever_was_lost(seed):
+    rng = np.random.default_rng(seed)
+    truth = np.clip(rng.normal(0, 1.4, 320), -3, 3)
+    hardest = []
+    for skill in (0.5, 0.1):  # what a reader follows of the label
+        errors = {n: np.abs(skill * truth + 0.4 * rng.normal(size=320) - truth) for n in "ab"}
+        hardest.append(errors["a"][dashboard.three_kinds(errors, "a")[dashboard.KINDS[2]]])
+    assert hardest[0] > 0.4 * hardest[1]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_reader_that_knows_nothing_has_a_perfect_case(seed):
     truth = np.clip(np.random.default_rng(seed).normal(0, 1.4, 320), -3, 3)
     error = np.abs(truth)
@@ -101,6 +123,18 @@ def test_cases_and_chosen_clips_are_marked():
     draw.against_fresh(ax, np.array([0.0, 1.0, 2.0]), np.array([0.5, 0.0, 1.0]), np.array([2]))
     assert [tuple(v[0] for v in line.get_data()) for line in ax.lines[1:2]] == [(2.0, 1.0)]
     plt.close(fig)
+
+
+def test_the_rows_of_cases_have_the_names_that_they_are_given():
+    from types import SimpleNamespace
+
+    one = SimpleNamespace(raw_text=["good"], labels=np.array([1.0]), extra={})
+    tokenizer = SimpleNamespace(encode=lambda text, **_: SimpleNamespace(tokens=text.split()))
+    for names, expected in (((), "case A"), ((("hard",),), "hard")):
+        fig = plt.figure()
+        draw.cases(fig, {"rule": 0}, one, {"a": np.array([0.5])}, tokenizer, np.ones((1, 3), bool), *names)
+        assert fig.axes[0].get_ylabel() == expected
+        plt.close(fig)
 
 
 def test_deletions_and_shrinking_show_the_numbers():

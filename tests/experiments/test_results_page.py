@@ -6,7 +6,7 @@ import pytest
 
 from mgmr_lib.course.authoring.pages import RESULTS_BEGIN, RESULTS_END, readme
 from mgmr_lib.errors import CourseError
-from mgmr_lib.experiments import patterns_page, results_page
+from mgmr_lib.experiments import other_worlds_page, patterns_page, results_page
 from mgmr_lib.experiments.ledger import areas, write_record
 from mgmr_lib.files import write_json
 from mgmr_lib.provenance import digest
@@ -180,3 +180,15 @@ def test_readme_keeps_all_but_what_is_between_its_markers():
     text = f"a\n{RESULTS_BEGIN}\nold\n{RESULTS_END}\nb"
     assert readme(text, "", "new") == f"a\n{RESULTS_BEGIN}\nnew\n{RESULTS_END}\nb"
     assert readme("nothing", "", "new") == "nothing"
+
+
+def test_other_worlds_are_folded_and_judged_by_themselves(tmp_path):
+    assert other_worlds_page.other_worlds_section(tmp_path) == []
+    for i, seed in enumerate((1111, 1112, 1113)):
+        for name, shift in (("mgmr", 0.0), ("concat", 0.3), ("mgmr_no_s1", 0.6)):
+            other = record(name, seed, shift + 0.011 * i) | {"corpus": "classroom-sims@2", "profile": "tuned"}
+            write_record(tmp_path / "data" / "results" / "ledger", other)
+    text = "\n".join(other_worlds_page.other_worlds_section(tmp_path))
+    assert text.count("<details>") == 1 == text.count("</details>") and "mosei" not in text
+    assert "- **mgmr** is better than concat." in text and "no_s1" not in text
+    assert text.strip() in results_page.results_section(tmp_path)

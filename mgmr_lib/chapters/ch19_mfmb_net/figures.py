@@ -102,7 +102,9 @@ def twin_verdict(records: list[dict], found: dict | None) -> str:
             f"- **error**, area over all rates: twin minus original {gap['mean']:+.3f} points (95 % interval "
             f"{gap['low']:+.3f} to {gap['high']:+.3f}, {len(gap['seeds'])} seeds)",
             f"- **weights**: {size:.1f} times as many (both of these in the profile `{profiles[0]}`)",
-            f"- **time** of a train step (profile `{profiles[1]}`): " + ", ".join(f"{times[n]:.2f} times at {n}" for n in lengths) + " frames",
+            f"- **time** of a train step (profile `{profiles[1]}`): "
+            + ", ".join(f"{times[n]:.2f} times at {n}" for n in lengths)
+            + " frames",
             f"- **memory** for the backward pass: {min(memory):.1f} to {max(memory):.1f} times as much",
             f"- **it breaks even** in time {even}; in memory "
             f"{'nowhere' if min(memory) > 1 else 'somewhere'} in the record",

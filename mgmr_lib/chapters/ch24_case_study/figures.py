@@ -66,7 +66,9 @@ def _pitch(ax, clip: Split, reader, seen: dashboard.Look) -> None:
         inputs, factor = reader.model.inputs, reader.config.pool_audio
         guess = seen.guess["audio"][:, c] * float(inputs.audio_scale[c]) + float(inputs.audio_mean[c])
         steps = (np.arange(len(guess)) + 0.5) * factor / len(values) * seconds
-        ax.plot(steps, np.where(seen.missing["audio"], guess, np.nan), "o", ms=3, color=figures.RED, label="guessed")
+        drawn = seen.missing["audio"] & (steps < seconds)  # a step of padding lies behind the clip's end
+        if drawn.any():
+            ax.plot(steps[drawn], guess[drawn], "o", ms=3, color=figures.RED, label="guessed")
     ax.set_ylabel("pitch (Hz)", fontsize=8)
     ax.set_xlabel("time (s)", fontsize=8, labelpad=0)
     ax.set_xlim(0, seconds)
@@ -103,10 +105,19 @@ def points(ax, values: dict[str, float]) -> None:
     ax.legend(fontsize=6, ncols=4, loc="upper center", markerscale=0.6)
 
 
-def cases(fig, found: dict[str, int], split: Split, values: dict[str, np.ndarray], tokenizer, kept: np.ndarray) -> None:
+def cases(
+    fig,
+    found: dict[str, int],
+    split: Split,
+    values: dict[str, np.ndarray],
+    tokenizer,
+    kept: np.ndarray,
+    names: tuple[str, ...] = ("case A", "case B", "case C"),
+) -> None:
     """A row a case: which rule chose it, what was left of its words, and what the readers say.
 
-    found: {rule: clip}; values: {reader: (n,) predictions}; kept: (n, l) the text's mask, [CLS] first.
+    found: {rule: clip}; values: {reader: (n,) predictions}; kept: (n, l) the text's mask, [CLS] first; names: what the
+    rows are called.
     """
     axes = fig.subplots(len(found), 1, sharex=True, squeeze=False)[:, 0]
     for i, (ax, (rule, clip)) in enumerate(zip(axes, found.items(), strict=True)):
@@ -117,7 +128,7 @@ def cases(fig, found: dict[str, int], split: Split, values: dict[str, np.ndarray
         lines = textwrap.wrap(left, 96)
         shown = "\n".join(lines[:3]) + (" ..." if len(lines) > 3 else "")
         ax.set_title(f"{rule}{' (a sarcastic clip)' if sarcastic else ''}\n{shown}", fontsize=9)
-        ax.set_ylabel("case " + "ABC"[i])
+        ax.set_ylabel(names[i])
         if i:
             ax.get_legend().remove()
         if i < len(found) - 1:
