@@ -461,11 +461,11 @@ say("\n".join(figures_ch19.comparisons(recorded, [
 # Each line is a comparison of its own, seed by seed; notebook 21 has Welch's test against every rival, corrected for their number. Care was equal here, size was not:
 
 # %%
-by_name = ledger.by_name(everything)
-ours, others = by_name["mfmb"], [by_name[n][0]["parameters"] for n in shown if not n.startswith("mfmb")]
-ends = sum(r["best_epoch"] + 1 == r["epochs"] for r in ours)
-say(f"MFMB-Net has {ours[0]['parameters'] / max(others):.0f} to {ours[0]['parameters'] / min(others):.0f} times its "
-    f"rivals' weights, and {ends} of its {len(ours)} trainings were best in their last epoch.")
+runs_of = ledger.by_name(everything)
+large, rival_sizes = runs_of["mfmb"], [runs_of[n][0]["parameters"] for n in shown if not n.startswith("mfmb")]
+late, size_ours = sum(r["best_epoch"] + 1 == r["epochs"] for r in large), large[0]["parameters"]
+say(f"MFMB-Net has {size_ours / max(rival_sizes):.0f} to {size_ours / min(rival_sizes):.0f} times its rivals' "
+    f"weights, and {late} of its {len(large)} trainings were best in their last epoch.")
 
 # %% [markdown]
 # ### One part of the code at a time
