@@ -656,7 +656,7 @@ show(fig, "Two test clips chosen by the rule at rate 0.5, with what was left of 
 
 # %%
 fig = plt.figure(figsize=(8.0, 4.0))
-for part, rate in zip(fig.subfigures(2, 1), (0.9, 0.0)):
+for part, rate in zip(fig.subfigures(2, 1), (0.9, 0.0), strict=True):
     draw.cases(part, {hard: kinds[rate][hard]}, test, readers[rate], tokenizer, at_rate[rate].keep["text"],
                (f"rate {rate:g}",))
 fig.suptitle("A clip that everybody gets wrong, with nearly all lost and with nothing lost", x=0.01, ha="left")
