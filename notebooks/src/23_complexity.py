@@ -256,7 +256,7 @@ by_counter, by_hand = multiply_adds(lambda: bi(torch.randn(1, 200, 64))), 2 * ma
 seen = [written_by(bi_loop, l) for l in (100, 200, 400)]
 
 # %%
-assert by_counter < by_hand and all(1.9 < b / a < 2.1 for a, b in zip(seen, seen[1:]))
+assert by_counter < by_hand and all(1.9 < b / a < 2.1 for a, b in zip(seen[:-1], seen[1:], strict=True))
 say(f"At 200 steps a Bi-Mamba makes {by_hand / 1e6:.1f} million multiply-adds by hand, of which the counter sees "
     f"{by_counter / by_hand:.0%}. Written out, it writes {seen[1] / 1e6:.1f} million elements, and when the steps "
     f"double, x {seen[1] / seen[0]:.2f} and x {seen[2] / seen[1]:.2f}.")
@@ -343,7 +343,7 @@ show(fig, "Recorded processor time and peak memory of a train step against the f
 # %%
 steps = {n: {r["frames"]: r["seconds"] for r in recorded["over_length"]
              if (r["name"], r["pass"]) == (n, "train step")} for n in ("mfmb", "mfmb_mamba", "mult")}
-fewer = [l for l, twin, other in zip(frames, counted["mfmb_mamba"], counted["mfmb"]) if twin < other]
+fewer = [l for l, twin, other in zip(frames, counted["mfmb_mamba"], counted["mfmb"], strict=True) if twin < other]
 slower = [l for l, twin in steps["mfmb_mamba"].items() if twin > steps["mfmb"][l]]
 assert fewer == frames[1:] and max(slower) > fewer[0]
 say(f"In the counts before, the twin makes x {counted['mfmb_mamba'][0] / counted['mfmb'][0]:.4f} the products of "
@@ -359,7 +359,7 @@ for n in ("mfmb", "mult"):
     model = network(n, "laptop", WIDTHS).train()
     made = [multiply_adds(lambda model=model, l=l: model(random_batch(l, 1, WIDTHS))) for l in frames]
     for what, values in (("counted", made), ("recorded", [steps[n][l] for l in frames])):
-        grown = [b / a for a, b in zip(values, values[1:])]
+        grown = [b / a for a, b in zip(values[:-1], values[1:], strict=True)]
         print(f"{labels[n]:9} {what:9}", "  ".join(f"x {v:.2f}" for v in grown))
 
 # %% [markdown]
