@@ -10,21 +10,24 @@ from mgmr_lib.training.tuned import read_tuning
 
 HEADS = ("objective", "weights", "trials", "best epoch", "best in the last")
 NOTE = (
-    "Beside each row: trials of an equal search for its settings (0: none was made), the epochs after which the valid "
-    "error was lowest, and in how many trainings that was the last epoch allowed."
+    "Beside each row: trials of an equal search for its settings (0: none was made; a changed network takes those of "
+    "the whole one), the epochs after which the valid error was lowest, and in how many trainings that was the last "
+    "epoch allowed."
 )
 
 
 @dataclass(frozen=True)
 class Beside:
     """Of all trainings of one name: objective ("mae", "mse" or "classes"), weights (how many numbers are trained or
-    frozen), trials, best (each training's best epoch, from 1), allowed (epochs)."""
+    frozen), trials, best (each training's best epoch, from 1), allowed (epochs); searched: the label of the network
+    that the trials were made with, "" where it is this one."""
 
     objective: str
     weights: int
     trials: int
     best: tuple[int, ...]
     allowed: int
+    searched: str = ""
 
     @property
     def last(self) -> int:
@@ -36,7 +39,8 @@ class Beside:
         low, high = min(self.best), max(self.best)
         epochs = f"{low}" if low == high else f"{low} to {high}"
         weights = f"{self.weights / 1e6:.2f} M" if self.weights >= 1e5 else f"{self.weights:,}"
-        return (self.objective, weights, str(self.trials), f"{epochs} of {self.allowed}",
+        trials = f"{self.trials} ({self.searched}'s)" if self.searched else str(self.trials)
+        return (self.objective, weights, trials, f"{epochs} of {self.allowed}",
                 f"{self.last} of {len(self.best)}")  # fmt: skip
 
     def row(self) -> dict:
@@ -67,7 +71,8 @@ def _of(name: str, runs: list[dict]) -> Beside:
     first = runs[0]
     allowed = max(r["config"].get("epochs", r["epochs"]) for r in runs)
     best = tuple(r["best_epoch"] + 1 for r in runs)
-    return Beside(objective(first["config"]), first["parameters"], _trials(name, first["profile"]), best, allowed)
+    trials, searched = _trials(name, first)
+    return Beside(objective(first["config"]), first["parameters"], trials, best, allowed, searched)
 
 
 def objective(config: dict) -> str:
@@ -76,8 +81,11 @@ def objective(config: dict) -> str:
     return "classes" if network.get("classes", 1) > 1 else config.get("objective") or network.get("task", "mae")
 
 
-def _trials(name: str, profile: str) -> int:
-    """How many trials chose the settings: those of the profile "tuned"; no other profile's were searched for."""
-    networks = read_tuning()["networks"] if profile == "tuned" else {}
+def _trials(name: str, record: dict) -> tuple[int, str]:
+    """How many trials chose the settings, and with which network if it is another one. No profile's but "tuned" were
+    searched for, and never those of a published code's reading, which keeps the laptop profile's."""
+    networks = read_tuning()["networks"] if record["profile"] == "tuned" else {}
     model = VARIANTS[name].model if name in VARIANTS else name
-    return len(networks[model]["trials"]) if model in networks else 0
+    if model not in networks or (record["config"].get("network") or {}).get("reading") == "code":
+        return 0, ""
+    return len(networks[model]["trials"]), "" if model == name else VARIANTS[model].label

@@ -187,7 +187,7 @@ outcome("18.b", changed[3], because="Read backwards the zeros come first, and wh
 
 # %% [markdown]
 # So the clip begins in a state that belongs to its padding. Cures: pack the clips, as
-# torch calls it, or reverse the valid part only, as in notebook 07. The library does the latter: it is much quicker on a CPU, and the same.
+# torch calls it, or reverse the valid part only, as in notebook 07. The library does the latter: it is quicker on a CPU, and the same.
 
 # %%
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -267,7 +267,7 @@ outcome("18.c", growths[0 if growth < 10 else 1 if growth < 30_000 else 2],
         "tanh only squeezes it a little more.")
 
 # %% [markdown]
-# The paper puts the gate there "to filter out irrelevant contextual information" [@mfmb2025]. Two tasks: words again, each perhaps behind a "not". In *filter* such a word does not count; in *negation* it is turned round. The label is the mean of what is left, or meant.
+# The paper puts the gate there "to filter out irrelevant contextual information" [@mfmb2025]. Two tasks: words again, each perhaps behind a "not", which is a mark on the step before. In *filter* such a word does not count; in *negation* it is turned round. The label is the mean of what is left, or meant.
 
 # %% [markdown]
 # We train the gate as printed, with a sigmoid for each channel, and none at all (open: a gate of one, which sees no neighbour), and a mean over time behind it.
@@ -281,7 +281,7 @@ predict("18.d", "Which of the three can learn the negation?", list(learners.valu
 
 # %%
 explained = {}
-gates = ("printed", "sigmoid", "code", "code, gate alone", "open")  # "code": the published one, see below
+gates = ("printed", "sigmoid", "code", "code, gate alone", "code, signed", "open")  # "code": see below
 for kind in ("negation", "filter"):
     for name in gates:
         seeds = (0, 1) if kind == "negation" else (0,)
@@ -289,11 +289,11 @@ for kind in ("negation", "filter"):
 fig, ax = plt.subplots(figsize=(8.0, 3.2))
 figures_ch18.shares(ax, explained)
 ax.tick_params(axis="x", labelsize=7)
-ax.set(title="Every gate can filter; to turn a word round takes two ways past the gate",
+ax.set(title="Every gate can filter; one positive number a step cannot turn a word round",
        ylabel="explained share (1: all)")
-show(fig, "Explained share of the label's variance, a dot a seed. Negation: the printed gate, the sigmoid and the "
-     "published code with its next line are near one, its gate alone in between, the open gate near zero. Filter: all "
-     "gates are near one, the open gate in between.")
+show(fig, "Explained share of the label's variance, a dot a seed. Negation: the printed gate, the sigmoid, the "
+     "published code with its next line and its gate without a sigmoid are near one, its gate alone in between, the "
+     "open gate near zero. Filter: all gates are near one, the open gate in between.")
 
 # %%
 low = {key: min(values) for key, values in explained.items()}
@@ -307,15 +307,17 @@ outcome("18.d", learners[tuple(n for n in ("printed", "sigmoid", "open") if low[
         "through the other.")
 
 # %% [markdown]
-# The published code's gate has a sigmoid, too, but *one* number for all channels of a step. Alone it can mute a word, and not send it another way: it filters, and of the negation it explains about half after this training. But the code's next line reads the step *and* its gated self, $\tanh(W[x; x \cdot g])$. A word that also
-# goes past the gate can be turned round by muting it: $w - 2 w g$ is $-w$ where $g$ is one.
+# The published code's gate has a sigmoid, too, but *one* number for all channels of a step. Alone it can mute a word, and not send it another way: it filters, and of the negation it explains about half after this training. It is the sigmoid *and* the one number: without the sigmoid (*signed*) one number turns a word round, too.
+
+# %% [markdown]
+# And the code's next line is $\tanh(W[x; g \tanh(s)])$, with $x$ what its GRU reads and $s$ what it says; our toy has no GRU, $s$ is $x$. A word that also goes past the gate can be turned round by muting it: $w - 2 w g$ is $-w$ where $g$ is one.
 
 # %% [markdown]
 # The equations' letter is our default, and the sigmoid for each channel an option: on these tasks they and the code's two lines are equals. (In the network an LSTM stands before the gate and hears a "not", too: the task shows what a gate can do, and not that the network needs it.)
 
 # %% [markdown]
 # > **Card: paper and code differ.** Printed: an FFN of two layers, one gate for each channel, no bound. Published code: one convolution to a *single*
-# > number per step and a sigmoid, so that the gated part passes or is muted as a whole, and a linear layer that reads the step beside it [@mfmb2025]. Our library has the printed one (`gate="printed"`), a bounded one
+# > number per step and a sigmoid, so that the gated part passes or is muted as a whole, and a linear layer that reads the GRU's input beside it [@mfmb2025]. Our library has the printed one (`gate="printed"`), a bounded one
 # > (`gate="sigmoid"`), and the code's own in `reading="code"`.
 
 # %% [markdown]
@@ -571,17 +573,18 @@ say(f"With the published head the same stream is right in **{with_head:.0%}** af
     "hidden layer can join it.")
 
 # %% [markdown]
-# How far it gets there depends on the seed: of six, five come well beyond the best sum and one hardly (the course's tests run them). But that it *can* be right shows that the failure above belongs to the *reader*. The pooled stream's does, too: under the same head, after four times the steps at a smaller rate, it gets beyond the best sum.
+# How far it gets there depends on the seed: of six, five come well beyond the best sum and one hardly (the course's tests run them). But that it *can* be right shows that the failure above belongs to the *reader*. The pooled stream's does in part: under the same head, after four times the steps at a smaller rate, it gets beyond the best sum from most of six seeds, mostly by little.
 
 # %% [markdown]
 # Nor does the code's stream need position codes: without any, and with four times the steps, some seeds get there and others stay near the majority (run there, too).
 
 # %% [markdown]
-# The hub is only slower on these short clips: after four times the steps (run there, too) it is right in more than nine of ten. What is left of micro fusion's lead here: a linear reader is enough for it, because word and
-# loudness meet in the stream; and it needs few steps. In the paper's network (Eq. 16) the reader is linear.
+# The hub is only slower on these short clips: after four times the steps (run there, too) it is right in more than nine of ten. What is left of micro fusion's lead here: over the hub, few steps; over the other two, a linear reader is enough, because word and
+# loudness meet in the stream. In the paper's network (Eq. 16) the reader is linear.
 
 # %% [markdown]
-# Is it the *places*? We took them away: every step of $U_m$ replaced by the clip's mean of them. The short training then stays at the majority; four times the steps at a smaller rate still get beyond the best sum from most seeds (run there, too). So what opens the way is that Eq. 13 joins words and voice; the places make it quick, and complete.
+# Is it the *places*? We took those of Eq. 13's columns away: every step of $U_m$ replaced by the clip's mean of them (codes and LSTM still mark the moment). The short training then stays below the best sum; four times the steps at a smaller rate get beyond it from most seeds (run there, too). So what opens the way is that Eq. 13 joins
+# words and voice; the places make it quick.
 
 # %% [markdown]
 # And in the network neither stream reads raw words: hybrid attention stands before both, where each word has asked the voice already. With it in front, and four times the steps at a smaller rate (run there, too), a linear reader finds the stressed word even behind the pooled stream, in more than nine of ten. So we saw what a *stream alone* can do, and not that the network needs it.
@@ -681,7 +684,7 @@ for called in (True, False):
 # %% [markdown]
 # ## 7 Limits
 # The stressed word was made for this stream: the voice says where, the text what, and both share a clock. Eq. 13 ties columns to *places*: what it learns at step 3 it
-# does not know at step 9. Where the longest has fifteen words, the training above leaves it at the majority from most seeds and short of nine in ten from the others; four times the steps bring it near one (tested).
+# does not know at step 9. Where the longest has fifteen words, the training above leaves it at the majority from most seeds and short of nine in ten from the others; four times the steps at a smaller rate bring it near one (tested).
 
 # %% [markdown]
 # Where nobody timed the words, we spread them evenly, and their places are a guess. Whether real clips need it is a matter of measurement, with the whole network.
@@ -689,9 +692,9 @@ for called in (True, False):
 # %% [markdown]
 # ## 8 Summary
 # - A two-way LSTM reads padding first, unless we reverse the valid part only.
-# - A memory gate multiplies each step by what stands around it; one number a step filters, and with the step beside it can turn a sign.
+# - A memory gate multiplies each step by what stands around it; one number between 0 and 1 filters, a sign needs more.
 # - Statistics belong to valid steps.
-# - Eq. 13 joins words and voice by place: a linear reader soon finds the stressed word. Behind summaries it takes a hidden layer, or attention before.
+# - Eq. 13 joins words and voice by place: a linear reader soon finds the stressed word. Behind separate summaries it takes a hidden layer, or attention before.
 # - The published code takes the maximum over time, and calls no mixer.
 
 # %%

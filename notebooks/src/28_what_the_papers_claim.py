@@ -44,8 +44,8 @@ predict("28.a", "How many of the nineteen hold here as they stand?", between=(0,
 
 # %% [markdown]
 # ### Exercise 28.1 · consistently the best? (easy, 6 minutes)
-# Return the columns in which a row is strictly better than every other row. In the columns of `lower`, the smaller number is better. A row may have no number in a column (`None`, or not there at all).
-# A column in which no other row has a number does not count.
+# Return the columns in which a row is strictly better than every other row, in the order of `mine`. In the columns of `lower`, the smaller number is better. A row may have no number in a column (`None`, or not there at all).
+# A column in which `mine` has none, or no other row, does not count.
 
 
 # %%
@@ -56,7 +56,8 @@ def best_columns(mine, others, lower):
     found = []
     for column, value in mine.items():
         rivals = [row[column] for row in others if row.get(column) is not None]
-        if rivals and all(value < r if column in lower else value > r for r in rivals):
+        ahead = value is not None and all(value < r if column in lower else value > r for r in rivals)
+        if rivals and ahead:
             found.append(column)
     return found
     # END SOLUTION
@@ -105,13 +106,16 @@ print(f"MOSEI without TETFN's row: best in {len(without)} of {len(mine)}; more t
 
 # %% [markdown]
 # One rule for all ranks: rivals are those of the paper's own table, at least three of them recorded; each metric that the claim names is a family of its own, by Welch's test and Holm's procedure, in the area under the curve or on complete clips; a corpus that it names and nobody recorded makes "in part" of
-# "holds". "Ahead of several" we read as better than at least three and worse than none.
+# "holds".
 
 # %% [markdown]
-# A changed network is judged by pairs of seeds, in the family of notebook 22's ten changes; "most" asks that it is told apart from the other parts' changes, too. How time grows and how long a test takes we read off recorded numbers, without a test; the row says by which bar.
+# "Ahead of several" we read as better than at least three and worse than none in each metric, "almost all" as all but one; a claim that names no metric names all eight.
 
 # %% [markdown]
-# Nothing is trained in this notebook. All errors stand on the records in which one search chose every network's settings (notebook 21, second edition), the costs on the profile `laptop`.
+# A changed network is judged in MAE alone, by pairs of seeds, in the family of notebook 22's ten changes; "most" asks that it is told apart from the other parts' changes, too. How time grows and how long a test takes we read off recorded numbers, without a test; the row says by which bar.
+
+# %% [markdown]
+# Nothing is trained in this notebook. All errors stand on the second edition's records (notebook 21): one search chose every whole network's settings, a changed one takes the whole one's, and the published code's reading has `laptop`'s, as have the costs.
 #
 # **Predict, then run:** with nine tenths missing, how much of MGMR-Net's lead over the mean label on complete clips is left?
 
@@ -169,7 +173,8 @@ for network in ("mgmr", "mfmb"):
         print(f"{network}, {condition}: {rivals.told_apart(told)}, median difference {told['mean'].median():+.3f}")
 
 # %% [markdown]
-# "Not told apart" is a word about the trainings, too. Whoever compares two counts of verdicts compares the numbers of seeds first.
+# "Not told apart" is a word about the trainings, too: whoever compares two counts of verdicts compares the numbers of seeds first. What other settings turn, these counts say less clearly, as the edition of the corpus changes with them. (The rows of the page count one rival more, the other of the two networks; in a larger family
+# Holm's bar is higher.)
 
 # %%
 count = {word: [c.says for c, (found, _) in judged if found == word] for word in findings.WORDS}
@@ -184,8 +189,8 @@ outcome("28.a", len(count[findings.HOLDS]),
 
 # %% [markdown]
 # ## 3 Could this page say anything else?
-# A page that always says "not told apart" would be worthless. So we feed it records that we made up: the same runs, but a network without a part is worse by a tenth of a point than it was, or
-# better by as much; one part at a time.
+# A page that always says "not told apart" would be worthless. So we feed it made-up records: the same runs, but a network without a part is worse by a tenth of a point than it was, or
+# better by as much, or by half of it; one part at a time.
 #
 # **Predict, then run:** worse by a tenth of a point, in how many of the six rows on a missing part does the page notice ("holds here" or "in part")?
 
@@ -205,7 +210,7 @@ def with_worse(records, names, by):
 parts = [name for names in ABLATIONS.values() for name in names]
 rows = [claim for claim in claims.CLAIMS if claim.says.startswith("Without")]  # in the same order
 noticed = {}
-for by in (0.1, 0.0, -0.1):
+for by in (0.1, 0.05, 0.0, -0.1):
     words = [claim.here(findings.Evidence(with_worse(equal, {part}, by), complete, evidence.costs))[0]
              for part, claim in zip(parts, rows, strict=True)]
     told = ", ".join(f"{words.count(w)} x {w}" for w in findings.WORDS if w in words)
@@ -214,9 +219,9 @@ for by in (0.1, 0.0, -0.1):
     noticed[by] = sum(word in turned for word in words)
 
 # %%
-assert noticed[0.0] == 0 < noticed[0.1] < 6
-outcome("28.e", noticed[0.1], because="The page can say it, and still it misses some: where the trainings scatter, a "
-        "tenth of a point is lost among them.")
+assert noticed[0.0] == 0 == noticed[0.05] < noticed[0.1] < 6
+outcome("28.e", noticed[0.1], because="The page can say it. With three pairs and the bar of ten comparisons, a tenth "
+        "of a point is about what it can just see: half of that it never notices.")
 
 # %% [markdown]
 # The other rows need other records: both networks a whole point better than they were, or worse.
@@ -230,7 +235,7 @@ for by in (-1.0, 1.0):
     assert words.count(findings.NOT if by > 0 else findings.HOLDS) >= 3
 
 # %% [markdown]
-# So a rank can be refuted, too, and a claim on three corpora cannot get beyond "in part" with one. The unknown ones stay so, whatever the errors are. Where a row says *not told apart*, its interval says what is still possible.
+# So a rank can be refuted, too, and a claim on three corpora cannot get beyond "in part" with one. (What is lost between two rates no shift of all rates moves: that row stays.) The unknown ones stay so, whatever the errors are. Where a row says *not told apart*, its interval says what is still possible.
 
 # %%
 macro = evidence.changes.loc["mfmb_no_f1"]

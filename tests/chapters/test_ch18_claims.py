@@ -24,7 +24,7 @@ from mgmr_lib.chapters.shared.fit import seeded
 from mgmr_lib.course import figures
 from mgmr_lib.models.mfmb import micro_fusion
 from mgmr_lib.models.mfmb.micro_fusion import MemoryGate
-from mgmr_lib.models.mfmb.published_code import CodeHead
+from mgmr_lib.models.mfmb.published_code import CodeHead, GatedSummary
 from mgmr_lib.models.recurrent import Bidirectional
 from tests.chapters.notebook_code import definitions
 
@@ -70,7 +70,7 @@ def test_an_lstm_bounds_what_the_gate_multiplies_and_the_tanh_only_squeezes_it(s
 @pytest.mark.parametrize(
     "gate, low, high, filtered",
     [("printed", 0.9, 1.0, 0.9), ("sigmoid", 0.9, 1.0, 0.9), ("code", 0.9, 1.0, 0.9), ("open", -0.2, 0.2, 0.4),
-     ("code, gate alone", 0.3, 0.72, 0.9)],
+     ("code, gate alone", 0.3, 0.72, 0.9), ("code, signed", 0.9, 1.0, 0.9)],
 )  # fmt: skip
 def test_every_gate_filters_and_one_number_a_step_turns_no_word_round_by_itself(gate, low, high, filtered):
     assert low < fit_gate(GateReader(gate, SEED), NegationTask(), SEED) <= high
@@ -80,10 +80,20 @@ def test_every_gate_filters_and_one_number_a_step_turns_no_word_round_by_itself(
 
 
 def test_the_codes_gate_stands_before_its_next_line_as_in_the_library():
+    """GatedSummary with a GRU that says what it reads, and no maximum over time, is the toy."""
+
+    class Says(nn.Module):
+        def forward(self, x, valid):
+            return x
+
     torch.manual_seed(SEED)
-    ours, x = toys.CodeGate(6), torch.randn(2, 5, 6)
-    gated, gate = ours.gate(x)
-    assert gate.shape == (2, 5, 1) and torch.equal(ours(x)[0], torch.tanh(ours.join(torch.cat([x, gated], -1))))
+    theirs, ours = GatedSummary(6, 3, 1, 0.0), toys.CodeGate(6)
+    theirs.mix = ours.join  # (w + 2d) to as many; theirs ends in d, which nothing below looks at
+    theirs.gate.load_state_dict(ours.gate.state_dict())
+    theirs.gru = Says()
+    x = torch.randn(2, 1, 6)  # one step, of which the maximum over time is itself
+    found, gate = theirs(x, torch.ones(2, 1, dtype=torch.bool))
+    assert torch.allclose(found, ours(x)[0][:, 0]) and torch.allclose(gate, ours(x)[1][..., 0])
 
 
 def test_what_a_not_does_to_the_next_word():
@@ -144,13 +154,9 @@ def test_without_places_micro_fusion_is_only_slower(monkeypatch):
 
 @pytest.mark.slow
 def test_under_the_codes_head_pooled_steps_get_beyond_the_best_sum():
-    task, at_best = StressTask(), sum(definitions("18_micro_fusion.py")["best_sum"](n) for n in (3, 5, 7)) / 3
-    shares = []
-    for seed in (1, 2):
-        net = stress_model("pooled", task, seed=seed)
-        net.out = seeded(seed + 1, lambda net=net: CodeHead(net.stream.width, 32, 1))
-        shares.append(fit_stress(net, task, seed=seed, steps=600, lr=3e-3))
-    assert max(shares) > at_best + 0.04 and min(shares) > at_best - 0.02, shares
+    """ "From most of six seeds, mostly by little": three of them, and one well beyond."""
+    at_best, shares = headed_shares((0, 2, 4), 600, stream="pooled", lr=3e-3)
+    assert shares[1] > at_best and shares[2] > at_best + 0.04 and shares[0] > at_best - 0.03, shares
 
 
 @pytest.mark.slow
@@ -161,16 +167,16 @@ def test_longer_texts_need_a_longer_training():
     assert fit_stress(stress_model("micro", task, SEED), task, SEED, steps=600, lr=3e-3) > 0.95
 
 
-def headed_shares(seeds, steps: int) -> tuple[float, list[float]]:
-    """The best sum, and how often the code's stream with its own head is right: all seeds are asked the same clips, so
-    many that chance makes hardly half a point."""
+def headed_shares(seeds, steps: int, stream: str = "code", lr: float = 1e-2) -> tuple[float, list[float]]:
+    """The best sum, and how often a stream with the code's head is right: all seeds are asked the same clips, so many
+    that chance makes hardly half a point."""
     task, shares = StressTask(), []
     scene = task.draw(8000, torch.Generator().manual_seed(99))
     best_sum = definitions("18_micro_fusion.py")["best_sum"]
     for seed in seeds:
-        net = stress_model("code", task, seed=seed)
+        net = stress_model(stream, task, seed=seed)
         net.out = seeded(seed + 1, lambda net=net: CodeHead(net.stream.width, 32, 1))
-        fit_stress(net, task, seed=seed, steps=steps)
+        fit_stress(net, task, seed=seed, steps=steps, lr=lr)
         with torch.no_grad():
             shares.append((net(scene) * scene.labels > 0).float().mean().item())
     return sum(best_sum(n) for n in (3, 5, 7)) / 3, sorted(shares)

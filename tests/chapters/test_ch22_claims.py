@@ -134,6 +134,12 @@ def test_no_word_of_the_first_edition_returns_on_the_second():
     assert there.index[there["pairs"]].tolist() == ["mfmb_mamba"] and not here["pairs"].any()
     assert 0.1 < here.loc["mfmb_mamba", "mean"] / there.loc["mfmb_mamba", "mean"] < 0.3
     assert here.index[here["welch"]].tolist() == ["mgmr_simplified", "mfmb_code"]
+    assert there.index[there["welch"]].tolist() == ["mfmb_code", "mfmb_mamba"]
+    most = (here["mean"] - there["mean"]).abs().nlargest(2).index
+    assert set(most) == {"mfmb_no_f1", "mfmb_mamba"}
+    for name in most:
+        sides = [list(draw.changes_of(records, name).values()) for records in (read_named(*EQUAL), read_ledger())]
+        assert len(sides[0]) == len(sides[1]) == 3 and welch(*sides)["p"] < 0.03
     table = draw.twice_table(here, there)
     row = next(line for line in table.splitlines() if "Mamba twin" in line)
     assert row.split("|")[3].strip() == "no" and row.split("|")[5].strip() == "pairs and Welch"

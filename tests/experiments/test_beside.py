@@ -38,7 +38,10 @@ def test_trials_are_those_of_the_search_and_belong_to_the_tuned_profile_alone():
     assert beside([trained("mult", 1111, 1)])["mult"].trials == 0
     assert beside([trained("mult", 1111, 1, profile="tuned")])["mult"].trials == counts["mult"] >= 16
     shuffled = trained("mgmr", 1111, 1, profile="tuned") | {"name": "mgmr_shuffled"}
-    assert beside([shuffled])["mgmr_shuffled"].trials == counts["mgmr"]
+    found = beside([shuffled])["mgmr_shuffled"]
+    assert found.trials == counts["mgmr"] and found.cells()[2] == f"{counts['mgmr']} (MGMR-Net's)"
+    code = trained("mfmb", 1111, 1, profile="tuned", reading="code") | {"name": "mfmb_code"}
+    assert beside([code])["mfmb_code"].cells()[2] == "0"  # laptop's settings: nobody searched
 
 
 def test_what_was_not_trained_has_dashes_and_every_row_has_all_cells():

@@ -7,7 +7,8 @@ COLOURS = {
     "printed": figures.BLUE,
     "sigmoid": figures.SKY,
     "code": figures.ORANGE,
-    "code, gate alone": figures.ORANGE,
+    "code, gate alone": figures.RED,
+    "code, signed": figures.PURPLE,
     "open": figures.GREY,
 }
 

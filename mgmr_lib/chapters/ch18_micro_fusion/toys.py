@@ -150,36 +150,39 @@ class NegationTask:
 
 
 class StepGate(nn.Conv1d):
-    """The published code's gate: one convolution to a single number a step, and a sigmoid: (b,l,d) -> (b,l,d)."""
+    """The published code's gate: one convolution to a single number a step, and a sigmoid: (b,l,d) -> (b,l,d).
+    signed: without the sigmoid, so that the number may be negative."""
 
-    def __init__(self, d: int):
+    def __init__(self, d: int, signed: bool = False):
         super().__init__(d, 1, 3, padding=1)
+        self.signed = signed
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        gate = torch.sigmoid(super().forward(x.transpose(1, 2)).transpose(1, 2))
+        number = super().forward(x.transpose(1, 2)).transpose(1, 2)
+        gate = number if self.signed else torch.sigmoid(number)
         return x * gate, gate
 
 
 class CodeGate(nn.Module):
-    """StepGate and the published code's line behind it, where a step meets its gated self: tanh(W [x; x gated]),
-    (b,l,d) -> (b,l,d)."""
+    """StepGate and the published code's line behind it, tanh(W [x; g tanh(s)]), without the GRU that makes s of x
+    there: here s is x. (b,l,d) -> (b,l,d)."""
 
     def __init__(self, d: int):
         super().__init__()
         self.gate, self.join = StepGate(d), nn.Linear(2 * d, d)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        gated, gate = self.gate(x)
-        return torch.tanh(self.join(torch.cat([x, gated], dim=-1))), gate
+        _, gate = self.gate(x)
+        return torch.tanh(self.join(torch.cat([x, gate * torch.tanh(x)], dim=-1))), gate
 
 
 class GateReader(nn.Module):
-    """Embed, one gate ("printed", "sigmoid", "code": CodeGate, "code, gate alone": StepGate, or "open", which is none),
-    the mean over time, one number."""
+    """Embed, one gate ("printed", "sigmoid", "code": CodeGate, "code, gate alone": StepGate, "code, signed": StepGate
+    without its sigmoid, or "open", which is none), the mean over time, one number."""
 
     def __init__(self, gate: str, seed: int, d: int = 8):
         super().__init__()
-        codes = {"code": CodeGate, "code, gate alone": StepGate}
+        codes = {"code": CodeGate, "code, gate alone": StepGate, "code, signed": lambda d: StepGate(d, signed=True)}
         made = codes.get(gate, lambda d: MemoryGate(d, "printed" if gate == "open" else gate))
         self.embed, self.gate, self.out = seeded(seed, lambda: (nn.Linear(2, d), made(d), nn.Linear(d, 1)))
         self.open = gate == "open"

@@ -111,6 +111,12 @@ def two_rules_table(labels, runs: dict[str, list[dict[int, float]]], p_values, w
     return markdown.table(head, rows)
 
 
+def changes_of(records: list[dict], name: str, metric: str = "mae") -> dict[int, float]:
+    """{training seed that both have: variant minus whole network}."""
+    whole, variant = (scores(records, n, metric) for n in (VARIANTS[name].model, name))
+    return {seed: variant[seed] - whole[seed] for seed in whole.keys() & variant.keys()}
+
+
 def told_twice(records: list[dict], holm) -> pd.DataFrame:
     """verdicts() of the records' trainings with "pairs" and "welch" in the place of "alone" and "together": whether
     each rule tells the change apart among all of them."""

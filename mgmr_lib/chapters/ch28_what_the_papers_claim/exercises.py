@@ -8,7 +8,7 @@ def best_columns(mine, others, lower):
     found = []
     for column, value in mine.items():
         rivals = [row[column] for row in others if row.get(column) is not None]
-        if rivals and all(value < r if column in lower else value > r for r in rivals):
+        if value is not None and rivals and all(value < r if column in lower else value > r for r in rivals):
             found.append(column)
     return found
 
@@ -21,6 +21,7 @@ def _cases(rng):
         Case(({"F1": 70.0, "Acc": 65.0}, [{"F1": None, "Acc": 66.0}, {"F1": 60.0, "Acc": 60.0}], []), "an empty cell"),
         Case(({"F1": 70.0, "Acc": 65.0}, [{"F1": None, "Acc": 66.0}, {"Acc": 60.0}], []), "nobody else has an F1"),
         Case(({"Corr": -0.25}, [{"Corr": None}, {"Corr": -0.5}], []), "an empty cell, and Corr below 0"),
+        Case(({"Acc": None, "F1": 70.0}, [{"Acc": 60.0, "F1": 65.0}], []), "an empty cell of one's own"),
         Case(({"MAE": 0.5, "Corr": -0.25}, [{"MAE": 0.5, "Corr": -0.5}], ["MAE"]), "a tie in MAE, and Corr below 0"),
         Case(({"Corr": 0.25}, [{"Corr": -0.5}], []), "a rival's Corr below 0"),
         Case(({"Corr": -0.25}, [{"Corr": 0.0}, {"Corr": -0.5}], []), "a rival's Corr is 0"),
@@ -44,7 +45,7 @@ def _with(better, empty=None, order=None):
         for column, value in mine.items():
             rivals = [row.get(column) for row in others]
             rivals = [r if r is not None else empty for r in rivals if r is not None or empty is not None]
-            if rivals and better(value, rivals, column in lower):
+            if value is not None and rivals and better(value, rivals, column in lower):
                 found.append(column)
         return order(found) if order else found
 
@@ -57,7 +58,7 @@ def _strictly(value, rivals, lower):
 
 def _best_of_none(mine, others, lower):
     rivals = {c: [row[c] for row in others if row.get(c) is not None] for c in mine}
-    return [c for c, value in mine.items() if _strictly(value, rivals[c], c in lower)]
+    return [c for c, value in mine.items() if value is not None and _strictly(value, rivals[c], c in lower)]
 
 
 def _with_zeros_left_out(mine, others, lower):

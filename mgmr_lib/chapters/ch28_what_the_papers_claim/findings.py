@@ -30,6 +30,7 @@ HOLDS, PART, NOT, APART, UNKNOWN = (
 WORDS = (HOLDS, PART, NOT, APART, UNKNOWN)
 TABLE_7 = ("misa", "self_mm", "mmim", "almt", "lnln")  # beside whom MGMR-Net's inference is timed in its paper
 SEVERAL = 3  # fewer recorded rivals than this say nothing about a rank
+TRAINED = {"equal": "trained while modalities go missing", "complete": "trained on complete data"}
 LINEAR = 2.3  # twice the frames in at most so many times the seconds
 Finding = tuple[str, str]  # (one of the five words, why)
 
@@ -102,16 +103,19 @@ def against(network: str, paper: str, table: int, metrics: tuple[str, ...], miss
 
 def on_complete(network: str, paper: str, table: int, metrics: tuple[str, ...], source: str, least: int | None = None):
     """A finding on a rank on complete clips. source: "equal", trained while modalities go missing, or "complete",
-    trained on complete data; least: it holds if better than so many and worse than none, in every metric; without it,
-    if better than all in every metric but one."""
+    trained on complete data; the other one stands beside it. least: it holds if better than so many and worse than
+    none, in every metric; without it, if better than all in every metric but one ("almost all")."""
 
     def here(evidence: Evidence) -> Finding:
-        families = in_each(getattr(evidence, source), network, rivals.theirs(paper, table), metrics, "complete")
+        own, beside = rivals.theirs(paper, table), "complete" if source == "equal" else "equal"
+        families = in_each(getattr(evidence, source), network, own, metrics, "complete")
         found = families[metrics[0]]
         if len(found) < SEVERAL:
-            return UNKNOWN, f"of its {len(rivals.theirs(paper, table))} rivals {len(found)} are recorded so."
-        how = "trained while modalities go missing" if source == "equal" else "trained on complete data"
-        why = f"{how}, {in_numbers(families)} of its own rivals that are recorded so."
+            return UNKNOWN, f"of its {len(own)} rivals {len(found)} are recorded so."
+        why = f"{TRAINED[source]}, {in_numbers(families)} of its own rivals."
+        others = in_each(getattr(evidence, beside), network, own, metrics[-2:], "complete")
+        if len(others[metrics[-1]]) >= SEVERAL:
+            why += f" Beside that, {TRAINED[beside]}, {in_numbers(others)}."
         if least is None:
             return one_word(families, spare=1), why
         words = [family["word"].tolist() for family in families.values()]
@@ -124,24 +128,28 @@ def on_complete(network: str, paper: str, table: int, metrics: tuple[str, ...], 
 
 def marginal_loss(paper: str, table: int):
     """A finding: by how much MGMR-Net's MAE rises and its F1 falls from rate 0 to rate 0.9, beside its paper's rivals,
-    as the paper says it; and, of its lead over the mean label in MAE, which share is left."""
+    as the paper says it; and, of its lead over the mean label in MAE, which share is left. All three count."""
 
     def here(evidence: Evidence) -> Finding:
-        families = {m: rivals.loses_less(evidence.equal, "mgmr", rivals.theirs(paper, table), m)
-                    for m in ("mae", "f1_non0")}  # fmt: skip
+        own = rivals.theirs(paper, table)
+        families = {m: rivals.loses_less(evidence.equal, "mgmr", own, m) for m in ("mae", "f1_non0")}
         if len(families["mae"]) < SEVERAL:
             return UNKNOWN, "no run is recorded."
         lost = {m: rivals.mean_loss(evidence.equal, "mgmr", m) for m in families}
         left = rivals.shares_left(evidence.equal).get("mgmr", [float("nan")])
-        kept = rivals.told_apart(rivals.keeps_more(evidence.equal, "mgmr", rivals.theirs(paper, table)), "more", "less")
+        shares = rivals.keeps_more(evidence.equal, "mgmr", own)
         why = (
             f"from rate 0 to 0.9 its MAE rises by {lost['mae']:.2f} points and its F1 falls by "
             f"{100 * lost['f1_non0']:.0f}; it loses less than, more than, of {len(families['mae'])} rivals: "
         )
         told = [(found["word"].tolist(), HEADS[m]) for m, found in families.items()]
         why += "; ".join(f"{m} {w.count(verdicts.BETTER)}, {w.count(verdicts.WORSE)}" for w, m in told)
-        why += f". Of its lead over the mean label in MAE {sum(left) / len(left):.0%} are left, {kept}."
-        return one_word(families), why
+        why += f". Of its lead over the mean label in MAE {sum(left) / len(left):.0%} are left, "
+        why += (
+            f"{rivals.told_apart(shares, 'more', 'less')}. Who starts lower has more to lose: over these networks the "
+        )
+        why += f"rise goes with the error at rate 0, r = {rivals.start_and_rise(evidence.equal, ('mgmr', *own)):+.2f}."
+        return one_word(families | ({"share": shares} if len(shares) else {})), why
 
     return here
 

@@ -49,6 +49,13 @@ def mean_loss(records: Iterable[dict], network: str, metric: str, rate: float = 
     return abs(sum(lost) / len(lost))
 
 
+def start_and_rise(records: Iterable[dict], names: Iterable[str], rate: float = 0.9) -> float:
+    """Correlation, over networks, of the mean MAE at rate 0 with its rise to this rate; nan with fewer than three."""
+    table = curves([r for r in records if r["name"] in set(names)])
+    means = table.groupby(["name", "rate"])["mae"].mean().unstack()
+    return float(np.corrcoef(means[0.0], means[rate] - means[0.0])[0, 1]) if len(means) > 2 else float("nan")
+
+
 def _judged(values: dict[str, list[float]], records: list[dict], network: str, rivals: Iterable[str], better: int):
     """A row for each recorded rival: "second" (its label), welch's numbers of the network's values minus the rival's,
     and "word" by Holm's procedure over the rows, BETTER where the difference has the sign of `better`."""
