@@ -214,7 +214,7 @@ for by in (0.1, 0.05, 0.0, -0.1):
     words = [claim.here(findings.Evidence(with_worse(equal, {part}, by), complete, evidence.costs))[0]
              for part, claim in zip(parts, rows, strict=True)]
     told = ", ".join(f"{words.count(w)} x {w}" for w in findings.WORDS if w in words)
-    print(f"without a part {by:+.1f} points: {told}")
+    print(f"without a part {by:+.2f} points: {told}")
     turned = (findings.HOLDS, findings.PART) if by > 0 else (findings.NOT,)
     noticed[by] = sum(word in turned for word in words)
 
