@@ -291,9 +291,9 @@ figures_ch18.shares(ax, explained)
 ax.tick_params(axis="x", labelsize=7)
 ax.set(title="Every gate can filter; one positive number a step cannot turn a word round",
        ylabel="explained share (1: all)")
-show(fig, "Explained share of the label's variance, a dot a seed. Negation: the printed gate, the sigmoid, the "
-     "published code with its next line and its gate without a sigmoid are near one, its gate alone in between, the "
-     "open gate near zero. Filter: all gates are near one, the open gate in between.")
+show(fig, "Explained share of the label's variance, a dot a seed. Negation: the printed gate, the sigmoid and "
+     "the published code with its next line are near one, its gate without a sigmoid a little lower, its gate alone "
+     "in between, the open gate near zero. Filter: all gates are high, the open gate in between.")
 
 # %%
 low = {key: min(values) for key, values in explained.items()}
