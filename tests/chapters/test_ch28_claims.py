@@ -87,6 +87,16 @@ def test_one_scale_of_words(better, worse, wanted):
     assert findings.one_word({"mae": pd.DataFrame({"word": words})}) == wanted
 
 
+def test_single_modalities_are_judged_on_the_same_scale(evidence):
+    claim = "Text tells most"
+    for names, by, wanted in (
+        ((), 0.0, findings.PART),  # as recorded: text is ahead of both, and the three are not told apart from it
+        (("concat",), -0.5, findings.HOLDS),
+        (("fc_t",), 2.0, findings.NOT),  # behind both, and only the three together are ahead of it
+    ):
+        assert word(Evidence([], moved(evidence.complete, names, by), None), claim) == wanted
+
+
 def test_all_metrics_but_one():
     ahead, open_ = pd.DataFrame({"word": ["better"] * 3}), pd.DataFrame({"word": ["not told apart"] * 3})
     worse = pd.DataFrame({"word": ["better", "better", "worse"]})

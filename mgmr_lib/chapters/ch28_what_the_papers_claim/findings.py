@@ -234,11 +234,10 @@ def text_first(evidence: Evidence) -> Finding:
     found = verdicts.family(evidence.complete, pairs, area="complete")
     if len(found) < len(pairs):
         return UNKNOWN, "no run is recorded."
-    words = found["word"].tolist()
     told = "; ".join(f"{r['first']} against {r['second']} {verdicts.interval_text(r)}" for _, r in found.iterrows())
-    none = NOT if verdicts.WORSE in words else APART
-    word = HOLDS if words == [verdicts.BETTER] * 3 else PART if verdicts.BETTER in words else none
-    return word, f"MAE on complete data: {told}. How much voice and face tell here was put in by our simulator."
+    return one_word(
+        {"mae": found}
+    ), f"MAE on complete data: {told}. How much voice and face tell here was put in by our simulator."
 
 
 def unknown(why: str) -> Callable[[Evidence], Finding]:
