@@ -134,7 +134,7 @@ def resolve(uv: str, platform: str, python: str, pins: Path) -> subprocess.Compl
     """Let uv resolve the course for another system, from the registry's metadata, wheels only."""
     where = ["--python-platform", platform, "--python-version", python, "--only-binary", ":all:"]
     command = [uv, "pip", "compile", "-q", "--extra", "dev", "-c", str(pins), *where, "pyproject.toml"]
-    env = os.environ | {"MACOSX_DEPLOYMENT_TARGET": "14.0", "UV_HTTP_TIMEOUT": "20"}
+    env = os.environ | {"MACOSX_DEPLOYMENT_TARGET": "14.0", "UV_HTTP_TIMEOUT": "20", "UV_PYTHON_DOWNLOADS": "never"}
     return subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=300, check=False)
 
 
@@ -148,7 +148,7 @@ def test_the_pins_resolve_for_every_system_and_python(tmp_path):
     if first.returncode and OFFLINE.search(first.stderr):
         pytest.skip(f"the registry cannot be reached: {first.stderr.strip().splitlines()[-1]}")
     jobs = [(platform, python) for platform in SYSTEMS for python in PYTHONS]
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(4) as pool:  # uv mostly waits for the registry
         done = list(pool.map(lambda job: resolve(uv, *job, REPOSITORY / "constraints.txt"), jobs))
     failed = [f"{job}: {d.stderr}" for job, d in zip(jobs, done, strict=True) if d.returncode]
     assert not failed, "\n".join(failed)
