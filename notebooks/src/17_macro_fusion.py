@@ -488,7 +488,7 @@ outcome("17.f", over_half[tuple(name for name, share in carried_by.items() if sh
 
 # %% [markdown]
 # On this task the fixed start is the lesser fault. What costs is to throw three of four tokens away, or to have four equal ones: both leave 8 numbers, and the bound says a half. The bound is about sixteen numbers;
-# where one is asked for, as in sentiment, a single token has room enough.
+# where one is asked for, as in sentiment, a single token meets the bound. That does not say that the number arrives: in the pointer task one was asked for, too.
 
 # %% [markdown]
 # And one shared encoder? It saves weights, and has to serve face, voice and text with one set of questions. We try the pointer task with one layer for both visits.
@@ -632,15 +632,15 @@ else:
 
 # %% [markdown]
 # ## 8 Limits
-# The bound of exercise 17.1 is about independent numbers behind a linear head; clips are redundant, and sentiment is one number, not sixteen. A hub of four tokens is hardly ever too narrow for that.
+# The bound of exercise 17.1 is about independent numbers behind a linear head; clips are redundant, and sentiment is one number, not sixteen. The bound leaves a hub of four tokens room for that; whether another $k$ serves clips better we have not measured.
 # So do not read the door task as "more tokens are better". It says what a hub *can* lose, and that equal or unread tokens are no tokens.
 
 # %% [markdown]
 # ## 9 Summary
-# - A hub is a list of questions, the same for all clips; only what it brings goes on.
+# - A hub sets out as the same questions for all clips; what it has heard makes the next ones.
 # - A linear head behind $k$ tokens of width $d$ explains at most $kd$ of $m$ independent numbers.
 # - The waterfall is not symmetrical: behind one token, who points had better come before who is pointed at.
-# - The code's hub is zeros that nobody trains; as published, it gets no position codes on its first visit, to the voice.
+# - The code's hub is zeros that nobody trains; it gets no position codes on its first visit, to the voice.
 # - Lost steps get their share of an untrained hub's attention.
 
 # %%

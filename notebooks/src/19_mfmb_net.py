@@ -2,7 +2,7 @@
 # jupyter:
 #   mgmr:
 #     title: The whole MFMB-Net, and its Mamba twin
-#     claim: "MFMB-Net is four parts and a loss that we know by now. Its Mamba twin errs more in our record and costs more at these lengths; in time, on one processor thread, it pays where they are several times as long, in memory nowhere that we measured."
+#     claim: "MFMB-Net is four parts and a loss that we know by now. Its Mamba twin is not told apart in error with searched settings, and costs more at these lengths; in time, on one processor thread, it pays where they are several times as long, in memory nowhere that we measured."
 #     goals:
 #       - put MFMB-Net together and write its loss, equal to the library's
 #       - train it, hold it against a simple rival and a control, and read what was recorded of it
@@ -130,7 +130,7 @@ show(fig, "MFMB-Net from left to right: inputs, projections and hybrid attention
 
 # %% [markdown]
 # > **Card: paper and code differ.** The code's head is not Eq. 16: it reads the last hub token (90), three *unimodal summaries* of the micro stream (36, 20 and 48) and four vectors of 64 from its pairs, 450 in all, through batch
-# > norm, a hidden layer of 128 and a ReLU. So every modality has a way to the prediction on which it meets no other. Its generator of $H'_m$ is an encoder and *one linear layer*, where Eq. 15 has two with a ReLU [@mfmb2025].
+# > norm, 128 hidden numbers and a ReLU. So every modality has a way to the prediction that passes no fusion; the others it has met in the alignment alone. Its generator of $H'_m$ is an encoder and *one* linear layer; Eq. 15 has two [@mfmb2025].
 
 # %% [markdown]
 # New is only (14) and (15): self-attention with one head, then two layers with a ReLU, to the raw width. The paper calls the first a "short-term contextual memory", the second a "long-term memory", of which its weights are keys and values [@mfmb2025].
@@ -428,12 +428,12 @@ show(fig, "Mean absolute error over missing rates on the 160 test clips of this 
 # %%
 assert mae["MFMB-Net"][0] < mae["blind rival"][0] - 0.05
 assert min(mae["control: shuffled labels"]) > min(mae["blind rival"]) - 0.06
-say("With complete data MFMB-Net beats the blind rival by more than 0.05 points; with shuffled labels it hardly "
-    "beats him. Who of the networks is better, one such training cannot tell.")
+say("With complete data MFMB-Net beats the blind rival by more than 0.05 points; with shuffled labels it does "
+    "not clearly beat him. Who of the networks is better, one such training cannot tell.")
 
 # %% [markdown]
 # ## 4 What was recorded
-# Larger networks, all clips, several seeds: the `tuned` profile takes minutes per run. One search chose every network's settings, sixteen trials for each; only the reading of the published code keeps those of `laptop` (notebook 21). What follows was read from the course's ledger, not computed here.
+# Larger networks, all clips, several seeds: the `tuned` profile takes minutes per run. One search chose the settings, sixteen trials a network; the twin takes over the original's, and the reading of the published code keeps those of `laptop` (notebook 21). What follows was read from the course's ledger, not computed here.
 
 # %%
 from mgmr_lib.experiments import ledger
@@ -455,10 +455,10 @@ say("\n".join(figures_ch19.comparisons(recorded, [
 
 # %% [markdown]
 # > **Card: our choice.** These lines compare *networks with their objectives, sizes and trials*, not architectures. The published code trains regression on L1; our recorded MFMB-Net, its twin and the code's reading train seven
-# > *two-hot* classes, our reading of Eq. 17, which does not name its classes; all others regress. Neither MFMB-Net on L1 nor a rival on two-hot classes is recorded, so no part of a difference can be given to the fusion.
+# > *two-hot* classes, our reading of Eq. 17, which does not name its classes; all others regress. In this record neither MFMB-Net on L1 nor a rival on two-hot classes stands, so no difference can be given to the fusion. (MFMB-Net with its rivals' objective, dropout, width and epochs stands in the first edition's: notebook 21.)
 
 # %% [markdown]
-# Each line is a comparison of its own, seed by seed; notebook 21 has Welch's test against every rival, corrected for their number. Care was equal here, size was not:
+# Each line is a comparison of its own, seed by seed; notebook 21 has Welch's test against every rival, corrected for their number. Care was equal but for the last line, size was not:
 
 # %%
 runs_of = ledger.by_name(everything)
@@ -543,7 +543,7 @@ for profile_name in ("tuned", "laptop"):
 # > **Card: the numbers differ.** The paper reads its Table 5 the other way: leaving out the reconstruction costs most, macro fusion least [@mfmb2025]. (In its correlation micro fusion costs nothing, in its F1 most.) In the record of equal care none of the three is told apart, each taken by itself. On the first edition macro fusion costs most, and is told apart by itself (not among all ten of notebook 22).
 
 # %% [markdown]
-# What differs between the two? Voice and face were simulated anew, and the search chose a larger micro stream, twice as many pooled steps, no dropout of inputs and half as many epochs again. A part's worth belongs to all of that.
+# What differs between the two? Voice and face were simulated anew. The search set out from its rivals' epochs, no dropout of inputs and a larger micro stream; it chose twice that width, twice as many pooled steps, another learning rate, dropout and weight decay. A part's worth belongs to all of that.
 
 # %% [markdown]
 # ## 5 Twin and original
@@ -596,7 +596,7 @@ with torch.no_grad():
 # %% [markdown]
 # Attention compares all steps with all steps, a scan visits each once. We measure one training step, and what it keeps in memory for the backward pass, voice and face growing longer together, at this profile's width.
 #
-# **Predict, then run:** when the length doubles, by which factor does each cost grow?
+# **Predict, then run:** when the length doubles, by which factor does the original's memory grow?
 
 # %%
 predict("19.f", "By which factor grows what the original keeps for the backward pass?",
@@ -639,7 +639,7 @@ for n in (500, 1000, 4000):
 
 # %% [markdown]
 # Those scores would be the memory, too, if they were kept for the backward pass, 4 bytes each for every head and clip. The fused kernel keeps queries, keys, values, answers and one number per query, and computes the scores a second time
-# when it needs them. That is why attention's memory grows with the length here, and why the twin, which keeps its states, has nothing to win there.
+# when it needs them. That is why attention's memory grows with the length here. The twin keeps what its scans read, several sequences as wide as the layer for each direction, and hardly any states: that is linear, too, and more.
 
 # %%
 print(f"scores of 4000 frames, were they kept: {between(4000)[0] * 4 / 2**20:.0f} MiB for each head and clip")
@@ -650,8 +650,8 @@ say(recorded_costs.train_steps(found, ("mfmb", "mfmb_mamba")))
 say(figures_ch19.twin_verdict(everything, found))
 
 # %% [markdown]
-# **The verdict.** At the lengths of these corpora (voices of up to 375 frames, faces of up to 500) the twin is slower and keeps more, and it has more weights. In error the two are not told apart with the searched settings. On the first edition, with fewer windows and epochs, the twin errs more (notebook 22 sets both side by side). All of
-# that was recorded on a few pooled steps of voice and face beside some 26 tokens, and not on hundreds of frames.
+# **The verdict.** At the lengths of these corpora (voices of up to 375 frames, faces of up to 500) the twin is slower and keeps more, and it has more weights. In error the two are not told apart with the searched settings. On the first edition, with fewer windows and epochs, the twin errs more (notebook 22 sets both side by side). Both
+# errors were recorded on a few pooled steps of voice and face beside some 26 tokens, and not on hundreds of frames.
 
 # %% [markdown]
 # It breaks even in time
@@ -701,7 +701,7 @@ check("19.4", times_used)
 print("8 batches, cleared after every 4th:", times_used(8, 4), " clean:", times_used(8, 1))
 
 # %% [markdown]
-# A toy regression: 8 weights, noisy labels, plain gradient descent, 400 steps. **Predict, then run:** same learning rate; which curve is lower? And is there a learning rate at which one learns and the other explodes?
+# A toy regression: 8 weights, noisy labels, plain gradient descent, 400 steps. **Predict, then run:** same learning rate; which curve is lower in the end? And is there a learning rate at which one learns and the other explodes?
 
 # %%
 fates = ["better at the small rate, worse at the large one", "worse at the small rate, explodes at the large one",

@@ -200,3 +200,31 @@ def test_the_drawings_show_what_they_are_given():
     assert list(fig.axes[0].lines[2].get_ydata()) == [11, 11, 11, 11, 11, 16]  # from the kept step before to the next
     assert set(range(32)) - set(fig.axes[0].lines[1].get_xdata()) == {12, 13, 14, 15}
     plt.close("all")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_at_mixed_rates_the_loss_on_all_positions_guesses_better_where_little_is_lost(seed):
+    face = signals()["face"]
+    everywhere, honest = (
+        errors(
+            filling.train_filling(filling.fresh(seed=seed), face.train, everywhere=all_of_them, seed=seed), face.test
+        )
+        for all_of_them in (True, False)
+    )
+    assert everywhere[0] < 0.9 * honest[0] and everywhere[-1] > honest[-1], (everywhere, honest)
+
+
+@pytest.mark.slow
+def test_trained_at_nine_in_ten_lost_the_loss_on_all_positions_is_ahead_by_a_little():
+    face, leads = signals()["face"], []
+    for seed in (0, 1, 2):
+        everywhere, honest = (
+            errors(
+                filling.train_filling(filling.fresh(seed=seed), face.train, rate=0.9, everywhere=e, seed=seed),
+                face.test,
+            )
+            for e in (True, False)
+        )
+        leads.append(everywhere / honest)
+    assert np.max(leads) < 1.01 and np.min(leads) > 0.8, leads

@@ -1,5 +1,6 @@
 """What notebook 19 claims holds for seeds that it does not show; its tables and figures show what they are given."""
 
+import functools
 import os
 
 import numpy as np
@@ -19,7 +20,10 @@ from mgmr_lib.chapters.shared import recorded_costs
 from mgmr_lib.chapters.shared.counting import bytes_for_backward
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.experiments import ledger
+from mgmr_lib.experiments.complexity import random_batch
 from mgmr_lib.experiments.plan import EQUAL
+from mgmr_lib.models.inputs import Inputs
+from mgmr_lib.models.mfmb.network import MFMBNet
 from mgmr_lib.training.config import make_config
 
 SEED = int(os.environ.get("MGMR_TEST_SEED", "2027"))  # set MGMR_TEST_SEED to try another one
@@ -218,3 +222,15 @@ def test_the_record_of_the_twin_is_of_few_pooled_steps(edition, profile, most, m
     assert max(each.max() for of in steps.values() for each in of) == most
     assert [np.median(of[-1]) for of in steps.values()] == median
     assert round(float(corpus["test"].token_lengths.mean())) == 26
+
+
+def test_the_twin_keeps_what_its_scans_read_and_hardly_any_states():
+    widths = (384, 5, 20)
+    inputs = Inputs(dict(zip(("text", "audio", "vision"), widths, strict=True)))
+    data = random_batch(128, 2, widths)
+    kept = {}
+    for states in (2, 16):
+        config = make_config("mfmb", "fast", encoder="mamba", d_state=states).network
+        kept[states] = bytes_for_backward(functools.partial(MFMBNet(config, inputs).train(), data))
+    original = MFMBNet(make_config("mfmb", "fast").network, inputs)
+    assert kept[16] < 1.25 * kept[2] and kept[2] > 1.5 * bytes_for_backward(functools.partial(original.train(), data))

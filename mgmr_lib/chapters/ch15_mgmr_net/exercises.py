@@ -146,7 +146,7 @@ def _gradient_test(fn, rng):
         return f"you have {none:.4g} for a parameter without a path to the loss: that is 0."
     both, want = ask(p, q), (want_p**2 + want_q**2) ** 0.5
     if abs(both - want) > 1e-4:
-        return "for two parameters the norms are added up; the norm over both is the root of the sum of all squares."
+        return "for two parameters this is not the root of the sum of all squares: are the norms added up?"
     return None
 
 
@@ -306,7 +306,7 @@ EXERCISES = [
             Wrong(
                 "sum of norms",
                 lambda loss, ps: sum(float(g.norm()) for g in _grads(loss, ps) if g is not None),
-                "norms are added up",
+                "are the norms added up",
             ),
             Wrong(
                 "mean entry",

@@ -174,6 +174,6 @@ def recorded_curves(ax, frame, names: dict) -> None:
             lw=0,
         )
     ax.set(xlabel="missing rate", ylabel="error (points)")
-    ax.set_title("Recorded: the laptop profile, all clips" if ax.lines else "Not recorded yet")
+    ax.set_title("Recorded on all clips: error by missing rate" if ax.lines else "Not recorded yet")
     if ax.lines:
         ax.legend()

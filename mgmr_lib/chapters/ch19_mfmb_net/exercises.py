@@ -141,6 +141,19 @@ def _loss_cases(rng):
     return [*made, Case((quarters(rng, 2), quarters(rng, 2), nothing, {"audio": 2.0}), "nothing is lost")]
 
 
+def _loss_teaches(fn, rng):
+    """The gradient reaches the prediction and every rebuilt modality."""
+    prediction, labels, parts, alpha = _loss_cases(rng)[0]
+    learned = [prediction.requires_grad_(), *(value.requires_grad_() for value, _, _ in parts.values())]
+    loss = fn(prediction, labels, parts, alpha)
+    if not torch.is_tensor(loss) or not loss.requires_grad:
+        return "the number is right, but it carries no gradient: a loss has to teach. Leave out item and detach."
+    loss.backward()
+    if any(x.grad is None for x in learned):
+        return "the number is right, but its gradient does not reach the prediction and every rebuilt modality."
+    return None
+
+
 def _joint(prediction, labels, parts, alpha, task=F.l1_loss, one=None, weigh=True):
     one = one or (lambda v, x, lost: F.smooth_l1_loss(v[lost], x[lost]) if lost.any() else 0.0)
     return task(prediction, labels) + sum((alpha[m] if weigh else 1.0) * one(*part) for m, part in parts.items())
@@ -275,6 +288,7 @@ EXERCISES = [
         minutes=8,
         reference=joint,
         cases=_loss_cases,
+        test=_loss_teaches,
         hints=(
             "Pick the lost steps out of both tensors first, then take the mean of SmoothL1 over what you picked.",
             "value[lost] is (lost steps, d_m); F.smooth_l1_loss(value[lost], target[lost]) is a scalar; skip where "
@@ -306,6 +320,7 @@ EXERCISES = [
                 "turned round",
                 "The mask is turned round: these are the steps that were not lost.",
             ),
+            Wrong("a number", lambda *a: joint(*a).item(), "carries no gradient"),
             Wrong(
                 "no alpha",
                 lambda *a: _joint(*a, weigh=False),
