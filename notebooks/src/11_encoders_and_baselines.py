@@ -325,8 +325,16 @@ share = 1 - error_of["Concat"] / error_of["FC(T)"]
 assert error_of["FC(T)"] - error_of["Concat"] < rivals["blind rival"]["mae"] - error_of["FC(A)"]
 outcome("11.a", ["it grows", "it stays", "it falls by less than a tenth",
                  "it falls by more than a tenth"][sum(share > edge for edge in (-0.005, 0.005, 0.1))],
-        because="What modalities know does not add up: beside the words, voice and face win less than the "
-        "voice wins alone.")
+        because="Leads in error do not add up: the less error is left, the less the same evidence takes "
+        "off. Beside the words, voice and face win less than the voice wins alone.")
+
+# %%
+corr_of = {name: float(np.mean([run["corr"] for run in found])) for name, found in scores.items()}
+odds = sum(corr_of[name] ** 2 / (1 - corr_of[name] ** 2) for name in ("FC(T)", "FC(A)", "FC(V)"))
+together = (odds / (1 + odds)) ** 0.5
+assert abs(together - corr_of["Concat"]) < 0.03
+say(f"What they *know* does add up: three independent measurements that correlate with a rating as FC(T), FC(A) and "
+    f"FC(V) do would together reach {together:.2f}; Concat reaches {corr_of['Concat']:.2f}.")
 
 # %% [markdown]
 # **Predict, then run:** which of these leads hold for every one of the three seeds?
@@ -352,7 +360,7 @@ outcome("11.e", "FC(T) and its control",
 
 # %% [markdown]
 # That voice and face add something was *put in*: a simulator made them follow the rating, the voice about as strongly as in some real clips and more than in others, the face more (notebook 08). What came out is that a network finds it, and that the control tells it from mere size. How
-# much real voices add this corpus cannot say. It depends on the metric, too: by Acc-2, with its steps of whole clips, the lead over the control is not told apart here.
+# much real voices add this corpus cannot say. It depends on the metric, too: by Acc-2 the lead over the control is not told apart here.
 
 # %% [markdown]
 # Other seeds are one source of luck, other test clips the second. Notebook 10's bootstrap asks about clips: how sure is the lead of one trained Concat over one trained FC(T) on these
@@ -366,7 +374,7 @@ lead = bootstrap_interval(np.mean, wrong_by[1] - wrong_by[0])
 spread = np.ptp(mae["FC(T)"] - mae["Concat"])
 assert lead["high"] - lead["low"] > spread and lead["low"] > 0
 say(f"The lead of this Concat is {lead['value']:.2f} points, its interval over test clips {lead['low']:.2f} to "
-    f"{lead['high']:.2f}: above 0, but wider than what three seeds alone would say. That three trainings agree on "
+    f"{lead['high']:.2f}: above 0, but wider than the spread of the three seeds. That three trainings agree on "
     "the same clips does not say how large the lead is on others; this interval does.")
 
 # %% [markdown]
@@ -626,8 +634,8 @@ outcome("11.h", "attention if one frame tells, the mean if all do",
 # %% [markdown]
 # In the first kind attention gets worse with length: the marked frame has the score 8 and all others 0, so its weight is $e^8/(e^8 + l - 1)$, nearly one for five frames and clearly less for hundreds. The softmax dilutes it.
 #
-# Neither wins everywhere. In our corpus's first edition the rating mostly sets the *level* of the simulated voice and face, a tone; single words only move it for a moment. A
-# learned query can also spread its attention evenly and become a mean, but has to learn that.
+# Neither wins everywhere. In our corpus's first edition the rating mostly sets the *level* of the simulated voice and face, a tone; single words only move it. A
+# fresh layer attends to most frames, nearly a mean: to look at one mark is what it has to learn.
 
 # %% [markdown]
 # > **Card: paper and code differ.** MulT's paper describes no causal mask, its published code sets one; the paper's residuals carry normalised values, the code's plain ones [@tsai2019]. We follow the paper. TFR-Net [@yuan2021]
@@ -783,7 +791,7 @@ by_rate = recorded_curves(records).groupby(["name", "rate"])["mae"].mean()
 gap = [by_rate["tfr", rate] - by_rate["concat", rate] for rate in (0.0, 0.5, 0.9)]
 assert ahead == {"complete": ["TFR-Net", "early-fusion LSTM"], "auilc": []} and gap[0] < -0.04 < -0.01 < min(gap[1:])
 say(f"So: on complete clips {' and '.join(ahead['complete'])} are ahead of Concat, over all rates nobody is told apart "
-    f"ahead of it. The curves meet: TFR-Net's lead is {-gap[0]:.3f} points at rate 0, {-gap[1]:.3f} at 0.5, "
+    f"ahead of it. The mean curves meet: TFR-Net's lead is {-gap[0]:.3f} points at rate 0, {-gap[1]:.3f} at 0.5, "
     f"{-gap[2]:.3f} at 0.9. And all this is by MAE: in the AUILC of the correlation Concat has the highest value "
     "of all.")
 assert table["auilc corr"].idxmax() == "concat"
@@ -909,7 +917,7 @@ for area, where in (("complete", "on complete clips"), ("auilc", "over all missi
             f"{', '.join(by_word['worse']) or 'none'}; of {len(beside)}.")
 
 # %% [markdown]
-# So four of those that beat Concat are ahead on complete clips, and over all rates they hardly stand out. That speaks of trainings; other clips than these 203 would move it by more (section 3).
+# So four of those that beat Concat are ahead on complete clips, and over all rates they hardly stand out. That speaks of trainings; what other clips than these 203 would say is not measured here. In section 3 other clips moved a lead by more than seeds did.
 
 # %% [markdown]
 # Whether it is order that they hear, clips with their frames shuffled would have to say. And which baseline is hard to beat is no property of the baseline alone.

@@ -289,7 +289,7 @@ for kind in ("negation", "filter"):
 fig, ax = plt.subplots(figsize=(8.0, 3.2))
 figures_ch18.shares(ax, explained)
 ax.tick_params(axis="x", labelsize=7)
-ax.set(title="Every gate can filter; one positive number a step cannot turn a word round",
+ax.set(title="Every gate can filter; one positive number a step turns a word round only in part",
        ylabel="explained share (1: all)")
 show(fig, "Explained share of the label's variance, a dot a seed. Negation: the printed gate, the sigmoid and "
      "the published code with its next line are near one, its gate without a sigmoid a little lower, its gate alone "
@@ -307,7 +307,7 @@ outcome("18.d", learners[tuple(n for n in ("printed", "sigmoid", "open") if low[
         "through the other.")
 
 # %% [markdown]
-# The published code's gate has a sigmoid, too, but *one* number for all channels of a step. Alone it can mute a word, and not send it another way: it filters, and of the negation it explains about half after this training. It is the sigmoid *and* the one number: without the sigmoid (*signed*) one number turns a word round, too.
+# The published code's gate has a sigmoid, too, but *one* number for all channels of a step. At a word's own step it can mute the word, and not change its sign. Yet of the negation it explains about half after this training, and after a longer one more than muting can (9/16): words behind a "not" are then turned round in part (tested). Its three taps let the gate of the "not"'s own step see the next word, too. Without the sigmoid (*signed*) one number gets nearly all.
 
 # %% [markdown]
 # And the code's next line is $\tanh(W[x; g \tanh(s)])$, with $x$ what its GRU reads and $s$ what it says; our toy has no GRU, $s$ is $x$. A word that also goes past the gate can be turned round by muting it: $w - 2 w g$ is $-w$ where $g$ is one.
@@ -583,11 +583,11 @@ say(f"With the published head the same stream is right in **{with_head:.0%}** af
 # loudness meet in the stream. In the paper's network (Eq. 16) the reader is linear.
 
 # %% [markdown]
-# Is it the *places*? We took those of Eq. 13's columns away: every step of $U_m$ replaced by the clip's mean of them (codes and LSTM still mark the moment). The short training then stays below the best sum; four times the steps at a smaller rate get beyond it from most seeds (run there, too). So what opens the way is that Eq. 13 joins
+# Is it the *places*? We took those of Eq. 13's columns away: every step of $U_m$ replaced by the clip's mean of them (codes and LSTM still mark the moment). The short training then stays below the best sum from the seed we tried; four times the steps at a smaller rate get beyond it from most seeds (run there, too). So what opens the way is that Eq. 13 joins
 # words and voice; the places make it quick.
 
 # %% [markdown]
-# And in the network neither stream reads raw words: hybrid attention stands before both, where each word has asked the voice already. With it in front, and four times the steps at a smaller rate (run there, too), a linear reader finds the stressed word even behind the pooled stream, in more than nine of ten. So we saw what a *stream alone* can do, and not that the network needs it.
+# And in the network neither stream reads raw words: hybrid attention stands before both, where each word has asked the voice already. With it in front, and four times the steps at a smaller rate (run there, too), a linear reader finds the stressed word even behind the pooled stream, in more than nine of ten (one seed). So we saw what a *stream alone* can do, and not that the network needs it.
 
 # %% [markdown]
 # Which word moves the answer? For clips of seven words we take the size of the derivative of the answer with respect to each word, by the word that is
@@ -684,7 +684,7 @@ for called in (True, False):
 # %% [markdown]
 # ## 7 Limits
 # The stressed word was made for this stream: the voice says where, the text what, and both share a clock. Eq. 13 ties columns to *places*: what it learns at step 3 it
-# does not know at step 9. Where the longest has fifteen words, the training above leaves it at the majority from most seeds and short of nine in ten from the others; four times the steps at a smaller rate bring it near one (tested).
+# does not know at step 9. Where the longest has fifteen words, the training above leaves it at the majority from most seeds and short of nine in ten from the others; four times the steps at a smaller rate bring it near one (tested from one seed).
 
 # %% [markdown]
 # Where nobody timed the words, we spread them evenly, and their places are a guess. Whether real clips need it is a matter of measurement, with the whole network.
@@ -692,7 +692,7 @@ for called in (True, False):
 # %% [markdown]
 # ## 8 Summary
 # - A two-way LSTM reads padding first, unless we reverse the valid part only.
-# - A memory gate multiplies each step by what stands around it; one number between 0 and 1 filters, a sign needs more.
+# - A memory gate multiplies each step by what stands around it; one between 0 and 1 filters, and turns a word round only in part.
 # - Statistics belong to valid steps.
 # - Eq. 13 joins words and voice by place: a linear reader soon finds the stressed word. Behind separate summaries it takes a hidden layer, or attention before.
 # - The published code takes the maximum over time, and calls no mixer.

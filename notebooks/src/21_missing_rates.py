@@ -89,7 +89,7 @@ readers = {
 
 # %% [markdown]
 # And one thing that must *not* work, a [negative control](glossary.md#negative-control): the same network, trained in the same way, after the
-# labels of the training clips were dealt out at random. There is nothing to learn. Should it beat the blind rival on the test clips all the same,
+# labels of the training clips were dealt out at random. There is nothing to learn. Should it beat the blind rival on the test clips by more than luck makes,
 # then our pipeline lets it see what it must not.
 
 # %% tags=["control"]
@@ -129,9 +129,10 @@ show(fig, "Error (lower is better) and correlation (higher is better) against th
 # %%
 net, ridge, blind, control = (np.array(mae[name]) for name in readers)
 assert net[0] < blind[0] - 0.05 and net[0] < net[2] < net[-1]
-assert (control > blind - 0.05).all()
+assert (control > blind - 0.08).all()
 say("MGMR-Net beats the blind rival while all is there, and loses that lead step by step. The network with "
-    "shuffled labels is never ahead of the blind rival by more than 0.05 points, at any rate: no leak.")
+    "shuffled labels is never ahead of the blind rival by more than 0.08 points: training and evaluation bring in no "
+    "labels.")
 
 # %%
 outcome("21.a", next(rate for rate, lead in zip(rates, blind - net, strict=True) if lead <= 0.05),
@@ -151,7 +152,7 @@ outcome("21.b", places[0 if rates[most] == 0 else 2 if rates[most] == 1 else 1],
 
 # %% [markdown]
 # A lead of less than 0.05 points we call a draw. The ridge needs few clips to read complete sentences well, but it has never met a broken
-# one. The network has met little else, and it has voice and face to fall back on, of which a share is always left.
+# one. Of the network's clips every second one was broken, and below rate 1 it has what is left of voice and face to fall back on.
 
 # %% [markdown]
 # ## 2 What no network can beat
@@ -185,8 +186,8 @@ say(f"Even the constant that is best *on the test labels themselves*, which nobo
     f"**{floor:.2f}** points. Length and label correlate by {length_tells:.2f}: hardly a way out.")
 
 # %% [markdown]
-# So there is a floor under the right end of every honest curve, up to a few hundredths that luck or length may give. Whoever is clearly below it at
-# rate 1 has seen something. Let us also try to *make* our network see: we replace every frame by loud noise and every word by another, and
+# So there is a floor under the right end of every honest curve, up to what luck or length may give: here hardly anything, on POM (section 5) a few hundredths. Whoever is clearly below it at
+# rate 1 has seen something, or read the lengths. Let us also try to *make* our network see: we replace every frame by loud noise and every word by another, and
 # lose everything again.
 #
 # **Predict, then run:** by how much do the predictions change?
@@ -304,7 +305,7 @@ say(f"Of MGMR-Net's recorded lead in error over the mean label, {draw21.lost_sai
     "trainings). Taken by itself that is no marginal degradation.")
 
 # %% [markdown]
-# But the sentence compares: "In contrast", it says, to the "clear decline" of other networks [@mgmr2025]. So here are others' shares, by the same formula.
+# But the sentence compares: "In contrast", it says, to the "clear decline" of other networks [@mgmr2025]. So here are the shares of five others that read all three modalities, by the same formula.
 
 # %%
 for name in ("mfmb", "concat", "mult", "late_lstm", "tfr"):
@@ -314,7 +315,7 @@ for name in ("mfmb", "concat", "mult", "late_lstm", "tfr"):
     assert lost_there[0.9]["mean"] < in_error[0.9]["mean"] + 0.02
 
 # %% [markdown]
-# A contrast to rivals does not show here: of these, none loses a clearly larger share, and the simplest loses the least. (Who leads by more on complete clips has more to lose.)
+# A contrast to rivals does not show here: of these, none loses a clearly larger share, and two of the plainest, Concat and the late-fusion LSTM, lose the least. (Text alone loses far more.)
 
 # %%
 in_f1, from_coin = (draw21.shares_lost(recorded, "mgmr", "f1_non0", lead_lost, blind) for blind in (None, 0.5))
@@ -327,7 +328,7 @@ say(f"In F1, which the sentence names, too, it is {draw21.lost_said(in_f1)}. But
 # So the word depends on who counts as blind; say that first. The paper's Figure 3 shows curves without numbers, and its tables print means over the rates and no blind rival, so for its own numbers the share cannot be computed [@mgmr2025].
 
 # %% [markdown]
-# Why do the curves of the networks that have voice and face bend so late? In `laptop` a network averages the frames of voice and face in windows, and a window is empty only when *all* of its frames are gone. We count that, for frames that go missing one by one,
+# One part of why the curves of the networks that have voice and face may bend so late: in `laptop` a network averages the frames of voice and face in windows, and a window is empty only when *all* of its frames are gone. We count that, for frames that go missing one by one,
 # as recorded, and for the same share in bursts (notebook 09).
 
 # %%
@@ -430,12 +431,25 @@ say(draw21.verdicts(recorded))
 
 # %%
 from mgmr_lib.experiments import results_page, verdicts
-from mgmr_lib.experiments.plan import BASELINES, CARE
+from mgmr_lib.experiments.plan import BASELINES, CARE, TWO
 
 say(results_page.in_words(verdicts.family(recorded, [(ours, rival) for ours in CARE for rival in BASELINES])))
 
 # %% [markdown]
-# A verdict about two designs needs equal care for both. This one says what is left without it; giving every rival as much is the other way, in section 6.
+# A verdict about two designs needs equal care for both. But these trainings have three seeds, and the table above has five for our two. So the same family again, with our own settings and as many seeds:
+
+# %%
+few = sorted({r["training_seed"] for r in recorded if r["name"] in CARE})
+on_few = [r for r in recorded if r["name"] not in TWO or r["training_seed"] in few]
+say(results_page.in_words(verdicts.family(on_few, [(ours, rival) for ours in TWO for rival in BASELINES])))
+
+# %%
+for ours, plain in zip(TWO, CARE, strict=True):
+    own, without = ([ledger.areas(r)["auilc", "mae"] for r in on_few if r["name"] == n] for n in (ours, plain))
+    print(f"{ours} with its rivals' care errs more by {np.mean(without) - np.mean(own):.3f} points on average")
+
+# %% [markdown]
+# Most verdicts that went go with the *seeds* already, and care takes few more. So compare the differences, not the words. Giving every rival as much care is the other way, in section 6.
 
 # %% [markdown]
 # README asks the same of nine later networks, too (notebook 27). Its family is larger, so Holm's procedure asks more of each difference, and a pair that is told apart here may not be there.
@@ -470,7 +484,7 @@ outcome("21.e", "no: text alone falls behind voice alone and face alone",
 # All these voices and faces are simulated. The same networks were trained on POM, too: real voices and faces, no words, more than half of the clips without a face, 203 test clips (notebook 08). Does the order of the networks carry over? We compare ranks: Spearman's correlation is the correlation of two orders, 1 for the same order, 0 for none in common, -1 for the reverse.
 
 # %% [markdown]
-# An order is itself a guess. Two training seeds on *one* corpus give two orders, and what they have in common is about as much as another corpus could share.
+# An order is itself a guess. Two training seeds on *one* corpus give two orders; what they have in common says how far a single training's order repeats itself. Means over seeds, which we compare, repeat better, so two corpora could share more than that.
 #
 # **Predict, then run:** what is the rank correlation between the two corpora?
 
@@ -659,9 +673,9 @@ better_at_home = (own_rates["word"] == verdicts.BETTER).mean()
 half_width = (own_rates["high"] - own_rates["low"]).median() / 2
 outcome("21.i", ["none of the sixteen", "up to half of them", "most of them", "all"][
             0 if not better_at_home else 1 if better_at_home <= 0.5 else 2 if better_at_home < 1 else 3],
-        because=f"Told apart the other way round: {(own_rates['word'] == verdicts.WORSE).sum()}. So nothing here "
-        "speaks for four specialists. They are not shown to be as good as one network for all, either: half of the "
-        f"intervals reach {half_width:.3f} points or more to either side.")
+        because=f"Told apart the other way round: {(own_rates['word'] == verdicts.WORSE).sum()}. By this rule no "
+        "comparison speaks for a specialist. They are not shown to be as good as one network for all, either: half of "
+        f"the intervals reach {half_width:.3f} points or more to either side.")
 
 # %%
 by_rate = own_rates.groupby("rate")["mean"].agg(["mean", lambda gaps: (gaps > 0).sum(), "size"])
@@ -711,15 +725,15 @@ for key, name in own.items():
 # - An interval over training seeds says nothing of other clips (notebook 10).
 # - All losses are drawn by chance, with no regard to what is said. Real ones have reasons.
 # - Voice and face are simulated: what they add here says nothing about people. Section 5 has one real corpus.
-# - The ridge was fitted on complete text, the network on broken text.
+# - The ridge was fitted on complete text, the network on half complete and half broken clips.
 
 # %% [markdown]
 # ## Summary
 # - A curve needs rivals: blind, simple, and a control that must fail.
-# - At rate 1 there is a floor. Below it there are only leaks.
-# - A band over trainings needs one number a training: mask seeds are averaged first.
-# - Say beforehand whether you pair: the word may depend on it. AUILC sorts, and hides at which rate.
-# - A rank changes with the world and with care for settings, and a curve with the way of losing: name all three.
+# - At rate 1 there is a floor. What lies clearly below it comes from lengths or from a leak.
+# - A band over trainings needs one number a training: average mask seeds first.
+# - Say beforehand whether you pair. AUILC sorts, and hides at which rate.
+# - A rank may change with the world and with care for settings (here both at once), a curve with the way of losing: name all three.
 
 # %%
 progress("21")

@@ -21,6 +21,7 @@ from mgmr_lib.evaluation.metrics import evaluate
 from mgmr_lib.evaluation.references import fit_ridge, mean_pool
 from mgmr_lib.experiments.ledger import read_ledger, summary
 from mgmr_lib.experiments.tables import paper_rows
+from mgmr_lib.models.baselines.attention import AttentionLayer
 from mgmr_lib.models.baselines.tensor_fusion import LowRankFusion
 from mgmr_lib.training.config import make_config
 from mgmr_lib.training.setup import prepare
@@ -250,3 +251,12 @@ def test_with_twenty_epochs_late_fusion_still_keeps_more_without_the_text():
     (early, early_deaf, early_mute), (late, late_deaf, late_mute) = found["early_lstm"], found["late_lstm"]
     assert late_deaf["corr"] > early_deaf["corr"] + 0.05 and late_deaf["mae"] < early_deaf["mae"]
     assert late["corr"] - late_mute["corr"] > early["corr"] - early_mute["corr"]
+
+
+@pytest.mark.parametrize("length", [7, 100, 500])
+def test_a_fresh_layer_attends_to_most_frames(length):
+    torch.manual_seed(length)
+    layer, x = AttentionLayer(32, 1, 0.0, 0.0, crossmodal=True).eval(), torch.randn(4, length, 32)
+    with torch.no_grad():
+        weights = layer.attention(layer.norm(x), *[layer.norm_memory(x)] * 2)[1]
+    assert (1 / weights.square().sum(-1)).mean() > 0.6 * length

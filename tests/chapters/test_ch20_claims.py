@@ -192,3 +192,10 @@ def test_a_training_that_was_best_at_its_end_is_named():
     early, late = (record("mgmr", seed, 0.8) | {"config": {}, "epochs": 8} for seed in (1, 2))
     assert recorded_areas.still_falling([early | {"best_epoch": 6}, late | {"best_epoch": 7}]).startswith("1 of 2 ")
     assert recorded_areas.still_falling([early | {"best_epoch": 6}]) == ""
+
+
+def test_pairs_are_shorter_where_luck_is_shared_and_longer_where_it_is_opposed():
+    x = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+    assert draw.pairs_are_shorter([x, x + [0.1, 0, 0, 0, 0.2]]) == 1.0
+    assert draw.pairs_are_shorter([x, -x]) == 0.0
+    assert draw.pairs_are_shorter([x, x + [0.1, 0, 0, 0, 0.2], -x]) == pytest.approx(1 / 3)

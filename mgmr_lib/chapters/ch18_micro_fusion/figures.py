@@ -52,7 +52,7 @@ def influence(fig, maps: dict) -> None:
         ax.grid(False)
     axes[0].set_ylabel("stressed word")
     fig.colorbar(image, ax=axes, label="share of the influence", shrink=0.9)
-    fig.suptitle("Micro fusion looks at the stressed word", x=0.01, ha="left")
+    fig.suptitle("Micro fusion looks most at the stressed word", x=0.01, ha="left")
 
 
 def turning(words, answers: dict):

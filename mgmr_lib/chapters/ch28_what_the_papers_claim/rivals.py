@@ -24,7 +24,7 @@ def theirs(paper: str, table: int, family: str = "mosi") -> tuple[str, ...]:
 
 def _changes(records: Iterable[dict], metric: str, rate: float, share: bool) -> dict[str, list[float]]:
     """{name: of each training, how much the metric changes from rate 0 to this rate}; share: of its lead over the mean
-    label at rate 0, which share is left."""
+    label at rate 0, which share is left (a training without a lead is left out)."""
     groups = by_name(records)
     if not groups or (share and "mean" not in groups):
         return {}
@@ -33,6 +33,8 @@ def _changes(records: Iterable[dict], metric: str, rate: float, share: bool) -> 
     found: dict[str, list[float]] = {}
     for (name, _), run in table[table["name"] != "mean"].groupby(["name", "training_seed"]):
         at = run.set_index("rate")[metric]
+        if share and mean[0.0] <= at[0.0]:
+            continue
         change = (mean[rate] - at[rate]) / (mean[0.0] - at[0.0]) if share else at[rate] - at[0.0]
         found.setdefault(str(name), []).append(float(change))
     return found
