@@ -64,7 +64,7 @@ def lints() -> int:
 
 def unit_tests(*options: str) -> int:
     """Tests of the library."""
-    return _pytest("tests", "-q", "-n", WORKERS, "--dist", "worksteal", "-rs", "--durations=10", *options)
+    return _pytest("tests", "-q", "-n", WORKERS, "--dist", "worksteal", "-rs", "--durations=30", *options)
 
 
 def quick_unit_tests() -> int:
