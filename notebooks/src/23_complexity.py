@@ -47,7 +47,7 @@ fig, ax = plt.subplots(figsize=(8.0, 2.8))
 draw.table_seven(ax, {n: (r["complete"], r["0.5 missing"]) for n, r in seconds.iterrows()})
 ax.set_title("The paper's Table 7 from zero: six networks, nearly one time")
 show(fig, "Seconds of six networks as the paper prints them, complete and half missing. All lie near four "
-     "seconds; four are slower with a missing half by a quarter to a half of a second, two are not.")
+     "seconds; four are slower with a missing half by a quarter to over half a second, two change by a hundredth.")
 
 # %%
 least, most = seconds["complete"].min(), seconds["complete"].max()
@@ -120,8 +120,8 @@ outcome("23.b", theirs / ours, because="A counter adds up the operations that it
         "told it about this kernel.")
 
 # %% [markdown]
-# That is so on a CPU: PyTorch's counter knows the matrix products, but not what the fused kernel does inside. A table of operations made with it shows attention as linear. Our
-# `multiply_adds` adds the kernel's share.
+# That is so on a CPU. There a second call is as opaque: a whole LSTM, handed to a library (oneDNN). A table made with the bare counter shows attention as linear and an LSTM as free. Our
+# `multiply_adds` tells the counter what both make inside.
 #
 # The rivals, by hand: an LSTM of width $h$ makes four gates per step, a [Mamba block](glossary.md#mamba-block) a few projections and three products for each of its $e \cdot n$ states.
 
@@ -139,6 +139,8 @@ def mamba_count(l, d, e, n, taps=4):
 lstm = torch.nn.LSTM(64, 32, batch_first=True)
 inside = sum(p.numel() for name, p in lstm.named_parameters() if "weight" in name)
 assert lstm_count(1, 64, 32) == inside  # each weight is used once a step
+steps_100 = torch.randn(1, 100, 64)
+assert multiply_adds(lambda: lstm(steps_100)) == lstm_count(100, 64, 32)
 for name, f in {"attention": lambda l: attention_count(l, l, 64), "Mamba block": lambda l: mamba_count(l, 64, 128, 16),
                 "LSTM": lambda l: lstm_count(l, 64, 64)}.items():
     print(f"{name:12} 50 -> 100 steps: x {f(100) / f(50):.2f}   5000 -> 10000 steps: x {f(10_000) / f(5_000):.2f}")
@@ -189,15 +191,15 @@ show(fig, "Multiply-adds of one layer against the length. The parabola of attent
 
 # %%
 assert m > 2 * a
-outcome("23.c", cross, because="The exponent decides only in the end: before, what is done for each step alone weighs "
-        "more, and of that the Bi-Mamba has more than twice as much.")
+outcome("23.c", cross, because="The exponent decides only in the end: before, the Bi-Mamba's surplus for each step "
+        "alone is more than what attention pays for pairs. For each step alone it makes more than twice as much.")
 
 # %% [markdown]
 # *Our* MGMR-Net pools voice and face onto the text's steps (the paper does not say how frames become its 50 steps, notebook 12) before its two stages, which then run on at most 50 and three times 50 steps [@mgmr2025]. There the exponent decides nothing. Counts are not seconds, either:
 # MFMB-Net and its Mamba twin, whole networks, cross in *time* (recorded in notebook 19) at far more frames than these layers do in counts. A scan gives less to fast matrix units; whether that is the reason nothing here isolates.
 
 # %% [markdown]
-# Notebook 13 counts in the same way and asks for *one* block of expansion 4 against a layer with a feed-forward part four times as wide, at width 128: there they cross near the paper's 50 steps. Where two costs cross depends on what stands on either side.
+# Notebook 13 counts in the same way and asks for *one* block of expansion 4 against a layer with a feed-forward part four times as wide, at width 128: there they cross near the paper's 50 steps, each of three tokens. Where two costs cross depends on what stands on either side.
 
 # %% [markdown]
 # ## 2 Whole networks
@@ -233,7 +235,8 @@ assert factors["mult"] > 2.3
 whose = {(): "nobody's", ("mult",): "MulT's alone", ("mfmb", "mult"): "MulT's and MFMB-Net's",
          names[:-1]: "that of all but the text reader"}
 outcome("23.d", whose[tuple(n for n in names if factors[n] > 2.05)],
-        because="A square needs pairs: it grows where frames attend to frames, while a scan passes each frame once.")
+        because="A square needs pairs: it grows where frames attend to frames, while a scan passes each frame "
+        "once, a Bi-Mamba twice.")
 
 # %% [markdown]
 # Can we trust the counter? It knows matrix products alone, and what the paper's claim is about, the scan, is none of them. By hand, `mamba_count` has it, but that count is linear because we wrote `l * (...)`: it proves nothing.
@@ -256,7 +259,8 @@ by_counter, by_hand = multiply_adds(lambda: bi(torch.randn(1, 200, 64))), 2 * ma
 seen = [written_by(bi_loop, l) for l in (100, 200, 400)]
 
 # %%
-assert by_counter < by_hand and all(1.9 < b / a < 2.1 for a, b in zip(seen[:-1], seen[1:], strict=True))
+assert by_counter < by_hand == multiply_adds(lambda: bi(torch.randn(1, 200, 64)), scans_of=bi)
+assert all(1.9 < b / a < 2.1 for a, b in zip(seen[:-1], seen[1:], strict=True))
 say(f"At 200 steps a Bi-Mamba makes {by_hand / 1e6:.1f} million multiply-adds by hand, of which the counter sees "
     f"{by_counter / by_hand:.0%}. Written out, it writes {seen[1] / 1e6:.1f} million elements, and when the steps "
     f"double, x {seen[1] / seen[0]:.2f} and x {seen[2] / seen[1]:.2f}.")
@@ -323,8 +327,8 @@ panels = {"multiply-adds, one clip (millions)": mega, "processor time (ms), meas
 draw.over_frames(fig, frames, panels, labels)
 fig.suptitle("Counts say which curves bend, a clock how high they lie and when they do", x=0.01, ha="left")
 show(fig, "Left counted multiply-adds of a forward pass, right measured processor time of a train step, against "
-     "the frames, both axes logarithmic; networks with attention dashed. At short lengths the curves are flatter "
-     "than linear, for fixed costs; on the left MulT and MFMB-Net bend towards the quadratic line.")
+     "the frames, both axes logarithmic; networks with attention dashed. On the left MulT and MFMB-Net are steeper "
+     "than linear from the start and bend towards the quadratic line; the two others are flatter than linear.")
 
 # %% [markdown]
 # What was recorded with the `laptop` profile's sizes, over longer inputs? Nothing in the next figure is computed here.
@@ -343,12 +347,23 @@ show(fig, "Recorded processor time and peak memory of a train step against the f
 # %%
 steps = {n: {r["frames"]: r["seconds"] for r in recorded["over_length"]
              if (r["name"], r["pass"]) == (n, "train step")} for n in ("mfmb", "mfmb_mamba", "mult")}
-fewer = [l for l, twin, other in zip(frames, counted["mfmb_mamba"], counted["mfmb"], strict=True) if twin < other]
-slower = [l for l, twin in steps["mfmb_mamba"].items() if twin > steps["mfmb"][l]]
-assert fewer == frames[1:] and max(slower) > fewer[0]
-say(f"In the counts before, the twin makes x {counted['mfmb_mamba'][0] / counted['mfmb'][0]:.4f} the products of "
-    f"MFMB-Net at {frames[0]} frames, a tie, and fewer from {fewer[0]} on (its scan is no product, and not in them). "
-    f"In recorded seconds it is the dearer one up to {max(slower)} frames.")
+sized, laptop = {n: network(n, "laptop", WIDTHS).train() for n in steps}, {}
+for n, model in sized.items():
+    laptop[n] = [multiply_adds(lambda model=model, l=l: model(random_batch(l, 1, WIDTHS)), scans_of=model)
+                 for l in frames]
+in_counts = {l: laptop["mfmb_mamba"][i] / laptop["mfmb"][i] for i, l in enumerate(frames)}
+in_seconds = {l: steps["mfmb_mamba"][l] / steps["mfmb"][l] for l in steps["mfmb"]}
+print("MFMB-Net's Mamba twin by MFMB-Net, laptop sizes")
+for l, ratio in in_seconds.items():
+    counts = f"x {in_counts[l]:.2f}" if l in in_counts else "-"
+    print(f"{l:5} frames   multiply-adds {counts:7} recorded seconds x {ratio:.2f}")
+
+# %%
+fewer, slower = [l for l in frames if in_counts[l] < 1], [l for l in in_seconds if in_seconds[l] > 1]
+assert fewer == frames[3:] and 1 < in_counts[frames[2]] < 1.1 and slower == frames
+say(f"Counted, a forward pass with the scans' part added by hand, the twin is the dearer one at {frames[0]} and "
+    f"{frames[1]} frames, nearly even at {frames[2]} and the cheaper one from {fewer[0]} on. In recorded seconds of a "
+    f"train step it is the dearer one up to {max(slower)} frames.")
 
 # %% [markdown]
 # Do clock and counts bend together? For the two networks with attention: what does each doubling of the frames cost, counted (a forward pass) and recorded (a train step), both with the `laptop` sizes?
@@ -356,14 +371,12 @@ say(f"In the counts before, the twin makes x {counted['mfmb_mamba'][0] / counted
 # %%
 print(f"each doubling from {frames[0]} to {frames[-1]} frames")
 for n in ("mfmb", "mult"):
-    model = network(n, "laptop", WIDTHS).train()
-    made = [multiply_adds(lambda model=model, l=l: model(random_batch(l, 1, WIDTHS))) for l in frames]
-    for what, values in (("counted", made), ("recorded", [steps[n][l] for l in frames])):
+    for what, values in (("counted", laptop[n]), ("recorded", [steps[n][l] for l in frames])):
         grown = [b / a for a, b in zip(values[:-1], values[1:], strict=True)]
         print(f"{labels[n]:9} {what:9}", "  ".join(f"x {v:.2f}" for v in grown))
 
 # %% [markdown]
-# At first the clock grows by less than the counts: what each call costs, however short, hides the square. The bend that counts announce is felt later, and not evenly: a clock wobbles, a count does not.
+# At first the clock grows by less than the counts. What each call costs, however short, may hide the square; nothing here isolates that. The bend that counts announce is felt later, and not evenly: a clock wobbles, a count does not.
 #
 # And inference, of which the paper's Table 7 speaks?
 
@@ -563,7 +576,7 @@ outcome("23.g", rows[0 if max(half) < min(whole) else 1 if min(half) > max(whole
         because="Times wander even where nothing changes, as the control shows: only a gap beyond that is news.")
 
 # %% [markdown]
-# "No, they overlap" does not say that there is no difference: single calls often lie further apart than the paper's whole increase, so this rule would miss one of that size. That there is none here, the counts say, and not the clock.
+# "No, they overlap" does not say that there is no difference: one or two slow calls are enough for rows to overlap, so this rule can miss an increase of the paper's size. That nothing more is computed, the counts say, and not the clock.
 
 # %% [markdown]
 # Could a missing half be *made* to pay? Yes: drop the missing steps, and the network gets a sequence of half the length. None of the networks above does that, and a scan would then need to know how much time had passed.
@@ -607,7 +620,7 @@ def lacking(which):
 check("23.4", lacking)
 
 # %% [markdown]
-# > **Card: the paper is unclear.** Table 7 does not say what was timed: which clips, whether loading, masking and the text encoder are in it, batch size, warm-up, number of repetitions, spread [@mgmr2025]. Two of its rivals do not slow down, three do. With no spread in
+# > **Card: the paper is unclear.** Table 7 does not say what was timed: which clips, whether loading, masking and the text encoder are in it, batch size, warm-up, number of repetitions, spread [@mgmr2025]. Two of its rivals change by a hundredth of a second, one up and one down; three slow down. With no spread in
 # > the table, a step of a quarter of a second cannot be told from nothing.
 
 # %% [markdown]
@@ -730,7 +743,7 @@ show(fig, "Recorded on simulated clips, against the frames of voice: wrong signs
 # %%
 a_step = series(long, "seconds")
 outcome("23.i", a_step["mfmb"][16000] / a_step["mfmb_mamba"][16000], because="At this length nearly all of the time "
-        "of attention goes into pairs of frames, while a scan passes each frame once.")
+        "of attention goes into pairs of frames, while a scan passes each frame once, a Bi-Mamba twice.")
 
 # %%
 say(long_clips.wrong_signs(long))

@@ -50,6 +50,27 @@ def test_the_fused_kernel_is_counted_with_its_shares():
     assert multiply_adds(lambda: scaled_dot_product_attention(q, k, k)) == 2 * 2 * 4 * 9 * 21 * 8
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_an_lstm_is_counted_with_and_without_onednn(notebook, layers, both_ways):
+    lstm, x = torch.nn.LSTM(16, 8, layers, bidirectional=both_ways, batch_first=True), torch.randn(2, 30, 16)
+    ways = 1 + both_ways
+    made = 2 * ways * sum(notebook["lstm_count"](30, d, 8) for d in (16, 8 * ways)[:layers])
+    assert multiply_adds(lambda: lstm(x)) == made
+    with torch.backends.mkldnn.flags(enabled=False):
+        assert multiply_adds(lambda: lstm(x)) == made
+    one = torch.nn.LSTM(64, 32, batch_first=True)
+    assert multiply_adds(lambda: one(torch.randn(1, 100, 64))) == notebook["lstm_count"](100, 64, 32)
+
+
+@pytest.mark.parametrize("d, n", [(16, 4), (64, 16)])
+def test_what_a_scan_makes_is_added_by_hand(notebook, d, n):
+    layer, x = BiMamba(d, n), torch.randn(3, 20, d)
+    run = lambda: layer(x)  # noqa: E731
+    whole = 2 * 3 * notebook["mamba_count"](20, d, 2 * d, n)
+    assert multiply_adds(run, scans_of=layer) == whole > multiply_adds(run) > 0
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_crossing_is_the_first_length_at_which_attention_is_dearer(seed):
     rng = np.random.default_rng(seed)
@@ -77,14 +98,30 @@ def test_arithmetic_grows_with_the_square_in_mult_and_linearly_in_mgmr():
         assert low < long / short < high
 
 
-def test_the_twin_makes_fewer_products_from_the_second_length_on():
-    models = {n: network(n, "fast", (384, 5, 20)).train() for n in ("mfmb", "mfmb_mamba")}
-    shares = []
-    for frames in (125, 250, 500):
-        batch = random_batch(frames, 1, (384, 5, 20))
-        made = {n: multiply_adds(lambda model=model, batch=batch: model(batch)) for n, model in models.items()}
-        shares.append(made["mfmb_mamba"] / made["mfmb"])
-    assert 1 < shares[0] < 1.01 and shares[0] > shares[1] > shares[2]  # a near tie at the first
+def counts(name, profile, lengths, scans=False, widths=(384, 5, 20)):
+    model = network(name, profile, widths).train()
+    run = lambda frames: lambda: model(random_batch(frames, 1, widths))  # noqa: E731
+    return np.array([multiply_adds(run(frames), scans_of=model if scans else None) for frames in lengths])
+
+
+def test_the_laptop_twin_is_dearer_at_first_then_even_then_cheaper():
+    twin, mfmb = (counts(n, "laptop", (125, 250, 500, 1000), scans=True) for n in ("mfmb_mamba", "mfmb"))
+    shares = twin / mfmb
+    assert 1.6 < shares[0] < 1.8 and 1.3 < shares[1] < 1.5 and 1 < shares[2] < 1.1 and shares[3] < 0.75
+
+
+@pytest.mark.parametrize("name", ["mgmr", "mfmb_mamba"])
+def test_a_count_does_not_depend_on_the_backend(name, monkeypatch):
+    found = []
+    for value in ("1", "0"):
+        monkeypatch.setenv("MGMR_NATIVE_SCAN", value)
+        found.append(counts(name, "fast", (125,), widths=WIDTHS)[0])
+    assert found[0] == found[1]
+
+
+def test_the_fast_twin_nearly_ties_in_products_at_the_first_length():
+    share = counts("mfmb_mamba", "fast", (125,))[0] / counts("mfmb", "fast", (125,))[0]
+    assert 1 < share < 1.01
 
 
 def test_a_scan_that_is_written_out_grows_linearly(notebook):
