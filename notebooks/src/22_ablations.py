@@ -421,8 +421,8 @@ outcome("22.f", "the whole network's and the one without Recon", because="A weig
         "accuracy, as it does for one-sided answers, but it can hardly rise above it.")
 
 # %% [markdown]
-# > **Card: the table cannot be right.** The rows of MGMR-Net's Table 6 without S-1 and S-2 hold F1 scores above the ceiling, its whole network and the row without Recon do not [@mgmr2025]. A swapped F1 hardly falls below the accuracy, a true weighted one not above; which F1 it prints the paper does not say. So the rows hardly show *one* metric,
-# > and a difference down that column need not be a part's effect. MFMB-Net's Table 5 is above throughout: its code swaps (notebook 10) [@mfmb2025].
+# > **Card: the paper is unclear.** The rows of MGMR-Net's Table 6 without S-1 and S-2 hold F1 scores above the ceiling, its whole network and the row without Recon do not [@mgmr2025]. A swapped F1 hardly falls below the accuracy, a true weighted one hardly rises above it: neither fits all four rows. The positive class's F1 alone does; which one it prints
+# > the paper does not say. MFMB-Net's rows are all above: its code swaps (notebook 10) [@mfmb2025].
 
 # %% [markdown]
 # What does the fall of five points in F1 mean, if it is real? The one-sided answer "negative" to everything is a reader with a good accuracy and a bad F1. How much of it explains the row?
@@ -459,7 +459,7 @@ say(draw.page("ablation-mfmb", ledger))
 
 # %% [markdown]
 # ## 6 Ten comparisons at once
-# A test at 5 % gives a false alarm in one of twenty useless comparisons. Tables have many: with [multiple comparisons](glossary.md#multiple-comparisons) some alarm is nearly sure. Holm's procedure pays for that [@holm1979]: sort the $m$ p-values; the
+# A test at 5 % gives a false alarm in one of twenty useless comparisons. Tables have many: with [multiple comparisons](glossary.md#multiple-comparisons) with enough of them some alarm is likelier than none. Holm's procedure pays for that [@holm1979]: sort the $m$ p-values; the
 # smallest must be at most $0.05/m$, the next one $0.05/(m-1)$, and so on; stop at the first that fails.
 #
 # | symbol | what |
@@ -696,7 +696,7 @@ say(said)
 say(draw.page("readings", ledger))
 
 # %% [markdown]
-# > **Card: our choice.** We took our default readings from what the papers say in words, before these numbers were there, and keep them whatever the table says. Choosing the reading with the best test score would be picking on test (notebook 10).
+# > **Card: our choice.** We took our default readings from the papers' words and equations, before these numbers were there, and keep them whatever the table says. Choosing the reading with the best test score would be picking on test (notebook 10).
 
 # %% [markdown]
 # ## Limits

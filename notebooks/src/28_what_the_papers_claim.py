@@ -105,7 +105,7 @@ print(f"MOSEI without TETFN's row: best in {len(without)} of {len(mine)}; more t
 # our trainings cannot see it, and a small effect may hide. *Unknown here*: too little is recorded to speak to it.
 
 # %% [markdown]
-# One rule for all ranks: rivals are those of the paper's own table, at least three of them recorded; each metric that the claim names is a family of its own, by Welch's test and Holm's procedure, in the area under the curve or on complete clips; a corpus that it names and nobody recorded makes "in part" of
+# One rule for all ranks: rivals are those of the paper's own table, at least three of them recorded; each metric that the claim names is a family of its own, by Welch's test and Holm's procedure, in the area under the curve or on complete clips; a corpus that its row names, without three recorded rivals there, makes "in part" of
 # "holds".
 
 # %% [markdown]
@@ -173,8 +173,8 @@ for network in ("mgmr", "mfmb"):
         print(f"{network}, {condition}: {rivals.told_apart(told)}, median difference {told['mean'].median():+.3f}")
 
 # %% [markdown]
-# "Not told apart" is a word about the trainings, too: whoever compares two counts of verdicts compares the numbers of seeds first. What other settings turn, these counts do not say: the edition of the corpus changes with them, and which three of the five seeds stand for them turns words as well. (The rows of the page count one rival more, the other of the two networks; in a larger family
-# Holm's bar is higher.)
+# "Not told apart" is a word about the trainings, too: whoever compares two counts of verdicts compares the numbers of seeds first. What the *search* turns, these counts do not say: the edition changes with it. On the first edition alone, their rivals' settings turn some of MFMB-Net's words (with objective and epochs), none of MGMR-Net's; which three of five seeds stand for a network turns words, too. (The page's rows count one rival more, the other of the two networks, and a larger family
+# has a higher bar.)
 
 # %%
 count = {word: [c.says for c, (found, _) in judged if found == word] for word in findings.WORDS}
@@ -238,7 +238,7 @@ for by in (-1.0, 1.0):
     assert words[[c for c in claims.CLAIMS if c not in rows].index(lost_little)] == findings.NOT
 
 # %% [markdown]
-# So a rank can be refuted, too, and a claim on three corpora cannot get beyond "in part" with one. (What is lost between two rates no shift of all rates moves: that row stays, and the assertion above holds it to that.) The unknown ones stay so, whatever the errors are. Where a row says *not told apart*, its interval says what is still possible.
+# So a rank can be refuted, too, and a row that names corpora without a recorded rank cannot get beyond "in part". (What is lost between two rates no shift of all rates moves: that row stays, and the assertion above holds it to that.) The unknown ones stay so, whatever the errors are. Where a row says *not told apart*, its interval says what is still possible.
 
 # %%
 macro = evidence.changes.loc["mfmb_no_f1"]
@@ -250,7 +250,7 @@ say(f"Of the macro stream, for one, {len(macro['seeds'])} pairs of trainings can
 # ## 4 What would settle it
 # - **More seeds.** A difference of half the size takes four times the trainings (notebook 10).
 # - **Real voices and faces.** `python -m mgmr_lib data fetch pom` gets some, without words.
-# - **Loss that empties a step**, such as `--pattern bursts` and `--pattern modality`: frames that go one by one leave nearly every pooled step with data (notebook 21).
+# - **Loss that empties a step**, such as `--pattern bursts` and `--pattern modality`: single lost frames leave most pooled steps with data, bursts far fewer (notebook 21).
 # - **The papers' own data.** With CMU-MOSI and `--data`, every table of this course is one command.
 # - **The other corpora.** Ranks on classroom-mosei and classroom-sims, with every rival of the papers' tables.
 

@@ -25,6 +25,7 @@ def _cases(rng):
         Case(({"MAE": 0.5, "Corr": -0.25}, [{"MAE": 0.5, "Corr": -0.5}], ["MAE"]), "a tie in MAE, and Corr below 0"),
         Case(({"Corr": 0.25}, [{"Corr": -0.5}], []), "a rival's Corr below 0"),
         Case(({"Corr": -0.25}, [{"Corr": 0.0}, {"Corr": -0.5}], []), "a rival's Corr is 0"),
+        Case(({"Corr": 0.0}, [{"Corr": -0.5}], []), "one's own Corr is 0"),
         Case(({"Corr": -0.5, "Gain": -0.5}, [{"Corr": 0.25, "Gain": -0.25}], []), "numbers below 0"),
         Case(
             ({"Loss": 0.5, "MAE": 2.0}, [{"Loss": 0.75, "MAE": 1.0}], ["Loss"]),
@@ -59,6 +60,10 @@ def _strictly(value, rivals, lower):
 def _best_of_none(mine, others, lower):
     rivals = {c: [row[c] for row in others if row.get(c) is not None] for c in mine}
     return [c for c, value in mine.items() if value is not None and _strictly(value, rivals[c], c in lower)]
+
+
+def _with_own_zeros_left_out(mine, others, lower):
+    return best_columns({c: v for c, v in mine.items() if v}, others, lower)
 
 
 def _with_zeros_left_out(mine, others, lower):
@@ -104,6 +109,12 @@ EXERCISES = [
                 _with(_strictly, empty=0.0),
                 "no number",
                 "A row that has no number in a column says nothing there; it is not 0.",
+            ),
+            Wrong(
+                "own zero as empty",
+                _with_own_zeros_left_out,
+                "and that column is left out",
+                "One's own value is zero in one column, and that column is left out; only None is empty.",
             ),
             Wrong(
                 "nobody else",
