@@ -2,7 +2,7 @@
 # jupyter:
 #   mgmr:
 #     title: Reconstruction
-#     claim: "A loss over all positions praises a copier, and where few steps are lost it trains worse guesses; a straight line is the rival to beat, and a good guess is not yet a good prediction."
+#     claim: "A loss over all positions praises a copier, and a training that loses few steps guesses worse by it; a straight line is the rival to beat, and a good guess is not yet a good prediction."
 #     goals:
 #       - build MGMR-Net's reconstruction module from its equations, and know what its gate mixes
 #       - write a loss that cannot be cheated by copying
@@ -16,7 +16,7 @@
 # ---
 # %% [markdown]
 # ## Half of a smile
-# A camera follows the corner of a mouth, thirty frames per second, and loses most of them. MGMR-Net has a module that puts back what was lost,
+# A camera follows the corner of a mouth, seventeen frames per second, and loses most of them. MGMR-Net has a module that puts back what was lost,
 # a [reconstruction](glossary.md#reconstruction) [@mgmr2025]. Before we build it: what would *you* put there?
 #
 # **Predict, then run:** the mean of all clips, the last frame that we saw, or a straight line to the next one. Which is nearest to the truth?
@@ -205,8 +205,8 @@ def gated_mix(x, guess, normed, W):
 check("14.2", gated_mix)
 
 # %% [markdown]
-# > **Card: the paper is unclear.** $W_{proj}$ makes all modalities equally wide, for the fusion. Yet the loss compares the same output with raw features,
-# > which are 20 numbers per frame for the face and 5 for the voice [@mgmr2025]. It cannot have both widths. We give the mixture $X'$ two heads:
+# > **Card: the paper is unclear.** $W_{proj}$ makes all modalities equally wide, for the fusion. Yet if the loss compares the same output with raw features (next card),
+# > 20 numbers per frame for the face and 5 for the voice [@mgmr2025], it cannot have both widths. We give the mixture $X'$ two heads:
 # > $W_{proj}$ for the fusion, and a linear decoder to the raw width for the loss.
 
 # %% [markdown]
@@ -215,7 +215,7 @@ check("14.2", gated_mix)
 
 # %% [markdown]
 # Now the whole module, from matrices. The Mamba layers come from notebook 07; they are pre-norm and residual, $x + \mathrm{block}(\mathrm{LN}(x))$, which is *ours*: the paper prints neither a residual nor a norm
-# inside its layers (card in notebook 12). Padding leaves as zero.
+# inside its layers (card in notebook 12). At padding $X''$ is zero.
 
 # %%
 def norm(x, layer):
@@ -418,7 +418,7 @@ outcome("14.e", winners[lost_at_10[1] < lost_at_10[0], bool(at_kept[1] < at_kept
         because="At this rate nine of ten positions pay for copying, whose answer stands in the input.")
 
 # %% [markdown]
-# That is for this rate. Trained at rates from 0 to 1, as below, the loss on all positions guesses better where few steps are lost, and worse where most are; where nine in ten are lost, the two losses ask for nearly the same, and the one on all positions
+# That is for this rate. Trained at rates from 0 to 1, as below, the loss on all positions guesses better where few steps are lost, and worse where most are. *Trained* with nine in ten lost, the two losses ask for nearly the same, and the one on all positions
 # is ahead by a little (the course's tests run both). What it says of a *copier* stays wrong at every rate: as a score of guesses it is never to be read.
 
 # %% [markdown]
@@ -530,7 +530,7 @@ with torch.no_grad():
 # %%
 fig, ax = plt.subplots()
 figures_ch14.late_camera(ax, steps, lost=8)
-ax.set_title("Before the first frame, a causal module knows nothing")
+ax.set_title("Before the first frame, the printed module knows one step")
 show(fig, "Error of each step where the first eight are lost. The printed module is at the mean's error for "
      "seven of them and drops at the last lost step; the module in both directions drops several steps "
      "earlier.")
@@ -659,7 +659,7 @@ outcome("14.i", ranks[0], because="A filled gap repeats its neighbours: an avera
         "says what filling could say.")
 
 # %% [markdown]
-# A network could learn by itself to look past zeros. There is a second reason for caution: our profiles average frames before the network
+# A network could learn by itself to look past zeros. There is a second reason for caution: `laptop` and `tuned` average frames before the network
 # sees them. A pooled step counts as lost only if *all* its frames are.
 
 # %%
@@ -712,8 +712,8 @@ show(fig, "Recorded error curves of MGMR-Net with and without its reconstruction
 # ## Limits
 # - Two channels, forty steps, a short training of one seed each: what a larger module does was not measured.
 # - Steps get lost by independent coins, so below the highest rate most gaps are short, which flatters the line. Bursts are harder for whoever draws on neighbours.
-# - Face and voice are simulated, smoother than a tracker's output; on real features, draw the rivals first.
-# - A whole step is lost at once. Where channels fail one by one, the others tell much.
+# - Face and voice are simulated; a tracker's output may be less smooth. On real features, draw the rivals first.
+# - A whole step is lost at once. Where channels fail one by one, the others may tell something.
 
 # %% [markdown]
 # ## Summary

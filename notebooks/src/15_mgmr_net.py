@@ -416,8 +416,8 @@ outcome("15.c", lessons[int(hers[-1] > 0.85 * constant)],
 
 # %% [markdown]
 # ## 4 Train it
-# > **Card: the paper is unclear.** "Adam, 1e-3": does BERT learn, too? Section 3.2 gives it parameters $\theta_t$, 4.2 takes pre-trained encoders, "avoiding additional learning bias". (MFMB-Net's published code fine-tunes it at 1e-5, and so does our `full`.) "[attention head](glossary.md#attention-head) 8" stands in its table; the method has no
-# > attention, and we build none [@mgmr2025]. `laptop`, so the record, freezes it and trains the rest at 1e-3, with warm-up; the short trainings here take three to five times that. Mamba blocks keep their $D$ (notebook 07).
+# > **Card: the paper is unclear.** "Adam, 1e-3": does BERT learn, too? Section 3.2 gives it parameters $\theta_t$, 4.2 takes pre-trained encoders, "avoiding additional learning bias". (MFMB-Net's code fine-tunes it at 1e-5, as our `full`.) "[attention head](glossary.md#attention-head) 8" stands in its table; the method has no
+# > attention, and we build none [@mgmr2025]. `laptop` freezes it and trains the rest at 1e-3; `tuned`, the record, at a searched rate; the short trainings here at three to five times 1e-3. Mamba blocks keep their $D$ (notebook 07).
 
 # %% [markdown]
 # > **Card: the paper is unclear.** "Mamba depth" is {1,1} for CMU-MOSI, {2,2} for CMU-MOSEI and {1,2} for CH-SIMS in its Table 2; the text calls it adjusted to "the temporal complexity of different modalities"
@@ -614,7 +614,7 @@ outcome("15.f", seeds[1 + (sizes["whole, another seed"] > min(sizes[name] for na
 
 # %% [markdown]
 # ## 7 What was recorded
-# The `tuned` profile trains on all clips, minutes a training, several seeds; one search chose the settings of every network, with as many trials for each (notebook 21). These results are read from the
+# The `tuned` profile trains on all clips of the corpus's second edition, seconds to minutes a training, several seeds; one search chose the settings of every network, with as many trials for each (notebook 21). These results are read from the
 # course's ledger, and the intervals are over *training seeds* (Student's t).
 #
 # **Predict, then run:** will MGMR-Net beat Concat, the late-fusion LSTM and the text-only network in AUILC?
@@ -718,11 +718,11 @@ if {"mgmr", "concat"} <= there:
 # So one story is borne out: ahead in correlation while little is lost. "Behind when nothing is left" would be another, which the interval at rate 1 does not bear out. All three modalities are lost at one rate, so whose loss makes the lead melt nobody has measured here.
 
 # %% [markdown]
-# What *was put in* we know, since voice and face are simulated: a rating sets a level that lasts for the whole clip (notebook 08), and a mean reads a level by construction. So this corpus suits
-# Concat, as far as voice and face go. On recorded people, where what matters may be a moment, the order of the two may be another.
+# What *was put in* we know, since voice and face are simulated: in the first edition a rating sets a level for the whole clip, which a mean reads by construction; in the second, recorded here, part of it is gestures that leave the mean where it was (notebook 11).
+# So the first suits Concat more. On recorded people the order of the two may be another.
 
 # %% [markdown]
-# So we look at real voices and faces: POM (notebook 08), without words, trained with the `laptop` profile, every step and 30 epochs: no setting was searched on it, and these are not the settings of the table above. Its lengths go with its labels, and a network sees lengths at every missing rate. Ridges that read them are rivals there.
+# So we look at real voices and faces: POM (notebook 08), without words, trained with the `laptop` profile, every step and 30 epochs: nothing was searched on it, and these are not the table's settings. Its lengths go with its labels, and a network that reads step by step sees lengths even where all is lost. Ridges that read them are rivals there.
 #
 # **Predict, then run:** in AUILC of the error on POM, whom does MGMR-Net beat of Concat, the late-fusion LSTM, the ridge on lengths alone, and the blind mean?
 
@@ -759,12 +759,12 @@ if len(there_too) == 4:
             "out of the seeds.")
 
 # %% [markdown]
-# Back to the default corpus, with its words: the curves behind the first picture of this section, and what switching parts off does there.
+# Back to `classroom-mosi@2`, with its words: the curves behind the first picture of this section, and what switching parts off does there.
 
 # %%
 fig, ax = plt.subplots(figsize=(8.0, 3.4))
 figures_ch15.recorded_curves(ax, ledger.curves(records), {n: names[n] for n in ("mgmr", "concat", "late_lstm", "fc_t")})
-show(fig, "Recorded error curves on classroom-mosi with bands over training seeds: MGMR-Net, Concat, late-fusion "
+show(fig, "Recorded error curves on classroom-mosi@2 with bands over training seeds: MGMR-Net, Concat, late-fusion "
      "LSTM and the text-only network.")
 
 # %%
@@ -777,8 +777,8 @@ say("\n".join(rows) if len(rows) > 2 else "The ablations are **not recorded yet*
 # A difference below zero in the error, and above zero in the correlation, speaks for the whole network. Where an interval holds zero, the difference is small against its spread over three seeds, and the part has not been shown to matter *here*: on real sentences, with voice and face from a simulator.
 
 # %% [markdown]
-# The simulator gave all modalities one rating to follow; in one clip of ten, voice and face turn against it as a whole. No label there is told only by two modalities together, and no voice
-# contradicts the words for one moment only. A stage built to find such things had little to find.
+# The simulator gave all modalities one rating to follow; in one clip of ten, voice and face turn against it as a whole. Voice and face tell more together than each alone, as excitement moves the voice and hardly the smile;
+# no label asks for a voice that contradicts the words at one moment. Whether a stage built for such things had enough to find was not measured.
 
 # %% [markdown]
 # ## 8 Claim by claim

@@ -84,7 +84,7 @@ say(f"The best sum of words and voice has the right sign in **{at_best:.1%}**. W
 # [@mfmb2025]. We build it, and then ask it for the stressed word.
 
 # %% [markdown]
-# In the picture of the network, drawn from the library's modules in the sizes of the `laptop` profile, it is the middle branch. Look at its arrow to the head: in the recorded network it is a narrow one. (A box shows its number of weights, an arrow the shape that passes, without the clips; the paper's picture is its Figure 2, and of the last step Figure 3.)
+# In the picture of the network, drawn from the library's modules in the sizes of the `laptop` profile, it is the middle branch. Look at its arrow to the head: in these sizes, those of the first edition's records, it is a narrow one; in the searched settings it is wider than macro fusion's. (A box shows its number of weights, an arrow the shape that passes, without the clips; the paper's picture is its Figure 2, and of the last step Figure 3.)
 
 # %%
 from mgmr_lib.chapters.shared.network_map import draw_network, sketch
@@ -92,7 +92,7 @@ from mgmr_lib.chapters.shared.network_map import draw_network, sketch
 fig, ax = plt.subplots(figsize=(10.0, 3.4))
 recorded, noise = sketch("mfmb")
 draw_network(ax, recorded, noise, "micro")
-ax.set_title("Micro fusion reads the same three sequences as its neighbours, and hands the head few numbers")
+ax.set_title("Micro fusion reads the same three sequences; in these sizes it hands the head few numbers")
 show(fig, "MFMB-Net from left to right: inputs, projections and hybrid attention for text, audio and vision; then "
      f"three branches. Micro fusion, in blue, hands the head {recorded.micro.width} numbers a clip, macro fusion "
      f"{recorded.macro.width}.")

@@ -591,7 +591,7 @@ with torch.no_grad():
         assert same == [name == "original"] * 2
 
 # %% [markdown]
-# For a scan the hub's place is a choice that the equations do not make, and it hears the frames in order, the near ones last. In front of the sequence only the *backward* scan brings it anything: the forward one passes the hub first.
+# For a scan the hub's place matters: the equations print it behind, we put it in front. It hears the frames in order, the near ones last. In front of the sequence only the *backward* scan brings it anything: the forward one passes the hub first.
 
 # %% [markdown]
 # Attention compares all steps with all steps, a scan visits each once. We measure one training step, and what it keeps in memory for the backward pass, voice and face growing longer together, at this profile's width.
@@ -650,7 +650,7 @@ say(recorded_costs.train_steps(found, ("mfmb", "mfmb_mamba")))
 say(figures_ch19.twin_verdict(everything, found))
 
 # %% [markdown]
-# **The verdict.** At the lengths of these corpora (voices of up to 375 frames, faces of up to 500) the twin is slower and keeps more, and it has more weights. In error the two are not told apart with the searched settings. On the first edition, with fewer windows and epochs, the twin errs more (notebook 22 sets both side by side). Both
+# **The verdict.** At the lengths of this corpus (its layout ends at 375 frames of voice and 500 of face) the twin is slower and keeps more, and it has more weights. In error the two are not told apart with the searched settings. On the first edition, with fewer windows and epochs, the twin errs more (notebook 22 sets both side by side). Both
 # errors were recorded on a few pooled steps of voice and face beside some 26 tokens, and not on hundreds of frames.
 
 # %% [markdown]
@@ -791,8 +791,8 @@ with torch.no_grad():
 assert max(ours.values()) < 1e-5
 
 # %% [markdown]
-# Such a network fills a clip's gaps from *other* clips. Scores then depend on how the test split was shuffled, and a single clip, as in real use, meets a network that it was never trained as. In the
-# published code it touches the reconstruction, and so the training, not the prediction directly. (Its file for the networks of Table 2 mixes the clips in the prediction itself: a linear layer over all steps of the batch.) Our reading of the code attends over the clip's own channels instead.
+# Such a network fills a clip's gaps from *other* clips. Scores then depend on how the test split was shuffled, and a single clip meets a network that it was never trained as. In the
+# published code, where a causal mask leaves each clip the earlier ones, it touches the reconstruction, and so the training, not the prediction directly. (Its file for Table 2's networks mixes clips in the prediction itself: a linear layer over all steps of the batch.) Our reading attends over the clip's own channels.
 
 # %%
 code = others["the code's reading"].model.eval()

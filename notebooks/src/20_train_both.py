@@ -100,8 +100,8 @@ outcome("20.b", orders[1], because="Whatever is finished when the power fails sh
         "network alone is none.")
 
 # %% [markdown]
-# Each run has a name that its settings determine, a hash of the whole configuration:
-# the same settings give the same name on every machine, and any other setting another one.
+# Each run has a name that its settings determine, a hash of its configuration, but for the place of its data (which have a fingerprint, section 4):
+# the same settings give the same name on every machine, and other settings another one.
 
 # %%
 config = jobs[0].config
@@ -233,8 +233,9 @@ for label in NAMES.values():
     assert mae[label][0] < blind[0] - 0.05
     ahead = bool(mae[label][2] < blind[2] - 0.05)
     print(f"{label}: clearly better than the mean label at rate 0; ahead by 0.05 at rate 1: {ahead}")
-say("The control's error is nowhere below the mean label's by more than 0.08 points: training and evaluation bring in "
-    "no labels. (A label hidden among the inputs would not show here: dealt out anew, labels no longer fit it.)")
+say("The control's error is nowhere below the mean label's by more than 0.08 points: no large leak from training "
+    "or evaluation. (A small one, such as an epoch chosen on the test clips, would not show, nor a label hidden among "
+    "the inputs: dealt out anew, labels no longer fit it.)")
 
 # %%
 rivals = sorted(name for name in mae if name != "mean label")
@@ -318,8 +319,8 @@ print("done now:", study.train(folder / "study", say=str, encoder=tiny))
 
 # %% [markdown]
 # ## 4 What a number depends on
-# Each finished run became a file, its record, and the records together are the [ledger](glossary.md#ledger). Beside the scores a record holds its [provenance](glossary.md#provenance):
-# everything that the scores depend on. Let us open one.
+# Each finished run became a file, its record, and the records together are the [ledger](glossary.md#ledger). Beside the scores a record holds its settings, its data's fingerprint and its [provenance](glossary.md#provenance):
+# what else the scores depend on. Let us open one.
 
 # %%
 from mgmr_lib.experiments.ledger import read_ledger, read_record
@@ -450,7 +451,7 @@ say(f"That gain comes from the luck which we let both share: seed by seed the tw
     f"**{alike:.1f}**. Where two share none, pairs bring nothing and cost something.")
 
 # %% [markdown]
-# What do real networks share? We take all that the course recorded: the area under each training's error curve, minus the mean of its network. That is its luck. Then we set every two networks side by
+# What do real networks share? We take three sets of the course's records: the area under each training's error curve, minus the mean of its network. That is its luck. Then we set every two networks side by
 # side, seed by seed.
 #
 # **Predict, then run:** is a seed that is good for MGMR-Net good for MFMB-Net, and for Concat? How much do the lucks of two networks correlate?
@@ -494,7 +495,7 @@ searched = worlds["equal search"]
 without = {seed: draw.shared_luck(draw.seed_luck([r for r in searched if r["training_seed"] != seed]))
            for seed in sorted({r["training_seed"] for r in searched if r["config"]})}
 assert shared["equal search"] == max(shared[name] for name in worlds) > 0.1 > min(without.values())
-say(f"One set stands out, {shared['equal search']:+.2f}. Five seeds say little about that, too: with one of them left "
+say(f"One of the three stands out, {shared['equal search']:+.2f}. Five seeds say little about that, too: with one left "
     f"out it is {', '.join(f'{value:+.2f} (without {seed})' for seed, value in without.items())}.")
 
 # %%
@@ -504,7 +505,7 @@ say("Welch's test has fewer than eight free numbers where spreads differ. Agains
     "share of all two networks: " + ", ".join(f"{name} {share:.0%}" for name, share in shorter.items()) + ".")
 
 # %% [markdown]
-# None of the three recorded sets reaches what pairs need: over all networks they pay in no set for clearly more than half of the comparisons. For two given networks, five seeds do not say how much luck they share. A plan is kept all the same: who changes its rule after a look at the results chooses the result.
+# Against eight free numbers none of the three sets reaches what pairs need; against Welch's test one about breaks even, and two fall short. For two given networks, five seeds do not say how much luck they share. A plan is kept all the same: who changes its rule after a look at the results chooses the result.
 
 # %% [markdown]
 # ### Exercise 20.3 · how many seeds (medium, 6 minutes)
@@ -534,10 +535,10 @@ print({f"gain {gain}": seeds_needed(pilot, gain) for gain in (0.02, 0.01, 0.005)
 
 # %% [markdown]
 # ## 6 What was recorded
-# The plan of section 1, carried out in the `laptop` profile: all clips, minutes a training. These numbers were recorded before and are read here from the ledger; what is not there yet is
+# The plan of section 1, carried out in the `laptop` profile: all clips, seconds to minutes a training. These numbers were recorded before and are read here from the ledger; what is not there yet is
 # said to be missing. (The control with shuffled labels was recorded whole for the equal search alone: notebook 21.)
 #
-# **Predict, then run:** a network that does not beat two encoders and a concatenation has not earned its equations, on this corpus. Does each of the two?
+# **Predict, then run:** a network that does not beat three means side by side has not earned its equations, on this corpus. Does each of the two?
 
 # %%
 beat = {TWO: "both", TWO[:1]: "MGMR-Net only", TWO[1:]: "MFMB-Net only", (): "neither"}

@@ -131,8 +131,8 @@ net, ridge, blind, control = (np.array(mae[name]) for name in readers)
 assert net[0] < blind[0] - 0.05 and net[0] < net[2] < net[-1]
 assert (control > blind - 0.08).all()
 say("MGMR-Net beats the blind rival while all is there, and loses that lead step by step. The network with "
-    "shuffled labels is never ahead of the blind rival by more than 0.08 points: training and evaluation bring in no "
-    "labels.")
+    "shuffled labels is never ahead of the blind rival by more than 0.08 points: no leak of labels that is large "
+    "enough to show here.")
 
 # %%
 outcome("21.a", next(rate for rate, lead in zip(rates, blind - net, strict=True) if lead <= 0.05),
@@ -315,7 +315,7 @@ for name in ("mfmb", "concat", "mult", "late_lstm", "tfr"):
     assert lost_there[0.9]["mean"] < in_error[0.9]["mean"] + 0.02
 
 # %% [markdown]
-# A contrast to rivals does not show here: of these, none loses a clearly larger share, and two of the plainest, Concat and the late-fusion LSTM, lose the least. (Text alone loses far more.)
+# A contrast to rivals does not show here: of these, none loses a clearly larger share, and two of the plainest, Concat and the late-fusion LSTM, lose least up to 0.8. (Text alone loses more from half on.)
 
 # %%
 in_f1, from_coin = (draw21.shares_lost(recorded, "mgmr", "f1_non0", lead_lost, blind) for blind in (None, 0.5))
@@ -449,7 +449,7 @@ for ours, plain in zip(TWO, CARE, strict=True):
     print(f"{ours} with its rivals' care errs more by {np.mean(without) - np.mean(own):.3f} points on average")
 
 # %% [markdown]
-# Most verdicts that went go with the *seeds* already, and care takes few more. So compare the differences, not the words. Giving every rival as much care is the other way, in section 6.
+# In this order the *seeds* take most of the verdicts that went, and care few more; taken first, care may take as many. So compare the differences, not the words. Giving every rival as much care is the other way, in section 6.
 
 # %% [markdown]
 # README asks the same of nine later networks, too (notebook 27). Its family is larger, so Holm's procedure asks more of each difference, and a pair that is told apart here may not be there.
@@ -520,11 +520,11 @@ outcome("21.f", agreement["between"],
         "far an order repeats itself at all.")
 
 # %% [markdown]
-# Two things differ at once: POM is real, and it has no words. So this does not say *why* an order changes; it says how far a conclusion of this notebook reaches.
+# Much differs at once: POM is real, has no words and half of the faces, and was trained longer, without windows. So this does not say *why* an order changes; it says how far a conclusion of this notebook reaches.
 
 # %% [markdown]
 # ## 6 The same care for everyone
-# Section 4 took back what two networks alone had been given. The other way is to give everyone as much. `experiment tune` trains each network sixteen times on clips of which no result is read (`classroom-dev`), at the same points of one space: learning rate, weight decay, dropout, width, frames a step, objective. Its best trial's settings make the profile `tuned`.
+# Section 4 took back what two networks alone had been given. The other way is to give everyone as much. `experiment tune` trains each network sixteen times on clips of which no result is read (`classroom-dev`), at the same points of one space: learning rate, weight decay, dropout, width, frames a step, and objective, where MFMB-Net alone has one more to choose, its classes. Its best trial's settings make the profile `tuned`.
 
 # %% [markdown]
 # With them all networks were trained once more, on the second edition of the simulated world. There voice and face tell less by a level that lasts for the clip, and more by patterns in time (notebook 11). So care and world both changed; the clips' words and ratings are the same.

@@ -116,8 +116,9 @@ predict("24.b", "Which hides more of the sentiment from the networks?", [*hides,
 short = [int(i) for i in np.flatnonzero((test.token_lengths >= 9) & (test.token_lengths <= 13))[:3]]
 explore(draw.panel(networks, test, tokenizer),
         "Three short clips, each with all words and with all words lost, and the second half of voice and face "
-        "lost throughout. Each drawing: the words, the voice's pitch, with a guess wherever a whole step of the "
-        "network is lost, MGMR-Net's gates over the clip, and both predictions beside the truth. Live, sliders "
+        "lost throughout. Each drawing: the words, the voice's pitch, with a guess where a whole step of the "
+        "network is lost and its middle lies within the clip, "
+        "MGMR-Net's gates over the clip, and both predictions beside the truth. Live, sliders "
         "choose clip and lost parts.",
         title="One clip, parts hidden: what two networks make of it", size=(4.8, 3.9), clip=short,
         text=list(dashboard.PARTS), voice=list(dashboard.PARTS), face=list(dashboard.PARTS))
@@ -240,7 +241,7 @@ outcome("24.d", "both at the edges",
         because="A rule that asks for the smallest or the largest finds edges, however many clips lie in between.")
 
 # %% [markdown]
-# Nothing typical is in A and C: a best and a worst of hundreds. The negative control is the reader that knows nothing. If its case A is as good as the network's, a good case proves nothing.
+# Nothing typical is in A and C: a best and a worst of hundreds. The negative control is the reader that knows nothing. If its case A looks nearly perfect, too, a good case proves nothing.
 
 # %% tags=["control"]
 blind_cases = dashboard.choose_cases(blind, errors[1]["text ridge"])
@@ -402,7 +403,7 @@ outcome("24.g", groups[signs.pop()], because="Voice and face mislead where sarca
         "other clips: taking them away gives more on the few here, and costs less on the many.")
 
 # %% [markdown]
-# A story about a sarcastic face becomes a claim when it is tested on all such clips, by taking the face away. It still rests on few clips.
+# A story about sarcasm becomes a claim when it is tested on all such clips. We took voice and face together: which of them misleads more, this does not say. And it rests on few clips.
 #
 # And crowding in the middle? With half of a clip lost, the best guess is nearer to the mean. Is it the lost half that pulls predictions there?
 
@@ -675,7 +676,7 @@ outcome("24.j", hardest[0.0] / hardest[0.9], because="The worst of hundreds of c
         "case does not show what the loss did.")
 
 # %% [markdown]
-# What does show it is a mean over clips that were named beforehand, all those with a label above two points, up or down, for *one* reader: the best of a rate by that mean, not the best of each clip, which would be a choice after looking.
+# What does show it is a mean over clips that were named beforehand, all those with a label above two points, up or down, for one reader a rate, the best by that mean: a choice after looking, too, but of one among three, and not anew for each clip.
 
 # %%
 far = np.abs(test.labels) > 2

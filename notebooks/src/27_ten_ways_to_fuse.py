@@ -635,7 +635,7 @@ print(f"cosine between the two readings' task gradients: {cosine:.2f}")
 # took many trials (notebook 19). So this says what they bring *as set here*.
 
 # %% [markdown]
-# Their rival is Concat (notebook 11): two encoders and a concatenation. **Predict, then run:** from how many of the nine can Concat be told apart in the area under the error curve, for better or worse?
+# Their rival is Concat (notebook 11): three means side by side. **Predict, then run:** from how many of the nine can Concat be told apart in the area under the error curve, for better or worse?
 
 # %%
 predict("27.g", "How many of the nine are told apart from Concat?", between=(0, 9), step=1, within=1)

@@ -20,7 +20,7 @@ def fillings(ax, truth, keep, filled: dict) -> None:
         style, colour = STYLES[name]
         ax.plot(steps, values, style, color=colour, lw=1.6, label=name)
     ax.plot(steps[keep], np.asarray(truth)[keep], "o", color="black", ms=5, label="kept")
-    ax.set(xlabel="frame (30 a second)", ylabel="smile (standard deviations)")
+    ax.set(xlabel="frame (17 a second)", ylabel="smile (standard deviations)")
     ax.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.22))
 
 

@@ -154,7 +154,7 @@ CLAIMS = (
     Claim(
         "said",
         "X'' = W_proj ReLU(LN(X'))",
-        "3.4: has the fusion's width and is compared with the features'",
+        "3.4: has the fusion's width; compared with the features', if those are the target",
         "–",
         "projects for the fusion; a second, linear head decodes for the loss",
         (f"{_NET}/reconstruction.py::ReconstructionModule",),

@@ -75,11 +75,11 @@ class Small(nn.Module):
 
 
 def one_step(model):
-    """Moves the first entry of the weight, the bias, and a buffer that follows the weight."""
+    """Moves the first entry of the weight, the bias, and a buffer whose sum stays."""
     with torch.no_grad():
         model.weight[0] += 0.25
         model.bias += 2**-20  # so little that torch.allclose takes it for none
-        model.average += model.weight
+        model.average += torch.tensor([0.25, -0.25])
 
 
 def other_step(model):
@@ -88,6 +88,12 @@ def other_step(model):
         model.weight[0] += 0.25
         model.bias += 2**-20
         model.hub += model.weight
+
+
+def _same_sum(model, step):
+    before = {name: value.sum().item() for name, value in model.state_dict().items()}
+    step(model)
+    return sorted(name for name, value in model.state_dict().items() if value.sum().item() == before[name])
 
 
 def _pour_cases(rng):
@@ -361,6 +367,12 @@ EXERCISES = [
             ),
             Wrong(
                 "loose", _loose, "small step", "A small step counts as none here: compare exactly, with torch.equal."
+            ),
+            Wrong(
+                "sums compared",
+                _same_sum,
+                "of the same sum",
+                "Two tensors of the same sum can differ: compare entry by entry, with torch.equal.",
             ),
             Wrong(
                 "any entry",

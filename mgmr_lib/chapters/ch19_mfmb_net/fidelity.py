@@ -136,7 +136,7 @@ CLAIMS = (
         "said",
         "(14) softmax(Q Kᵀ / √d) V",
         "self-attention over H_m",
-        "attends to the other clips of the batch",
+        "attends to the earlier clips of the batch",
         "one head over the clip's own steps",
         (f"{_NET}/reconstruction.py::SingleHead.forward",),
         (f"{_MODELS}/test_mfmb_reconstruction.py::test_equation_14_is_one_head_over_the_clips_own_steps",),
