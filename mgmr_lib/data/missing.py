@@ -6,7 +6,7 @@ therefore depends on id, modality, rate and seed, and not on the row, the batch 
 literature, whose numbers must not be compared with each other:
   A  one model per rate; that rate in training, validation and test; the training masks never change (TFR-Net, MFMB-Net)
   B  one model for all rates; every clip and modality draws its own rate, half of the clips are complete; redrawn every
-     epoch (LNLN, TF-Mamba)
+     epoch (so LNLN and TF-Mamba, but their codes give each modality a complete half of its own and redraw few clips)
 Losses in the world come together: beside a coin for each step ("frames", as in both papers) there are bursts, and
 modalities that are lost whole (PATTERNS).
 """

@@ -879,7 +879,7 @@ folder.cleanup()
 
 # %% [markdown]
 # With a real file, three notes. Its second fingerprint can be tested too: `known_causes` and `told_by_text` ask for nothing but texts, labels and features. Its first one
-# cannot, for the file does not say when a word is spoken. And what you measure then is about people: treat it so.
+# cannot: an unaligned file does not say when a word is spoken. And what you measure then is about people: treat it so.
 
 # %% [markdown]
 # ## Limits

@@ -434,7 +434,7 @@ outcome("09.c", worst, because="A zero is not nothing: it is a value in the unit
 # | one number | area under the curve | plain mean |
 
 # %% [markdown]
-# > **Card: who uses which.** A: TFR-Net [@yuan2021], EMT-DLFR [@sun2023] and MFMB-Net [@mfmb2025]. B: LNLN [@zhang2024] and TF-Mamba, by their code.
+# > **Card: who uses which.** A: TFR-Net [@yuan2021], EMT-DLFR [@sun2023] and MFMB-Net [@mfmb2025]. B, but for two things, LNLN [@zhang2024] and TF-Mamba: by their code each modality has a complete half of its own, and few clips are redrawn.
 # > MGMR-Net [@mgmr2025] reports a plain mean over the rates up to 0.9 in five runs; it masks at random in training, too, and does not say at which rates:
 # > we infer B.
 

@@ -907,7 +907,7 @@ say(f"One run of each network on 686 clips: {one_run:.0%} of such experiments se
 # %% [markdown]
 # ## 7 Limits
 # - Readers and checkpoints were simulated with independent noise. Real checkpoints of one training resemble each other more, and some are truly better.
-# - The bootstrap treats clips as independent. Clips of one speaker are not, so real intervals are wider.
+# - The bootstrap treats clips as independent. Clips of one speaker are not, so real intervals may be wider.
 # - The ceiling proves what a number is *not*. How it came about we read from published code, and a table may have been made with another version.
 
 # %% [markdown]

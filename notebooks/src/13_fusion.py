@@ -455,10 +455,10 @@ check("13.4", attention_multiplications)
 
 # %% [markdown]
 # What does it replace? Not attention alone. A Transformer layer has a *feed-forward part* behind it, two linear maps to $f\,d$ channels and back, $2 f d^2$ a token, where each token is
-# worked on by itself [@vaswani2017]. A Mamba block has its widening inside. With $f = 4$ that part is as usual; MFMB-Net of this course has $f = 2$.
+# worked on by itself [@vaswani2017]. A Mamba block has its widening inside. With $f = 4$ that part is as usual; MFMB-Net has $f = 2$ in our `tuned` sizes.
 
 # %% [markdown]
-# **Predict, then run:** with the paper's sizes (width 128, state 12, expansion 4), from how many steps of three tokens on is the Mamba block cheaper than a whole Transformer
+# **Predict, then run:** at our width of 128 (the paper gives none) and its state 12 and expansion 4, from how many steps of three tokens on is the Mamba block cheaper than a whole Transformer
 # layer with $f = 4$?
 
 # %%
@@ -511,9 +511,9 @@ outcome("13.e", crossings["with feed-forward, f = 4"][1], because="Linear says h
 
 # %%
 assert crossings["with feed-forward, f = 2"][0] == 1 < crossings["attention alone"][0]
-say("So at the paper's 50 steps, with its expansion 4, one block costs about as much as a whole Transformer layer, and "
-    "more than twice as much as attention alone. With expansion 2 it is cheaper than the whole Transformer layer at "
-    f"every length, and than attention alone from {crossings['attention alone'][0]} steps on.")
+say("So at the paper's 50 steps, with its expansion 4 and our width, one block costs about as much as a whole "
+    "Transformer layer, and more than twice as much as attention alone. With expansion 2 it is cheaper than "
+    f"the whole layer at every length, and than attention alone from {crossings['attention alone'][0]} steps on.")
 
 # %% [markdown]
 # The layer that the paper *prints* (a decay per channel and one $d \times d$ map, notebook 07) is cheaper than both at every length: attention alone has four such maps. Whoever quotes $O(l^2)$ against $O(l)$ should say
@@ -598,9 +598,9 @@ outcome("13.f", readings[(alone[0] > 0.9) + 2 * (alone[1] > 0.9)],
 # ## 8 Summary
 # - Interleaved, the tokens of one moment are neighbours, and one Mamba block with its convolution finds the moment.
 # - Concatenated, they stand apart, and the same short training finds nothing.
-# - Both orders within a step that we tried let the maximum find the moment.
+# - Both orders within a step let the maximum find the moment.
 # - The maximum is where padding can get in: mask it with minus infinity, not with zeros.
-# - At 50 steps the Mamba block of the paper's sizes costs about what a whole Transformer layer costs; with expansion 2, less.
+# - At 50 steps and our width, a block of the paper's expansion 4 costs about what a Transformer layer costs; with expansion 2, less.
 
 # %%
 progress("13")

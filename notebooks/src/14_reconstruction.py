@@ -553,11 +553,10 @@ def better(name):
 
 assert abs(better("channel gate")) < 0.03 and 0.01 < better("both directions") < 0.15
 say("On random gaps, a gate for each channel changes the error by less than 3 %. Both directions take a few "
-    "per cent away, most of it at high rates: with gaps of a step or two, the past and one look ahead say "
-    "nearly everything on this signal.")
+    "per cent away after this short training, most of it at high rates.")
 
 # %% [markdown]
-# On the face a short training hides what looking ahead is worth, too. After one twelve times as long (the course's tests run it) both directions take about a sixth
+# A short training can hide what looking ahead is worth. On the face it does: after one twelve times as long (the course's tests run it) both directions take about a sixth
 # off at rates 0.7 and 0.9; at 0.9 they come level with the line, below they stay behind it.
 
 # %% [markdown]

@@ -571,8 +571,8 @@ outcome("15.e", effects[better, bool(spread >= 0.15)], because="Guessing and pre
 
 # %% [markdown]
 # ## 6 Switch parts off
-# An [ablation](glossary.md#ablation) takes a part out and trains again. The paper's table has three [@mgmr2025]: without stage 1 (the identity in its place),
-# without stage 2 (interleave and maximum, no Mamba layers), without reconstruction ($W_{proj}$ alone, no loss).
+# An [ablation](glossary.md#ablation) takes a part out and trains again. The paper's table has three [@mgmr2025]: without stage 1, without stage 2, without reconstruction.
+# What takes their place is our reading: the identity; interleave and maximum; $W_{proj}$ alone, no loss.
 #
 # And the trap: we also train the *whole* network once more, with another seed. **Predict, then run:** beside the switches, how much does the seed alone move?
 

@@ -632,11 +632,11 @@ outcome("16.j", obeys[(linear < 1e-5) + 2 * (whole < 1e-5)],
 say(f"> {some.raw_text[0]}")
 
 # %% [markdown]
-# **Predict, then run:** may a word hear the word that *follows* it, in the paper's reading and in the code's?
+# **Predict, then run:** may a word's vector hear the one *behind* it in this layer, in the paper's reading and in the code's?
 
 # %%
 readings = ["in neither", "in the paper's only", "in the code's only", "in both"]
-predict("16.k", "In which reading may a word hear the word behind it?", readings)
+predict("16.k", "In which reading may a word's vector hear the one behind it in this layer?", readings)
 
 # %%
 torch.manual_seed(0)
@@ -659,16 +659,16 @@ maps = {(reading, asked): influence(align, asked) for reading, align in (("paper
 fig = plt.figure(figsize=(8.0, 4.6))
 figures_ch16.readings(fig, maps)
 show(fig, "Influence of words (left) and voice frames (right) on aligned words (downwards), above in the "
-     "paper's reading, below in the code's. Only the words in the code's reading form a triangle: a word never "
-     "hears later words. The voice is heard whole in both.")
+     "paper's reading, below in the code's. Only the words in the code's reading form a triangle: in this layer "
+     "no word's vector hears later ones. The voice is heard whole in both.")
 
 # %%
 assert maps["code", "text"].tril().max() > 0 and maps["code", "audio"].min() > 0
 length = len(maps["paper", "text"])
 later = [bool(maps[c, "text"][torch.ones(length, length).triu(1) > 0].min() > 0) for c in ("paper", "code")]
 assert later[1] or maps["code", "text"].triu(1).max() == 0
-outcome("16.k", readings[later[0] + 2 * later[1]], because="A whole sentence in the input is not a whole sentence "
-        "heard: a causal mask shuts off all that follows.")
+outcome("16.k", readings[later[0] + 2 * later[1]], because="The causal mask shuts off the vectors behind. What follows "
+        "is heard only as far as the text encoder, which reads both ways, mixed it in before.")
 
 # %% [markdown]
 # Across modalities the causal mask is moved by an offset, the difference of the longest lengths: step $i$ hears steps

@@ -310,7 +310,7 @@ outcome("18.d", learners[tuple(n for n in ("printed", "sigmoid", "open") if low[
 # The published code's gate has a sigmoid, too, but *one* number for all channels of a step. At a word's own step it can mute the word, and not change its sign. Yet of the negation it explains about half after this training, and after a longer one more than muting can (9/16): words behind a "not" are then turned round in part (tested). Its three taps let the gate of the "not"'s own step see the next word, too. Without the sigmoid (*signed*) one number gets nearly all.
 
 # %% [markdown]
-# And the code's next line is $\tanh(W[x; g \tanh(s)])$, with $x$ what its GRU reads and $s$ what it says; our toy has no GRU, $s$ is $x$. A word that also goes past the gate can be turned round by muting it: $w - 2 w g$ is $-w$ where $g$ is one.
+# And the code's next line is $\tanh(W[x; g \tanh(s)])$, with $x$ what its GRU reads and $s$ what it says; our toy has no GRU, $s$ is $x$. A word that also goes past the gate can be turned round by opening it: $w - 2 w g$ is $-w$ where $g$ is one.
 
 # %% [markdown]
 # The equations' letter is our default, and the sigmoid for each channel an option: on these tasks they and the code's two lines are equals. (In the network an LSTM stands before the gate and hears a "not", too: the task shows what a gate can do, and not that the network needs it.)

@@ -380,8 +380,8 @@ print("reproduced to the third digit; the edited copy is not")
 
 # %% [markdown]
 # ## 5 Paired differences
-# Does a seed move both networks alike? It loses the same steps of the same clips for both. *If* it does, the [paired difference](glossary.md#paired-difference), seed by seed, is steadier than the
-# difference of two averages.
+# Does a seed move both networks alike? It loses the same steps of the same clips for both. *If* it does, the [paired difference](glossary.md#paired-difference), seed by seed, scatters less
+# than two separate spreads suggest.
 #
 # $$d_s = x_s - y_s, \qquad \bar d \pm t_{n-1}\, \frac{\mathrm{sd}(d)}{\sqrt n}$$
 

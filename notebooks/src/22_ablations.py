@@ -459,7 +459,7 @@ say(draw.page("ablation-mfmb", ledger))
 
 # %% [markdown]
 # ## 6 Ten comparisons at once
-# A test at 5 % gives a false alarm in one of twenty useless comparisons. Tables have many: with [multiple comparisons](glossary.md#multiple-comparisons) with enough of them some alarm is likelier than none. Holm's procedure pays for that [@holm1979]: sort the $m$ p-values; the
+# A test at 5 % gives a false alarm in one of twenty useless comparisons. Tables have many: with enough [multiple comparisons](glossary.md#multiple-comparisons) some alarm is likelier than none. Holm's procedure pays for that [@holm1979]: sort the $m$ p-values; the
 # smallest must be at most $0.05/m$, the next one $0.05/(m-1)$, and so on; stop at the first that fails.
 #
 # | symbol | what |

@@ -165,7 +165,7 @@ def crossing(a, b, m):
 check("23.2", crossing)
 
 # %% [markdown]
-# **Predict, then run:** one attention layer with its feed-forward part (twice the width, as in our MFMB-Net) against a Bi-Mamba, that is two Mamba blocks, both at width 64. A sentence has at most 50
+# **Predict, then run:** one attention layer with its feed-forward part (twice the width, as in MFMB-Net's `tuned` sizes) against a Bi-Mamba, that is two Mamba blocks, both at width 64. A sentence has at most 50
 # tokens, a face up to 500 frames. Where do they cross?
 
 # %%
@@ -195,7 +195,7 @@ outcome("23.c", cross, because="The exponent decides only in the end: before, th
         "alone is more than what attention pays for pairs. For each step alone it makes more than twice as much.")
 
 # %% [markdown]
-# *Our* MGMR-Net pools voice and face onto the text's steps (the paper does not say how frames become its 50 steps, notebook 12) before its two stages, which then run on at most 50 and three times 50 steps [@mgmr2025]. There the exponent decides nothing. Counts are not seconds, either:
+# *Our* MGMR-Net pools voice and face onto the text's steps (how, notebook 12) before its two stages, which then run on at most 50 and three times 50 steps [@mgmr2025]. There the sizes decide as much as the exponent (notebook 13). Counts are not seconds, either:
 # MFMB-Net and its Mamba twin, whole networks, cross in *time* (recorded in notebook 19) at far more frames than these layers do in counts. A scan gives less to fast matrix units; whether that is the reason nothing here isolates.
 
 # %% [markdown]
@@ -376,7 +376,7 @@ for n in ("mfmb", "mult"):
         print(f"{labels[n]:9} {what:9}", "  ".join(f"x {v:.2f}" for v in grown))
 
 # %% [markdown]
-# At first the clock grows by less than the counts. What each call costs, however short, may hide the square; nothing here isolates that. The bend that counts announce is felt later, and not evenly: a clock wobbles, a count does not.
+# At first the clock grows by less than the counts. What each call costs, however short, may hide the square; nothing here isolates that. The bend that counts announce is felt later, and not evenly; why, nothing here isolates.
 #
 # And inference, of which the paper's Table 7 speaks?
 
@@ -386,7 +386,8 @@ alone = {r["frames"]: r["bytes"] / 1e6 for r in recorded["over_length"]
 longest = sorted(alone)[-2:]
 say("Recorded: a *forward* pass of MulT without gradients holds at its peak " + ", ".join(
     f"{alone[l]:.0f} MB at {l} frames" for l in sorted(alone)[2:]) + f": x {alone[longest[1]] / alone[longest[0]]:.1f} "
-    "when the frames double. There memory grows with the square; the fused kernel is not what runs.")
+    "when the frames double. There memory grows with the square: without "
+    "gradients some of its attention layers take a path that writes their tables out.")
 
 # %% [markdown]
 # Those are whole networks. In section 1 *one layer* of attention and a Bi-Mamba crossed in counts; where do layers cross in seconds? A recorded run of `python -m mgmr_lib bench`
@@ -756,7 +757,7 @@ say(provenance_line(long))
 
 # %% [markdown]
 # ## Limits
-# - Multiply-adds leave out memory traffic, which decides on a GPU (notebook 06).
+# - Multiply-adds leave out memory traffic, which bounds a scan on a GPU (notebook 06).
 # - One thread of one processor: other machines have other crossings.
 # - The `fast` profile's sizes are small; fixed costs weigh more in them.
 # - The long clips are simulated, their networks small, their trainings few and short.
@@ -764,7 +765,7 @@ say(provenance_line(long))
 
 # %% [markdown]
 # ## Summary
-# - Attention is $4\,l\,d^2 + 2\,l^2 d$, its feed-forward part $2 f\,l\,d^2$ more: quadratic only where $l$ is well above $d$.
+# - Attention is $4\,l\,d^2 + 2\,l^2 d$, its feed-forward part of inner width $f$ is $2\,l\,d\,f$ more: quadratic only where $l$ is well above $d$.
 # - The fused kernel makes a training's memory linear, and leaves the arithmetic quadratic.
 # - At a sentence's length, attention with its feed-forward part costs less than a Bi-Mamba.
 # - Warm up, wait, repeat, take turns, and use the same batches.

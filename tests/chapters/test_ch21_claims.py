@@ -6,11 +6,13 @@ from matplotlib.figure import Figure
 
 from mgmr_lib.chapters.ch21_missing_rates import figures as draw
 from mgmr_lib.chapters.ch21_missing_rates.exercises import lead_lost
+from mgmr_lib.chapters.ch28_what_the_papers_claim.rivals import shares_left
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.missing import draw_masks, valid_steps
 from mgmr_lib.evaluation.statistics import welch
 from mgmr_lib.experiments import patterns_page, tuned_page
-from mgmr_lib.experiments.ledger import RUNS, curves, read_ledger, write_record
+from mgmr_lib.experiments.ledger import RUNS, curves, read_ledger, read_named, write_record
+from mgmr_lib.experiments.plan import EQUAL
 from tests.experiments.test_ledger import RATES, made
 from tests.toy import toy_corpus
 
@@ -159,3 +161,10 @@ def test_how_many_clips_lose_everything_is_counted_from_the_masks():
     assert found["modality"] == pytest.approx(0.4, abs=0.045) and found["frames"] < 0.01
     assert draw.clips_lost(test.select(range(50)), 1.0, ["frames"]) == {"frames": 1.0}
     assert draw.clips_lost(test.select(range(50)), 0.0, ["modality"]) == {"modality": 0.0}
+
+
+def test_after_the_equal_search_some_rivals_lose_a_larger_share_at_nine_tenths():
+    found = shares_left(read_named(*EQUAL))
+    for rival in ("cenet", "emt", "lnln"):
+        test = welch(found["mgmr"], found[rival])
+        assert test["mean"] > 0 and test["p"] < 0.01, rival

@@ -93,7 +93,7 @@ def readings(fig, maps: dict) -> None:
     for row in axes:
         row[0].set_ylabel("aligned token")
     fig.colorbar(image, ax=axes, label="influence (row's largest = 1)", shrink=0.85)
-    fig.suptitle("In the code's reading a word is deaf for later words", x=0.01, ha="left")
+    fig.suptitle("In the code's reading this layer hides later words", x=0.01, ha="left")
 
 
 def one_query(fig, query: float, keys: torch.Tensor, values: torch.Tensor) -> None:

@@ -71,15 +71,15 @@ class Small(nn.Module):
         self.bias = nn.Parameter(torch.tensor(values[2:3]))
         self.frozen = nn.Parameter(torch.tensor(values[3:]), requires_grad=False)
         self.register_buffer("hub", torch.zeros(2))
-        self.register_buffer("average", torch.zeros(2))
+        self.register_buffer("average", torch.tensor([0.25, -0.25]))
 
 
 def one_step(model):
-    """Moves the first entry of the weight, the bias, and a buffer whose sum stays."""
+    """Moves the first entry of the weight, the bias, and a buffer whose sum and size stay."""
     with torch.no_grad():
         model.weight[0] += 0.25
         model.bias += 2**-20  # so little that torch.allclose takes it for none
-        model.average += torch.tensor([0.25, -0.25])
+        model.average.copy_(model.average.flip(0))
 
 
 def other_step(model):
