@@ -632,11 +632,11 @@ outcome("16.j", obeys[(linear < 1e-5) + 2 * (whole < 1e-5)],
 say(f"> {some.raw_text[0]}")
 
 # %% [markdown]
-# **Predict, then run:** may a word's vector hear the one *behind* it in this layer, in the paper's reading and in the code's?
+# **Predict, then run:** may a word's vector hear the word *after* it in this layer, in the paper's reading and in the code's?
 
 # %%
 readings = ["in neither", "in the paper's only", "in the code's only", "in both"]
-predict("16.k", "In which reading may a word's vector hear the one behind it in this layer?", readings)
+predict("16.k", "In which reading may a word's vector hear the word after it in this layer?", readings)
 
 # %%
 torch.manual_seed(0)
@@ -667,8 +667,8 @@ assert maps["code", "text"].tril().max() > 0 and maps["code", "audio"].min() > 0
 length = len(maps["paper", "text"])
 later = [bool(maps[c, "text"][torch.ones(length, length).triu(1) > 0].min() > 0) for c in ("paper", "code")]
 assert later[1] or maps["code", "text"].triu(1).max() == 0
-outcome("16.k", readings[later[0] + 2 * later[1]], because="The causal mask shuts off the vectors behind. What follows "
-        "is heard only as far as the text encoder, which reads both ways, mixed it in before.")
+outcome("16.k", readings[later[0] + 2 * later[1]], because="The causal mask shuts off later vectors. Later words "
+        "are heard only as far as the text encoder, which reads both ways, mixed them in before.")
 
 # %% [markdown]
 # Across modalities the causal mask is moved by an offset, the difference of the longest lengths: step $i$ hears steps
