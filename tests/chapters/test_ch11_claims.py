@@ -19,7 +19,8 @@ from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.data.text import encode, load_encoder, load_tokenizer, tokenize
 from mgmr_lib.evaluation.metrics import evaluate
 from mgmr_lib.evaluation.references import fit_ridge, mean_pool
-from mgmr_lib.experiments.ledger import read_ledger, summary
+from mgmr_lib.experiments.ledger import read_ledger, read_named, summary
+from mgmr_lib.experiments.plan import EQUAL
 from mgmr_lib.experiments.tables import paper_rows
 from mgmr_lib.models.baselines.attention import AttentionLayer
 from mgmr_lib.models.baselines.tensor_fusion import LowRankFusion
@@ -260,3 +261,9 @@ def test_a_fresh_layer_attends_to_most_frames(length):
     with torch.no_grad():
         weights = layer.attention(layer.norm(x), *[layer.norm_memory(x)] * 2)[1]
     assert (1 / weights.square().sum(-1)).mean() > 0.6 * length
+
+
+def test_on_the_second_edition_concat_stays_at_what_the_text_alone_reaches():
+    corr = summary(read_named(*EQUAL))["complete corr"]
+    odds = sum(corr[name] ** 2 / (1 - corr[name] ** 2) for name in ("fc_t", "fc_a", "fc_v"))
+    assert abs(corr["concat"] - corr["fc_t"]) < 0.005 and (odds / (1 + odds)) ** 0.5 > corr["fc_t"] + 0.01

@@ -12,7 +12,7 @@ from mgmr_lib.data.missing import draw_masks, valid_steps
 from mgmr_lib.evaluation.statistics import welch
 from mgmr_lib.experiments import patterns_page, tuned_page
 from mgmr_lib.experiments.ledger import RUNS, curves, read_ledger, read_named, write_record
-from mgmr_lib.experiments.plan import EQUAL
+from mgmr_lib.experiments.plan import EQUAL, POM
 from tests.experiments.test_ledger import RATES, made
 from tests.toy import toy_corpus
 
@@ -168,3 +168,8 @@ def test_after_the_equal_search_some_rivals_lose_a_larger_share_at_nine_tenths()
     for rival in ("cenet", "emt", "lnln"):
         test = welch(found["mgmr"], found[rival])
         assert test["mean"] > 0 and test["p"] < 0.01, rival
+
+
+def test_on_pom_lengths_alone_lie_below_the_floor_at_rate_one():
+    blind = curves(read_named(*POM)).query("rate == 1").groupby("name")["mae"].mean()
+    assert 0.02 < blind["mean"] - blind["lengths_ridge"] < 0.08

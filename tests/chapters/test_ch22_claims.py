@@ -216,3 +216,18 @@ def test_the_drawings_show_what_they_are_given():
     assert fig.axes[0].lines[1].get_xydata().tolist() == [[70.0, 71.0]] and fig.axes[0].texts[0].get_text() == "w/o X"
     plt.close("all")
     assert draw.sketch("fast")["max_clips"] < 100 and draw.sketch("laptop") == {}
+
+
+@pytest.mark.parametrize("convention, negative, positive", [("non0", 379, 277), ("has0", 379, 30 + 277)])
+def test_the_positive_classs_f1_alone_fits_every_row_of_table_6(convention, negative, positive):
+    """Each convention by itself. A swapped weighted F1, which weighs by what was *answered*, does not reach so low."""
+    share = positive / (negative + positive)
+    for _, row in paper_rows(("MGMR-Net", 6), "mosi").iterrows():
+        right, found = row[f"acc2_{convention}"] / 100, row[f"f1_{convention}"] / 100
+        hits = np.linspace(max(0, right - 1 + share, share - 1 + right), min(share, right), 200)  # of all clips
+        of_positive = 2 * hits / (2 * hits + 1 - right)
+        assert of_positive.min() < found < of_positive.max()
+        refused = right - hits
+        answered = hits + (1 - share - refused)
+        swapped = answered * of_positive + (1 - answered) * 2 * refused / (2 * refused + 1 - right)
+        assert swapped.min() > right - 0.01

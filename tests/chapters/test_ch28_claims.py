@@ -199,3 +199,12 @@ def test_every_claim_is_on_its_papers_page(evidence):
     pages = {paper: claims.page(found, paper) for paper in (claims.MGMR, claims.MFMB)}
     assert all(f"| {c.says} ({c.place}) |" in pages[c.paper] for c in claims.CLAIMS)
     assert sum(page.count("\n") - 1 for page in pages.values()) == len(claims.CLAIMS)
+
+
+def test_their_rivals_settings_turn_words_of_one_network_on_the_first_edition(evidence):
+    own, theirs = (c for c in rivals.CONDITIONS if "first edition" in c)
+    turned = {}
+    for network in ("mgmr", "mfmb"):
+        one, other = (rivals.differences(evidence, network, c).set_index("second")["word"] for c in (own, theirs))
+        turned[network] = (one != other).sum()
+    assert turned["mgmr"] == 0 < turned["mfmb"]

@@ -159,6 +159,10 @@ def _joint(prediction, labels, parts, alpha, task=F.l1_loss, one=None, weigh=Tru
     return task(prediction, labels) + sum((alpha[m] if weigh else 1.0) * one(*part) for m, part in parts.items())
 
 
+def _without_gradient(v, x, lost):
+    return F.smooth_l1_loss(v[lost].detach(), x[lost]) if lost.any() else 0.0
+
+
 def _everything(v, x, lost):
     return F.smooth_l1_loss(v * lost[..., None], x * lost[..., None])
 
@@ -321,6 +325,11 @@ EXERCISES = [
                 "The mask is turned round: these are the steps that were not lost.",
             ),
             Wrong("a number", lambda *a: joint(*a).item(), "carries no gradient"),
+            Wrong(
+                "rebuilt without a gradient",
+                lambda *a: _joint(*a, one=_without_gradient),
+                "does not reach the prediction",
+            ),
             Wrong(
                 "no alpha",
                 lambda *a: _joint(*a, weigh=False),
