@@ -140,10 +140,14 @@ def auilc(rates: Sequence[float], values: Sequence[float]) -> float:
     x, y = np.asarray(rates, dtype=np.float64), np.asarray(values, dtype=np.float64)
     if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
         raise ValueError(f"auilc needs one value for each of at least two rates, got shapes {x.shape}, {y.shape}")
-    steps = np.diff(x)
-    if not (steps > 0).all():
+    if not (np.diff(x) > 0).all():
         raise ValueError("rates must increase, without duplicates")
-    return float(np.sum((y[:-1] + y[1:]) / 2 * steps))
+    return float(_trapezoids(x, y))
+
+
+def _trapezoids(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The area under each row of y (..., r) at x (r)."""
+    return np.sum((y[..., :-1] + y[..., 1:]) / 2 * np.diff(x), axis=-1)
 
 
 def mean_over_rates(rates: Sequence[float], values: Sequence[float], last: float = 0.9) -> float:
@@ -152,8 +156,13 @@ def mean_over_rates(rates: Sequence[float], values: Sequence[float], last: float
     x, y = np.asarray(rates, dtype=np.float64), np.asarray(values, dtype=np.float64)
     if x.ndim != 1 or x.shape != y.shape:
         raise ValueError(f"one value a rate, got shapes {x.shape}, {y.shape}")
-    chosen = y[x <= last + 1e-9]
+    chosen = y[_up_to(x, last)]
     return float(chosen.mean()) if len(chosen) else float("nan")
+
+
+def _up_to(rates: np.ndarray, last: float) -> np.ndarray:
+    """Which rates are at most `last`, but for rounding."""
+    return rates <= last + 1e-9
 
 
 def aggregate(records: Iterable[dict]) -> dict:
@@ -180,6 +189,8 @@ def aggregate(records: Iterable[dict]) -> dict:
     tables = [np.array(list(by_rate[rate].values())).reshape(-1, len(metrics)) for rate in rates]
     means = np.array([table.mean(axis=0) for table in tables])
     sds = [table.std(axis=0, ddof=1) if len(table) > 1 else np.full(len(metrics), np.nan) for table in tables]
+    x, curves = np.array(rates), np.ascontiguousarray(means.T)  # a row each metric, so that sums add in auilc's order
+    low = np.ascontiguousarray(curves[:, _up_to(x, 0.9)])
 
     def named(values) -> dict[str, float]:
         return {m: float(v) for m, v in zip(metrics, values, strict=True)}
@@ -192,6 +203,6 @@ def aggregate(records: Iterable[dict]) -> dict:
             {"rate": rate, "seeds": len(table), "mean": named(mean), "sd": named(sd)}
             for rate, table, mean, sd in zip(rates, tables, means, sds, strict=True)
         ],
-        "auilc": named([auilc(rates, column) if len(rates) > 1 else np.nan for column in means.T]),
-        "mean_rates_0_to_0.9": named([mean_over_rates(rates, column) for column in means.T]),
+        "auilc": named(_trapezoids(x, curves) if len(rates) > 1 else np.full(len(metrics), np.nan)),
+        "mean_rates_0_to_0.9": named(low.mean(axis=-1) if low.size else np.full(len(metrics), np.nan)),
     }

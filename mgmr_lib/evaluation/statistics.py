@@ -63,8 +63,17 @@ def paired_difference(
         out["p"] = 1.0 if out["mean"] == 0 else 0.0
     else:
         out["p"] = float(stats.ttest_rel(a, b).pvalue)
-    boot = bootstrap_interval(np.mean, difference, n_resamples=n_resamples, seed=seed, confidence=confidence)
-    return out | {"bootstrap_low": boot["low"], "bootstrap_high": boot["high"]}
+    low, high = _bootstrap_of_the_mean(difference, n_resamples, seed, confidence)
+    return out | {"bootstrap_low": low, "bootstrap_high": high}
+
+
+def _bootstrap_of_the_mean(x: np.ndarray, n_resamples: int, seed: int, confidence: float) -> tuple[float, float]:
+    """`bootstrap_interval(np.mean, x)`'s low and high, from the same draws, a thousand resamples at a time."""
+    rng, tail = np.random.default_rng(seed), (1 - _level(confidence)) / 2
+    blocks = [min(1000, n_resamples - start) for start in range(0, n_resamples, 1000)]
+    means = [x[rng.integers(0, len(x), size=(block, len(x)))].mean(axis=1) for block in blocks]
+    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def welch(first: Numbers, second: Numbers, confidence: float = 0.95) -> dict[str, float]:

@@ -20,6 +20,7 @@ from mgmr_lib.chapters.ch05_mamba_block.toys import (
     train_parts,
 )
 from mgmr_lib.ssm import MambaBlock
+from tests.chapters.enough import until
 
 SEEDS = (11, int(os.environ.get("MGMR_TEST_SEED", "2027")))  # set MGMR_TEST_SEED to try another one
 
@@ -64,8 +65,10 @@ def test_a_second_block_stands_in_for_the_convolution_from_some_starts_and_not_f
     train = {"steps": 480, "batch": 64, "lr": 5e-3}
     error = lambda seed, blocks: train_parts(Residual(AfterMark(), seed, blocks), AfterMark(), seed=seed, **train)  # noqa: E731
     assert min(error(11, 1), error(2027, 1)) > 0.4
-    two = [error(seed, 2) for seed in (11, 2027, 6, 7, 9, 12, 13, 14)]  # which of them learn depends on the processor
-    assert min(two) < 0.33 and max(two) > 0.4
+    seeds = (11, 2027, 6, 7, 9, 12, 13, 14)  # which of them learn depends on the processor
+    both = lambda errors: min(errors) < 0.33 and max(errors) > 0.4  # noqa: E731
+    two = until(both, (error(seed, 2) for seed in seeds))
+    assert both(two), two
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -133,9 +136,10 @@ def test_trained_longer_only_the_convolution_keeps_its_lead(seed):
 
 @pytest.mark.slow
 def test_at_ten_times_the_training_most_seeds_are_as_far_without_the_skip_and_later_one_direction_is_left_at_most():
-    tenfold = [errors(Echo(), {"skip": False}, seed, {"steps": 200, "batch": 16}) for seed in range(10)]
-    assert sum(0.8 < without / whole < 1.25 for whole, without in tenfold) >= 6, tenfold
-    assert sum(without > 2 * whole for whole, without in tenfold) <= 4, tenfold
+    most = lambda pairs: sum(0.8 < without / whole < 1.25 for whole, without in pairs) >= 6  # noqa: E731
+    trained = (errors(Echo(), {"skip": False}, seed, {"steps": 200, "batch": 16}) for seed in range(10))
+    tenfold = until(most, trained)
+    assert most(tenfold), tenfold  # so at most four of ten can have twice the error, or half of it
     fortyfold = {seed: errors(Echo(), {"skip": False}, seed, {"steps": 800, "batch": 16}) for seed in (0, 1, 2, 3, 7)}
     left = [error for pair in fortyfold.values() for error in pair if error > 0.01]
     assert len(left) <= 3 and all(abs(error - 1 / 16) < 0.02 for error in left), fortyfold  # one direction of 16

@@ -22,6 +22,7 @@ from mgmr_lib.chapters.ch07_both_directions.toys import (
     train_gap,
 )
 from mgmr_lib.ssm import BiMamba, MambaBlock, SimplifiedMambaLayer, selective_scan
+from tests.chapters.enough import until
 
 SEEDS = (11, int(os.environ.get("MGMR_TEST_SEED", "2027")))  # set MGMR_TEST_SEED to try another one
 
@@ -185,15 +186,23 @@ def found_by_simplified_layers(layers: int, seed: int, steps: int, width: int = 
 
 @pytest.mark.slow
 def test_two_simplified_layers_choose_a_little_from_many_starts_and_nothing_from_some():
-    shares = [found_by_simplified_layers(2, seed, steps=250) for seed in range(1, 9)]
-    assert sum(share > 1.5 * CopyTask().chance for share in shares) >= 3, shares
-    assert min(shares) < 1.2 * CopyTask().chance, shares
+    def a_little_and_nothing(shares: list[float]) -> bool:
+        chance = CopyTask().chance
+        return sum(share > 1.5 * chance for share in shares) >= 3 and min(shares) < 1.2 * chance
+
+    shares = until(a_little_and_nothing, (found_by_simplified_layers(2, seed, steps=250) for seed in range(1, 9)))
+    assert a_little_and_nothing(shares), shares
 
 
 @pytest.mark.slow
 def test_trained_for_longer_about_half_of_nine_starts_choose_and_one_layer_still_does_not():
-    two = [found_by_simplified_layers(2, seed, steps=1500) for seed in range(9)]
-    assert 3 <= sum(share > 0.95 for share in two) <= 7 and min(two) < 1.2 * CopyTask().chance, two
+    def half(shares: list[float]) -> bool:
+        """Three to seven of nine choose: at least three, and at least two do not."""
+        choose = sum(share > 0.95 for share in shares)
+        return choose >= 3 and len(shares) - choose >= 2 and min(shares) < 1.2 * CopyTask().chance
+
+    two = until(half, (found_by_simplified_layers(2, seed, steps=1500) for seed in range(9)))
+    assert half(two), two
     one = [found_by_simplified_layers(1, 0, 1500, width) for width in (32, 128)]
     assert max(one) < 1.2 * CopyTask().chance, one
 

@@ -34,7 +34,8 @@ def shifted(evidence, name, by, metrics=claims.EIGHT):
 
 
 def word(evidence, says):
-    return {c.says: w for c, (w, _) in claims.judged(evidence) if says in c.says}.popitem()[1]
+    (claim,) = (c for c in claims.CLAIMS if says in c.says)
+    return claim.here(evidence)[0]
 
 
 @pytest.mark.parametrize("table, family", [(3, "mosi"), (4, "mosei"), (5, "sims")])

@@ -293,6 +293,18 @@ def test_aggregate():
     assert math.isnan(one["auilc"]["mae"]) and math.isnan(one["per_rate"][0]["sd"]["mae"])
 
 
+@pytest.mark.parametrize("count", [2, 3, 8, 9, 10, 11, 40])
+def test_areas_and_means_of_all_metrics_are_those_of_each_to_the_last_digit(count):
+    rng, rates = np.random.default_rng(count), np.sort(np.random.default_rng(count).uniform(size=count)).round(3)
+    drawn = ({"rate": r, "seed": s, "mae": rng.normal(), "corr": rng.normal()} for r in rates for s in (1, 2, 3))
+    found = aggregate(drawn)
+    for metric in ("mae", "corr"):
+        curve = [row["mean"][metric] for row in found["per_rate"]]
+        assert found["auilc"][metric] == auilc(found["rates"], curve)
+        low = mean_over_rates(found["rates"], curve)
+        assert found["mean_rates_0_to_0.9"][metric] == low or (math.isnan(low) and found["rates"][0] > 0.9)
+
+
 def test_aggregate_refuses():
     good = {"rate": 0.1, "seed": 1, "mae": 1.0}
     with pytest.raises(ValueError, match="no records"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mgmr_lib.evaluation.statistics import holm, paired_difference, welch
+from mgmr_lib.evaluation.statistics import bootstrap_interval, holm, paired_difference, welch
 from mgmr_lib.experiments.verdicts import BETTER, NOT_TOLD_APART, WORSE, family, verdict
 
 A, B = [0.81, 0.79, 0.83, 0.80, 0.82], [0.86, 0.84, 0.90]
@@ -96,3 +96,12 @@ def test_an_error_that_is_lower_is_better_and_a_correlation_that_is_higher(low, 
 def test_one_pair_has_a_difference_and_no_test():
     found = paired_difference([0.8], [0.9])
     assert found["mean"] == pytest.approx(-0.1) and math.isnan(found["p"]) and math.isnan(found["low"])
+
+
+@pytest.mark.parametrize("pairs", [2, 5, 9, 130, 686])
+@pytest.mark.parametrize("resamples", [1, 999, 1000, 2500])
+def test_the_bootstrap_of_pairs_is_the_general_one_of_their_mean(pairs, resamples):
+    first, second = np.random.default_rng(pairs).normal(size=(2, pairs))
+    found = paired_difference(first, second, n_resamples=resamples, seed=3)
+    slow = bootstrap_interval(np.mean, first - second, n_resamples=resamples, seed=3)
+    assert (found["bootstrap_low"], found["bootstrap_high"]) == (slow["low"], slow["high"])

@@ -1,6 +1,7 @@
 """Scans and blocks under whatever torch does to modules: tracing, copying, loading, transforming, other dtypes."""
 
 import copy
+import inspect
 import io
 import pickle
 
@@ -421,3 +422,10 @@ def test_the_state_and_the_output_have_gradients_on_auto():
     truth = outputs_and_gradients(exact, "reference")
     for name, got in outputs_and_gradients(args, "auto").items():
         assert worst_error(got, truth[name]) < 1e-4
+
+
+@pytest.mark.parametrize("function", [scan_operator.Scan, scan_operator.ScanGradients, conv.Convolution])
+def test_the_signature_that_torch_finds_is_the_functions_own(function):
+    """torch binds arguments to it at every call: a stale one would give an engine another's."""
+    code = function.forward.__code__
+    assert list(inspect.signature(function.forward).parameters) == list(code.co_varnames[: code.co_argcount])

@@ -9,7 +9,14 @@ from torch import Tensor
 from mgmr_lib.ssm.engines.backends import ready
 from mgmr_lib.ssm.engines.native import library, preferred
 from mgmr_lib.ssm.engines.native_call import Seq, Task, run, threads_for
-from mgmr_lib.ssm.engines.operators import LIBRARY, FirstDerivative, differentiable, each_example, operator
+from mgmr_lib.ssm.engines.operators import (
+    LIBRARY,
+    FirstDerivative,
+    differentiable,
+    each_example,
+    operator,
+    signature_kept,
+)
 
 MAX_TAPS = 64  # STEPS in native_conv.c
 
@@ -78,6 +85,7 @@ def conv_backward(dout, x, weight, bias):
 
 class Convolution(torch.autograd.Function):
     @staticmethod
+    @signature_kept
     def forward(x, weight, bias):
         return conv(x, weight, bias)
 
@@ -98,6 +106,7 @@ class Convolution(torch.autograd.Function):
 
 class ConvolutionGradients(FirstDerivative):
     @staticmethod
+    @signature_kept
     def forward(dout, x, weight, bias):
         return conv_backward(dout, x, weight, bias)
 

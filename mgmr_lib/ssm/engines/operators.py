@@ -5,6 +5,7 @@ Python loop over chunks). Gradients are autograd Functions around the operators,
 `each_example` gives them vmap.
 """
 
+import inspect
 from collections.abc import Callable
 
 import torch
@@ -52,6 +53,13 @@ def differentiable(function: type[torch.autograd.Function], operator: Callable) 
     """How to call an operator that both have: as a Function, but by itself where torch.jit.trace writes down what it
     sees (it cannot save a Function)."""
     return operator if torch.jit.is_tracing() else function.apply
+
+
+def signature_kept(forward: Callable) -> Callable:
+    """Decorator of a Function's forward: torch reads its signature at every call, which takes a tenth of a short
+    sequence's scan, and finds it here."""
+    vars(forward)["__signature__"] = inspect.signature(forward)
+    return forward
 
 
 class FirstDerivative(torch.autograd.Function):

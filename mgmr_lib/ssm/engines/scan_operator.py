@@ -19,6 +19,7 @@ from mgmr_lib.ssm.engines.operators import (
     mixing_like,
     operator,
     sequence_like,
+    signature_kept,
 )
 
 ENGINES = {"chunked": chunked, "native": native_scan, "triton": triton_adapter}
@@ -68,6 +69,7 @@ def scan_backward(dy, dlast, u, delta, A, B, C, D, z, bias, state, kept, softplu
 
 class Scan(torch.autograd.Function):
     @staticmethod
+    @signature_kept
     def forward(u, delta, A, B, C, D, z, bias, state, softplus, keep, engine):
         return scan(u, delta, A, B, C, D, z, bias, state, softplus, keep, engine)
 
@@ -96,6 +98,7 @@ class Scan(torch.autograd.Function):
 
 class ScanGradients(FirstDerivative):
     @staticmethod
+    @signature_kept
     def forward(dy, dlast, u, delta, A, B, C, D, z, bias, state, kept, softplus, wants_decay, engine):
         args = (dy, dlast, u, delta, A, B, C, D, z, bias, state, kept, softplus, wants_decay, engine)
         return tuple(scan_backward(*args))

@@ -4,7 +4,15 @@ import torch
 from torch import Tensor
 
 from mgmr_lib.ssm.engines import ssd_chunked
-from mgmr_lib.ssm.engines.operators import LIBRARY, FirstDerivative, differentiable, each_example, keeps, operator
+from mgmr_lib.ssm.engines.operators import (
+    LIBRARY,
+    FirstDerivative,
+    differentiable,
+    each_example,
+    keeps,
+    operator,
+    signature_kept,
+)
 from mgmr_lib.ssm.engines.ssd_layout import SSDOperands
 
 SIGNATURE = "Tensor x, Tensor w, Tensor a, Tensor B, Tensor C, Tensor? D, Tensor state"
@@ -47,6 +55,7 @@ def ssd_backward(dy, dlast, x, w, a, B, C, D, state, borders, steps):
 
 class SSD(torch.autograd.Function):
     @staticmethod
+    @signature_kept
     def forward(x, w, a, B, C, D, state, steps, keep):
         return ssd(x, w, a, B, C, D, state, steps, keep)
 
@@ -74,6 +83,7 @@ class SSD(torch.autograd.Function):
 
 class SSDGradients(FirstDerivative):
     @staticmethod
+    @signature_kept
     def forward(dy, dlast, x, w, a, B, C, D, state, borders, steps):
         return tuple(ssd_backward(dy, dlast, x, w, a, B, C, D, state, borders, steps))
 
