@@ -182,8 +182,9 @@ def test_figures_draw_what_they_are_given():
     plt.close("all")
 
 
-def test_the_codes_parts_are_compared_as_recorded():
-    records = ledger.read_ledger()
+@pytest.mark.parametrize("edition", ["first", "second"])
+def test_the_codes_parts_are_compared_as_recorded(edition):
+    records = ledger.read_ledger() if edition == "first" else ledger.read_named(*EQUAL)
     found, runs = code_parts.differences(records), ledger.by_name(records)
     area = {n: np.array([ledger.areas(r)["auilc", "mae"] for r in runs[n]]) for n in ("mfmb_code", *found.index)}
     assert len(found) == 8 and code_parts.told_apart(found) == 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
 
 from mgmr_lib import markdown
@@ -41,12 +42,16 @@ def told_apart(found: pd.DataFrame) -> int:
     return int((found["word"] != verdicts.NOT_TOLD_APART).sum())
 
 
-def draw(ax, found: pd.DataFrame) -> None:
-    """A point and a 95 % interval for each row of differences(), in its order from above."""
-    places = range(len(found))[::-1]
-    labels = [label.removeprefix("its code with ") for label in found["first"]]
-    spans = [(found["mean"] - found["low"]).to_numpy(), (found["high"] - found["mean"]).to_numpy()]
+def draw(ax, recordings: dict[str, pd.DataFrame]) -> None:
+    """A point and a 95 % interval for each row of differences(), in the first recording's order from above; a later
+    recording's lie below the first one's. recordings: name -> differences()."""
+    first = next(iter(recordings.values()))
+    places = np.arange(len(first))[::-1]
     ax.axvline(0, color=figures.GREY, linewidth=1)
-    ax.errorbar(found["mean"], list(places), xerr=spans, fmt="o", color=figures.BLUE, capsize=3)
-    ax.set_yticks(list(places), labels)
+    styles = (("o", figures.BLUE), ("s", figures.GREY))
+    for i, ((name, rows), (marker, colour)) in enumerate(zip(recordings.items(), styles, strict=False)):
+        found = rows.reindex(first.index)
+        spans = [(found["mean"] - found["low"]).to_numpy(), (found["high"] - found["mean"]).to_numpy()]
+        ax.errorbar(found["mean"], places - 0.3 * i, xerr=spans, fmt=marker, color=colour, capsize=3, label=name)
+    ax.set_yticks(places, [label.removeprefix("its code with ") for label in first["first"]])
     ax.set(xlabel="change of the error's area (points)\nbelow 0: better than the code's", ylabel="the code, but with")
