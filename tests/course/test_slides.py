@@ -24,7 +24,7 @@ needs_tools = pytest.mark.skipif(bool(LACKING), reason=f"{', '.join(LACKING)}: `
 needs_browser = pytest.mark.skipif(
     BROWSER is None, reason="no Chromium or Chrome on the PATH: `apt-get install chromium` brings one"
 )
-MOST_BYTES = 3_000_000
+MOST_BYTES = 4_000_000  # of one file that holds all pictures of half a day
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
