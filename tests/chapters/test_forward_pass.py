@@ -7,7 +7,7 @@ import torch
 
 from mgmr_lib.chapters.ch15_mgmr_net import build_it as build_ch15
 from mgmr_lib.chapters.ch19_mfmb_net import build_it as build_ch19
-from mgmr_lib.chapters.shared.forward_pass import clips
+from mgmr_lib.chapters.shared.forward_pass import clips, copied
 from mgmr_lib.data.batch import Batch, ModalityBatch
 from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.training.losses import LossWeights, joint_loss
@@ -36,6 +36,28 @@ def test_an_answer_that_grows_meets_one_stage_after_the_other(module):
         assert f'Now {names[done]}: there is no "{keys[done]}"' in said
         assert said.startswith(f"{done} of {len(names)} stages hold")
     assert spec.test(module.forward, random.Random(5)) is None
+
+
+@BOTH
+def test_nothing_that_an_answer_does_to_its_copy_reaches_the_original(module):
+    given = module._draw(random.Random(3))
+    before, right = {k: v.clone() for k, v in given[0].state_dict().items()}, module.forward(*given)
+    net, s, labels = copied(given)
+    torch.testing.assert_close(module.forward(net, s, labels), right)
+    owned = {
+        id(v) for m in given[0].modules() for v in (m, *vars(m).values()) if isinstance(v, (dict, torch.nn.Module))
+    }
+    assert not owned & {id(v) for m in net.modules() for v in (m, *vars(m).values())}
+    with torch.no_grad():
+        for p in net.parameters():
+            p.zero_()
+    for m in net.modules():
+        m.train()
+        m.register_forward_hook(lambda *_: 1 / 0)
+    s["text"].x.fill_(7)
+    labels.zero_()
+    assert all(torch.equal(v, before[k]) for k, v in given[0].state_dict().items())
+    torch.testing.assert_close(module.forward(*given), right)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -3,12 +3,13 @@
 import copy
 import functools
 import random
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mgmr_lib.course.compare import difference
 from mgmr_lib.course.registry import Wrong
@@ -165,12 +166,20 @@ def _apart(stage: Stage, a, b, s: dict[str, Steps]) -> str | None:
     return None if _same(a, b) else difference(a, b, 1e-4, 1e-5)  # in words: slow
 
 
+def copied(args: tuple) -> tuple:
+    """A deep copy. Most objects of a network are empty dictionaries of hooks, and most of deepcopy's time is theirs:
+    they are replaced beforehand."""
+    modules = (m for a in args if isinstance(a, nn.Module) for m in a.modules())
+    hooks = (v for m in modules for v in vars(m).values() if type(v) is OrderedDict and not v)
+    return copy.deepcopy(args, {id(v): OrderedDict() for v in hooks})
+
+
 def _look(stage: Stage, drawn: Callable, seed: int, mistakes: Sequence[Mistake], runs: dict, fn: Callable, _rng):
     """The sentence that says what is wrong at this stage, or None."""
     given = drawn(stage.draw, seed)
     if stage.draw not in runs:
         with torch.no_grad():
-            runs[stage.draw] = fn(*copy.deepcopy(given.args))
+            runs[stage.draw] = fn(*copied(given.args))
     yours, key, s = runs[stage.draw], stage.key, given.args[1]
     if not isinstance(yours, dict):
         return f"it returns a {type(yours).__name__}: return a dictionary."
