@@ -116,9 +116,8 @@ def nothing_lost(draw: Callable) -> Callable:
 def staged(reference: Callable, stages: Sequence[Stage], mistakes: Sequence[Mistake]):
     """The check: stage by stage, with the sentence of the mistake that is recognised."""
 
-    @functools.lru_cache(
-        maxsize=512
-    )  # who tries many answers on the same 200 draws of two kinds waits for theirs alone
+    # who tries many answers on the same draws (200, of two kinds, for the full mutants) waits for theirs alone
+    @functools.lru_cache(maxsize=512)
     def drawn(draw: Callable, seed: int) -> _Drawn:
         mine = [(x, m) for x in stages if x.draw is draw for m in mistakes if m.stage == x.name]
         return _draw(reference, draw, mine, random.Random(seed))
