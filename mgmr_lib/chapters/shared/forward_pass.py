@@ -18,15 +18,28 @@ from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.inputs import Sequence as Steps
 
 WIDTHS = {"text": 3, "audio": 2, "vision": 4}
+LONGEST = dict(zip(MODALITIES, (5, 11, 8), strict=True))  # steps
+
+
+def _steps(rng, g: torch.Generator) -> dict[str, Tensor]:
+    """{modality: how many steps each clip has}. The longest voice belongs to the shortest text and the longest face to
+    another: only so does every slip in spreading them over the words show, on every draw."""
+    while True:
+        drawn = {
+            m: torch.tensor([1, rng.randrange(2, n), n])[torch.randperm(3, generator=g)] for m, n in LONGEST.items()
+        }
+        voice, face = (drawn["text"][drawn[m].argmax()] for m in ("audio", "vision"))
+        if voice == 1 < face:
+            return drawn
 
 
 def clips(rng) -> tuple[dict[str, Steps], Tensor]:
     """Three clips of different lengths in each modality, with lost steps in each: {modality: Sequence}, labels (3,)
     of both signs."""
     g, s = torch.Generator().manual_seed(rng.randrange(10**6)), {}
-    for m, longest in zip(MODALITIES, (5, 11, 8), strict=True):
-        steps = torch.tensor([1, rng.randrange(2, longest), longest])[torch.randperm(3, generator=g)]
-        valid = torch.arange(longest) < steps[:, None]
+    steps = _steps(rng, g)
+    for m, longest in LONGEST.items():
+        valid = torch.arange(longest) < steps[m][:, None]
         keep = valid & (torch.rand(valid.shape, generator=g) > 0.4)
         keep[:, 1] = False  # a clip of two steps or more has lost its second one, and kept its first
         keep[:, 0] = True
