@@ -518,8 +518,8 @@ say(f"Half of these intervals reach {half:.3f} points or more to either side of 
     "last epoch.")
 alike = float(parts_back["mean"].corr(before["mean"].reindex(parts_back.index)))
 say(f"On the first edition {code_parts.told_apart(before)} of {len(before)} are told apart, too. The eight differences "
-    f"of the two editions correlate by r = {alike:.2f}. Sentences, seeds and masks are the same in both, so these may "
-    "be the parts twice, or twice the same luck of the seeds.")
+    f"of the two editions correlate by r = {alike:.2f}. Sentences, seeds and all masks but those of the face are the "
+    "same in both, so these may be the parts twice, or twice the same luck of the seeds.")
 
 # %% [markdown]
 # *Not told apart* is no proof that a part does nothing, least of all in trainings that the epochs ended. Learning rate, dropout and epochs are those of the code's rows; six of the eight change the number of weights as well, five encoders more than twofold. The intervals are Welch's, not paired by seed as above: which of the two, one chooses before looking (notebook 10).

@@ -19,6 +19,7 @@ from mgmr_lib.chapters.ch22_ablations.figures import verdicts as changes
 from mgmr_lib.chapters.shared import recorded_costs
 from mgmr_lib.chapters.shared.counting import bytes_for_backward
 from mgmr_lib.data.load import load_corpus
+from mgmr_lib.data.missing import draw_masks
 from mgmr_lib.experiments import ledger
 from mgmr_lib.experiments.complexity import random_batch
 from mgmr_lib.experiments.plan import EQUAL
@@ -195,6 +196,15 @@ def test_the_codes_parts_are_compared_as_recorded(edition):
         assert row["last"] == sum(r["best_epoch"] == r["epochs"] - 1 for r in runs[name])
     found.loc[found.index[0], "word"] = "better"
     assert code_parts.told_apart(found) == 1 and "**" not in code_parts.table(found)
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.9])
+def test_both_editions_lose_the_same_steps_but_for_the_face(rate):
+    first, second = (load_corpus(f"classroom-mosi@{edition}")["test"] for edition in (1, 2))
+    assert list(first.ids) == list(second.ids)
+    kept, kept_then = draw_masks(first, rate, 1), draw_masks(second, rate, 1)
+    same = {m: kept[m].shape == kept_then[m].shape and bool((kept[m] == kept_then[m]).all()) for m in kept}
+    assert same == {"text": True, "audio": True, "vision": False}
 
 
 def test_of_the_papers_own_ablations_macro_fusion_alone_is_told_apart_and_only_by_itself():

@@ -43,14 +43,14 @@ def told_apart(found: pd.DataFrame) -> int:
 
 
 def draw(ax, recordings: dict[str, pd.DataFrame]) -> None:
-    """A point and a 95 % interval for each row of differences(), in the first recording's order from above; a later
-    recording's lie below the first one's. recordings: name -> differences()."""
+    """A point and a 95 % interval for each row of differences(), in the first recording's order from above; a second
+    recording's lie below the first one's. recordings: one or two, name -> differences()."""
     first = next(iter(recordings.values()))
     places = np.arange(len(first))[::-1]
     ax.axvline(0, color=figures.GREY, linewidth=1)
     styles = (("o", figures.BLUE), ("s", figures.GREY))
-    for i, ((name, rows), (marker, colour)) in enumerate(zip(recordings.items(), styles, strict=False)):
-        found = rows.reindex(first.index)
+    for i, (name, rows) in enumerate(recordings.items()):
+        found, (marker, colour) = rows.reindex(first.index), styles[i]
         spans = [(found["mean"] - found["low"]).to_numpy(), (found["high"] - found["mean"]).to_numpy()]
         ax.errorbar(found["mean"], places - 0.3 * i, xerr=spans, fmt=marker, color=colour, capsize=3, label=name)
     ax.set_yticks(places, [label.removeprefix("its code with ") for label in first["first"]])
