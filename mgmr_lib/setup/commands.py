@@ -17,9 +17,8 @@ BUILDS = ("cpu", "cuda")
 
 @dataclass(frozen=True)
 class Command:
-    """help: one line; module: what `.venv/bin/python -m` then runs; needs: "open" (a learner's packages), "test" (and
-    those that test and change the course) or "site" (and those that make web pages of it); data: whether the corpus is
-    prepared first."""
+    """help: one line; module: what `.venv/bin/python -m` then runs; needs: "open" (a learner's packages) or "test"
+    (and those that test and change the course and make web pages of it); data: whether the corpus is prepared first."""
 
     help: str
     module: tuple[str, ...]
@@ -31,8 +30,8 @@ COMMANDS = {
     "open": Command("open the course in JupyterLab, on your own copies of the notebooks", ("mgmr_lib.course", "open")),
     "test": Command("run every test and every notebook (--fast: a few minutes)", ("mgmr_lib.course", "test"), "test"),
     "run": Command("train on the default corpus, print and plot the missing-rate table", ("mgmr_lib", "run")),
-    "site": Command("the course as web pages, in the folder site", ("mgmr_lib.course", "site"), "site", data=False),
-    "slides": Command("slides and A4 hand-outs, in runs/slides", ("mgmr_lib.course", "slides"), "site", data=False),
+    "site": Command("the course as web pages, in the folder site", ("mgmr_lib.course", "site"), "test", data=False),
+    "slides": Command("slides and A4 hand-outs, in runs/slides", ("mgmr_lib.course", "slides"), "test", data=False),
     "class": Command("a page on which a teacher sees how far a room is", ("mgmr_lib.course", "class"), data=False),
     "pack": Command("a folder from which others install without a network (open --from)", ("mgmr_lib", "pack")),
     "reset": Command("a fresh copy of a notebook, by its number", ("mgmr_lib.course", "reset"), data=False),

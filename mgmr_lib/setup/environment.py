@@ -21,8 +21,8 @@ from mgmr_lib.setup import faults, machine, sizes, torch_choice
 from mgmr_lib.setup.installer import Installer
 from mgmr_lib.setup.packed import Pack
 
-NEEDS = ("open", "test", "site")  # a learner's packages; those and [dev], to test and change the course; and [site]
-EXTRAS = {"open": ".", "test": ".[dev]", "site": ".[dev,site]"}
+NEEDS = ("open", "test")  # a learner's packages; those and [dev], to test and change the course and make its web pages
+EXTRAS = {"open": ".", "test": ".[dev]"}
 WITNESSES = ("pip", "torch", "numpy", "jupyterlab")  # folders without which no stamp is believed
 
 

@@ -1,7 +1,6 @@
 """The site: what is made of a stored bet and a link; that its pages hold together; what a reader does in a browser."""
 
 import functools
-import importlib.util
 import json
 import re
 from html.parser import HTMLParser
@@ -19,8 +18,6 @@ from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
 from tests.course.test_browser import BROWSER, FLAGS
 
-LACKING = [name for name in build.TOOLS if importlib.util.find_spec(name) is None]
-needs_tools = pytest.mark.skipif(bool(LACKING), reason=f"{', '.join(LACKING)}: `python course.py site` installs it")
 MOST_BYTES = 3_000_000  # of a page with its pictures
 
 
@@ -219,7 +216,6 @@ def site(tmp_path_factory):
     return out
 
 
-@needs_tools
 def test_all_that_a_page_links_or_loads_is_there(site):
     pages = {p.name: Page(p.read_text(encoding="utf-8")) for p in site.glob("*.html")}
     assert {"index.html", "01_recurrence.html", "09_break_the_data.html", "glossary.html", "faq.html"} <= set(pages)
@@ -236,7 +232,6 @@ def test_all_that_a_page_links_or_loads_is_there(site):
         assert sum(f.stat().st_size for f in files) < MOST_BYTES, name
 
 
-@needs_tools
 def test_terms_explain_themselves_and_formulas_need_no_script(site):
     text = (site / "01_recurrence.html").read_text(encoding="utf-8")
     assert re.search(r'href="glossary.html#term-state" title="What a recurrence carries', text)
@@ -301,7 +296,6 @@ def test_a_slider_stands_below_its_figure_in_the_order_of_the_calls():
     assert all("<figure" in str(c.outputs).partition("course-frames")[0] for c in found)
 
 
-@needs_tools
 @pytest.mark.parametrize("wrong", ["[gone](#term-that-is-nowhere)", "[gone](gone.md)", "# Twice\n\n### Too deep"])
 def test_a_warning_leaves_the_old_site_alone(wrong, tmp_path, monkeypatch):
     (tmp_path / "searchindex.js").write_text("old", encoding="utf-8")
@@ -338,7 +332,6 @@ def test_what_is_missing_is_said_before_the_work(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@needs_tools
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on the PATH: `apt-get install chromium` brings one")
 @pytest.mark.parametrize("width", [1366, 390])
 def test_a_reader_bets_in_a_browser_without_a_server(site, width):

@@ -2,7 +2,6 @@
 
 import functools
 import html
-import importlib.util
 import re
 from html.parser import HTMLParser
 
@@ -19,8 +18,6 @@ from mgmr_lib.errors import CourseError
 from mgmr_lib.paths import REPOSITORY
 from tests.course.test_browser import BROWSER, FLAGS
 
-LACKING = [name for name in markup.TOOLS if importlib.util.find_spec(name) is None]
-needs_tools = pytest.mark.skipif(bool(LACKING), reason=f"{', '.join(LACKING)}: `python course.py slides` installs it")
 needs_browser = pytest.mark.skipif(
     BROWSER is None, reason="no Chromium or Chrome on the PATH: `apt-get install chromium` brings one"
 )
@@ -191,7 +188,6 @@ def deck_of(root):
     return Page((root / "out" / "deck_1_of-memories.html").read_text(encoding="utf-8"))
 
 
-@needs_tools
 def test_a_deck_has_one_slide_for_each_thing(course):
     page = deck_of(course)
     assert [s["kind"] for s in page.slides] == [
@@ -206,7 +202,6 @@ def test_a_deck_has_one_slide_for_each_thing(course):
     assert re.findall(r'data-kind="(\w+)" id="[^"]+" data-routes="brief"', page.text) == ["opening", "section", "bet"]
 
 
-@needs_tools
 def test_an_outcome_waits_behind_a_key(course):
     text = deck_of(course).text
     hidden = re.search(r'<div class="outcome" hidden>(.*?)</div>', text, re.S)
@@ -215,7 +210,6 @@ def test_an_outcome_waits_behind_a_key(course):
     assert "Decays" not in rest and "0.12" not in rest and "How much is &lt; left?" in rest
 
 
-@needs_tools
 def test_a_hand_out_tells_neither_answers_nor_outcomes_and_its_solutions_do(course):
     build.write(course / "out", root=course)
     plain = {
@@ -236,7 +230,6 @@ def test_a_hand_out_tells_neither_answers_nor_outcomes_and_its_solutions_do(cour
     assert "Decays have no end" in plain["solutions"] and "return 0.9 * h" in plain["solutions"]
 
 
-@needs_tools
 def test_a_deck_follows_its_notebook(course):
     deck_of(course)
     store(course, title="1 Something new", caption="Figure: It rises in small steps and then a large one follows them.")
@@ -261,7 +254,6 @@ def with_deck(text):
     return lambda root: (root / "notebooks/src/decks.yml").write_text(text, encoding="utf-8")
 
 
-@needs_tools
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
@@ -278,7 +270,6 @@ def test_what_is_wrong_is_said_and_nothing_is_written(course, spoil, says):
     assert not (course / "out").exists() or not any((course / "out").iterdir())
 
 
-@needs_tools
 def test_a_notebook_that_is_not_there_is_said(course):
     with pytest.raises(CourseError, match="there is no built notebook 98"):
         build.write(course / "out", ["98"], course)
@@ -307,7 +298,6 @@ def notebook(name):
 NAMES = sorted(p.name for p in (REPOSITORY / LEARNER).glob("[0-9][0-9]_*.ipynb"))
 
 
-@needs_tools
 def test_no_page_asks_another_host_and_all_links_hold(made):
     assert len(list(made.glob("deck_*.html"))) == 3 and len(list(made.glob("handout_*.html"))) == len(NAMES)
     for path in made.iterdir():
@@ -322,7 +312,6 @@ def test_no_page_asks_another_host_and_all_links_hold(made):
             assert link[1:] in ids if link.startswith("#") else (made / link).is_file(), f"{path.name}: {link}"
 
 
-@needs_tools
 def test_every_slide_says_something_and_every_figure_is_described(made):
     pictures = 0
     for path in made.glob("deck_*.html"):
@@ -338,7 +327,6 @@ def test_every_slide_says_something_and_every_figure_is_described(made):
     assert pictures == sum(b.kind == "figure" for s in shown for b in s.blocks) > 100
 
 
-@needs_tools
 @pytest.mark.parametrize("name", NAMES)
 def test_no_hand_out_of_the_course_tells_an_answer_or_an_outcome(name, made):
     stem = name.removesuffix(".ipynb")
@@ -361,7 +349,6 @@ def unescaped(page):
     return html.unescape(re.sub(r"<[^>]*>", "", page))
 
 
-@needs_tools
 def test_a_route_shows_what_its_rows_name():
     first = notebook("01_recurrence.ipynb")
     shown = rooms.shown(first, plans()["01"], load_yaml("routes.yml"))
@@ -395,7 +382,6 @@ def now(page):
 
 
 @pytest.mark.slow
-@needs_tools
 @needs_browser
 def test_a_teacher_turns_the_slides_with_the_keyboard(course, browser):
     deck_of(course)
@@ -432,7 +418,6 @@ def test_a_teacher_turns_the_slides_with_the_keyboard(course, browser):
 
 
 @pytest.mark.slow
-@needs_tools
 @needs_browser
 @pytest.mark.parametrize("deck_number", [1, 2, 3])
 def test_every_slide_of_the_course_fits(deck_number, made, browser):
@@ -461,7 +446,6 @@ def sizes(page):
 
 
 @pytest.mark.slow
-@needs_tools
 @needs_browser
 def test_a_hand_out_prints_on_a4_and_nothing_is_too_wide(made, browser):
     by_size = sorted(made.glob("handout_*.html"), key=lambda p: p.stat().st_size)

@@ -59,28 +59,34 @@ def pinned(text: str, where: dict[str, str]) -> dict[str, Version]:
     return found
 
 
-def requirements() -> dict[str, list[str]]:
-    """{package: what it asks for} of the course, of torch's CUDA build and of everything that is installed here."""
+Asked = dict[str, tuple[str | None, list[str]]]  # {package: (the version that asks; None: every one, what it asks for)}
+
+
+def requirements() -> Asked:
+    """What the course, torch's CUDA build and everything that is installed here in a pinned version ask for."""
     asked = {canonicalize_name(d.metadata["Name"]): (d.version, d.requires or []) for d in metadata.distributions()}
     pins = pinned(PINS, markers("x86_64-manylinux_2_28", "{}.{}".format(*sys.version_info[:2])))
-    same = {
-        name: requires
+    same: Asked = {
+        name: (str(pins[name]), requires)
         for name, (version, requires) in asked.items()
         if name in pins and Version(version).public == str(pins[name])
     }
     course = PROJECT["dependencies"] + sum(PROJECT["optional-dependencies"].values(), [])
-    return same | {"torch": TORCH["requires"], "mgmr-course": course}
+    return same | {"torch": (None, TORCH["requires"]), "mgmr-course": (None, course)}
 
 
-def contradictions(text: str, asked: dict[str, list[str]]) -> list[str]:
-    """Requirements that the pins break, or leave without a pin, anywhere."""
+def contradictions(text: str, asked: Asked) -> list[str]:
+    """Requirements that the pins break, or leave without a pin, wherever the version that asks is the pinned one."""
     found = set()
     for platform in SYSTEMS:
         for python in PYTHONS:
             where = markers(platform, python)
             pins = pinned(text, where)
             for name in asked.keys() & (pins.keys() | {"mgmr-course"}):
-                for requirement in map(parsed, asked[name]):
+                version_asking, requires = asked[name]
+                if version_asking and version_asking != str(pins[name]):
+                    continue  # another version is pinned there: it asks for something else, the resolver knows what
+                for requirement in map(parsed, requires):
                     if requirement.marker and not requirement.marker.evaluate(where):
                         continue
                     version = pins.get(canonicalize_name(requirement.name))
@@ -117,6 +123,14 @@ def test_a_pin_changed_to_a_contradiction_is_found(name, version, victim):
     if victim.split()[0] not in asked:
         pytest.skip(f"another version of {victim.split()[0]} is installed here than the pinned one")
     assert count and any(line.startswith(victim) for line in contradictions(changed, asked))
+
+
+def test_what_one_version_asks_for_binds_no_other():
+    pins = 'maker==1.0 ; python_full_version < "3.13"\nmaker==2.0 ; python_full_version >= "3.13"\nused==5.0\n'
+    asked: Asked = {"maker": ("1.0", ["used<5"])}
+    found = contradictions(pins, asked)
+    assert found and all("used<5, pinned is 5.0" in line for line in found)
+    assert {line[-5:-1] for line in found} == {p for p in PYTHONS if p < "3.13"}
 
 
 def test_a_pin_that_is_removed_is_found():

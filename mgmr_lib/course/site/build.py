@@ -20,7 +20,7 @@ from mgmr_lib.files import cannot_write, make_folder, write_text
 from mgmr_lib.paths import REPOSITORY, absolute
 from mgmr_lib.setup.cloud import binder_address, colab_address, on_github, repository_address, with_first_cell
 
-TOOLS = ("sphinx", "myst_nb", "furo", "latex2mathml")  # the optional packages [site]
+TOOLS = ("sphinx", "myst_nb", "furo", "latex2mathml")  # of the extra [dev]
 TEXTS = {  # file of the repository -> document of the site
     "README.md": "index.md",
     "FAQ.md": "faq.md",
