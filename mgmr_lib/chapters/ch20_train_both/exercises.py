@@ -3,6 +3,7 @@
 import math
 import statistics
 
+from mgmr_lib.chapters.shared.drawing import separating
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -77,10 +78,15 @@ def _interval_cases(rng):
 
 def _seeds_cases(rng):
     made = [Case(([0.03, -0.01, 0.02, 0.04, 0.0], 0.005), "a small gain takes many seeds")]
-    for _ in range(5):
-        differences = [rng.randint(-30, 40) / 1000 for _ in range(5)] + [0.05]
-        made.append((differences, rng.choice([0.004, 0.006, 0.009])))
-    return made
+
+    def one(rng):
+        return [rng.randint(-30, 40) / 1000 for _ in range(5)] + [0.05], rng.choice([0.004, 0.006, 0.009])
+
+    return made + separating(rng, one, seeds_needed, [_to_the_nearest], least=5)
+
+
+def _to_the_nearest(differences, gain):
+    return round((2.8 * statistics.stdev(differences) / gain) ** 2)
 
 
 EXERCISES = [
@@ -207,6 +213,12 @@ EXERCISES = [
                 lambda d, g: math.floor((2.8 * statistics.stdev(d) / g) ** 2),
                 "too few",
                 "Rounded down it is a seed too few: round up.",
+            ),
+            Wrong(
+                "to the nearest",
+                _to_the_nearest,
+                "nearest whole number",
+                "This goes to the nearest whole number, which is sometimes the one below: round up.",
             ),
             Wrong(
                 "population sd",

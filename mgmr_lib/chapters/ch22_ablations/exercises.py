@@ -202,6 +202,12 @@ def _no_stop(p):
     return [x <= 0.05 / (len(p) - rank[i]) for i, x in enumerate(p)]
 
 
+def _hochberg(p):
+    order, m = sorted(range(len(p)), key=lambda i: p[i]), len(p)
+    passed = [rank for rank, i in enumerate(order) if p[i] <= 0.05 / (m - rank)]
+    return [order.index(i) <= max(passed, default=-1) for i in range(m)]
+
+
 def _in_given_order(p):
     found, m = [False] * len(p), len(p)
     for i, x in enumerate(p):
@@ -406,6 +412,13 @@ EXERCISES = [
                 "stop",
                 "The procedure must stop at the first p that fails: larger ones are not told apart, even where they "
                 "lie below their own bar.",
+            ),
+            Wrong(
+                "from the largest",
+                _hochberg,
+                "Hochberg",
+                "This looks for the largest p that passes, and takes all below it (Hochberg's procedure): that is safe "
+                "only for comparisons that are independent or go together; Holm's comes from the other end.",
             ),
             Wrong(
                 "not sorted",

@@ -166,6 +166,33 @@ def _many(fn, rng):
     return None
 
 
+def _differs(found, wanted, variants) -> str | None:
+    """The first variant whose entry is not the wanted one."""
+    for name in variants:
+        same = found[name][0] == wanted[name][0] and all(
+            v == w or abs(v - w) < 1e-9 or (v != v and w != w)
+            for v, w in zip(found[name][1:], wanted[name][1:], strict=True)
+        )
+        if not same:
+            return name
+    return None
+
+
+def _zero(fn, rng):
+    """One error of the whole network is exactly 0: only what takes 0 for a failed run notices."""
+    variants, seed = ["narrow", "deaf"], rng.choice(SEEDS)
+    scores, _ = made_up(rng, {"narrow": 0.01, "deaf": 0.3})
+    nothing = scores["whole", seed]
+    scores = {run: error - nothing for run, error in scores.items()}
+    found, wanted = _asked(fn, scores, variants)[0], _expected(scores, variants)
+    if name := _differs(found, wanted, variants):
+        return (
+            f"the error of whole with seed {seed} is 0.0: the entry of {name} is {wanted[name]}, yours {found[name]}. "
+            "A perfect run has not failed: ask whether an error `is None`, not whether it is true."
+        )
+    return None
+
+
 def _failures(fn, rng):
     """Two failed runs leave two and three pairs; then three fail, and the one pair that is left has no test."""
     variants = ["narrow", "deaf", "blind"]
@@ -174,23 +201,20 @@ def _failures(fn, rng):
         scores, _ = made_up(rng, {"narrow": 1e-6, "deaf": 1e-6, "blind": 0.03}, failed)
         found, wanted = _asked(fn, scores, variants)[0], _expected(scores, variants)
         which = ", ".join(f"{name} with seed {seed}" for name, seed in failed)
-        for name in variants:
-            same = found[name][0] == wanted[name][0] and all(
-                v == w or abs(v - w) < 1e-9 or (v != v and w != w)
-                for v, w in zip(found[name][1:], wanted[name][1:], strict=True)
+        if name := _differs(found, wanted, variants):
+            return (
+                f"train gave None for {which}: the entry of {name} is {wanted[name]}, yours {found[name]}. Only "
+                "seeds that both networks have count; fewer than two make no test, and no place in Holm's family."
             )
-            if not same:
-                return (
-                    f"train gave None for {which}: the entry of {name} is {wanted[name]}, yours {found[name]}. Only "
-                    "seeds that both networks have count; fewer than two make no test, and no place in Holm's family."
-                )
     return None
 
 
 # --- plausible mistakes
 
 
-def _changed(p_adjust=None, unpaired=False, normal=False, turned=False, twice=False, zeros=False, few=False):
+def _changed(
+    p_adjust=None, unpaired=False, normal=False, turned=False, twice=False, zeros=False, few=False, falsy=False
+):
     """The experiment with one thing done otherwise."""
     import numpy as np
     from scipy import stats
@@ -203,7 +227,7 @@ def _changed(p_adjust=None, unpaired=False, normal=False, turned=False, twice=Fa
             pairs = [
                 (0.0 if a is None else a, 0.0 if b is None else b)
                 for a, b in zip(base, errors[name], strict=True)
-                if zeros or (a is not None and b is not None)
+                if zeros or ((a and b) if falsy else (a is not None and b is not None))
             ]
             if len(pairs) < 2:
                 results[name] = FEW
@@ -248,6 +272,7 @@ EXERCISE = Exercise(
         ("intervals", _intervals),
         ("one verdict", _one),
         ("several verdicts", _many),
+        ("an error of zero", _zero),
         ("runs that failed", _failures),
     ),
     hints=(
@@ -265,5 +290,6 @@ EXERCISE = Exercise(
         Wrong("each for itself", _changed(lambda p: {n: v <= 0.05 for n, v in p.items()}), "not enough to be below"),
         Wrong("Bonferroni", _changed(lambda p: {n: v <= 0.05 / len(p) for n, v in p.items()}), "bound grows"),
         Wrong("failed runs count as zero", _changed(zeros=True), "seeds that both networks have"),
+        Wrong("zero counts as failed", _changed(falsy=True), "has not failed"),
     ),
 )

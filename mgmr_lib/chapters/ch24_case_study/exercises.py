@@ -238,6 +238,12 @@ EXERCISES = [
                 "This takes the clips with the smallest gains: sort the other way.",
             ),
             Wrong(
+                "absolute gains",
+                lambda g, f, k: fresh_gain([abs(x) for x in g], f, k),
+                "large losses",
+                "Absolute values choose large losses as well: the largest gains are asked for, with their signs.",
+            ),
+            Wrong(
                 "all clips",
                 lambda g, f, k: sum(f) / len(f),
                 "all clips",
@@ -275,6 +281,18 @@ EXERCISES = [
                 lambda c, o: sum(max(x) >= max(c) for x in o) / len(o),
                 "sign",
                 "The sign matters here: a large change downwards is a large change. Take absolute values first.",
+            ),
+            Wrong(
+                "this clip with its sign",
+                lambda c, o: sum(max(map(abs, x)) >= max(c) for x in o) / len(o),
+                "this clip alone",
+                "The others' changes are absolute values, those of this clip alone are not: take both alike.",
+            ),
+            Wrong(
+                "the others with their sign",
+                lambda c, o: sum(max(x) >= max(map(abs, c)) for x in o) / len(o),
+                "other clips alone",
+                "This clip's changes are absolute values, those of the other clips alone are not: take both alike.",
             ),
             Wrong(
                 "means",
