@@ -16,6 +16,7 @@ KINDS = (
     "layers",
     "care",
     "parts",
+    "objectives",
     "rates",
     "complexity",
     "long",
@@ -33,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=KINDS,
         help="table (baselines), curve, ablation, systems (nine later networks), layers (Mamba-2, Mamba-3), care "
         "(both networks without what was chosen for them alone), parts (those of MFMB-Net's published code, taken "
-        "back one at a time) and rates (a network for each of four missing rates, beside one for all) train what the "
+        "back one at a time), objectives (MFMB-Net and two rivals, each on L1 and on classes) "
+        "and rates (a network for each of four missing rates, beside one for all) train what the "
         "ledger lacks; long measures errors and costs on simulated clips of up to "
         "16,000 frames (its own sizes); plan says what such runs would cost here; tune chooses settings, with the same "
         "trials for every network; study trains what a plan of your own says (notebook 20); "

@@ -30,6 +30,8 @@ def _variant(name: str, label: str, model: str | None = None, **settings) -> Var
     return Variant(name, label, model or name, tuple(sorted(settings.items())))
 
 
+_TWO_HOT = {"classes": 7, "class_targets": "two-hot", "objective": None}  # MFMB-Net's objective in our profiles
+
 VARIANTS = {
     v.name: v
     for v in (
@@ -82,6 +84,9 @@ VARIANTS = {
             d_mix=64,
             d_fine=4,
         ),
+        _variant("mfmb_l1", "MFMB-Net on L1", "mfmb", classes=1, objective="mae"),
+        _variant("concat_classes", "Concat on two-hot classes", "concat", **_TWO_HOT),
+        _variant("late_lstm_classes", "late-fusion LSTM on two-hot classes", "late_lstm", **_TWO_HOT),
         *(
             _variant(
                 f"mfmb_{part.replace('-', '_')}", f"its code with {label}", "mfmb", reading="code", as_printed=part
@@ -119,6 +124,7 @@ ABLATIONS = {
 READINGS = ("mgmr_shared", "mgmr_simplified", "mfmb_code", "mfmb_mamba")
 LAYERS = ("mgmr_mamba2", "mgmr_mamba3", "mfmb_mamba2", "mfmb_mamba3")  # beside the twin, whose layer is Mamba's
 PARTS = tuple(f"mfmb_{part.replace('-', '_')}" for part in PRINTED[1:])  # each beside mfmb_code
+OBJECTIVES = {"mfmb": "mfmb_l1", "concat": "concat_classes", "late_lstm": "late_lstm_classes"}  # with the other one
 CARE = ("mgmr_plain", "mfmb_plain")  # what was chosen for the two alone is taken back
 POM = ("pom", "laptop", {"epochs": 30})  # real voices and faces: read_named's corpus, profile and settings
 # As POM: the second edition, with settings that one search chose for every network.
@@ -130,6 +136,7 @@ EXPERIMENTS = {  # the variants that each shows beside the two networks
     "systems": SYSTEMS,
     "layers": LAYERS,
     "care": CARE,
+    "objectives": tuple(OBJECTIVES.values()),
     "parts": ("mfmb_code", *PARTS),
     "rates": ("tfr", "emt"),
 }

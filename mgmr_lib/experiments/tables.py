@@ -20,6 +20,7 @@ from mgmr_lib.experiments.plan import (
     CARE,
     EXPERIMENTS,
     LAYERS,
+    OBJECTIVES,
     PARTS,
     READINGS,
     REFERENCES,
@@ -109,6 +110,9 @@ def tables_of(experiment: str, family: str) -> list[Table]:
         ]
     if experiment == "care":
         return [Table("care", "Both networks without what was chosen for them alone", "B", "auilc", (*TWO, *CARE))]
+    if experiment == "objectives":
+        both = tuple(name for pair in OBJECTIVES.items() for name in pair)
+        return [Table("objectives", "MFMB-Net and two rivals, each with both objectives", "B", "auilc", both)]
     if experiment == "parts":
         names = ("mfmb", "mfmb_code", *PARTS)
         return [Table("parts", "The published code's parts, taken back one at a time", "B", "auilc", names)]

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, fields, replace
 import torch
 from torch import Tensor
 
+from mgmr_lib.models.classes import Classes
+
 
 @dataclass
 class Reconstruction:
@@ -90,3 +92,17 @@ def class_shares(labels: Tensor, classes: int, step: float = 1.0) -> Tensor:
 def expected_value(logits: Tensor, step: float = 1.0) -> Tensor:
     """(b, classes) -> (b,): the mean of the classes' values under softmax(logits), the prediction of a classifier."""
     return logits.softmax(-1) @ class_values(logits.shape[-1], step, logits)
+
+
+def predicted(
+    y: Tensor,
+    config: Classes,
+    reconstruction: dict[str, Reconstruction] | None = None,
+    gates: dict[str, Tensor] | None = None,
+) -> Output:
+    """What a head gives, (b, classes), as an Output: its one number, or the mean of the classes' values."""
+    reconstruction, gates = reconstruction or {}, gates or {}
+    if config.classes == 1:
+        return Output(y.squeeze(-1), reconstruction, gates)
+    step = config.class_step
+    return Output(expected_value(y, step), reconstruction, gates, y, step, config.class_targets)

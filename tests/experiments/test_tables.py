@@ -102,7 +102,13 @@ def test_no_records_no_files(tmp_path):
 
 @pytest.mark.parametrize(
     ("experiment", "one"),
-    [("systems", "tetfn"), ("layers", "mfmb_mamba3"), ("care", "mgmr_plain"), ("parts", "mfmb_one_run")],
+    [
+        ("systems", "tetfn"),
+        ("layers", "mfmb_mamba3"),
+        ("care", "mgmr_plain"),
+        ("parts", "mfmb_one_run"),
+        ("objectives", "mfmb_l1"),
+    ],
 )
 def test_a_table_of_rivals_needs_a_record_of_one_of_them(experiment, one, folder, tmp_path):
     out = tmp_path / "out"
@@ -111,4 +117,4 @@ def test_a_table_of_rivals_needs_a_record_of_one_of_them(experiment, one, folder
     files = {f.name: f for f in tables.report(experiment, folder, "classroom-mosi", "laptop", out)}
     assert files.keys() == {f"{experiment}.md", f"{experiment}.csv", f"{experiment}.png"}
     labels = list(pd.read_csv(files[f"{experiment}.csv"]).label)
-    assert {one} <= set(labels) and (experiment == "parts" or "mgmr" in labels)
+    assert {one} <= set(labels) and (experiment in ("parts", "objectives") or "mgmr" in labels)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mgmr_lib.errors import CourseError
+from mgmr_lib.models.classes import Classes
 from mgmr_lib.settings import setting, validate
 
 READINGS = ("paper", "code")
@@ -38,7 +39,7 @@ class _Checked:
 
 
 @dataclass(frozen=True)
-class FeedForwardConfig(_Checked):
+class FeedForwardConfig(_Checked, Classes):
     """FC(T), FC(A), FC(V) and Concat; the paper gives no width."""
 
     d_model: int = setting(128, "width of the fully connected layer", low=1)
@@ -46,7 +47,7 @@ class FeedForwardConfig(_Checked):
 
 
 @dataclass(frozen=True)
-class LSTMConfig(_Checked):
+class LSTMConfig(_Checked, Classes):
     """Early- and late-fusion LSTM."""
 
     d_model: int = setting(128, "width of each LSTM's state", low=1)

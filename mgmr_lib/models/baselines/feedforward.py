@@ -8,7 +8,7 @@ from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.baselines.common import masked_mean
 from mgmr_lib.models.baselines.config import FeedForwardConfig
 from mgmr_lib.models.inputs import Inputs, Network
-from mgmr_lib.models.output import Output
+from mgmr_lib.models.output import Output, predicted
 
 
 class FeedForward(Network):
@@ -27,10 +27,10 @@ class FeedForward(Network):
             inputs.text_encoder = None  # nothing to fine-tune, and nothing to compute
         self.encode = nn.Linear(sum(inputs.dims[m] for m in modalities), config.d_model)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(config.d_model, 1)
+        self.head = nn.Linear(config.d_model, config.classes)
 
     def forward(self, batch: Batch) -> Output:
         """Batch -> Output with one prediction for each clip, (b)."""
         parts = [self.inputs.one(batch, m) for m in self.modalities]
         x = torch.cat([masked_mean(s.x, s.valid) for s in parts], dim=-1)
-        return Output(self.head(self.dropout(torch.relu(self.encode(x)))).squeeze(-1))
+        return predicted(self.head(self.dropout(torch.relu(self.encode(x)))), self.config)

@@ -9,15 +9,15 @@ from mgmr_lib.data.corpus import MODALITIES
 from mgmr_lib.models.baselines.common import last_valid
 from mgmr_lib.models.baselines.config import LSTMConfig
 from mgmr_lib.models.inputs import Inputs, Network, pool_to_length
-from mgmr_lib.models.output import Output
+from mgmr_lib.models.output import Output, predicted
 
 
 class Regressor(nn.Sequential):
-    """Two fully connected layers on a clip's summary: (b, d_in) -> (b, 1)."""
+    """Two fully connected layers on a clip's summary: (b, d_in) -> (b, d_out)."""
 
-    def __init__(self, d_in: int, d_hidden: int, dropout: float):
+    def __init__(self, d_in: int, d_hidden: int, dropout: float, d_out: int = 1):
         super().__init__(
-            nn.Dropout(dropout), nn.Linear(d_in, d_hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(d_hidden, 1)
+            nn.Dropout(dropout), nn.Linear(d_in, d_hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(d_hidden, d_out)
         )
 
 
@@ -39,7 +39,7 @@ class EarlyLSTM(Network):
         super().__init__()
         self.config, self.inputs = config, inputs
         self.lstm = make_lstm(sum(inputs.dims[m] for m in MODALITIES), config)
-        self.head = Regressor(config.d_model, config.d_model, config.dropout)
+        self.head = Regressor(config.d_model, config.d_model, config.dropout, config.classes)
 
     def aligned(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(b, l, d_t + d_a + d_v) on the text's time axis, and its (b, l) bool mask."""
@@ -51,7 +51,7 @@ class EarlyLSTM(Network):
     def forward(self, batch: Batch) -> Output:
         """Batch -> Output with one prediction for each clip, (b)."""
         x, valid = self.aligned(batch)
-        return Output(self.head(last_valid(self.lstm(x)[0], valid)).squeeze(-1))
+        return predicted(self.head(last_valid(self.lstm(x)[0], valid)), self.config)
 
 
 class LateLSTM(Network):
@@ -61,9 +61,9 @@ class LateLSTM(Network):
         super().__init__()
         self.config, self.inputs = config, inputs
         self.lstms = nn.ModuleDict({m: make_lstm(inputs.dims[m], config) for m in MODALITIES})
-        self.head = Regressor(len(MODALITIES) * config.d_model, config.d_model, config.dropout)
+        self.head = Regressor(len(MODALITIES) * config.d_model, config.d_model, config.dropout, config.classes)
 
     def forward(self, batch: Batch) -> Output:
         """Batch -> Output with one prediction for each clip, (b)."""
         states = [last_valid(self.lstms[m](s.x)[0], s.valid) for m, s in self.inputs(batch).items()]
-        return Output(self.head(torch.cat(states, dim=-1)).squeeze(-1))
+        return predicted(self.head(torch.cat(states, dim=-1)), self.config)

@@ -4,13 +4,13 @@ code."""
 from dataclasses import dataclass
 
 from mgmr_lib.errors import CourseError
+from mgmr_lib.models.classes import Classes
 from mgmr_lib.models.generations import GENERATIONS, check_state
 from mgmr_lib.settings import setting, validate
 
 ENCODERS = ("transformer", "mamba")
 GATES = ("printed", "sigmoid")
 READINGS = ("paper", "code")
-TARGETS = ("one-hot", "two-hot")
 # What the published code's reading can have nearer to the paper, one thing at a time (published_code.py says how):
 PRINTED = (
     "nothing",
@@ -26,20 +26,13 @@ PRINTED = (
 
 
 @dataclass(frozen=True)
-class _Common:
+class _Common(Classes):
     """What both readings have. use_macro, use_micro, use_reconstruction switch F-1, F-2 and Recon off (Table 5)."""
 
     encoder: str = setting("transformer", "what mixes steps; mamba: Bi-Mamba of the same width", choices=ENCODERS)
     use_macro: bool = setting(True, "macro-fusion (false: w/o F-1)")
     use_micro: bool = setting(True, "micro-fusion (false: w/o F-2)")
     use_reconstruction: bool = setting(True, "reconstruction of what is missing (false: w/o Recon)")
-    classes: int = setting(1, "1: regression; more: logits and cross-entropy (Eq. 17)", low=1)
-    class_step: float = setting(1.0, "distance between neighbouring classes on the label's scale", above=0)
-    class_targets: str = setting(
-        "one-hot",
-        "Eq. 17's y: the nearest class (the paper), or the two that a label lies between (ours)",
-        choices=TARGETS,
-    )
     dropout: float = setting(0.1, "share dropped of what the layers give", low=0, below=1)
     d_state: int = setting(16, "mamba encoder: state size", low=1)
     expand: int = setting(2, "mamba encoder: inner width, in multiples of the layer's width", low=1)

@@ -17,7 +17,7 @@ from mgmr_lib.models.mfmb.macro_fusion import MacroFusion
 from mgmr_lib.models.mfmb.micro_fusion import MicroFusion
 from mgmr_lib.models.mfmb.published_code import code_parts
 from mgmr_lib.models.mfmb.reconstruction import ReconstructionBranch
-from mgmr_lib.models.output import Output, Reconstruction, expected_value
+from mgmr_lib.models.output import Output, Reconstruction, predicted
 
 
 class MFMBNet(Network):
@@ -42,7 +42,7 @@ class MFMBNet(Network):
             for m, f in self.rebuild.items()
         }
         found, gates = self.represent(h, valid)
-        return self._predict(self.head(found), rebuilt, gates)
+        return predicted(self.head(found), self.config, rebuilt, gates)
 
     def represent(self, h: dict[str, Tensor], valid: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """H of Eq. 16, (b, width), from the aligned sequences; and the gates."""
@@ -53,12 +53,6 @@ class MFMBNet(Network):
             fine, gates = self.micro(h, valid)
             streams.append(fine)
         return torch.cat(streams, dim=-1), gates
-
-    def _predict(self, y: Tensor, rebuilt: dict[str, Reconstruction], gates: dict[str, Tensor]) -> Output:
-        if self.config.classes == 1:
-            return Output(y.squeeze(-1), rebuilt, gates)
-        step = self.config.class_step
-        return Output(expected_value(y, step), rebuilt, gates, y, step, self.config.class_targets)
 
 
 def paper_parts(c: MFMBConfig, inputs: Inputs) -> tuple:
