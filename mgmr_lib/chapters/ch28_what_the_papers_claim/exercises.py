@@ -34,6 +34,11 @@ def _cases(rng):
         Case(({"Acc": 0.7, "F1": 0.6}, [{"Acc": 0.6, "F1": 0.7}], []), "shares, not percentages"),
         Case(({"MAE": 0.5, "Corr": 0.75}, [{"MAE": 0.75, "Corr": 0.5}, {"MAE": 0.25, "Corr": 0.5}], ["MAE"]), ""),
     ]
+    made += [
+        Case(({"MAE": 0.5, "Acc": 70.0}, [{"Acc": 60.0, "MAE": 0.75}], ["MAE"]), "best in both, MAE first"),
+        Case(({"F1": 70.0, "Acc": 65.0}, [{"Acc": 60.0}, {"F1": 65.0}], []), "the first rival has no F1"),
+        Case(({"Acc": 70.0, "Acc loss": 2.5}, [{"Acc": 65.0, "Acc loss": 3.0}], ["Acc loss"]), "two names in one"),
+    ]
     for _ in range(3):
         rows = [{c: rng.randint(1, 12) / 4 for c in ("Acc", "F1", "MAE", "Corr")} for _ in range(3)]
         made.append(Case((rows[0], rows[1:], ["MAE"])))

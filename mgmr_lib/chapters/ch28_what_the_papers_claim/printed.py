@@ -1,6 +1,8 @@
 """Notebook 28: what the papers' own tables show of a claim, counted in papers.csv."""
 
-from mgmr_lib.experiments.tables import paper_rows
+import pandas as pd
+
+from mgmr_lib.experiments.tables import HEADS, PAPERS, paper_rows
 
 LOWER = ("mae",)
 
@@ -10,18 +12,41 @@ def ahead(metric: str, a: float, b: float) -> bool:
     return a < b if metric in LOWER else a > b
 
 
-def best_columns(paper: str, table: int, family: str, network: str) -> tuple[int, int]:
-    """(columns in which the network's printed value is strictly the best, columns)."""
+def _columns(paper: str, table: int, family: str, network: str) -> tuple[list[str], list[str]]:
+    """The columns in which the network's printed value is strictly the best, and those in which it is not."""
     rows = paper_rows((paper, table), family)
     mine, others = rows.loc[network], rows.drop(network)
-    best = sum(all(ahead(m, mine[m], value) for value in others[m].dropna()) for m in rows.columns)
-    return int(best), len(rows.columns)
+    best = [m for m in rows.columns if all(ahead(m, mine[m], value) for value in others[m].dropna())]
+    return best, [m for m in rows.columns if m not in best]
+
+
+def best_columns(paper: str, table: int, family: str, network: str) -> tuple[int, int]:
+    """(columns in which the network's printed value is strictly the best, columns)."""
+    best, rest = _columns(paper, table, family, network)
+    return len(best), len(best) + len(rest)
 
 
 def consistently(paper: str, tables: tuple[tuple[int, str], ...], network: str) -> str:
-    """ "best in 8 of 8 columns of Table 3 (MOSI), ..."."""
-    found = [(table, family, *best_columns(paper, table, family, network)) for table, family in tables]
-    return "best in " + ", ".join(f"{b} of {n} columns of Table {t} ({f.upper()})" for t, f, b, n in found)
+    """ "best in 8 of 8 columns of Table 3 (MOSI), in 2 of 6 of Table 5 (SIMS; tied or behind in ...)"."""
+    told = []
+    for table, family in tables:
+        best, rest = _columns(paper, table, family, network)
+        where = f"{family.upper()}; tied or behind in {', '.join(HEADS[m] for m in rest)}" if rest else family.upper()
+        told.append(f"{len(best)} of {len(best) + len(rest)} columns of Table {table} ({where})")
+    return "best in " + ", in ".join(told)
+
+
+def inference_times(paper: str, table: int, network: str) -> str:
+    """What a table of seconds prints of a network, complete and half missing, beside the other networks' changes."""
+    frame = pd.read_csv(PAPERS).query("paper == @paper and table == @table and metric == 'seconds'")
+    found = frame.pivot(index="model", columns="area", values="value")[["complete", "0.5 missing"]]
+    rise = found["0.5 missing"] - found["complete"]
+    places = [int((found[column] < found.loc[network, column]).sum()) + 1 for column in found]
+    return (
+        f"Table {table}: of {len(found)} networks number {places[0]} complete and number {places[1]} half missing; its "
+        f"seconds change by {rise[network]:+.2f}, the others' by {rise.drop(network).min():+.2f} to "
+        f"{rise.drop(network).max():+.2f}; one number a cell, not said of what"
+    )
 
 
 def loss(paper: str, table: int, whole: str, part: str, than: tuple[str, ...] = ()) -> str:

@@ -2,6 +2,7 @@
 against everyone and under other care for settings."""
 
 from collections.abc import Iterable
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -82,6 +83,26 @@ def loses_less(records: Iterable[dict], network: str, rivals: Iterable[str], met
     records = list(records)
     better = -1 if metric in verdicts.LOWER_IS_BETTER else 1
     return _judged(_changes(records, metric, rate, share=False), records, network, rivals, better)
+
+
+def at_rate(records: Iterable[dict], network: str, rivals: Iterable[str], rate: float = 0.9) -> pd.DataFrame:
+    """Whether the network's MAE at this rate is lower than each recorded rival's (_judged)."""
+    records = list(records)
+    table = curves([r for r in records if r.get("config") is not None])
+    runs = table[table["rate"] == rate].groupby("name")["mae"]
+    return _judged({str(name): list(values) for name, values in runs}, records, network, rivals, better=-1)
+
+
+def by_three_seeds(records: Iterable[dict], network: str, rivals: Iterable[str] = RIVALS) -> list[tuple[int, int]]:
+    """(better than, worse than) so many rivals in the AUILC of MAE, for every three of the recorded seeds."""
+    records, names = list(records), {network, *rivals}
+    seeds = sorted({r["training_seed"] for r in records if r["name"] == network and r.get("config") is not None})
+    found = []
+    for three in combinations(seeds, 3):
+        runs = [r for r in records if r["name"] in names and r["training_seed"] in three]
+        words = verdicts.family(runs, [(network, rival) for rival in rivals])["word"].tolist()
+        found.append((words.count(verdicts.BETTER), words.count(verdicts.WORSE)))
+    return found
 
 
 def told_apart(found: pd.DataFrame, better: str = "better", worse: str = "worse") -> str:
