@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mgmr_lib import markdown
 from mgmr_lib.errors import CourseError
+from mgmr_lib.experiments import objectives
 from mgmr_lib.experiments.beside import objective
 from mgmr_lib.experiments.headline import EVERYONE, TABLES, cell, headline_table, in_words, verdicts
 from mgmr_lib.experiments.ledger import provenance_line, read_ledger, summary
@@ -80,6 +81,7 @@ def tuned_section(root: Path = REPOSITORY) -> list[str]:
         "times), say of the AUILC of MAE:", "",
         in_words(found), "",
         control_line(everything), "",
+        objectives.line(everything), "",
         "<details><summary>Each comparison, with its interval</summary>", "",
         verdicts(found), "",
         "</details>", "",

@@ -1,5 +1,6 @@
 """What notebook 19 claims holds for seeds that it does not show; its tables and figures show what they are given."""
 
+import copy
 import functools
 import os
 
@@ -20,7 +21,7 @@ from mgmr_lib.chapters.shared import recorded_costs
 from mgmr_lib.chapters.shared.counting import bytes_for_backward
 from mgmr_lib.data.load import load_corpus
 from mgmr_lib.data.missing import draw_masks
-from mgmr_lib.experiments import ledger
+from mgmr_lib.experiments import ledger, objectives
 from mgmr_lib.experiments.complexity import random_batch
 from mgmr_lib.experiments.plan import EQUAL
 from mgmr_lib.models.inputs import Inputs
@@ -245,3 +246,18 @@ def test_the_twin_keeps_what_its_scans_read_and_hardly_any_states():
         kept[states] = bytes_for_backward(functools.partial(MFMBNet(config, inputs).train(), data))
     original = MFMBNet(make_config("mfmb", "fast").network, inputs)
     assert kept[16] < 1.25 * kept[2] and kept[2] > 1.5 * bytes_for_backward(functools.partial(original.train(), data))
+
+
+def test_the_objectives_family_compares_like_with_like_and_follows_the_records():
+    runs = ledger.read_named(*EQUAL)
+    found = objectives.family(runs)
+    assert len(found) == 7 and list(found.index[:2]) == [("mfmb_l1", "concat"), ("mfmb_l1", "late_lstm")]
+    assert objectives.lead(found, "L1") == pytest.approx(-found.iloc[0]["mean"])
+    worse = copy.deepcopy([r for r in runs if r["name"] == "concat_classes"])
+    for record in worse:
+        for row in record["records"]:
+            row["mae"] += 0.2
+    moved = objectives.family([r for r in runs if r["name"] != "concat_classes"] + worse)
+    assert objectives.lead(moved, "classes") == pytest.approx(objectives.lead(found, "classes") + 0.2, abs=1e-6)
+    assert objectives.lead(moved, "L1") == objectives.lead(found, "L1")
+    assert "both on classes, -0.015" in objectives.line(runs) and objectives.line(worse) == ""

@@ -4,13 +4,16 @@ gradients."""
 import functools
 from collections.abc import Iterable
 
+import numpy as np
+
 from mgmr_lib import markdown
 from mgmr_lib.bench.measure import interleaved, one_thread
 from mgmr_lib.chapters.shared.counting import bytes_for_backward
 from mgmr_lib.course import figures
 from mgmr_lib.errors import CourseError
-from mgmr_lib.experiments import ledger, verdicts
+from mgmr_lib.experiments import ledger, objectives, verdicts
 from mgmr_lib.experiments.complexity import network, random_batch, train_step
+from mgmr_lib.experiments.plan import OBJECTIVES, VARIANTS
 from mgmr_lib.models.inputs import Inputs
 from mgmr_lib.models.mfmb.network import MFMBNet
 from mgmr_lib.training.config import make_config
@@ -188,3 +191,17 @@ def stale(fig, paths: dict) -> None:
         ax.set(yscale="log", xlabel="step", title=f"learning rate {lr:g}", ylabel="squared distance")
     ax.legend()
     fig.suptitle("Uncleared gradients: more noise, or an explosion", x=0.01, ha="left")
+
+
+def objectives_drawn(ax, records: Iterable[dict]) -> None:
+    """A line a network from its error's area on L1 to that on classes, with intervals over trainings."""
+    frame = ledger.summary(list(records), [name for on in objectives.ON.values() for name in on.values()])
+    for i, name in enumerate(OBJECTIVES):
+        rows = frame.loc[[on[name] for on in objectives.ON.values()]]
+        middle, low, high = (rows[f"auilc mae{end}"].to_numpy() for end in ("", " low", " high"))
+        x = np.arange(2) + 0.04 * (i - 1)
+        colour, marker = ((figures.RED, "o"), (figures.BLUE, "s"), (figures.GREY, "^"))[i]
+        ax.errorbar(x, middle, yerr=[middle - low, high - middle], color=colour, marker=marker, capsize=3,
+                    label=VARIANTS[name].label)  # fmt: skip
+    ax.set_xticks([0, 1], ["L1", "seven two-hot classes"])
+    ax.set(xlim=(-0.4, 1.4), xlabel="objective of the training", ylabel="AUILC of the mean\nabsolute error (points)")

@@ -9,8 +9,8 @@ from mgmr_lib.evaluation.statistics import t_interval, welch
 from mgmr_lib.experiments.figures import differences
 from mgmr_lib.experiments.ledger import areas, by_name, provenance_line
 from mgmr_lib.experiments.plan import VARIANTS
+from mgmr_lib.experiments.tables import HEADS, rows, tables_of
 from mgmr_lib.experiments.tables import page as table_page
-from mgmr_lib.experiments.tables import rows, tables_of
 
 NOT_RECORDED = provenance_line([], "ablation")
 
@@ -204,16 +204,13 @@ def rows_and_ceiling(fig, tables: dict[str, pd.DataFrame], ceilings: dict) -> No
         for (title, frame), marker, colour in zip(tables.items(), "os", (figures.BLUE, figures.ORANGE), strict=False):
             x, y = frame[f"acc2_{convention}"], frame[f"f1_{convention}"]
             ax.plot(x, y, marker, color=colour, ms=7, label=f"paper: {title}")
-            if marker == "o":
-                for name in frame.index:
-                    ax.annotate(
-                        name.replace("MGMR-Net ", ""),
-                        (x[name], y[name]),
-                        (5, -10),
-                        textcoords="offset points",
-                        fontsize=8,
-                    )
-        ax.set(title=convention, xlabel="Acc-2 (%)", xlim=(64, 76), ylim=(66, 75))
+            for name in frame.index if marker == "o" else ():
+                said, above = name.replace("MGMR-Net ", ""), y[name] > 100 * ceiling(x[name] / 100)
+                place = {"ha": "right", "xytext": (-6, 4)} if above else {"ha": "left", "xytext": (6, -10)}
+                ax.annotate(said, (x[name], y[name]), textcoords="offset points", fontsize=8, **place)
+        ax.set(
+            title=f"{HEADS[f'f1_{convention}'].removeprefix('F1 ')}", xlabel="Acc-2 (%)", xlim=(64, 76), ylim=(66, 75)
+        )
     axes[0].set_ylabel("weighted F1 (%)")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 

@@ -66,11 +66,12 @@ def common(*corpora: Iterable[dict]) -> list[str]:
 
 
 def two_worlds(fig, first: Iterable[dict], second: Iterable[dict], named: Iterable[str] = (*TWO, "concat")) -> None:
-    """Each network's AUILC of MAE on one corpus against that on another, with intervals over seeds; names only of
-    some."""
+    """Each network's AUILC of MAE on one corpus against that on another, with intervals over seeds. Named: some, and
+    who is best and worst on either."""
     first, second, ax = list(first), list(second), fig.subplots()
     names = common(first, second)
     x, y = (summary(records, names) for records in (first, second))
+    outermost = {f["auilc mae"].idxmin() for f in (x, y) if names} | {f["auilc mae"].idxmax() for f in (x, y) if names}
     for name in names:
         at = x.loc[name, "auilc mae"], y.loc[name, "auilc mae"]
         colour = figures.RED if name in TWO else figures.BLUE
@@ -78,8 +79,9 @@ def two_worlds(fig, first: Iterable[dict], second: Iterable[dict], named: Iterab
             ends = [frame.loc[name, "auilc mae low"], frame.loc[name, "auilc mae high"]]
             ax.plot(*((ends, [at[1]] * 2) if axis == 0 else ([at[0]] * 2, ends)), color=colour, lw=1, alpha=0.5)
         ax.plot(*at, "o", color=colour, ms=5)
-        if name in named:
-            ax.annotate(x.loc[name, "label"], at, xytext=(6, 6), textcoords="offset points", fontsize=9)
+        if name in {*named, *outermost}:
+            aside = {"xytext": (14, 10 if names.index(name) % 2 else -14), "arrowprops": {"arrowstyle": "-", "lw": 0.6}}
+            ax.annotate(x.loc[name, "label"], at, textcoords="offset points", fontsize=8, **aside)
     corpora = [records[0]["corpus"] if records else NOT_RECORDED for records in (first, second)]
     ax.set(xlabel=f"AUILC of the error on {corpora[0]}", ylabel=f"AUILC of the error on {corpora[1]}")
 
