@@ -21,7 +21,7 @@
 # Two papers, two networks, and each paper calls its own the better one, though not in every column of its tables [@mgmr2025] [@mfmb2025]. A colleague trains both once and reports: "MGMR-Net
 # wins by 0.01 points of error." How would we know whether to believe her?
 #
-# **Predict, then run:** suppose that the two are *equally good*, and that luck moves each one's error by about 0.01 points. How often does one training each name a winner by at least 0.01?
+# **Predict, then run:** suppose that the two are *equally good*, and that luck of its own moves each one's error by about as much. How often does one training each name a winner by that much?
 
 # %%
 import tempfile
@@ -54,8 +54,10 @@ def simulated_scores(experiments, seeds, shared=0.02, own=0.01, gain=0.0, rng=0)
 
 first, second = simulated_scores(10_000, 1)
 named = np.mean(np.abs(first - second) >= 0.01)
-say("In these *simulated* scores nobody is better, and yet one training each names a winner by 0.01 "
-    f"in about **{named:.0%}** of the cases.")
+own = (first - second).std() / 2**0.5
+say(f"In these *simulated* scores luck moves each error by {first.std():.3f} points. By {own:.3f} it is luck of its "
+    "own; the rest is shared and cancels in the difference. Nobody is better, and yet one training each names a winner "
+    f"by 0.01 in about **{named:.0%}** of the cases.")
 
 # %%
 outcome("20.a", 100 * named, because="Two trainings differ by the luck of both, and the winner is whoever had more of "
@@ -473,8 +475,9 @@ fig = plt.figure(figsize=(9.0, 2.8))
 draw.luck_clouds(fig, luck)
 fig.suptitle("Simulated: one network's luck tells another's. Recorded: little", x=0.01, ha="left")
 show(fig, "Each dot is a pair of networks under one seed: how far each one's area lies from its own mean. On the "
-     "dotted line a seed moves both alike. Red: MGMR-Net, MFMB-Net and Concat. Left as simulated above, then three "
-     "recorded sets: classroom-mosi, real voices and faces (POM), and after an equal search (notebook 21).")
+     "dotted line a seed moves both alike. Large and vermilion: MGMR-Net, MFMB-Net and Concat. Left as simulated "
+     "above, then three recorded sets: classroom-mosi, real voices and faces (POM), and after an equal search "
+     "(notebook 21).")
 say(draw.luck_said(luck))
 
 # %%

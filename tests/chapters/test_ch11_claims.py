@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from itertools import combinations
 
 import matplotlib
 import numpy as np
@@ -22,6 +23,7 @@ from mgmr_lib.evaluation.references import fit_ridge, mean_pool
 from mgmr_lib.experiments.ledger import read_ledger, read_named, summary
 from mgmr_lib.experiments.plan import EQUAL
 from mgmr_lib.experiments.tables import paper_rows
+from mgmr_lib.experiments.verdicts import family, interval_text
 from mgmr_lib.models.baselines.attention import AttentionLayer
 from mgmr_lib.models.baselines.tensor_fusion import LowRankFusion
 from mgmr_lib.training.config import make_config
@@ -233,6 +235,16 @@ def test_the_knob_changes_nothing_but_the_voice():
 def test_recorded_on_all_clips_early_fusion_has_the_smaller_error_on_complete_clips():
     found = summary(read_ledger(corpus="classroom-mosi@2", profile="tuned"))["complete mae"]
     assert found["early_lstm"] < found["late_lstm"]
+
+
+def test_first_and_last_on_complete_clips_are_told_apart_among_all_pairs():
+    records = read_ledger(corpus="classroom-mosi@2", profile="tuned")
+    six = ["fc_t", "concat", "tfn", "lmf", "mult", "tfr"]
+    order = summary(records)["complete mae"].loc[six].sort_values().index
+    found = family(records, list(combinations(order, 2)), area="complete")
+    assert len(found) == 15 and (order[0], order[-1]) == ("tfr", "mult")
+    ends = found.loc[[("tfr", "mult")]].iloc[0]
+    assert interval_text(ends) == "-0.061 [-0.083, -0.040]" and ends["p"] < 0.05 / 15 and ends["word"] == "better"
 
 
 @pytest.mark.slow

@@ -12,7 +12,9 @@ from mgmr_lib.chapters.ch14_reconstruction import figures as figures_ch14
 from mgmr_lib.chapters.ch14_reconstruction import toys as filling
 from mgmr_lib.chapters.shared.filling import hold_last, straight_line
 from mgmr_lib.data.load import load_corpus
-from mgmr_lib.experiments.ledger import curves
+from mgmr_lib.experiments.ledger import curves, read_named
+from mgmr_lib.experiments.plan import EQUAL
+from mgmr_lib.experiments.verdicts import NOT_TOLD_APART, family, interval_text
 from mgmr_lib.models.mgmr.reconstruction import ReconstructionModule
 from tests.chapters.notebook_code import definitions
 
@@ -60,6 +62,24 @@ def test_the_signals_are_standardised_and_as_smooth_as_said():
         assert x.shape[1:] == (40, 2) and abs(x.mean()) < 0.1 and 0.8 < x.std() < 1.15
         neighbours = (x[:, 1:] * x[:, :-1]).mean() / x.square().mean()
         assert neighbours > smooth and (name == "face" or neighbours < smooth + 0.3)
+
+
+def test_the_line_is_worse_than_the_mean_on_the_swing_only_where_most_steps_are_lost():
+    notebook = definitions("14_reconstruction.py")
+    notebook["signals"] = signals()
+    for rate, worse in ((0.1, ["noise"]), (0.3, ["noise"]), (0.5, ["noise"]), (0.7, ["swing", "noise"])):
+        assert notebook["line_is_worse"](rate) == worse
+    swing = signals()["swing"].test
+    for seed in SEEDS:  # and for other lost steps
+        for rate, wins in ((0.5, True), (0.7, False)):
+            keep = filling.lose(swing, rate, seed)
+            assert (filling.lost_error(straight_line, swing, keep) < filling.lost_error(mean, swing, keep)) is wins
+
+
+def test_over_all_recorded_trainings_the_reconstructions_effect_is_not_told_apart_from_none():
+    judged = family(read_named(*EQUAL), [("mgmr", "mgmr_no_recon")]).iloc[0]
+    assert judged["seeds"] == (5, 3) and judged["word"] == NOT_TOLD_APART
+    assert interval_text(judged) == "+0.004 [-0.021, +0.029]"
 
 
 @pytest.mark.parametrize("seed", SEEDS)

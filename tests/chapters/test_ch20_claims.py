@@ -4,6 +4,7 @@ say."""
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 from scipy import stats
@@ -59,6 +60,27 @@ def simulated():
 def test_one_training_each_names_a_winner_among_equals(simulated, seed):
     a, b = simulated(5000, 1, rng=seed)
     assert 0.4 < np.mean(np.abs(a - b) >= 0.01) < 0.56  # two normals of 0.01 each differ by 0.014: 48 %
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_luck_of_its_own_is_the_smaller_part_of_an_errors_luck(simulated, seed):
+    a, b = simulated(10_000, 1, rng=seed)
+    assert a.std() == pytest.approx(0.0224, rel=0.03) and b.std() == pytest.approx(0.0224, rel=0.03)
+    assert (a - b).std() / 2**0.5 == pytest.approx(0.01, rel=0.03)  # what both share cancels
+
+
+@pytest.mark.parametrize("spread", [0.001, 0.0173, 0.45, 20.0])
+def test_the_ticks_of_the_luck_figure_do_not_collide(spread):
+    luck = pd.DataFrame(spread * np.array([[-1.0, 0, 1], [1, 0, -1]]), index=["mgmr", "concat"])
+    fig = plt.figure(figsize=(9.0, 2.8), layout="constrained")
+    draw.luck_clouds(fig, dict.fromkeys("abcd", luck))
+    fig.draw_without_rendering()
+    for ax in fig.axes:
+        boxes = [text.get_window_extent() for text in ax.get_xticklabels()]
+        assert all(a.x1 < b.x0 for a, b in zip(boxes[:-1], boxes[1:], strict=True))
+        read = [float(t.get_text().replace("−", "-")) for t in ax.get_xticklabels()]
+        assert read == pytest.approx(list(ax.get_xticks())) and read[0] < 0 == read[1] < read[2] < 1.05 * spread
+    plt.close(fig)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -16,7 +16,7 @@ from mgmr_lib.chapters.ch23_complexity import long_clips
 from mgmr_lib.chapters.ch23_complexity.exercises import attention_count, crossing, seconds_a_call
 from mgmr_lib.chapters.ch23_complexity.operations import SimulatedGPU, multiply_adds
 from mgmr_lib.chapters.shared.counting import Written, cpu_seconds
-from mgmr_lib.experiments.complexity import forward, network, random_batch
+from mgmr_lib.experiments.complexity import costs_path, forward, network, random_batch, read_costs
 from mgmr_lib.experiments.long_sequences import read_long
 from mgmr_lib.experiments.long_tables import errors, series
 from mgmr_lib.experiments.tables import PAPERS
@@ -108,6 +108,28 @@ def test_the_laptop_twin_is_dearer_at_first_then_even_then_cheaper():
     twin, mfmb = (counts(n, "laptop", (125, 250, 500, 1000), scans=True) for n in ("mfmb_mamba", "mfmb"))
     shares = twin / mfmb
     assert 1.6 < shares[0] < 1.8 and 1.3 < shares[1] < 1.5 and 1 < shares[2] < 1.1 and shares[3] < 0.75
+
+
+@pytest.mark.parametrize("name, least, most", [("mgmr", 0.03, 0.06), ("mfmb_mamba", 0.08, 0.1), ("mult", 0, 0)])
+def test_the_whole_count_of_the_figure_has_the_scans_that_the_counter_misses(notebook, name, least, most):
+    notebook["WIDTHS"], model = (384, 5, 20), network(name, "fast", (384, 5, 20)).train()
+    whole = np.array([notebook["whole_count"](model, frames) for frames in (125, 250, 1000)])
+    missed = 1 - counts(name, "fast", (125, 250, 1000)) / whole
+    assert (missed >= least).all() and (missed <= most).all()
+    grown = whole[1:] / whole[:-1] / (2, 4)  # by what a line would
+    assert (
+        (grown > 1.1).all() if name == "mult" else (grown < 1).all()
+    )  # steeper and flatter than linear, from the start
+
+
+def test_recorded_time_about_quadruples_at_the_last_doubling_with_attention_and_memory_only_doubles():
+    rows = [r for r in read_costs(costs_path("classroom-mosi", "laptop"))["over_length"] if r["pass"] == "train step"]
+    of = {(r["name"], r["frames"]): (r["seconds"], r["bytes"]) for r in rows}
+    longest = max(frames for _, frames in of)
+    grown = {n: np.divide(of[n, longest], of[n, longest // 2]) for n in ("mgmr", "mfmb", "mfmb_mamba", "mult")}
+    assert all(3.7 < grown[n][0] < 4.3 for n in draw.ATTENTION)
+    assert all(grown[n][0] < 2.4 for n in grown.keys() - set(draw.ATTENTION))
+    assert all(1.9 < memory <= 2.0 for _, memory in grown.values())
 
 
 @pytest.mark.parametrize("name", ["mgmr", "mfmb_mamba"])
@@ -206,6 +228,8 @@ def test_an_absent_record_is_said_to_be_absent_and_a_present_one_is_drawn():
 def test_the_drawings_show_what_they_are_given():
     fig, ax = plt.subplots()
     draw.crossing(ax, [1, 2], {"x": [1e6, 4e6]}, {"here": 1.5})
+    fig.draw_without_rendering()
+    assert not ax.get_legend().get_window_extent().overlaps(ax.bbox)  # it covers no line
     assert list(ax.lines[0].get_ydata()) == [1.0, 4.0] and list(ax.lines[1].get_xdata()) == [1.5, 1.5]
     fig, ax = plt.subplots()
     draw.times(ax, {"complete": [1.0, 2.0], "complete again": [3.0]})
@@ -239,3 +263,16 @@ def test_what_is_said_of_long_clips_is_what_was_recorded():
     assert {n for n, of in wrong.items() if 16000 in of} == {*long_clips.SCANS, "mean", "parts"}
     assert f"{wrong['mgmr'][16000]:.1%}" in said and "and was not run" in long_clips.step_costs(found)
     assert abs(wrong["mean"][16000] - 0.5) < 0.05
+
+
+def test_what_the_last_doubling_costs_is_read_from_the_record():
+    assert "from 2.68 to 10.73 s, **x 4.00**" in long_clips.last_doubling(read_long())
+    runs = {"mfmb": (1.0, 3.0, 6.0), "mfmb_mamba": (1.0, 1.5, 2.0)}
+    made = [
+        {"name": n, "frames": f, "seconds": s, "bytes": 1}
+        for n, of in runs.items()
+        for f, s in zip((10, 20, 60), of, strict=True)
+    ]
+    said = long_clips.last_doubling({"plan": {"lengths": [60, 10, 20]}, "costs": made})
+    assert "from 20 to 60 frames" in said and "3.00 to 6.00 s, **x 2.00**" in said
+    assert "pairs alone grows x 9 and a cost of frames x 3" in said and "1.50 to 2.00 s, x 1.33" in said

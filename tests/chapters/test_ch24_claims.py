@@ -1,6 +1,7 @@
 """What notebook 24 claims holds for seeds that it does not show, and its drawings show what they are given."""
 
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from matplotlib import pyplot as plt
 from mgmr_lib.chapters.ch24_case_study import dashboard
 from mgmr_lib.chapters.ch24_case_study import figures as draw
 from mgmr_lib.chapters.ch24_case_study.exercises import as_large, frames_hidden, fresh_gain, turned_share
+from mgmr_lib.data.load import load_corpus
 from mgmr_lib.errors import CourseError
 from tests.chapters.notebook_code import definitions
 
@@ -101,6 +103,27 @@ def test_content_words_are_whole_long_and_no_little_words():
     assert dashboard.content_words(pieces).tolist() == [False, True, False, False, False, False, False, True]
 
 
+def test_stretched_predictions_spread_as_wanted_and_keep_their_mean_and_order():
+    wanted, values = np.array([-2.0, 0.0, 2.0]), np.array([0.1, 0.3, 0.2])
+    found = dashboard.with_the_spread_of(wanted, values)
+    assert found.std() == pytest.approx(wanted.std()) and found.mean() == pytest.approx(0.2)
+    assert np.argsort(found).tolist() == [0, 2, 1]
+
+
+def test_the_legend_of_the_pitch_lies_above_the_curve():
+    corpus = load_corpus("classroom-mosi")
+    reader = SimpleNamespace()  # asked for nothing where no step is lost
+    one = corpus["test"].select([20])
+    kept = np.ones(len(one.audio[0]), bool)
+    fig, ax = plt.subplots(figsize=(4.8, 1.2))
+    draw._pitch(ax, one, reader, SimpleNamespace(keep={"audio": kept}, guess={}))
+    fig.canvas.draw()
+    legend = ax.get_legend().get_window_extent()
+    curve = ax.transData.transform(np.array(ax.lines[0].get_xydata()))
+    assert curve[:, 1].max() < legend.y0
+    plt.close(fig)
+
+
 def test_hidden_words_are_dots_and_predictions_stand_where_they_are():
     fig, (first, second) = plt.subplots(2)
     draw.words(first, ["good", "film"], [True, False])
@@ -126,8 +149,6 @@ def test_cases_and_chosen_clips_are_marked():
 
 
 def test_the_rows_of_cases_have_the_names_that_they_are_given():
-    from types import SimpleNamespace
-
     one = SimpleNamespace(raw_text=["good"], labels=np.array([1.0]), extra={})
     tokenizer = SimpleNamespace(encode=lambda text, **_: SimpleNamespace(tokens=text.split()))
     for names, expected in (((), "case A"), ((("hard",),), "hard")):

@@ -22,11 +22,16 @@ def test_two_ends_are_of_order_two_and_all_rules_with_one_end_of_order_one():
         (dict(lam=0.5), 2),
         (dict(lam=1.0), 1),
         (dict(lam=0.8), 1),
+        (dict(lam=0.49), 1),
         ({}, 1),
         (dict(method="zoh"), 1),
     ):
         found = math.log2(NB["error"](1 / 256, **options) / NB["error"](1 / 512, **options))
         assert found == pytest.approx(order, abs=0.05)
+    close = [NB["error"](dt, lam=0.49) for dt in (1 / 4, 1 / 8)]
+    assert math.log2(close[0] / close[1]) > 1.9  # a long step does not show it yet
+    shrinking = [NB["error"](dt, lam=0.5 + dt) for dt in (1 / 128, 1 / 256)]
+    assert math.log2(shrinking[0] / shrinking[1]) == pytest.approx(2, abs=0.05)
     assert NB["error"](0.1, lam=1.0) == pytest.approx(NB["error"](0.1), rel=1e-12)  # lambda = 1 is Mamba-2's rule
 
 
@@ -64,6 +69,8 @@ def test_the_record_says_what_the_notebook_says():
     }
     for name, shares in recorded.shares(made, 3, 4).items():
         assert len(shares) == 3 and (min(shares) > 0.9) == (name in COUNTS_TO_THREE)
+    parity = [recorded.shares(made, 2, times)["Mamba-3"] for times in recorded.TIMES]
+    assert min(parity[0]) > 0.97 and min(*parity[1], *parity[2]) < 0.1 and max(*parity[1], *parity[2]) > 0.9
     for run in made["runs"]:
         model = toys.Tracker(run["network"], run["k"])
         assert run["weights"] == sum(w.numel() for w in model.parameters())
@@ -93,6 +100,25 @@ def test_held_angles_stay_zero_in_training_and_all_else_moves():
     assert not moved[-after.block.n_angles :].any() and moved[: -after.block.n_angles].float().mean() > 0.9
 
 
+def test_parity_swings_by_the_turns_that_are_not_exact_and_stops_when_both_are():
+    task = toys.SumTask(2)
+    model = toys.train("Mamba-3", task, seed=4)
+    swings = {at: toys.by_step(model, task, seed=4, rounded=at) for at in ((), (0,), (1,), (0, 1))}
+    below = {at: next((t for t, share in enumerate(s) if share < 0.5), len(s)) for at, s in swings.items()}
+    assert min(swings[()][: task.length]) > 0.97 and min(swings[()]) < 0.2
+    assert min(below[0,], below[1,]) > below[()]
+    beyond = swings[0, 1][task.length :]
+    assert max(beyond) - min(beyond) < 0.3 < max(swings[()][task.length :]) - min(swings[()])
+    assert toys.by_step(model, task, seed=4) == swings[()]  # the rounding does not stay
+
+
+def test_ways_tell_pairs_that_count_from_those_that_do_not():
+    third = torch.tensor([[0.0, 1, 2], [0.0, 2, 1], [0.0, 1, 1], [0.0, 1.5, 2], [1.0, 2, 0], [0.05, -2, -1.05]]) / 3
+    turns = (third - third.round()).T[:, None]  # (k, heads, angles)
+    same = [toys.FORTH, toys.BACK, toys.SAME, toys.MISSED, toys.MISSED, toys.FORTH]
+    assert toys.ways(turns) == same and toys.ways(turns, near=0.04)[-1] == toys.MISSED
+
+
 def test_the_figures_draw_what_they_are_given():
     fig = plt.figure()
     panels = {"a": {"x": [[0.1, 0.2], [0.3, 0.5]]}, "b": {"x": [[1.0, 0.0], [0.5, 0.5]]}}
@@ -102,7 +128,12 @@ def test_the_figures_draw_what_they_are_given():
     fig, ax = plt.subplots()
     draw.learned_turns(ax, torch.tensor([[[0.0]], [[0.25]]]))
     (x0, y0), (x1, y1) = (line.get_xydata()[0] for line in ax.lines[-2:])
+    radii = [math.hypot(*line.get_xydata()[0]) for line in ax.lines[:1]]
+    assert radii == [pytest.approx(math.hypot(x0, y0))]  # the pair lies on its ring
     assert x0 > 0 and y0 == pytest.approx(0, abs=1e-6) and x1 == pytest.approx(0, abs=1e-6) and y1 > 0
+    fig, ax = plt.subplots()
+    draw.swings(ax, {"a": [1.0, 0.5], "b": [0.0, 0.25]}, 1)
+    assert [list(line.get_ydata()) for line in ax.lines[:2]] == [[1.0, 0.5], [0.0, 0.25]]
     fig = plt.figure()
     draw.rows_of_ones(fig, range(1, 5), {0.5: [1, 1.5, 1.75, 1.875]}, [1, 0, 1, 0])
     on = {line.get_label(): list(line.get_xdata()) for line in fig.axes[0].lines}

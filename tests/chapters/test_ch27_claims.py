@@ -2,6 +2,7 @@
 
 import os
 
+import pandas as pd
 import pytest
 import torch
 from matplotlib import pyplot as plt
@@ -9,13 +10,18 @@ from torch import nn
 
 from mgmr_lib.chapters.ch23_complexity.operations import multiply_adds
 from mgmr_lib.chapters.ch27_ten_ways_to_fuse import figures as figures_ch27
+from mgmr_lib.chapters.ch27_ten_ways_to_fuse import recorded
 from mgmr_lib.chapters.ch27_ten_ways_to_fuse.toys import moving, pseudo_labels
 from mgmr_lib.chapters.shared.counting import Products
 from mgmr_lib.chapters.shared.exchange import JOINT, exchanges
 from mgmr_lib.chapters.shared.exchange_map import SMALL, survey
 from mgmr_lib.course import figures
 from mgmr_lib.data.corpus import MODALITIES
-from mgmr_lib.experiments.complexity import network, random_batch
+from mgmr_lib.experiments import verdicts
+from mgmr_lib.experiments.complexity import costs_path, network, random_batch, read_costs
+from mgmr_lib.experiments.cost_tables import published_frame, published_markdown
+from mgmr_lib.experiments.ledger import read_ledger, summary
+from mgmr_lib.experiments.plan import SYSTEMS
 from mgmr_lib.models.baselines.mmim import contrastive_loss
 from mgmr_lib.models.output import Output
 
@@ -145,6 +151,39 @@ def test_a_toys_voice_says_its_own():
 def test_perfect_guesses_leave_most_of_the_blind_price():
     x = torch.randn(32, 16, generator=torch.Generator().manual_seed(SEED))
     assert 0.65 < contrastive_loss(x, x).item() / torch.tensor(32.0).log().item() < 0.8
+
+
+def test_what_500_steps_cost_is_told_of_one_module_against_itself():
+    costs = read_costs(costs_path("classroom-mosi", "laptop"))
+    assert f"it takes {recorded.SHORT_SECONDS:.2f} s" in published_markdown(costs)  # the table's own words
+    said, ours = recorded.what_steps_cost(costs), published_frame(costs).set_index("name").loc["tetfn"]
+    assert f"**{ours['published_seconds'] / recorded.SHORT_SECONDS:.0f} times**" in said
+    assert f"{ours['times_faster']:.1f} is another" in said and recorded.SHORT_SECONDS <= 1.3 * ours["seconds"]
+
+
+def family(*rows):
+    return pd.DataFrame(rows, columns=["first", "mean", "low", "high", "word"])
+
+
+def test_a_large_difference_that_is_not_told_apart_is_named_beside_a_small_one_that_is():
+    wide, narrow = ("A", 0.04, 0.0, 0.08), ("B", -0.01, -0.02, 0.0)
+    said = recorded.largest_and_told(family((*wide, verdicts.NOT_TOLD_APART), (*narrow, verdicts.BETTER)))
+    assert "A's +0.040, is not" in said and "B's -0.010 is" in said and "4.0 times" in said
+    assert recorded.largest_and_told(family((*wide, verdicts.WORSE), (*narrow, verdicts.NOT_TOLD_APART))) == ""
+    assert recorded.largest_and_told(family((*wide, verdicts.NOT_TOLD_APART))) == ""
+
+
+def test_the_title_of_the_areas_counts_the_intervals_that_reach_concat():
+    records = [r for r in read_ledger(corpus="classroom-mosi", profile="laptop") if r["name"] in (*SYSTEMS, "concat")]
+    frame = summary(records)
+    ends = frame[["auilc mae low", "auilc mae high"]]
+    apart = (
+        (ends["auilc mae low"] > ends.loc["concat"].max()) | (ends["auilc mae high"] < ends.loc["concat"].min())
+    ).sum()
+    title = recorded.areas_finding(records)
+    assert f"of {len(SYSTEMS) - apart} of the {len(SYSTEMS)} " in title
+    assert frame.sort_values("auilc mae")["label"].iloc[0] in title
+    assert "not recorded yet" in recorded.areas_finding([r for r in records if r["name"] != "concat"])
 
 
 def test_the_drawings_show_what_they_are_given():

@@ -158,7 +158,7 @@ def pairs_are_shorter(luck) -> float:
 
 
 def luck_clouds(fig, worlds: dict[str, pd.DataFrame], named: tuple[str, ...] = (*TWO, "concat")) -> None:
-    """A panel each: the luck of every two networks under the same seed; pairs within `named` in red."""
+    """A panel each: the luck of every two networks under the same seed; pairs within `named` large."""
     for ax, (title, luck) in zip(np.ravel(fig.subplots(1, len(worlds))), worlds.items(), strict=True):
         ax.set(title=title if luck.size else NOT_RECORDED, xlabel="one network's luck")
         ours = luck.loc[[name for name in named if name in luck.index]]
@@ -168,8 +168,11 @@ def luck_clouds(fig, worlds: dict[str, pd.DataFrame], named: tuple[str, ...] = (
             x, y = np.concatenate(pairs, axis=1) if pairs else ([], [])
             ax.plot(x, y, ".", color=colour, ms=size, alpha=alpha)
         ax.plot([-edge, edge], [-edge, edge], ":", color="black", lw=1)
-        tick = float(f"{0.7 * edge:.0e}")
-        ax.set(xlim=(-edge, edge), ylim=(-edge, edge), xticks=(-tick, 0, tick), yticks=(-tick, 0, tick))
+        tick = f"{float(f'{0.7 * edge:.0e}'):g}"
+        at = {"ticks": (-float(tick), 0, float(tick)), "labels": (f"−{tick}", "0", tick)}
+        ax.set_xticks(**at)
+        ax.set_yticks(**at)
+        ax.set(xlim=(-edge, edge), ylim=(-edge, edge))
     fig.axes[0].set_ylabel("another's, same seed (points)")
 
 

@@ -51,13 +51,13 @@ def over_frames(fig, frames, panels: dict[str, dict[str, list[float]]], labels: 
 
 
 def crossing(ax, lengths, curves: dict[str, list[float]], marks: dict[str, float]) -> None:
-    """Multiply-adds a clip against its length; vertical lines mark lengths of interest."""
+    """Multiply-adds a clip against its length; vertical lines mark lengths of interest; the legend is below."""
     for (name, values), c in zip(curves.items(), figures.PALETTE, strict=False):
         ax.plot(lengths, np.asarray(values) / 1e6, color=c, label=name)
     for (name, x), style in zip(marks.items(), ("--", ":", "-."), strict=False):
         ax.axvline(x, color="black", lw=1, ls=style, label=name)
     ax.set(xlabel="length (steps)", ylabel="multiply-adds (millions)")
-    ax.legend(loc="upper left", fontsize=8, frameon=True, framealpha=1.0, edgecolor="none")
+    ax.legend(ncols=len(ax.lines), loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8, columnspacing=1.2)
 
 
 def times(ax, groups: dict[str, list[float]], increase: float | None = None) -> None:

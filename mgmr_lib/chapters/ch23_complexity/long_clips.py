@@ -32,6 +32,18 @@ def growth(found: dict, names: tuple[str, ...], field: str) -> tuple[float, floa
     return min(factors), max(factors)
 
 
+def last_doubling(found: dict) -> str:
+    """What the last step to longer clips costs MFMB-Net and its Mamba twin, beside growth with a line and a square."""
+    short, long = sorted(found["plan"]["lengths"])[-2:]
+    mfmb, twin = (series(found, "seconds")[n] for n in ("mfmb", "mfmb_mamba"))
+    return (
+        f"Recorded, from {short:,} to {long:,} frames: a train step of MFMB-Net goes from {mfmb[short]:.2f} to "
+        f"{mfmb[long]:.2f} s, **x {mfmb[long] / mfmb[short]:.2f}**, where a cost of pairs alone grows x "
+        f"{(long / short) ** 2:.0f} and a cost of frames x {long / short:.0f}. Its Mamba twin goes from "
+        f"{twin[short]:.2f} to {twin[long]:.2f} s, x {twin[long] / twin[short]:.2f}."
+    )
+
+
 def step_costs(found: dict) -> str:
     """How time and memory grow, and what was not run."""
     short, long = (pick(found["plan"]["lengths"]) for pick in (min, max))

@@ -138,6 +138,11 @@ def changes(reader, clip: Split, modality: str = "text") -> np.ndarray:
     return found[1:] - found[0]
 
 
+def with_the_spread_of(wanted: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(n,) `values`, stretched around their mean until they spread as `wanted` does; their order stays."""
+    return values.mean() + (values - values.mean()) * np.std(wanted) / np.std(values)
+
+
 def content_words(pieces: list[str]) -> np.ndarray:
     """(k,) bool: whole words of four letters or more that scikit-learn's list of little words does not hold."""
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS

@@ -71,7 +71,8 @@ def _pitch(ax, clip: Split, reader, seen: dashboard.Look) -> None:
             ax.plot(steps[drawn], guess[drawn], "o", ms=3, color=figures.RED, label="guessed")
     ax.set_ylabel("pitch (Hz)", fontsize=8)
     ax.set_xlabel("time (s)", fontsize=8, labelpad=0)
-    ax.set_xlim(0, seconds)
+    low, high = ax.get_ylim()
+    ax.set(xlim=(0, seconds), ylim=(low, high + 0.35 * (high - low)))  # room for the legend above the curve
     ax.legend(fontsize=6, loc="upper right", ncols=3)
 
 

@@ -74,18 +74,33 @@ def tracking(fig, panels: dict[str, dict[str, list[list[float]]]], chances: list
 
 
 def learned_turns(ax, turns: Tensor) -> None:
-    """Where each pair of each head turns to at each number, on the circle. turns: (k, heads, angles) in whole turns."""
+    """Where each pair of each head turns to at each number, a ring for each pair, the first one innermost.
+
+    turns: (k, heads, angles) in whole turns.
+    """
     k, heads, angles = turns.shape
+    radius = torch.linspace(0.55, 1.3, heads * angles, dtype=torch.float64)
     circle = torch.linspace(0, 2 * math.pi, 200)
-    ax.plot(circle.cos().tolist(), circle.sin().tolist(), color=figures.GREY, lw=0.8)
+    for r in radius.tolist():
+        ax.plot((r * circle.cos()).tolist(), (r * circle.sin()).tolist(), color=figures.GREY, lw=0.6, alpha=0.6)
     for stop in range(k):
         at = 2 * math.pi * stop / k
-        ax.plot([0, math.cos(at)], [0, math.sin(at)], ":", color=figures.GREY, lw=1)
+        ax.plot([0, 1.3 * math.cos(at)], [0, 1.3 * math.sin(at)], ":", color=figures.GREY, lw=1)
     for number, marker in zip(range(k), "osD^v", strict=False):
         at = 2 * math.pi * turns[number].flatten().double()
-        radius = torch.linspace(0.8, 1.2, heads * angles, dtype=torch.float64)
         x, y = (radius * at.cos()).tolist(), (radius * at.sin()).tolist()
         ax.plot(x, y, marker, ms=7, color=figures.PALETTE[number], label=f"at a {number}", ls="none")
     ax.set_aspect("equal")
+    ax.grid(False)
     ax.set(xlim=(-1.4, 1.4), ylim=(-1.4, 1.4), xlabel="cos (turn)", ylabel="sin (turn)")
     ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+
+
+def swings(ax, shares: dict[str, list[float]], trained: int) -> None:
+    """Shares of right answers after each step, a line for each name; the first `trained` steps are shaded."""
+    ax.axvspan(1, trained, color="#EEEEEE", lw=0)
+    for (name, values), style, colour in zip(shares.items(), ("-", "--", "-.", ":"), figures.PALETTE, strict=False):
+        ax.plot(range(1, len(values) + 1), values, style, color=colour, lw=1.6, label=name)
+    ax.axhline(0.5, color=figures.GREY, lw=0.8)
+    ax.set(xlabel="step", ylabel="right answers (share)", ylim=(-0.03, 1.05), xlim=(1, None))
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8)

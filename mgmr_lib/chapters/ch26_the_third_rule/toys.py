@@ -123,8 +123,61 @@ def accuracy(model: Tracker, task: SumTask, seed: int, times: int = 4, count: in
 
 
 @torch.no_grad()
+def by_step(
+    model: Tracker, task: SumTask, seed: int, rounded: tuple[int, ...] = (), times: int = 8, count: int = 256
+) -> list[float]:
+    """The share of right answers after each step of sequences `times` as long as the training's.
+
+    rounded: at these numbers each pair of a Mamba-3 turns by the whole k-th parts of a turn nearest to what it learned.
+    """
+    numbers, sums = task.draw(count, unseen(seed), times * task.length)
+    if not rounded:
+        return (model(numbers).argmax(-1) == sums).double().mean(0).tolist()
+    select, here = model.block._select, torch.isin(numbers, torch.tensor(rounded))[..., None, None]
+
+    def exact(x, partner):
+        z, (values, dt, *others, angle) = select(x, partner)
+        stop = 2 * torch.pi / task.k / dt[..., None]
+        return z, (values, dt, *others, torch.where(here, (angle / stop).round() * stop, angle))
+
+    model.block._select = exact
+    try:
+        return (model(numbers).argmax(-1) == sums).double().mean(0).tolist()
+    finally:
+        del model.block._select  # the class's own is back
+
+
+@torch.no_grad()
 def turns(model: Tracker, k: int) -> Tensor:
     """How far each pair turns at each number: (k, heads, angles), in whole turns, between -1/2 and 1/2."""
     _, (_, dt, _, _, _, _, angle) = model.block._select(model.embed(torch.arange(k)[None]), None)
     whole = (angle * dt[..., None])[0] / (2 * torch.pi)
     return whole - whole.round()
+
+
+FORTH, BACK, SAME, MISSED = (
+    "near its stops",
+    "near its stops the other way round",
+    "two numbers near one stop",
+    "missed",
+)
+NEAR = 0.1  # of the way from one stop to the next
+
+
+def ways(turns: Tensor, near: float = NEAR) -> list[str]:
+    """How each pair's turns, (k, heads, angles) in whole turns, stand to the stops 0, 1/k, 2/k, ...
+
+    FORTH: number x near stop x; BACK: near stop -x; SAME: near stops, two numbers at one; MISSED: anything else. Near
+    is a share of the way from one stop to the next.
+    """
+    k = len(turns)
+    stops, found = k * turns.flatten(1).T, []
+    for pair in stops:
+        at = (pair.round() % k).int().tolist()
+        if (pair - pair.round()).abs().max() > near:
+            found.append(MISSED)
+        elif at == list(range(k)):
+            found.append(FORTH)
+        else:
+            found.append(BACK if at == [-x % k for x in range(k)] else SAME if len(set(at)) < k else MISSED)
+    return found
