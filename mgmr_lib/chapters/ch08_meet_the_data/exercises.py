@@ -101,7 +101,14 @@ def _repair_cases(rng):
 
 
 def _length_cases(rng):
-    made = [Case((np.zeros((4, 2)),), "nothing but zeros")]
+    full, torn = _numbers(rng, rng.randint(4, 6), 2), np.zeros((10, 3))
+    torn[:7], hole = _numbers(rng, 7, 3), rng.randint(1, 4)
+    torn[hole : hole + 2] = 0.0
+    made = [
+        Case((np.zeros((4, 2)),), "nothing but zeros"),
+        Case((full,), "the clip fills its rectangle"),
+        Case((torn,), "two frames of zeros in a row inside the clip"),
+    ]
     for hole, last in (
         (True, [0.0, 1.25, 2.5]),
         (True, [1.5, -1.0, -0.5]),
@@ -155,6 +162,11 @@ def _colleague(frames):
 
 def _row_zeroed(frames):
     return np.where(np.isfinite(frames).all(axis=1, keepdims=True), frames, 0.0)
+
+
+def _smaller_tail(found, shuffled):
+    above, below = (1 + sum(sign * s >= sign * found for s in shuffled) for sign in (1, -1))
+    return 2 * min(above, below) / (1 + len(shuffled))
 
 
 def _last(alive, offset=1):
@@ -416,6 +428,13 @@ EXERCISES = [
                 lambda found, shuffled: 1 + sum(abs(s) >= abs(found) for s in shuffled),
                 "is a number of shuffles",
                 "This is a number of shuffles: divide it by how many there are, the real order included.",
+            ),
+            Wrong(
+                "smaller tail",
+                _smaller_tail,
+                "smaller tail",
+                "This takes the smaller tail twice, which asks how the shuffles lie around what was found. Here sizes "
+                "are compared: abs(s) >= abs(found).",
             ),
         ),
     ),

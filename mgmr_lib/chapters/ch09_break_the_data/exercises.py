@@ -70,12 +70,14 @@ def _keep_cases(rng):
 
 
 def _token_cases(rng):
-    valid = np.array([[True, True, True, True, False]])
+    valid = np.array([[True, True, True, True, False, False]])
+    ids = np.array([[101, 2000, 2001, 102, 7, 9]])
     made = [
         Case(
-            (np.array([[101, 2000, 2001, 102, 7]]), np.array([[True, False, True, True, False]]), valid),
-            "something stands in the padding",
-        )
+            (ids, np.array([[True, False, True, True, False, True]]), valid),
+            "something stands in the padding, and keep is True in one place of it",
+        ),
+        Case((ids, np.array([[True, True, False, False, False, False]]), valid), "[SEP] is lost too"),
     ]
     for _ in range(3):
         valid, protected = _rectangle(rng)
@@ -86,18 +88,30 @@ def _token_cases(rng):
     return made
 
 
+def _ids_stay_whole(mask, rng):
+    """What is wrong with right numbers by which no table can be read."""
+    found = np.asarray(mask(*_token_cases(rng)[0].args))
+    if np.issubdtype(found.dtype, np.integer):
+        return None
+    return f"The ids are right, but of the type {found.dtype}: a table is read by whole numbers, so leave them whole."
+
+
 def _quarters(rng, *shape):
     return np.array([rng.choice([-1, 1]) * rng.randint(1, 12) / 4 for _ in range(int(np.prod(shape)))]).reshape(shape)
 
 
 def _loss_cases(rng):
     made = []
-    for _ in range(4):
+    for d in (2, 3, 1, 2):
         valid, protected = _rectangle(rng)
         keep = keep_mask(_draws(rng, valid.shape), 0.4, valid, protected)
-        keep[2, 1:5], keep[0, 1], keep[1, 1] = [False, False, True, False], False, True
-        truth = _quarters(rng, *valid.shape, 2) * valid[..., None]
-        made.append((truth + _quarters(rng, *valid.shape, 2), truth, keep, valid))
+        keep[2, :5], keep[0, 1], keep[1, 1] = [False, False, False, True, False], False, True
+        keep[:, 8] = True  # behind the end of a clip it means nothing
+        truth = _quarters(rng, *valid.shape, d) * valid[..., None]
+        truth[2, 1] = 0.0  # a frame that was there, of zeros
+        errors = _quarters(rng, *valid.shape, d)
+        errors[2, 4, 0] = 0.0  # a lost number that was guessed exactly
+        made.append((truth + errors, truth, keep, valid))
     return made
 
 
@@ -130,7 +144,8 @@ def _burst_cases(rng):
         length = 3 * width
         valid = valid_mask(np.array(rng.sample(range(width + 1, length), 2) + [length - 1]), length)
         u = np.array([[rng.choice([0.05, 0.15, 0.25]), 0.9, 0.1, 0.95], [0.85, 0.2, 0.9, 0.05], [0.1, 0.8, 0.15, 0.9]])
-        first, last = rng.sample(range(1, width), 2)
+        last = rng.randint(2, width - 1)  # with 1, what wraps round at the end of the clip would not be seen
+        first = rng.choice([k for k in range(1, width) if k != last])
         made.append((u, rng.choice([0.4, 0.5, 0.6]), np.array([first, 0, last]), width, valid))
     return made
 
@@ -212,6 +227,7 @@ EXERCISES = [
         minutes=8,
         reference=mask_tokens,
         cases=_token_cases,
+        test=_ids_stay_whole,
         hints=(
             "Three kinds of cells: kept ones hold their id, lost ones 100, the padding 0.",
             "np.where twice: the inner one chooses between ids and 100 by keep, the outer one puts 0 where not valid; "
@@ -249,6 +265,13 @@ EXERCISES = [
                 "behind the clip",
                 "What stood behind the clip is still there: put 0 in the padding, whatever it held.",
             ),
+            Wrong(
+                "keep before valid",
+                lambda ids, keep, valid: np.where(keep, ids, 100 * valid),
+                "last word",
+                "Where keep is True in the padding, its id stays: valid has the last word.",
+            ),
+            Wrong("floats", lambda *args: mask_tokens(*args) * 1.0, "a table is read by whole numbers"),
         ),
     ),
     Exercise(
@@ -307,6 +330,19 @@ EXERCISES = [
                 lambda guess, truth, keep, valid: ((guess - truth)[valid & ~keep] ** 2).mean(),
                 "square",
                 "The cells are right, the error is squared: take the absolute value.",
+            ),
+            Wrong(
+                "padding read off zeros",
+                lambda guess, truth, keep, valid: np.abs(guess - truth)[~keep & truth.any(-1)].mean(),
+                "guesses the padding",
+                "This guesses the padding from the values: a frame of zeros may have been there, and lost. You have "
+                "valid.",
+            ),
+            Wrong(
+                "where the masks differ",
+                lambda guess, truth, keep, valid: np.abs(guess - truth)[valid != keep].mean(),
+                "two masks differ",
+                "The two masks differ in the padding as well, where keep is True: take valid & ~keep.",
             ),
         ),
     ),

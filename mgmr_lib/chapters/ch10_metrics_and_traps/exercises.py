@@ -61,7 +61,9 @@ def _numbers(rng, n, most):
 
 def _acc2_cases(rng):
     made = [
-        Case((np.array([0.0, 0.0, 1.0, -1.0]), np.array([1.0, 2.0, 0.0, 0.0]), c), f"zeros on both sides, {c}")
+        Case(
+            (np.array([0.0, 0.0, 1.0, -1.0, 0.0]), np.array([1.0, 2.0, 0.0, 0.0, -1.0]), c), f"zeros on both sides, {c}"
+        )
         for c in ("has0", "non0")
     ]
     for _ in range(3):
@@ -96,6 +98,11 @@ def _acc2_over_all(p, y, convention):
     return acc2(p, y, "has0") if convention == "has0" else float(np.sum(((p > 0) == (y > 0)) & (y != 0)) / len(y))
 
 
+def _acc2_by_sign(p, y, convention):
+    some = y != 0 if convention == "non0" else np.ones(len(y), bool)
+    return float(np.mean(np.sign(p[some]) == np.sign(y[some])))
+
+
 def _class_cases(rng):
     p, y = np.array([-0.75, 3.75, -3.5, 1.25]), np.array([-1.0, 3.0, -3.0, 2.0])
     made = [
@@ -106,6 +113,7 @@ def _class_cases(rng):
         y = _numbers(rng, 14, 3)
         p = y + np.array([rng.choice([-1, 0, 0, 1]) / 4 for _ in y])
         p[:5], y[:5] = [3.75, -4.25, 0.5, -1.5, 2.25], [3.0, -2.75, 0.25, -1.75, 1.25]
+        p[5], y[5] = rng.choice([(1, -1), (-1, 1)])  # the right size with the wrong sign
         made.append((p, y, top))
     return made
 
@@ -229,6 +237,13 @@ EXERCISES = [
                 lambda p, y, c: acc2(p, y, "non0" if c == "has0" else "has0"),
                 "exchanged",
                 "The two conventions are exchanged.",
+            ),
+            Wrong(
+                "three signs",
+                _acc2_by_sign,
+                "three values",
+                "np.sign has three values, so that a prediction of 0 is right for a label of 0 alone. Here are two "
+                "sides: compare with >= 0 or > 0.",
             ),
             Wrong(
                 "zeros stay",
@@ -366,6 +381,12 @@ EXERCISES = [
                 lambda p, t: float(np.mean(~t) * _f1_of(p, t, True) + np.mean(t) * _f1_of(p, t, False)),
                 "other class",
                 "Each F1 is multiplied by the share of the other class.",
+            ),
+            Wrong(
+                "geometric mean",
+                lambda p, t: float((_f1_of(p, t, True) * _f1_of(p, t, False)) ** 0.5),
+                "geometric mean",
+                "This is the geometric mean of the two F1: weigh each by its true share, and add.",
             ),
             Wrong(
                 "0 / 0",

@@ -67,6 +67,7 @@ def _rank_cases(rng):
     for b, widths, f, r in ((1, (1, 1, 1), 1, 1), (1, (2, 1, 3), 2, 2), (3, (2, 3, 4), 4, 2), (2, (3, 2, 2), 3, 4)):
         factors = {m: _quarters(rng, r, d + 1, f) for m, d in zip(MODALITIES, widths, strict=True)}
         z = {m: _quarters(rng, b, d) for m, d in zip(MODALITIES, widths, strict=True)}
+        z = dict(reversed(z.items()))  # the two dictionaries need not have one order
         made.append(Case((factors, z), "one number a modality, rank 1") if not made else (factors, z))
     return made
 
@@ -86,7 +87,8 @@ def _attend_cases(rng):
     for k, steps, d in ((2, 4, 4), (3, 6, 4), (5, 3, 9)):
         valid = torch.arange(steps) < rng.randint(2, steps - 1)
         made.append((_quarters(rng, k, d), _quarters(rng, steps, d), _quarters(rng, steps, d), valid))
-    return made
+    queries, low = _quarters(rng, 2, 4) + 3, _quarters(rng, 4, 4) - 50  # scores between -470 and -130
+    return [*made, Case((queries, low, _quarters(rng, 4, 4), torch.arange(4) < 3), "all scores are very low")]
 
 
 def _bare(factors, z, last=False):
@@ -117,6 +119,10 @@ def _factors_first(factors, z):
     for m in factors:
         product = product * torch.einsum("bi,rif->bf", with_one(z[m]), factors[m])
     return product
+
+
+def _paired_by_place(factors, z):
+    return low_rank(dict(zip(factors, factors.values(), strict=True)), dict(zip(factors, z.values(), strict=True)))
 
 
 def _scores(queries, keys, valid, scale=True, fill=float("-inf")):
@@ -278,6 +284,13 @@ EXERCISES = [
                 "first rank",
                 "Only the first rank counts here: the others must be added.",
             ),
+            Wrong(
+                "paired by place",
+                _paired_by_place,
+                "by its place",
+                "Each vector meets a factor by its place in the dictionary, and the two may have another order: take "
+                "z[m] by its name.",
+            ),
         ),
     ),
     Exercise(
@@ -318,6 +331,20 @@ EXERCISES = [
                 lambda q, k, v, valid: _scores(q, k, valid, scale=False).softmax(-1) @ v,
                 "square root",
                 "The scores are not divided by the square root of d: long vectors make attention too sharp.",
+            ),
+            Wrong(
+                "scaled by the steps",
+                lambda q, k, v, valid: (_scores(q, k, valid, scale=False) / len(k) ** 0.5).softmax(-1) @ v,
+                "how many keys",
+                "The scores are divided by the root of how many keys there are, l: it is the width d of a key that "
+                "makes them large.",
+            ),
+            Wrong(
+                "a low score",
+                lambda q, k, v, valid: _scores(q, k, valid, fill=-100.0).softmax(-1) @ v,
+                "no score undercuts",
+                "A score of -100 hides nothing where all scores are lower still: fill with float('-inf'), which no "
+                "score undercuts.",
             ),
             Wrong(
                 "wrong axis",

@@ -37,7 +37,11 @@ def select(x, partner, W, U, rank, n):
 @dataclass(frozen=True)
 class Pair:
     """A fading sum of each sequence that also takes in a share of its partner, the text another than the other
-    sequence; readable in messages."""
+    sequence; readable in messages.
+
+    Where a step is all zeros it gives zeros, as padding is here: whether an answer clears the padding does not matter.
+    Each sum starts at 1, so that steps of padding in front of a clip show.
+    """
 
     keep: float
     to_text: float
@@ -48,10 +52,10 @@ class Pair:
         return self._run(text, other, self.to_text), self._run(other, text, self.to_other)
 
     def _run(self, x, partner, share):
-        h, ys = torch.zeros_like(x[:, 0]), []
+        h, ys = torch.ones_like(x[:, 0]), []
         for x_t, p_t in zip(x.unbind(1), partner.unbind(1), strict=True):
             h = self.keep * h + x_t + share * p_t
-            ys.append(h)
+            ys.append(torch.where(x_t.any(-1, keepdim=True), h, 0.0))
         return torch.stack(ys, dim=1)
 
 

@@ -62,12 +62,13 @@ def _line_cases(rng):
 
     def one(rng):
         b, length = rng.randint(2, 3), rng.randint(3, 5)
-        lengths = torch.tensor([length, *(rng.randint(1, length - 1) for _ in range(b - 1))])
-        valid = torch.arange(length) < lengths[:, None]
+        lengths = [length, *(rng.randint(1, length - 1) for _ in range(b - 1))]
+        rng.shuffle(lengths)
+        valid = torch.arange(length) < torch.tensor(lengths)[:, None]
         line = -quarters(rng, b, 3 * length, 2).abs()
         # Something large behind the end of each short clip: a mask in the wrong place shows.
         behind = ~valid.repeat_interleave(3, dim=1)
-        line[1] -= 20_000  # no ordinary filling value is low enough
+        line[lengths.index(min(lengths))] -= 20_000  # no ordinary filling value is low enough
         line[behind] = line[behind].abs() + 1 + torch.arange(3 * length).expand_as(behind)[behind][:, None]
         return line, valid
 

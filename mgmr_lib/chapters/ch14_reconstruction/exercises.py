@@ -59,6 +59,7 @@ def _gap_cases(rng):
         Case((values(5, set()),), "nothing lost"),
         Case(([rng.randint(4, 8) / 4, None, 0.0, None, rng.randint(4, 8) / 4],), "a kept zero"),
         Case(([None, None, None],), "nothing left"),
+        Case(([None, rng.randint(4, 8) / 4, None, None],), "a single kept step"),
     ]
 
 
@@ -87,6 +88,10 @@ def _hold(values):
 
 def _midpoint(values):
     return _fill(values, lambda b, a, t: (values[b] + values[a]) / 2)
+
+
+def _nearest(values):
+    return _fill(values, lambda b, a, t: values[b if t - b <= a - t else a])
 
 
 def _turned(values):
@@ -134,17 +139,19 @@ def _loss_cases(rng):
 
 
 def _lost_cases(rng):
-    def one(lengths, lost):
+    def one(lengths, lost, d=3):
         l = max(lengths)
         valid = torch.arange(l) < torch.tensor(lengths)[:, None]
         keep = valid.clone()
         for i, t in lost:
             keep[i, t] = False
-        return (_tensor(rng, len(lengths), l, 3, scale=2.0), _tensor(rng, len(lengths), l, 3), valid, keep)
+        if lost:
+            keep[:, -1] |= ~valid[:, -1]  # behind the end of a clip it means nothing
+        return (_tensor(rng, len(lengths), l, d, scale=2.0), _tensor(rng, len(lengths), l, d), valid, keep)
 
     return [
         Case(one([6, 2], [(0, 1), (0, 4), (0, 5), (1, 1)]), "a long and a short clip"),
-        Case(one([3, 5], [(1, 0)]), "one lost step"),
+        Case(one([3, 5], [(1, 0)], d=2), "one lost step"),
         Case(one([4, 3], []), "nothing lost"),
     ]
 
@@ -192,6 +199,12 @@ EXERCISES = [
                 _midpoint,
                 "same value",
                 "Every step of a gap gets the same value here: a step near one end should be near that end's value.",
+            ),
+            Wrong(
+                "nearest neighbour",
+                _nearest,
+                "nearer neighbour",
+                "Each lost step repeats its nearer neighbour: a line goes from one to the other.",
             ),
             Wrong(
                 "turned round",
@@ -263,6 +276,12 @@ EXERCISES = [
                 lambda x, guess, normed, W: (g := torch.softmax(normed @ W.T, 1)) * x + (1 - g) * guess,
                 "over time",
                 "This is a softmax over time, so steps compete; the gate treats each step for itself, with a sigmoid.",
+            ),
+            Wrong(
+                "softmax over channels",
+                lambda x, guess, normed, W: (g := torch.softmax(normed @ W.T, -1)) * x + (1 - g) * guess,
+                "channels compete",
+                "This is a softmax over the last axis, so channels compete; each gate is a sigmoid for itself.",
             ),
         ),
     ),
@@ -346,6 +365,14 @@ EXERCISES = [
                 ),
                 "never there",
                 "Padding is not kept either, and counts here: it was never there, so it cannot be lost.",
+            ),
+            Wrong(
+                "where the masks differ",
+                lambda value, target, valid, keep: (
+                    F.smooth_l1_loss(value[m], target[m]) if (m := valid != keep).any() else value.new_zeros(())
+                ),
+                "two masks differ",
+                "The two masks differ in the padding as well, where keep is True: take valid & ~keep.",
             ),
             Wrong(
                 "detached", lambda value, *rest: lost_loss(value.detach(), *rest), "no gradient leads from it to value"

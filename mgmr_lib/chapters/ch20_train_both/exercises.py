@@ -47,27 +47,40 @@ def _divided_by_n(first, second, t):
     return _interval(statistics.mean(d), t * statistics.stdev(d) / len(d))
 
 
+def _normal_factor(first, second, t):
+    return paired_interval(first, second, 1.96)
+
+
+def _one_seed_less(first, second, t):
+    return paired_interval(first, second, t * math.sqrt(len(first) / (len(first) - 1)))
+
+
 def _history_cases(rng):
-    """The best valid epoch is neither the last, nor the one that is best or worst on test."""
-    tie = [
-        {"valid": 1.0, "test": 1.25},
-        {"valid": 0.75, "test": 1.125},
-        {"valid": 0.75, "test": 1.0},
-        {"valid": 0.875, "test": 0.875},
+    """The best valid epoch lies behind a good one and three that are worse again, in no fixed place; it is neither the
+    last, nor the one that is best or worst on test."""
+
+    def history(valid, test):
+        return ([{"valid": v / 100, "test": t / 100} for v, t in zip(valid, test, strict=True)],)
+
+    made = [
+        Case(history((100, 75, 75, 88), (125, 112, 100, 88)), "two epochs tie on valid, the later is better on test"),
+        Case(history((100, 75, 88, 75), (125, 100, 88, 112)), "two epochs tie on valid, the earlier is better on test"),
     ]
-    made = [Case((tie,), "two epochs tie on valid")]
-    for _ in range(4):
-        test = rng.sample(range(80, 120), 5)
-        low, middle, high = min(test), sorted(test)[2], max(test)
-        rest = [t for t in test if t not in (low, middle, high)]
-        order = [high, middle, rest[0], low, rest[1]]
-        valid = [v / 100 for v in (130, 70, 95, 85, 90)]
-        made.append(([{"valid": v, "test": t / 100} for v, t in zip(valid, order, strict=True)],))
+    for best in (5, 6, 5, 6):
+        valid, test = [130, 90, 105, 100, 95, 92, 85], sorted(rng.sample(range(80, 120), 8))
+        middle = test.pop(3)
+        rng.shuffle(test)
+        valid.insert(best, 70)
+        test.insert(best, middle)
+        made.append(history(valid, test))
     return made
 
 
 def _interval_cases(rng):
-    made = [Case(([1.0, 2.0], [0.5, 1.0], 12.7), "two seeds")]
+    made = [
+        Case(([1.0, 2.0], [0.5, 1.0], 12.7), "two seeds"),
+        Case(([1.5, 1.0, 1.25, 2.0], [1.5, 1.25, 0.75, 1.5], 3.2), "one seed treats both alike"),
+    ]
     for n in (3, 4, 5, 8):
         luck = [rng.randint(0, 40) / 40 for _ in range(n)]
         first = [round(1 + x + rng.randint(-4, 4) / 100, 3) for x in luck]
@@ -77,7 +90,11 @@ def _interval_cases(rng):
 
 
 def _seeds_cases(rng):
-    made = [Case(([0.03, -0.01, 0.02, 0.04, 0.0], 0.005), "a small gain takes many seeds")]
+    made = [
+        Case(([0.03, -0.01, 0.02, 0.04, 0.0], 0.005), "a small gain takes many seeds"),
+        Case(([0.03, -0.01, 0.02, 0.04, 0.0], 0.5), "a gain so large that a single seed shows it"),
+        Case(([-2.5, 0.0, 2.5], 3.5), "a whole number already"),
+    ]
 
     def one(rng):
         return [rng.randint(-30, 40) / 1000 for _ in range(5)] + [0.05], rng.choice([0.004, 0.006, 0.009])
@@ -181,6 +198,19 @@ EXERCISES = [
                 "The standard deviation is divided by n: divide by the square root of n.",
             ),
             Wrong(
+                "1.96 for t",
+                _normal_factor,
+                "many seeds",
+                "The factor 1.96 is for many seeds: take the t that is given.",
+            ),
+            Wrong(
+                "root of one seed less",
+                _one_seed_less,
+                "n itself",
+                "Under the square root of the standard error stands n itself: one is taken off for the standard "
+                "deviation alone.",
+            ),
+            Wrong(
                 "turned round",
                 lambda a, b, t: paired_interval(b, a, t),
                 "second minus first",
@@ -219,6 +249,12 @@ EXERCISES = [
                 _to_the_nearest,
                 "nearest whole number",
                 "This goes to the nearest whole number, which is sometimes the one below: round up.",
+            ),
+            Wrong(
+                "rounded too early",
+                lambda d, g: math.ceil(2.8 * statistics.stdev(d) / g) ** 2,
+                "too early",
+                "This rounds too early: round up last, when the whole formula is worked out.",
             ),
             Wrong(
                 "population sd",

@@ -1,6 +1,7 @@
 """Exercises of 21 missing rates: the best blind answer, a lead that is lost, what a band is taken over, pairs of
 seeds."""
 
+from mgmr_lib.chapters.shared.drawing import telling, unlike
 from mgmr_lib.course.registry import Case, Exercise, Wrong
 
 
@@ -25,15 +26,18 @@ def differences(first, second):
 
 
 def _constant_cases(rng):
-    """A far label on one side, so that mean, middle of the range and median lie apart; the smallest label comes
-    twice."""
-    made = [Case(([0.0, 0.0, 3.0],), "two labels agree, one is far")]
-    for _ in range(4):
+    """A far label on one side, so that mean, middle of the range and median lie apart, and that another label lies
+    nearest to the mean; the smallest label comes twice."""
+
+    def drawn(rng):
         low = rng.randint(-11, -5) / 4
-        rest = rng.sample([i / 4 for i in range(-4, 5)], 4)
-        labels = [low, low, *rest, 3.0]
+        labels = [low, low, *rng.sample([i / 4 for i in range(-4, 5)], 4), 3.0]
         rng.shuffle(labels)
-        made.append((labels,))
+        return (labels,)
+
+    tells = unlike(best_constant, lambda labels: min(labels, key=lambda v: abs(v - sum(labels) / len(labels))))
+    made = [Case(([0.0, 0.0, 3.0],), "two labels agree, one is far")]
+    made += [telling(rng, drawn, tells) for _ in range(4)]
     return made + [Case(([rng.randint(4, 9) / 4, -2.5, 0.25, -0.5, 1.0],), "five labels in no order")]
 
 
@@ -54,6 +58,7 @@ def _lead_cases(rng):
 
 def _table_cases(rng):
     made = [Case(([[1.0, 2.0, 6.0], [0.0, 2.0, 4.0]],), "two trainings, three mask seeds")]
+    made.append(Case(([[1.0, 1.0, 4.0], [3.0, 0.0, 0.0]],), "two masks agree"))
     for _ in range(3):
         m = rng.randint(2, 4)
         made.append(([[rng.randint(0, 20) / 4 + 8 * i for _ in range(m)] for i in range(rng.randint(3, 5))],))
@@ -65,6 +70,12 @@ def _pair_cases(rng):
         Case(({2: 1.0, 1: 3.0}, {1: 0.5, 2: 4.0}), "the same seeds in another order"),
         Case(({1: 1.0, 2: 3.0, 5: 2.0}, {2: 0.5, 3: 4.0, 5: 1.0}), "only some seeds in common"),
     ]
+    made.append(
+        Case(
+            ({2: 0.0, 10: 1.5, 1111: 2.0, 5: 0.5, 3: 1.0}, {1111: 2.0, 10: 0.5, 2: 0.25, 5: 0.0, 4: 3.0}),
+            "areas of 0, two areas that agree, seeds of one digit and of more",
+        )
+    )
     made.append(Case(({8: 1.5, 3: 3.0, 1: 2.0}, {8: 0.5, 1: 4.0, 3: 1.75}), "a set of seeds has no order"))
     for _ in range(3):
         seeds = rng.sample(range(1, 9), 5)

@@ -93,6 +93,7 @@ def _rule_cases(rng):
         Case(({8: 70.0, 3: 72.0, 1: 66.0}, {1: 67.5, 8: 69.5, 3: 70.25}), "a set of seeds has no order"),
         Case(({1: 70.0, 2: 72.0, 3: 68.0, 4: 75.0, 5: 61.0}, {1: 69.5, 2: 70.0, 3: 67.25}), "five seeds against three"),
         Case(({1: 70.0, 3: 72.0, 4: 69.0}, {1: 67.5, 2: 79.5, 3: 70.0}), "a seed that only the variant has"),
+        Case(({1: 0.0, 2: 2.0, 3: 1.5, 4: 1.0}, {2: 2.5, 1: 0.5, 3: 0.0, 4: 1.75}), "both have an error of exactly 0"),
     ]
     have = [1111, 1112, 1113, 1114, 1115]
     return made + [(runs(rng.sample(have, 5)), runs(rng.sample(have, 4 - i % 2))) for i in range(4)]
@@ -187,6 +188,8 @@ def _holm_cases(rng):
         Case(([0.02, 0.03, 0.04, 0.8],), "none is small enough to begin with"),
         Case(([0.001, 0.024, 0.02, 0.045],), "one passes, the next does not, the largest lies below 0.05"),
         Case(([0.03, 0.001, 0.02],), "all fall, one after the other"),
+        Case(([0.3, 0.0168, 0.6],), "the smallest is a hair above 0.05 / 3"),
+        Case(([0.03, 0.001, 0.03],), "two that agree are two comparisons"),
     ]
     for _ in range(3):
         made.append(([rng.choice([0.001, 0.008, 0.012, 0.02, 0.03, 0.045, 0.3, 0.7]) for _ in range(5)],))
@@ -206,6 +209,21 @@ def _hochberg(p):
     order, m = sorted(range(len(p)), key=lambda i: p[i]), len(p)
     passed = [rank for rank, i in enumerate(order) if p[i] <= 0.05 / (m - rank)]
     return [order.index(i) <= max(passed, default=-1) for i in range(m)]
+
+
+def _false_discovery(p):
+    order, m = sorted(range(len(p)), key=lambda i: p[i]), len(p)
+    passed = [rank for rank, i in enumerate(order) if p[i] <= 0.05 * (rank + 1) / m]
+    return [order.index(i) <= max(passed, default=-1) for i in range(m)]
+
+
+def _falling_bar(p):
+    order, found = sorted(range(len(p)), key=lambda i: p[i]), [False] * len(p)
+    for rank, i in enumerate(order):
+        if p[i] > 0.05 / (rank + 1):
+            break
+        found[i] = True
+    return found
 
 
 def _in_given_order(p):
@@ -364,6 +382,12 @@ EXERCISES = [
                 "t has n degrees of freedom here: the mean used one up, n - 1 are left.",
             ),
             Wrong(
+                "full width",
+                lambda changes: 2 * half_width(changes),
+                "from end to end",
+                "This is the interval's width from end to end: asked for is half of it.",
+            ),
+            Wrong(
                 "one-sided",
                 _one_sided,
                 "0.975",
@@ -419,6 +443,19 @@ EXERCISES = [
                 "Hochberg",
                 "This looks for the largest p that passes, and takes all below it (Hochberg's procedure): that is safe "
                 "only for comparisons that are independent or go together; Holm's comes from the other end.",
+            ),
+            Wrong(
+                "false discovery rate",
+                _false_discovery,
+                "false discovery",
+                "This bounds the share of false alarms among all that pass (the false discovery rate, 0.05 times the "
+                "place by m): Holm's procedure bounds the probability of any.",
+            ),
+            Wrong(
+                "a bar that falls",
+                _falling_bar,
+                "bar falls",
+                "The bar falls from one p to the next: it begins at 0.05 / m, and rises.",
             ),
             Wrong(
                 "not sorted",

@@ -4,11 +4,10 @@ import itertools
 import math
 import re
 
+from mgmr_lib.chapters.ch22_ablations.mistakes import FEW, _changed
+from mgmr_lib.course.compare import difference
 from mgmr_lib.course.registry import Exercise, Wrong
 from mgmr_lib.course.stages import in_stages
-
-SEEDS = (11, 12, 13, 14)
-FEW = ("not enough seeds", float("nan"), float("nan"), float("nan"))
 
 
 def run_experiment(train, whole, variants, seeds):
@@ -41,24 +40,32 @@ def run_experiment(train, whole, variants, seeds):
 
 
 def made_up(rng, p_values: dict[str, float], failed: tuple[tuple[str, int], ...] = (), way: int = 0):
-    """(scores, signs): {(name, seed): error} of "whole" and variants whose paired t-tests give these p values.
+    """(scores, signs): {(name, seed): error} of a whole network, which comes first, and of variants whose paired
+    t-tests give these p values. Its name and the four seeds are drawn.
 
-    The whole network's errors differ far more from seed to seed than any change does; signs: which way each goes, in
-    turn up (1) and down (-1), so that both come; way: that of the first (0: either).
+    failed: (name, "" for the whole network; place of the seed) of runs without an error. The whole network's errors
+    differ far more from seed to seed than any change does; signs: which way each goes, in turn up (1) and down (-1),
+    so that both come; way: that of the first (0: either).
     """
     from scipy import stats
 
-    n = len(SEEDS)
-    whole = rng.sample([0.6, 0.8, 1.0, 1.2, 1.4], n)
-    scores = {("whole", s): e for s, e in zip(SEEDS, whole, strict=True)}
+    n, name_of_whole = 4, rng.choice(["complete", "full", "unchanged"])
+    seeds, whole = rng.sample(range(10, 1000), n), rng.sample([0.6, 0.8, 1.0, 1.2, 1.4], n)
+    scores = {(name_of_whole, s): e for s, e in zip(seeds, whole, strict=True)}
     way = way or rng.choice([-1, 1])
     signs = {name: way * (-1) ** i for i, name in enumerate(p_values)}
     for name, p in p_values.items():
         noise = rng.sample([-0.03, -0.01, 0.01, 0.03], n)
         spread = math.sqrt(sum(x * x for x in noise) / (n - 1))
         mean = signs[name] * float(stats.t.isf(p / 2, n - 1)) * spread / math.sqrt(n)
-        scores |= {(name, s): e + mean + x for s, e, x in zip(SEEDS, whole, noise, strict=True)}
-    return scores | dict.fromkeys(failed), signs
+        scores |= {(name, s): e + mean + x for s, e, x in zip(seeds, whole, noise, strict=True)}
+    return scores | {(name or name_of_whole, seeds[place]): None for name, place in failed}, signs
+
+
+def _whole(scores) -> tuple[str, list[int]]:
+    """The whole network's name, and the seeds."""
+    whole = next(iter(scores))[0]
+    return whole, [seed for name, seed in scores if name == whole]
 
 
 def _asked(fn, scores, variants):
@@ -67,13 +74,17 @@ def _asked(fn, scores, variants):
 
     def train(name, seed):
         runs.append((name, seed))
+        if (name, seed) not in scores:
+            raise ValueError(f"train knows no {name!r} with seed {seed}: take names and seeds from the arguments")
         return scores[name, seed]
 
-    return fn(train, "whole", list(variants), list(SEEDS)), runs
+    whole, seeds = _whole(scores)
+    return fn(train, whole, list(variants), seeds), runs
 
 
 def _expected(scores, variants):
-    return run_experiment(lambda name, seed: scores[name, seed], "whole", variants, SEEDS)
+    whole, seeds = _whole(scores)
+    return run_experiment(lambda name, seed: scores[name, seed], whole, variants, seeds)
 
 
 def _shape(found, variants) -> str | None:
@@ -89,7 +100,8 @@ def _runs(fn, rng):
     variants = ["narrow", "deaf", "blind"]
     scores, _ = made_up(rng, dict.fromkeys(variants, 0.2))
     found, runs = _asked(fn, scores, variants)
-    wanted = set(itertools.product(("whole", *variants), SEEDS))
+    whole, seeds = _whole(scores)
+    wanted = set(itertools.product((whole, *variants), seeds))
     if set(runs) != wanted or len(runs) != len(wanted):
         return (
             f"4 networks with 4 seeds: 16 trainings, each done once; yours did {len(runs)}, {len(set(runs))} different."
@@ -156,6 +168,7 @@ def _many(fn, rng):
         {"narrow": 0.001, "deaf": 0.02, "blind": 0.045},
         {"narrow": 0.02, "deaf": 0.022, "blind": 0.03},
         {"narrow": 0.001, "deaf": 0.03, "blind": 0.6},
+        {"narrow": 0.0168, "deaf": 0.3, "blind": 0.6},
     ):
         why = f"All p values: {', '.join(f'{v:g}' for v in p_values.values())}; judge them by Holm's procedure at 5 %."
         wrong = _wording(fn, rng, p_values, why)
@@ -169,95 +182,47 @@ def _many(fn, rng):
 def _differs(found, wanted, variants) -> str | None:
     """The first variant whose entry is not the wanted one."""
     for name in variants:
-        same = found[name][0] == wanted[name][0] and all(
-            v == w or abs(v - w) < 1e-9 or (v != v and w != w)
-            for v, w in zip(found[name][1:], wanted[name][1:], strict=True)
-        )
-        if not same:
+        mine, theirs = found[name], wanted[name]
+        if mine[0] != theirs[0] or any(difference(v, w, 0, 1e-9) for v, w in zip(mine[1:], theirs[1:], strict=True)):
             return name
     return None
 
 
 def _zero(fn, rng):
-    """One error of the whole network is exactly 0: only what takes 0 for a failed run notices."""
-    variants, seed = ["narrow", "deaf"], rng.choice(SEEDS)
-    scores, _ = made_up(rng, {"narrow": 0.01, "deaf": 0.3})
-    nothing = scores["whole", seed]
-    scores = {run: error - nothing for run, error in scores.items()}
-    found, wanted = _asked(fn, scores, variants)[0], _expected(scores, variants)
-    if name := _differs(found, wanted, variants):
-        return (
-            f"the error of whole with seed {seed} is 0.0: the entry of {name} is {wanted[name]}, yours {found[name]}. "
-            "A perfect run has not failed: ask whether an error `is None`, not whether it is true."
-        )
+    """One error, the whole network's and then a variant's, is exactly 0: only what takes 0 for a failed run notices."""
+    variants = ["narrow", "deaf"]
+    for of_whole in (True, False):
+        scores, _ = made_up(rng, {"narrow": 0.01, "deaf": 0.3})
+        whole, seeds = _whole(scores)
+        perfect = whole if of_whole else "narrow", rng.choice(seeds)
+        scores = {run: error - scores[perfect] for run, error in scores.items()}
+        found, wanted = _asked(fn, scores, variants)[0], _expected(scores, variants)
+        if name := _differs(found, wanted, variants):
+            return (
+                f"the error of {perfect[0]} with seed {perfect[1]} is 0.0: the entry of {name} is {wanted[name]}, "
+                f"yours {found[name]}. A perfect run has not failed: ask whether an error `is None`, not whether it is "
+                "true."
+            )
     return None
 
 
 def _failures(fn, rng):
     """Two failed runs leave two and three pairs; then three fail, and the one pair that is left has no test."""
     variants = ["narrow", "deaf", "blind"]
-    a, b = rng.sample(SEEDS, 2)
-    for failed in ((("narrow", a), ("whole", b)), (*(("deaf", s) for s in SEEDS if s != a), ("narrow", b))):
+    a, b = rng.sample(range(4), 2)
+    for failed in ((("narrow", a), ("", b)), (*(("deaf", s) for s in range(4) if s != a), ("narrow", b))):
         scores, _ = made_up(rng, {"narrow": 1e-6, "deaf": 1e-6, "blind": 0.03}, failed)
         found, wanted = _asked(fn, scores, variants)[0], _expected(scores, variants)
-        which = ", ".join(f"{name} with seed {seed}" for name, seed in failed)
-        if name := _differs(found, wanted, variants):
+        which = ", ".join(f"{name} with seed {seed}" for (name, seed), error in scores.items() if error is None)
+        name = _differs(found, wanted, variants)
+        if name and found[name][0] == wanted[name][0] == FEW[0]:
+            return f"the entry of {name} must be {FEW}, with float('nan') for each number; yours is {found[name]}."
+        if name:
             return (
                 f"train gave None for {which}: the entry of {name} is {wanted[name]}, yours {found[name]}. Only "
                 "seeds that both networks have count; fewer than two make no test, and no place in Holm's family."
             )
     return None
-
-
-# --- plausible mistakes
-
-
-def _changed(
-    p_adjust=None, unpaired=False, normal=False, turned=False, twice=False, zeros=False, few=False, falsy=False
-):
-    """The experiment with one thing done otherwise."""
-    import numpy as np
-    from scipy import stats
-
-    def experiment(train, whole, variants, seeds):
-        errors = {name: [train(name, seed) for seed in seeds] for name in (whole, *variants)}
-        results, p = {}, {}
-        for name in variants:
-            base = [train(whole, seed) for seed in seeds] if twice else errors[whole]
-            pairs = [
-                (0.0 if a is None else a, 0.0 if b is None else b)
-                for a, b in zip(base, errors[name], strict=True)
-                if zeros or ((a and b) if falsy else (a is not None and b is not None))
-            ]
-            if len(pairs) < 2:
-                results[name] = FEW
-                if few:
-                    p[name] = 1.0
-                continue
-            changes = np.array([(a - b) if turned else (b - a) for a, b in pairs])
-            mean, n = changes.mean(), len(changes)
-            error = changes.std(ddof=1) / np.sqrt(n)
-            if unpaired:
-                error = np.sqrt(sum(np.var(side, ddof=1) for side in zip(*pairs, strict=True)) / n)
-            factor = 1.96 if normal else stats.t.ppf(0.975, n - 1)
-            p[name] = 2 * stats.t.sf(abs(mean) / error, n - 1)
-            results[name] = (float(mean), float(mean - factor * error), float(mean + factor * error))
-        told = (p_adjust or _holm)(p)
-        return {
-            n: r if len(r) == 4 else (("worse" if r[0] > 0 else "better") if told[n] else "not told apart", *r)
-            for n, r in results.items()
-        }
-
-    return experiment
-
-
-def _holm(p):
-    told, order = dict.fromkeys(p, False), sorted(p, key=p.__getitem__)
-    for rank, name in enumerate(order):
-        if p[name] > 0.05 / (len(p) - rank):
-            break
-        told[name] = True
-    return told
 
 
 EXERCISE = Exercise(

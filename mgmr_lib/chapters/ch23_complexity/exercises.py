@@ -43,6 +43,7 @@ def _crossing_cases(rng):
         Case((100, 2, 300), "both costs agree at a whole length"),
         Case((300, 2, 100), "attention is dearer from the first step"),
         Case((100, 8, 305), "they cross between two lengths"),
+        Case((300, 2, rng.randint(4000, 9000) * 10 + 5), "they cross far out"),
     ]
     return made + [(rng.randint(10, 90) * 10, rng.randint(3, 9), rng.randint(100, 200) * 10 + 5) for _ in range(3)]
 
@@ -57,6 +58,7 @@ def _gpu_cases(rng):
         Case((SimulatedGPU(pending=3.0), 0.25, 8), "somebody left work in the queue"),
         Case((SimulatedGPU(first=0.0), 1.0, 2), "nothing to prepare"),
         Case((SimulatedGPU(handing=0.125), 0.5, 4), "handing over takes longer"),
+        Case((SimulatedGPU(handing=0.5), 0.25, 4), "handing over takes longer than the work"),
     ]
     return made + [
         (SimulatedGPU(pending=rng.randint(1, 6) / 2), rng.randint(1, 8) / 4, rng.choice([2, 4, 8])) for _ in range(3)

@@ -84,6 +84,7 @@ def _gain_cases(rng):
         return unlike(fresh_gain, *others)
 
     return made + [
+        Case(([1.0, 3.0, 3.0, -1.0, 2.0, 0.5], [0.25, 1.0, -0.5, 2.0, 3.0, -3.0], 3), "two of the chosen gains agree"),
         Case(telling(rng, below, order_changes_by(abs, lambda g: max(g, 0.0))), "every gain is below 0"),
         Case(telling(rng, close, order_changes_by(round, int)), "every fresh gain is below 0"),
         Case(([9.0, -8.0, 0.5, 0.25], [-g / 8 for g in rng.sample(range(1, 20), 4)], 1), "the first clip is best"),
@@ -92,7 +93,13 @@ def _gain_cases(rng):
 
 def _change_cases(rng):
     """Every clip has a large change somewhere, mostly a negative one, and many small ones."""
-    made = [Case(([0.125, -0.5, 0.25], [[0.5, 0.0], [0.25, -0.25], [-0.75, 0.125]]), "one other clip ties")]
+    made = [
+        Case(([0.125, -0.5, 0.25], [[0.5, 0.0], [0.25, -0.25], [-0.75, 0.125]]), "one other clip ties"),
+        Case(
+            ([-0.125, 0.5, 0.25], [[0.25, 0.0, 0.125, -0.5], [0.375, -0.25], [0.125, 0.0, -0.125, 0.625], [0.125]]),
+            "the largest change goes up; those of two other, longer clips come late",
+        ),
+    ]
     for count in (4, 5, 6, 7):  # shares of different wholes: no constant is right for all
         others = []
         for _ in range(count):
@@ -100,7 +107,7 @@ def _change_cases(rng):
             clip[rng.randrange(len(clip))] = rng.choice([-1, -1, 1]) * rng.randint(4, 12) / 16
             others.append(clip)
         mine = sorted(max(abs(c) for c in clip) for clip in others)[1 if count % 2 else count - 1]
-        made.append(([rng.randint(-2, 2) / 16, -mine, 3 / 16, rng.randint(-2, 2) / 16], others))
+        made.append(([rng.randint(-2, 2) / 16, mine if count == 6 else -mine, 3 / 16, rng.randint(-2, 2) / 16], others))
     return made
 
 
@@ -144,6 +151,23 @@ def _usual_interval(plain, changed, is_praise):
     share = turned_share(plain, changed, is_praise)[0]
     half = 1.96 * (share * (1 - share) / len(plain)) ** 0.5
     return share, share - half, share + half
+
+
+def _over_those_that_moved(plain, changed, is_praise):
+    from scipy import stats
+
+    moved = [p != c for p, c in zip(plain, changed, strict=True)]
+    found = stats.binomtest(round(turned_share(plain, changed, is_praise)[0] * len(plain)), sum(moved))
+    interval = found.proportion_ci()
+    return found.statistic, float(interval.low), float(interval.high)
+
+
+def _of_90_percent(plain, changed, is_praise):
+    from scipy import stats
+
+    share = turned_share(plain, changed, is_praise)[0]
+    found = stats.binomtest(round(share * len(plain)), len(plain)).proportion_ci(0.9)
+    return share, float(found.low), float(found.high)
 
 
 def _wilson(plain, changed, is_praise):
@@ -365,6 +389,18 @@ EXERCISES = [
                 "large samples",
                 "This interval is for large samples: of ten in ten it would say that the share is 1, for sure. "
                 "Take binomtest's.",
+            ),
+            Wrong(
+                "over those that moved",
+                _over_those_that_moved,
+                "stayed where they were",
+                "Pairs that stayed where they were are left out: they are part of all pairs, below the line too.",
+            ),
+            Wrong(
+                "90 %",
+                _of_90_percent,
+                "leaves out 5 %",
+                "This interval leaves out 5 % on each side: 95 % are inside if proportion_ci is not told otherwise.",
             ),
             Wrong(
                 "another interval",

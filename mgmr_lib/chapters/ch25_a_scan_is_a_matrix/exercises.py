@@ -89,13 +89,13 @@ def _segment_cases(rng):
 def _segment_test(fn, rng):
     """One decay that forgets everything must not take the digits of the weak ones beside it."""
     log_a = torch.full((9,), -rng.randint(1, 9) / 1000)
-    log_a[3] = -1e4
+    log_a[3] = -1e30
     got, want = fn(log_a.clone()), segment_sums(log_a)
     if got.dtype != log_a.dtype:
         return f"The sums are right, but float32 came in and {got.dtype} comes out: keep the dtype of log_a."
     if found := difference(got, want, rtol=1e-4):
         return (
-            f"Right while the decays are alike. With one log decay of -10000 and {log_a[0]:.3f} everywhere else, "
+            f"Right while the decays are alike. With one log decay of -1e30 and {log_a[0]:.3f} everywhere else, "
             f"{found}. The difference of two long sums loses the digits of the short ones: sum from j + 1 on."
         )
     return None
@@ -170,16 +170,34 @@ def _step_by_step(log_a, B, C, X, T):
     return chunked_scan(log_a, B, C, X, 1)
 
 
+def _gradients(fn, rng) -> str | None:
+    """What is wrong with the gradients of one input of three chunks, the last of them shorter."""
+    values = _logs(rng, 7) / 8, quarters(rng, 7, 2), quarters(rng, 7, 2), quarters(rng, 7, 3)
+    weight, (mine, right) = quarters(rng, 7, 3), ([v.clone().requires_grad_() for v in values] for _ in range(2))
+    out = fn(*mine, 3)
+    if out.grad_fn is None:
+        return "The values are right, but no gradient comes back: a detach (or .data, or numpy) cuts the graph."
+    got = torch.autograd.grad((weight * out).sum(), mine, allow_unused=True)
+    want = torch.autograd.grad((weight * chunked_scan(*right, 3)).sum(), right)
+    for name, one, other in zip(("log_a", "B", "C", "X"), got, want, strict=True):
+        if one is None or difference(one, other):
+            return (
+                f"The values are right, but {name} gets another gradient: somewhere a detach cuts the way back, at the "
+                "state perhaps, through which a chunk learns from all later ones."
+            )
+    return None
+
+
 def _chunk_test(fn, rng):
-    """A chunk is a few operations, however long; and twice the length costs twice as much."""
+    """A chunk teaches all earlier ones; it is a few operations, however long; twice the length costs twice as much."""
 
     def run(length, T):
         arguments = [_logs(rng, length), quarters(rng, length, 2), quarters(rng, length, 2), quarters(rng, length, 3)]
         return fn(*(v.requires_grad_() for v in arguments), T)
 
+    if wrong := _gradients(fn, rng):
+        return wrong
     out = run(64, 64)
-    if out.grad_fn is None:
-        return "The values are right, but no gradient comes back: a detach (or .data, or numpy) cuts the graph."
     nodes = graph_nodes(out).total()
     if nodes > 200:
         return (
@@ -193,7 +211,8 @@ def _chunk_test(fn, rng):
             "matrix of all steps against all steps is made. Cut into chunks of T first."
         )
     shorter, longer = (graph_nodes(run(64, T)).total() for T in (32, 100))
-    if shorter <= nodes or longer != nodes:
+    eight = [graph_nodes(run(8 * T, T)).total() for T in (2, 8)]
+    if shorter <= nodes or longer != nodes or eight[0] != eight[1]:
         return "The result is right, but the chunks are not T steps long: 64 steps are two chunks of 32, or one of 64."
     return None
 
@@ -380,6 +399,8 @@ EXERCISES = [
         reference=chunked_scan,
         cases=_chunk_cases,
         test=_chunk_test,
+        rtol=1e-9,
+        atol=1e-11,
         limit_s=60.0,  # the first use of a dispatch mode imports much of torch, which takes long on a busy machine
         hints=(
             "For each chunk: its own block by masked attention, plus what the reader takes from the state before it. "

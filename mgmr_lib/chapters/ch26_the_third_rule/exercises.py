@@ -1,7 +1,9 @@
 """Exercises of 26 the third rule: three weights, turned pairs, the scan that does not turn, counting, MIMO's cost."""
 
 import cmath
+import contextlib
 import math
+import sys
 from itertools import accumulate
 
 import torch
@@ -110,16 +112,72 @@ class _Noted(int):
     __radd__ = __add__
 
 
+class _NotedAngle(float):
+    """A real number that notes when it is added; so does what it is multiplied to. A complex number forgets it."""
+
+    def __add__(self, other):
+        if isinstance(other, (int, float)) and other != 0:
+            type(self).added += 1
+        return self._kept(float(self) + other)
+
+    def _kept(self, value):
+        return type(self)(value) if isinstance(value, float) else value
+
+    def __mul__(self, other):
+        return self._kept(float(self) * other)
+
+    def __truediv__(self, other):
+        return self._kept(float(self) / other)
+
+    def __mod__(self, other):
+        return self._kept(float(self) % other)
+
+    def __index__(self):
+        return int(self)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+def _adds_at_once(fn, *args) -> bool:
+    """Whether fn adds up a whole list, as np.sum, np.cumsum and math.fsum do."""
+    found = []
+
+    def watch(frame, event, called):
+        if event == "c_call":
+            name, of = getattr(called, "__name__", ""), getattr(called, "__self__", None)
+            found.extend([name] * (name in ("cumsum", "fsum") or getattr(of, "__name__", "") == "add"))
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        fn(*args)
+    finally:
+        sys.setprofile(before)
+    return bool(found)
+
+
 def _turning_test(fn, rng):
-    """Sums of whole numbers are right as well, but nothing turns."""
-    noted = type("Number", (_Noted,), {})
-    fn([noted(rng.randrange(5)) for _ in range(6)], 5)
+    """Sums of whole numbers or of angles are right as well, but nothing turns."""
+    numbers, noted = [rng.randrange(1, 5) for _ in range(6)], type("Number", (_Noted,), {})
+    fn([noted(x) for x in numbers], 5)
     if noted.added:
         return (
             "The sums are right, but the whole numbers are added to each other: let one complex number carry the sum, "
             "and turn it at each number."
         )
+    angle = type("Number", (_NotedAngle,), {"added": 0})
+    with contextlib.suppress(Exception):  # an answer may ask for whole numbers, and had them above
+        fn([angle(x) for x in numbers], 5)
+    if angle.added or _adds_at_once(fn, numbers, 5):
+        return (
+            "The sums are right, but a real number carries them, as a sum of numbers or of angles: let one complex "
+            "number carry the sum, and turn it at each number."
+        )
     return None
+
+
+def _angles_added(numbers, k):
+    return [round(angle * k / (2 * math.pi)) % k for angle in accumulate(2 * math.pi * x / k for x in numbers)]
 
 
 def _added(numbers, k):
@@ -342,6 +400,7 @@ EXERCISES = [
                 "z starts afresh at every number, and forgets all that came before.",
             ),
             Wrong("added", _added, "added to each other"),
+            Wrong("angles added", _angles_added, "a real number carries"),
         ),
     ),
     Exercise(

@@ -86,6 +86,21 @@ def _cmd_trial(answer, rng):
                 "The value is right, but its gradient is not a number where two moments are equal: the root of a sum "
                 "of squares has no slope at 0. torch.linalg.vector_norm gives 0 there."
             )
+    return _both_are_taught(answer, rng)
+
+
+def _both_are_taught(answer, rng) -> str | None:
+    """What is wrong with the gradients to x and to y, where no moments are equal."""
+    values = [quarters(rng, b, 3) / 4 for b in (5, 4)]
+    mine, right = ([v.clone().requires_grad_() for v in values] for _ in range(2))
+    got = torch.autograd.grad(answer(*mine, 4), mine, allow_unused=True)
+    want = torch.autograd.grad(central_moment_discrepancy(*right, 4), right)
+    for name, one, other in zip("xy", got, want, strict=True):
+        if one is None or difference(one, other) is not None:
+            return (
+                f"The value is right, but {name} gets another gradient: leave out every detach(). Both batches are "
+                "pulled towards each other, through their means as well."
+            )
     return None
 
 
@@ -127,6 +142,13 @@ def _centred_together(x, y, moments):
     return total
 
 
+def _standardised(x, y, moments):
+    total, (a, b) = _means_only(x, y, moments), ((v - v.mean(0)) / v.std(0, unbiased=False) for v in (x, y))
+    for k in range(2, moments + 1):
+        total = total + torch.linalg.vector_norm((a**k).mean(0) - (b**k).mean(0))
+    return total
+
+
 def _label_cases(rng):
     def signed(low, high):
         return rng.choice([-1, 1]) * rng.randint(low, high) / 4
@@ -135,6 +157,7 @@ def _label_cases(rng):
     made += [Case((2.0, 2.5, 4.0, 0.5, 2, 2.5), "far beyond the limit")]
     made += [Case((-1.0, -1.0, 4.0, 0.5, 3, 1.0), "far below the limit")]
     made += [Case((1.0, 1.0, 2.0, 0.5, 2, 3.5), "beyond the clip's own label, and still within the limit")]
+    made += [Case((2.0, 0.5, 0.25, 0.5, 3, 1.0), "the old label lies beyond the limit, and is not bounded")]
     made += [Case((1.0, 2.0, -0.5, 0.5, 2, 3.0), "the modality lies on the negative side, the fusion does not")]
     made += [Case((1.0, 2.0, 0.5, -0.5, 3, 3.0), "the fusion lies on the negative side, the modality does not")]
 
@@ -189,6 +212,14 @@ def _without_positive(x, guess):
     scores = _cosines(x, guess)
     others = scores.masked_fill(torch.eye(len(x), dtype=torch.bool), -torch.inf)
     return (others.logsumexp(1) - scores.diagonal()).mean()
+
+
+def _with_temperature(x, guess):
+    return torch.nn.functional.cross_entropy(_cosines(x, guess) / 0.1, torch.arange(len(x)))
+
+
+def _both_ways(x, guess):
+    return (contrastive_loss(x, guess) + contrastive_loss(guess, x)) / 2
 
 
 def _summed_clips(x, guess):
@@ -398,6 +429,13 @@ EXERCISES = [
                 "Differences of several orders are added before their length is taken, so they can cancel.",
             ),
             Wrong(
+                "divided by the spread",
+                _standardised,
+                "standard deviation",
+                "The batches are divided by their standard deviation: centre them only, so that spreads are compared "
+                "as well.",
+            ),
+            Wrong(
                 "one common mean",
                 _centred_together,
                 "common mean",
@@ -485,6 +523,18 @@ EXERCISES = [
                 _without_positive,
                 "own guess",
                 "The sum below the fraction must hold the clip's own guess, too.",
+            ),
+            Wrong(
+                "with a temperature",
+                _with_temperature,
+                "temperature",
+                "A temperature divides the cosines here: take them as they are.",
+            ),
+            Wrong(
+                "both ways",
+                _both_ways,
+                "two losses",
+                "This is the mean of two losses: only that of each vector among all guesses is asked for.",
             ),
             Wrong("summed", _summed_clips, "mean over clips", "This is a sum; asked is the mean over clips."),
             Wrong(
