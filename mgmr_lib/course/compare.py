@@ -34,7 +34,7 @@ def short(x, digits: int = 4) -> str:
     if isinstance(x, complex):
         return f"({x.real:.{digits}g}{x.imag:+.{digits}g}j)"
     if isinstance(x, float):
-        return f"{x:.{digits}g}"
+        return f"{x + 0.0:.{digits}g}"  # + 0.0: a zero has no sign worth reading
     if isinstance(x, (list, tuple)):
         parts = [short(v, digits) for v in x[:8]] + (["..."] if len(x) > 8 else [])
         inside = ", ".join(parts)

@@ -475,7 +475,7 @@ say(f"MFMB-Net has {size_ours / max(rival_sizes):.0f} to {size_ours / min(rival_
 
 # %%
 fates_of_a_lead = ["it is gone", "about half of it is left", "it stays, or grows"]
-predict("19.h", "Both on L1: what becomes of MFMB-Net's lead over Concat?", fates_of_a_lead)
+predict("19.e", "Both on L1: what becomes of MFMB-Net's lead over Concat?", fates_of_a_lead)
 
 # %%
 from mgmr_lib.chapters.shared.recorded_areas import in_words
@@ -490,8 +490,8 @@ figures_ch19.objectives_drawn(ax, both)
 ax.legend(fontsize=8, loc="upper center", ncols=3)
 ax.set_ylim(0.99, 1.14)
 ax.set_title("On classes Concat comes close to MFMB-Net", loc="left")
-show(fig, "Recorded area of the error of three networks, each trained on L1 and on two-hot classes, with intervals over "
-     "three to five trainings. MFMB-Net lies lowest on both sides, and Concat comes closer on classes.")
+show(fig, "Recorded area of the error of three networks, each trained on L1 and on two-hot classes, with intervals "
+     "over three to five trainings. MFMB-Net lies lowest on both sides, and Concat comes closer on classes.")
 
 # %%
 found = objectives.family(both)
@@ -500,7 +500,7 @@ say(in_words(found))
 # %%
 mixed = float(ledger.summary(both).loc["concat", "auilc mae"] - ledger.summary(both).loc["mfmb", "auilc mae"])
 leads = {objective: objectives.lead(found, objective) for objective in objectives.ON}
-outcome("19.h", fates_of_a_lead[int(np.digitize(leads["L1"] / mixed, [0.25, 0.75]))],
+outcome("19.e", fates_of_a_lead[int(np.digitize(leads["L1"] / mixed, [0.25, 0.75]))],
         because=f"Above, MFMB-Net on classes led Concat on L1 by {mixed:.3f} points; with L1 for both it leads by "
         f"{leads['L1']:.3f}, with classes for both by {leads['classes']:.3f}: Concat gains by them, and of MFMB-Net we "
         "cannot tell.")
@@ -525,7 +525,7 @@ assert leads["L1"] > mixed > leads["classes"] > 0
 
 # %%
 counts = ["none", "one or two", "three to five", "six or more"]
-predict("19.e", "How many of the eight are told apart from the code's network?", counts)
+predict("19.f", "How many of the eight are told apart from the code's network?", counts)
 
 # %%
 from mgmr_lib.chapters.ch19_mfmb_net import code_parts
@@ -549,7 +549,7 @@ say(code_parts.table(parts_back))
 # %%
 told = code_parts.told_apart(parts_back)
 assert len(parts_back) == 8 and told == 0
-outcome("19.e", counts[int(np.digitize(told, [1, 3, 6]))],
+outcome("19.f", counts[int(np.digitize(told, [1, 3, 6]))],
         because="With three trainings a side a difference has to be more than twice the spread from seed to seed; here "
         "each interval holds zero by itself already, before any correction for eight looks.")
 
@@ -647,7 +647,7 @@ with torch.no_grad():
 # **Predict, then run:** when the length doubles, by which factor does the original's memory grow?
 
 # %%
-predict("19.f", "By which factor grows what the original keeps for the backward pass?",
+predict("19.g", "By which factor grows what the original keeps for the backward pass?",
         {"1, it keeps only weights": 1, "2, as the length": 2, "4, as pairs of steps": 4})
 
 # %%
@@ -663,7 +663,7 @@ show(fig, "Processor seconds (left) and what the backward pass has to remember (
 # %%
 kept = {r["frames"]: r["bytes"] for r in costs if r["name"] == "mfmb"}
 assert abs((kept[256] - kept[128]) / (kept[128] - kept[64]) - 2) < 0.1  # a straight line, nothing for pairs
-outcome("19.f", kept[256] / kept[128], because="Pairs of steps cost computing, and here no memory: attention's kernel "
+outcome("19.g", kept[256] / kept[128], because="Pairs of steps cost computing, and here no memory: attention's kernel "
         "keeps something for each step, and none of its scores. (It is less than twice here, as a part does not grow "
         "with voice and face; what is added doubles.)")
 
@@ -754,7 +754,7 @@ print("8 batches, cleared after every 4th:", times_used(8, 4), " clean:", times_
 # %%
 fates = ["better at the small rate, worse at the large one", "worse at the small rate, explodes at the large one",
          "the same at the small rate, explodes at the large one", "better at both"]
-predict("19.g", "Gradients are cleared after every fourth batch only. How does that end?", fates)
+predict("19.h", "Gradients are cleared after every fourth batch only. How does that end?", fates)
 
 # %%
 def regression(every, lr, seed=0, steps=400):
@@ -794,7 +794,7 @@ say("Two things come together. The learning rate is in effect so many times as l
 # %%
 assert settled[4, 0.02] > 1.5 * settled[1, 0.02] and settled[1, 0.2] < 5 and not settled[4, 0.2] < 1e3
 assert settled[1, 0.05] - settled[1, 0.02] > (settled[4, 0.02] - settled[1, 0.02]) / 2 and settled[1, 0.5] < 5
-outcome("19.g", fates[1], because="A gradient that enters several steps multiplies the learning rate, and that makes "
+outcome("19.h", fates[1], because="A gradient that enters several steps multiplies the learning rate, and that makes "
         "most of the noise; what explodes is that it was taken at weights that no longer exist, and pushes on when its "
         "work is done.")
 

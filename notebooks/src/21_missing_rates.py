@@ -478,6 +478,8 @@ assert lag[0] < -0.2 and lag[1] > 0
 outcome("21.e", "no: text alone falls behind voice alone and face alone",
         because="An area hides where curves cross: words carry the most, and where losses come one by one they bear "
         "them worst, as a window still averages over what is left of its frames.")
+
+# %%
 say("Errors with nine tenths missing: " + ", ".join(
     f"{what} alone {at[name, 0.9]:.3f}" for name, what in (("fc_t", "text"), ("fc_a", "voice"), ("fc_v", "face")))
     + ". Section 6 asks it again of the second edition.")

@@ -176,8 +176,7 @@ for network in ("mgmr", "mfmb"):
     print(f"{network}, any three of the five seeds: better than {min(others)} to {max(others)}")
 
 # %% [markdown]
-# "Not told apart" is a word about the trainings, too: whoever compares two counts of verdicts compares the numbers of seeds first. What the *search* turns, these counts do not say: the edition changes with it. On the first edition alone, their rivals' settings turn some of MFMB-Net's words (with objective and epochs), none of MGMR-Net's; and which three of five seeds are taken turns words, too, as the last lines say. (The page's rows count one rival more, the other of the two networks, and a larger family
-# has a higher bar.)
+# "Not told apart" is a word about the trainings, too: whoever compares two counts of verdicts compares the numbers of seeds first. What the *search* turns, these counts do not say: the edition changes with it. On the first edition alone, their rivals' settings turn some of MFMB-Net's words (with objective and epochs), none of MGMR-Net's; and which three of five seeds are taken turns words, too, as the last lines say. (The page's rows count one rival more, the other of the two networks.)
 
 # %%
 count = {word: [c.says for c, (found, _) in judged if found == word] for word in findings.WORDS}
@@ -251,9 +250,9 @@ say(f"Of the macro stream, for one, {len(macro['seeds'])} pairs of trainings can
 
 # %% [markdown]
 # ## 4 What would settle it
-# - **More seeds.** A difference of half the size takes four times the trainings (notebook 10).
-# - **Real voices and faces, with their words.** POM has the first two, and its record is in notebook 21.
-# - **Loss that empties a step**, such as `--pattern bursts` and `--pattern modality`: single lost frames leave most pooled steps with data, bursts far fewer (notebook 21).
+# - **More seeds.** Half the difference takes four times the trainings (notebook 10).
+# - **Real voices and faces, with their words.** POM has no words (notebook 21).
+# - **Loss that empties a step**, such as `--pattern bursts`: single lost frames leave most pooled steps with data (notebook 21).
 # - **The papers' own data.** With CMU-MOSI and `--data`, every table of this course is one command.
 # - **The other corpora.** Ranks on classroom-mosei and classroom-sims, with every rival of the papers' tables.
 

@@ -14,7 +14,7 @@ from mgmr_lib.course import registry
 from mgmr_lib.course.grading import judge
 from tests.course import false_passes
 
-DRAWS = 10
+DRAWS = 20
 
 
 def _all(kind: str) -> list:

@@ -82,8 +82,7 @@ def _in_place(h, x, A, B):
 
 def _vector_cases(rng):
     made = [Case(([1.0, 0.0], 0.0, [[0.0, -1.0], [1.0, 0.0]], [1.0, 0.0]), "a quarter turn")]
-    for x in signed(rng, 4):
-        n = rng.randint(2, 4)
+    for x, n in zip(signed(rng, 4), (rng.randint(3, 4), *(rng.randint(2, 4) for _ in range(3))), strict=True):
         made.append((signed(rng, n), x, [signed(rng, n) for _ in range(n)], signed(rng, n, 2)))
     return made
 
@@ -101,6 +100,7 @@ def _stable_cases(rng):
         Case(([[0.75, 0.0], [0.0, -s * 2.0]],), "one pole far outside"),
         Case(([[-r, 1.0], [0.0, 0.25]],), "a negative pole outside, a positive one inside"),
         Case(([[-0.5, rng.choice([0.0, 1.0])], [0.0, -0.75]],), "negative poles"),
+        Case(([[0.999, big], [0.0, 0.998]],), "long growth before it fades"),
         # on the circle: only matrices whose poles every way of computing them gets without rounding
         Case(([[float(s), 0.0], [0.0, 0.0]],), "a pole exactly on the circle"),
         Case(([[0.0, -s * 1.0], [s * 1.0, 0.0]],), "a turn that neither grows nor shrinks"),

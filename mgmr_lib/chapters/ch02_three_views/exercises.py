@@ -51,6 +51,9 @@ def _turn_cases(rng):
         Case((rate - float(rng.randint(1, 9)), 1 / rate), "a little under one turn a frame"),
         Case((-float(rng.randint(1, 9)), 1 / rate), "slowly backwards"),
         Case((3 * rate + float(rng.randint(1, 9)), 1 / rate), "several turns a frame"),
+        Case((-rate - float(rng.randint(1, 9)), 1 / rate), "backwards, a little over one turn a frame"),
+        Case((-3 * rate - float(rng.randint(1, 9)), 1 / rate), "backwards, several turns a frame"),
+        Case((rng.choice([-35.5, 12.5, 36.5]), 1001 / 24000), "a film of 24000/1001 frames a second"),
         Case((rng.randint(rate // 4 + 1, rate // 2 - 2) + 0.5, 1 / rate), "more than a quarter turn a frame"),
         Case((rng.randint(-rate // 2 + 1, -rate // 4 - 2) + 0.5, 1 / rate), "the same backwards"),
     ]
@@ -168,6 +171,13 @@ EXERCISES = [
                 "whatever its length",
                 "Your input enters with the same weight in a step, whatever its length: twice the frames would shout "
                 "twice as loud.",
+            ),
+            Wrong(
+                "not divided by A",
+                lambda A, B, dt: (math.exp(dt * A), (math.exp(dt * A) - 1) * B),
+                "divided by A",
+                "The factor is right, but the input's weight is not yet divided by A: the integral of exp(A t) is "
+                "exp(A t) / A.",
             ),
         ),
     ),
@@ -307,6 +317,19 @@ EXERCISES = [
                 lambda u, K: _spectra(u, K, len(u) + 1)[: len(u)],
                 "only one zero",
                 "There is only one zero of silence: a kernel of l steps needs l - 1 of them.",
+            ),
+            Wrong(
+                "half as many zeros",
+                lambda u, K: _spectra(u, K, len(u) * 3 // 2)[: len(u)],
+                "half as long",
+                "The silence is half as long as the signal: a kernel of l steps needs l - 1 zeros.",
+            ),
+            Wrong(
+                "one zero too few",
+                lambda u, K: _spectra(u, K, 2 * len(u) - 2)[: len(u)],
+                "lacks one zero",
+                "The silence lacks one zero: the last product still reaches step 0. The two signals make 2 l - 1 "
+                "numbers.",
             ),
             Wrong(
                 "second half",

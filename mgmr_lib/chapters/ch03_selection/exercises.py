@@ -51,6 +51,7 @@ def _gate_cases(rng):
         Case((0.01, 1.0), "almost shut, and open"),
         *((rng.choice([0.001, 0.02, 0.05, 0.1]), o) for o in opened),
         Case((2.0, rng.choice([2.5, 3.0])), "a gate that never shuts"),
+        Case((rng.choice([0.75, 1.5]), 0.05), "a bell that shuts the gate"),
     ]
 
 
@@ -329,6 +330,13 @@ EXERCISES = [
                 lambda d, A: [x * math.exp(A * (len(d) - 1 - i)) for i, x in enumerate(d)],
                 "by the clock",
                 "You let everything fade by the clock, one unit a step; here time passes only as fast as delta says.",
+            ),
+            Wrong(
+                "shares",
+                lambda d, A: [k / sum(kept(d, A)) for k in kept(d, A)],
+                "share of the whole",
+                "This is each input's share of the whole state; asked is what is left of one unit of it: do not divide "
+                "by the sum.",
             ),
             Wrong(
                 "grows",

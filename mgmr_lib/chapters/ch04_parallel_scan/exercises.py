@@ -238,6 +238,13 @@ def _adjoint_cases(rng):
     return made
 
 
+def _overflow_cases(rng):
+    """The last decay reaches the largest float32 with a whole number of steps and almost nothing over."""
+    just = 88.72282 / rng.choice([100, 300, 700, 1000])
+    made = [(0.5,), (10.0,), (1 / 256,)] + [(rng.randint(2, 160) / 16,) for _ in range(4)]
+    return [*made, Case((just,), "where the last digits of the logarithm count")]
+
+
 def _states(a, x):
     return [h for _, h in accumulate(zip(a, x, strict=True), compose)]
 
@@ -320,7 +327,7 @@ EXERCISES = [
         minutes=10,
         reference=doubling,
         cases=lambda rng: (
-            [Case((_steps(rng, 4),), "four steps")] + [(_steps(rng, n),) for n in (5, 8, rng.randint(6, 9))]
+            [Case((_steps(rng, 4),), "four steps")] + [(_steps(rng, n),) for n in (5, 8, rng.randint(17, 20))]
         ),
         test=_rounds_test,
         hints=(
@@ -522,7 +529,7 @@ EXERCISES = [
         difficulty=2,
         minutes=5,
         reference=steps_before_overflow,
-        cases=lambda rng: [(0.5,), (10.0,), (1 / 256,)] + [(rng.randint(2, 160) / 16,) for _ in range(4)],
+        cases=_overflow_cases,
         hints=(
             "The largest float32 is torch.finfo(torch.float32).max. Which power of e is that?",
             "decay is one positive number, the result a whole number: the largest T with decay T below that power.",

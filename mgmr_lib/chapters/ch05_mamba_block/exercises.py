@@ -54,13 +54,20 @@ def _convolution_padded(before):
     return answer
 
 
+def _convolution_of_repeats(u, w, bias):
+    before = w.shape[1] - 1
+    return short_convolution(torch.cat([u[:, :1].expand(-1, before, -1), u], dim=1), w, bias)[:, before:]
+
+
 def _bias_cases(rng):
     def one():
-        small = [rng.uniform(0.001, 0.1) for _ in range(2)]
+        small = [rng.uniform(0.002, 0.1) for _ in range(2)]
         large = [rng.uniform(0.5, 3.0) for _ in range(2)]
         return (torch.tensor([small[0], large[0], small[1], large[1]], dtype=torch.float64),)
 
-    return [one() for _ in range(3)]
+    # log(exp(dt) - 1) keeps its digits at 2**-17 in float32, too
+    ends = Case((torch.tensor([2.0**-17, 8.0], dtype=torch.float64),), "a tiny time step and a large one")
+    return [*(one() for _ in range(3)), ends]
 
 
 def _block_cases(rng):
@@ -123,10 +130,11 @@ def _text_cases(rng):
     made = [
         Case((torch.tensor([0, 1, 0, 1, 0, 1, 2]), torch.tensor([0, 1, 1, 2, 0]), 3), "a pair that training never saw")
     ]
-    for v in rng.sample([3, 4, 5], 3):
-        train, test = ([rng.randrange(v) for _ in range(n)] for n in (20, 9))
-        train[-1] = (train[0] + 1) % v  # else each character follows as often as it is followed
-        often = sorted(range(v), key=train[:-1].count)  # 19 characters: the rarest and the commonest differ
+    for unseen, size in zip(rng.sample([0, 1, 2], 3), rng.sample([3, 4, 5], 3), strict=True):
+        v = size + unseen  # the last characters stand in neither text
+        train, test = ([rng.randrange(size) for _ in range(n)] for n in (20, 9))
+        train[-1] = (train[0] + 1) % size  # else each character follows as often as it is followed
+        often = sorted(range(size), key=train[:-1].count)  # 19 characters: the rarest and the commonest differ
         test[0], test[-1] = often[-1], often[0]
         made.append((torch.tensor(train), torch.tensor(test), v))
     return made
@@ -208,6 +216,12 @@ EXERCISES = [
                 "The end of the sequence comes in at its start, because roll wraps around: put zeros there.",
             ),
             Wrong(
+                "first input repeated",
+                _convolution_of_repeats,
+                "of the first input stand",
+                "Copies of the first input stand in front of the sequence: put zeros there.",
+            ),
+            Wrong(
                 "activation left in",
                 lambda u, w, bias: F.silu(short_convolution(u, w, bias)),
                 "activation",
@@ -223,7 +237,7 @@ EXERCISES = [
         reference=inverse_softplus,
         cases=_bias_cases,
         rtol=1e-5,
-        atol=1e-8,
+        atol=1e-6,  # at dt = log(2), where x = 0, float32 has no more digits
         hints=(
             "Solve dt = log(1 + exp(x)) for x: take exp of both sides first.",
             "A tensor of positive numbers goes in, a tensor of the same shape comes out; torch.expm1 and torch.log do "
@@ -271,7 +285,7 @@ EXERCISES = [
         reference=mamba_block,
         cases=_block_cases,
         rtol=1e-5,
-        atol=1e-7,
+        atol=1e-5,  # an answer in float32 is right, too
         hints=(
             "One bug lies before the scan, one behind it. Which vector is used twice? And what does the gate's "
             "equation ask for?",
@@ -423,6 +437,19 @@ EXERCISES = [
                 lambda train, test, v: _bigram(train, test, v).sum().item(),
                 "whole text",
                 "This is the surprise of the whole text: divide by the number of predicted characters.",
+            ),
+            Wrong(
+                "divided by all",
+                lambda train, test, v: _bigram(train, test, v).sum().item() / len(test),
+                "first character too",
+                "The sum is divided by the whole length; nothing predicts the first character too, so len(test) - 1 "
+                "are predicted.",
+            ),
+            Wrong(
+                "characters of the texts",
+                lambda train, test, v: _bigram(train, test, 1 + int(torch.cat([train, test]).max())).mean().item(),
+                "neither text",
+                "A character that stands in neither text has its count of 1 in every row as well: there are v of them.",
             ),
             Wrong(
                 "repeats lost",

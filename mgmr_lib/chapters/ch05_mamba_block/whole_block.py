@@ -119,7 +119,10 @@ def _compared(fn, x, w, atol=1e-10, about=""):
     """What is wrong with fn(x, w), with the mistake that explains it."""
     got = fn(x.clone(), {name: t.clone() for name, t in w.items()})
     if not isinstance(got, (tuple, list)) or len(got) != 2:
-        return "it returns one thing; we expect two, the output and the state for the next call."
+        many = f"{len(got)} things" if isinstance(got, (tuple, list)) else "one thing"
+        return f"it returns {many}; we expect two, the output and the state for the next call."
+    if not isinstance(got[0], torch.Tensor):
+        return f"the first of the two results is a {type(got[0]).__name__}; we expect a tensor (b,l,d)."
     found = difference(got[0], mamba_block(x, w), rtol=atol, atol=atol)
     if found is None:
         return None

@@ -88,36 +88,57 @@ def _rebuilt_last(p, x):
 
 
 def _losses(rng):
-    def number():
+    """The two dictionaries list the modalities in different orders: what belongs together has one name, not one
+    place."""
+
+    def numbers(*names):
+        return dict(zip(names, (k / 4 for k in rng.sample(range(1, 13), len(names))), strict=True))
+
+    def task():
         return rng.randint(1, 12) / 4
 
-    full = [
-        ({m: number() for m in ("text", "audio", "vision")}, {m: number() for m in ("text", "audio", "vision")})
-        for _ in range(3)
-    ]
-    made = [Case((number(), rec, alpha), "three modalities") for rec, alpha in full]
+    names = ("text", "audio", "vision")
+    weights = [numbers(*order) for order in (names[::-1], names[1:] + names[:1], names)]
+    made = [Case((task(), numbers(*names), alpha), "three modalities") for alpha in weights]
     return made + [
-        Case((number(), {"text": number()}, full[0][1]), "only text is reconstructed"),
-        Case((number(), {}, full[1][1]), "w/o Recon"),
+        Case((task(), numbers("vision", "text"), weights[2]), "voice is not reconstructed"),
+        Case((task(), numbers("audio"), weights[0]), "only voice is reconstructed"),
+        Case((task(), {}, weights[1]), "w/o Recon"),
     ]
 
 
 def _gradient_test(fn, rng):
-    """A loss with two parameters in it, and one without a path."""
-    p, q, r = (torch.tensor([float(rng.randint(1, 5)) for _ in range(3)], requires_grad=True) for _ in range(3))
+    """A loss with two parameters of different shapes in it, and one without a path."""
+    p, q, r = (
+        torch.randint(1, 6, shape, generator=torch.Generator().manual_seed(rng.randrange(10**6)))
+        .float()
+        .requires_grad_()
+        for shape in ((3,), (2, 2), (2,))
+    )
     loss = 0.5 * (p * p).sum() + 3 * q.sum()
-    want_p, want_q = float(p.detach().norm()), 27**0.5
+    want_p, want_q = float(p.detach().norm()), 6.0
 
     def ask(*parameters):
         return float(fn(loss, list(parameters)))
 
-    got = ask(p)
+    first = fn(loss, [p])
+    if not isinstance(first, (int, float)) and getattr(first, "shape", None) != ():
+        return f"it returns a {type(first).__name__}: we want one number."
+    wrong = _one_part(float(first), p, want_p) or _left_behind(p, q) or _asked_again(ask, p, q)
+    return wrong or _without_path(fn, loss, p, r, want_p) or _two_parts(ask(p, q), want_p, want_q)
+
+
+def _one_part(got, p, want_p):
     if abs(got - want_p) > 1e-4:
         if abs(got - want_p**2) < 1e-4:
             return "this is the square of the norm: take the root."
         if abs(got - float(p.detach().mean())) < 1e-4:
             return "this is the mean entry of the gradient: we want its norm."
         return f"you have {got:.4g} for a gradient of norm {want_p:.4g}."
+    return None
+
+
+def _left_behind(p, q):
     if q.grad is not None:
         return (
             "it leaves a gradient in parameters that it was not asked about: a backward pass fills them all. Use "
@@ -128,24 +149,39 @@ def _gradient_test(fn, rng):
             "it leaves a gradient in `.grad`: the next call, or the next training step, would add to it. Use "
             "torch.autograd.grad."
         )
+    return None
+
+
+def _asked_again(ask, p, q):
     try:
         ask(p)  # a backward pass frees only what it went through, so it is the same path that fails again
-        got = ask(q)
+        ask(q)
     except RuntimeError:
         return (
             "the second call on the same loss fails: the first one threw the graph away. Keep it with "
             "retain_graph=True."
         )
+    return None
+
+
+def _without_path(fn, loss, p, r, want_p):
     try:
-        none = ask(r)
+        none, beside = fn(loss, [r]), fn(loss, [r, p])
     except (RuntimeError, TypeError, AttributeError):
         return (
             "it fails on a parameter without a path to the loss: allow_unused=True gives None there, which counts as 0."
         )
-    if none != 0:
-        return f"you have {none:.4g} for a parameter without a path to the loss: that is 0."
-    both, want = ask(p, q), (want_p**2 + want_q**2) ** 0.5
-    if abs(both - want) > 1e-4:
+    if none is None:
+        return "for a parameter without a path to the loss it returns None itself: we want the number 0 there."
+    if float(none) != 0:
+        return f"you have {float(none):.4g} for a parameter without a path to the loss: that is 0."
+    if beside is None or abs(float(beside) - want_p) > 1e-4:
+        return "one parameter without a path changes the number of the others in the list: it adds 0, no more."
+    return None
+
+
+def _two_parts(both, want_p, want_q):
+    if abs(both - (want_p**2 + want_q**2) ** 0.5) > 1e-4:
         return "for two parameters this is not the root of the sum of all squares: are the norms added up?"
     return None
 
@@ -174,6 +210,27 @@ def _mixed(rng):
     changes = (torch.abs, torch.round, lambda x: x.clamp(min=0), lambda x: x.flip(0), lambda x: x.roll(1, 0))
     rivals = [misread(task_loss, i, change) for i in range(2) for change in changes]
     return telling(rng, four, unlike(task_loss, lambda p, y: (p - y).abs().mean(), *rivals))
+
+
+def _loss_teaches(fn, rng):
+    """The gradient at the predictions is the reference's."""
+    prediction, labels = _mixed(rng)
+    grads = []
+    for loss_of in (fn, task_loss):
+        given = prediction.clone().requires_grad_()
+        loss = loss_of(given, labels.clone())
+        if not torch.is_tensor(loss) or not loss.requires_grad:
+            return (
+                "the number is right, but no gradient leads to prediction: a loss has to teach. Leave out detach and "
+                "item."
+            )
+        loss.backward()
+        grads.append(given.grad)
+    if grads[0] is None or not torch.allclose(*grads):
+        return (
+            "the number is right, but the gradient at prediction is not: work with prediction itself, not with a copy."
+        )
+    return None
 
 
 EXERCISES = [
@@ -297,6 +354,7 @@ EXERCISES = [
                 lambda loss, ps: sum(float(g.square().sum()) for g in _grads(loss, ps, allow_unused=False)) ** 0.5,
                 "without a path to the loss: allow_unused",
             ),
+            Wrong("None without a path", lambda loss, ps: gradient_size(loss, ps) or None, "returns None itself"),
             Wrong("backward", _by_backward, "a backward pass fills them all"),
             Wrong(
                 "squared",
@@ -326,6 +384,7 @@ EXERCISES = [
             Case(_tensors(rng, 3), "three clips"),
             Case(_tensors(rng, 1), "one clip"),
         ],
+        test=_loss_teaches,
         rtol=1e-5,
         atol=1e-7,
         hints=(
@@ -364,6 +423,7 @@ EXERCISES = [
                 "averages",
                 "This compares the averages of both, not clip with clip.",
             ),
+            Wrong("a number", lambda prediction, labels: task_loss(prediction, labels).item(), "no gradient leads to"),
         ),
     ),
     BUILD_IT,

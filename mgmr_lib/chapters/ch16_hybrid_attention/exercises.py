@@ -86,8 +86,14 @@ def _share_cases(rng):
         b, q, k = rng.randint(2, 3), rng.randint(2, 3), 5
         lengths = torch.tensor([k, *(rng.randint(1, k - 1) for _ in range(b - 1))])
         made.append((quarters(rng, b, q, k), torch.arange(k) < lengths[:, None]))
-    low = (quarters(rng, 2, 2, 4) - 100, torch.tensor([[True] * 4, [True, True, False, False]]))
-    return [first, *made, Case(low, "all scores are far below 0")]
+    valid = torch.tensor([[True] * 4, [True, True, False, False]])
+    low = quarters(rng, 2, 2, 4) - 100
+    return [
+        first,
+        *made,
+        Case((low, valid), "all scores are far below 0"),
+        Case((low.masked_fill(~valid[:, None], 0.0), valid), "only the padding's scores are not far below 0"),
+    ]
 
 
 def _filled(value):
@@ -141,6 +147,11 @@ def _in_turn(h, within, across):
 def _summed(h, within, across):
     h = {m: x + within[m](x) for m, x in h.items()}
     return {m: x + sum(across[m, o](x, h[o]) for o in h if o != m) for m, x in h.items()}
+
+
+def _thirds(h, within, across):
+    h = {m: x + within[m](x) for m, x in h.items()}
+    return {m: x + sum(across[m, o](x, h[o]) for o in h if o != m) / 3 for m, x in h.items()}
 
 
 def _no_residual(h, within, across):
@@ -244,26 +255,21 @@ EXERCISES = [
                 "The mask is the wrong way round: True in `valid` marks what must stay.",
             ),
             Wrong("no mask", lambda s, v: s.softmax(-1), "not hidden", "The padding is not hidden at all."),
-            Wrong(
-                "filled with -10",
-                _filled(-10.0),
-                "A filling of -10 is",
-                "A filling of -10 is only a low score, no mask: where all scores are lower, padding wins. Fill with "
-                "float('-inf').",
+            *(
+                Wrong(
+                    f"filled with {low}",
+                    _filled(float(low)),
+                    f"A filling of {low} is",
+                    f"A filling of {low} is only a low score, no mask: where all scores are lower, padding wins. Fill "
+                    "with float('-inf').",
+                )
+                for low in (-10, -50, -100)
             ),
             Wrong(
-                "filled with -50",
-                _filled(-50.0),
-                "A filling of -50 is",
-                "A filling of -50 is only a low score, no mask: where all scores are lower, padding wins. Fill with "
-                "float('-inf').",
-            ),
-            Wrong(
-                "filled with -100",
-                _filled(-100.0),
-                "A filling of -100 is",
-                "A filling of -100 is only a low score, no mask: where all scores are lower, padding wins. Fill with "
-                "float('-inf').",
+                "queries hidden",
+                lambda s, v: s.masked_fill(~v[:, :, None], float("-inf")).softmax(-1),
+                "hides queries",
+                "valid[:, :, None] hides queries, the rows; hide keys, the columns: valid[:, None].",
             ),
         ),
     ),
@@ -347,6 +353,12 @@ EXERCISES = [
                 "modalities. Ask all from the same state.",
             ),
             Wrong("sum", _summed, "sum of both answers", "This adds the sum of both answers; we take their mean."),
+            Wrong(
+                "divided by three",
+                _thirds,
+                "divided by 3",
+                "The answers are divided by 3, the number of modalities; only two are asked: divide by 2.",
+            ),
             Wrong(
                 "no residual", _no_residual, "residual", "The residual is missing: each round adds to what was there."
             ),

@@ -62,32 +62,43 @@ class Pour:
 
 
 class Small(nn.Module):
-    """Two weights that train, one that is frozen, a buffer that moves and one that does not: what stands still comes in
-    another order than that of its names."""
+    """A weight that trains, a bias that may, one that is frozen, and two buffers of which one moves: what stands still
+    comes in another order than that of its names."""
 
     def __init__(self, values):
         super().__init__()
-        self.weight = nn.Parameter(torch.tensor(values[:2]))
-        self.bias = nn.Parameter(torch.tensor(values[2:3]))
-        self.frozen = nn.Parameter(torch.tensor(values[3:]), requires_grad=False)
+        self.weight = nn.Parameter(torch.tensor(values[:3]))
+        self.bias = nn.Parameter(torch.tensor(values[3:4]))
+        self.frozen = nn.Parameter(torch.tensor(values[4:]), requires_grad=False)
         self.register_buffer("hub", torch.zeros(2))
         self.register_buffer("average", torch.tensor([0.25, -0.25]))
 
 
-def one_step(model):
-    """Moves the first entry of the weight, the bias, and a buffer whose sum and size stay."""
-    with torch.no_grad():
-        model.weight[0] += 0.25
-        model.bias += 2**-20  # so little that torch.allclose takes it for none
-        model.average.copy_(model.average.flip(0))
+class Step:
+    """One training step that moves a single entry of the weight, beside others; in a message it is what it moves."""
+
+    def __init__(self, entry, *others):
+        self.entry, self.others = entry, others
+
+    def __repr__(self):
+        return f"a step that moves weight[{self.entry}], {' and '.join(self.others)}"
+
+    def __call__(self, model):
+        """Moves them, in place."""
+        with torch.no_grad():
+            model.weight[self.entry] += 0.25
+            if "bias" in self.others:
+                model.bias += 2**-20  # so little that torch.allclose takes it for none
+            if "average" in self.others:
+                model.average.copy_(model.average.flip(0))  # its sum and its size stay
+            if "hub" in self.others:
+                model.hub += model.weight[:2]
 
 
-def other_step(model):
-    """Moves the first entry of the weight, the bias, and the hub."""
-    with torch.no_grad():
-        model.weight[0] += 0.25
-        model.bias += 2**-20
-        model.hub += model.weight
+def _step_cases(rng):
+    """The entry of the weight that moves is the first, one within and the last: no single entry tells of all."""
+    steps = [Step(0, "bias", "average"), Step(1, "hub"), Step(2, "bias", "hub")]
+    return [(Small([rng.randint(1, 8) / 4 for _ in range(6)]), step) for step in steps]
 
 
 def _same_sum(model, step):
@@ -345,7 +356,7 @@ EXERCISES = [
         minutes=9,
         reference=stood_still,
         may_change_inputs=True,
-        cases=lambda rng: [(Small([rng.randint(1, 8) / 4 for _ in range(5)]), step) for step in (one_step, other_step)],
+        cases=_step_cases,
         hints=(
             "state_dict() hands out the tensors themselves, not copies: after the step, `before` has moved along.",
             "{name: value.clone() ...} before the step; torch.equal for each name afterwards; sorted names as a list.",
@@ -381,6 +392,12 @@ EXERCISES = [
                 "A single entry that did not move makes the whole tensor stand still here; all of them must.",
             ),
             Wrong("moved ones", _moved, "those that moved", "These are the names of those that moved."),
+            Wrong(
+                "frozen ones",
+                lambda model, step: sorted(n for n, p in model.named_parameters() if not p.requires_grad),
+                "requires no gradient",
+                "This is what requires no gradient, whatever the step does: compare values before and after it.",
+            ),
         ),
     ),
     Exercise(

@@ -1,6 +1,8 @@
 """Exercises of 18 micro fusion: an LSTM step, the memory gate, statistics over what is valid, the MLP over time, idle
 weights."""
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -43,11 +45,14 @@ def idle_weights(net, x):
 
 
 class Machine(nn.Module):
-    """A layer that is used, one whose output counts for nothing, and one that is built and not called."""
+    """A layer that is used, one whose output counts for nothing, and what is built and not called: a layer within
+    another module, and a parameter without a module of its own."""
 
     def __init__(self, d, spare, width):
         super().__init__()
-        self.used, self.muted, self.spare = nn.Linear(d, width), nn.Linear(d, width), nn.Linear(spare, 2)
+        self.used, self.muted = nn.Linear(d, width), nn.Linear(d, width)
+        self.spare = nn.Sequential(nn.Linear(spare, 2))
+        self.start = nn.Parameter(torch.ones(spare))
 
     def forward(self, x):
         """(b,d) -> (b,width)."""
@@ -94,7 +99,8 @@ def _gate_cases(rng):
 
 def _mgn(h, K, k, W1, b1, W2, b2, relu=torch.relu, padding=1):
     x = F.pad(h.T[None], (2, 0)) if padding == "before" else h.T[None]
-    near = F.conv1d(x, K, k, padding=0 if padding == "before" else padding)[0].T
+    x = F.pad(x, (1, 1), mode=padding) if padding in ("replicate", "circular") else x
+    near = F.conv1d(x, K, k, padding=padding if padding == 1 else 0)[0].T
     return relu(near @ W1.T + b1) @ W2.T + b2
 
 
@@ -104,36 +110,49 @@ def _norm_cases(rng):
         lengths = [l, *(rng.randint(2, l - 2) for _ in range(b - 1))]
         rng.shuffle(lengths)
         made.append((quarters(rng, b, l, d), torch.arange(l) < torch.tensor(lengths)[:, None]))
+    made.append(Case((*made[-1], rng.randint(1, 9) / 8), "another eps"))
     return [*made, Case((quarters(rng, 2, 4, 1), torch.ones(2, 4, dtype=torch.bool)), "no padding at all")]
 
 
-def _normed(x, mean, variance, valid=None):
-    y = (x - mean) / torch.sqrt(variance + 1e-5)
+def _normed(x, mean, variance, valid=None, eps=1e-5):
+    y = (x - mean) / torch.sqrt(variance + eps)
     return y if valid is None else y * valid[..., None]
 
 
-def _all_rows(x, valid):
-    return _normed(x, x.mean((0, 1)), x.var((0, 1), unbiased=False), valid)
+def _all_rows(x, valid, eps=1e-5):
+    return _normed(x, x.mean((0, 1)), x.var((0, 1), unbiased=False), valid, eps)
 
 
-def _zeros_counted(x, valid):
-    return _all_rows(x * valid[..., None], valid)
+def _zeros_counted(x, valid, eps=1e-5):
+    return _all_rows(x * valid[..., None], valid, eps)
 
 
-def _each_clip(x, valid):
-    return torch.cat([masked_norm(x[i : i + 1], valid[i : i + 1]) for i in range(len(x))])
+def _each_clip(x, valid, eps=1e-5):
+    return torch.cat([masked_norm(x[i : i + 1], valid[i : i + 1], eps) for i in range(len(x))])
 
 
-def _not_zeroed(x, valid):
-    return _normed(x, x[valid].mean(0), x[valid].var(0, unbiased=False))
+def _not_zeroed(x, valid, eps=1e-5):
+    return _normed(x, x[valid].mean(0), x[valid].var(0, unbiased=False), None, eps)
 
 
-def _unbiased(x, valid):
-    return _normed(x, x[valid].mean(0), x[valid].var(0), valid)
+def _unbiased(x, valid, eps=1e-5):
+    return _normed(x, x[valid].mean(0), x[valid].var(0), valid, eps)
 
 
-def _variance_alone(x, valid):
-    return _normed(x, x[valid].mean(0), x[valid].var(0, unbiased=False) ** 2, valid)
+def _variance_alone(x, valid, eps=1e-5):
+    return _normed(x, x[valid].mean(0), (x[valid].var(0, unbiased=False) + eps) ** 2, valid, 0.0)
+
+
+def _outside(x, valid, eps=1e-5):
+    return _normed(x, x[valid].mean(0), (x[valid].std(0, unbiased=False) + eps) ** 2, valid, 0.0)
+
+
+def _over_each_step(x, valid, eps=1e-5):
+    return F.layer_norm(x, x.shape[-1:], eps=eps) * valid[..., None]
+
+
+def _eps_fixed(x, valid, eps=1e-5):
+    return masked_norm(x, valid)
 
 
 def _fine_cases(rng):
@@ -166,10 +185,29 @@ def _idle_cases(rng):
     return made
 
 
-def _count(net, x, which):
-    net.zero_grad(set_to_none=True)
+def _count(net, x, which, clear=True):
+    if clear:
+        net.zero_grad(set_to_none=True)
     net(x).sum().backward()
     return sum(which(p) for p in net.parameters())
+
+
+def _idle(p):
+    return p.numel() * (p.grad is None)
+
+
+def _old_gradients(fn, rng):
+    """A network whose idle layer has been trained before: its old gradient is none of this backward pass."""
+    net, x = _idle_cases(rng)[0]
+    net.spare(quarters(rng, 2, net.spare[0].in_features)).sum().backward()
+    want = idle_weights(copy.deepcopy(net), x)
+    got = fn(net, x)
+    if got == want:
+        return None
+    return (
+        f"right for a new network, but in one that has been trained before, old gradients are counted: you have {got}, "
+        f"we expect {want}. Clear them first, with net.zero_grad(set_to_none=True)."
+    )
 
 
 EXERCISES = [
@@ -278,6 +316,18 @@ EXERCISES = [
                 "one step ahead.",
             ),
             Wrong(
+                "ends repeated",
+                lambda h, K, k, *a: h * _mgn(h, K, k, *a, padding="replicate"),
+                "first and last step are repeated",
+                "Beyond the ends, the first and last step are repeated; zeros stand there: padding=1.",
+            ),
+            Wrong(
+                "circular",
+                lambda h, K, k, *a: h * _mgn(h, K, k, *a, padding="circular"),
+                "other end",
+                "Beyond the ends, your convolution goes on at the other end; zeros stand there: padding=1.",
+            ),
+            Wrong(
                 "no neighbours",
                 lambda h, K, k, *a: h * (torch.relu(h @ a[0].T + a[1]) @ a[2].T + a[3]),
                 "convolution is skipped",
@@ -340,6 +390,25 @@ EXERCISES = [
                 "square root",
                 "This divides by the variance: the square root is missing.",
             ),
+            Wrong(
+                "eps outside the root",
+                _outside,
+                "outside the root",
+                "eps stands outside the root here, added to the deviation; it is added to the variance.",
+            ),
+            Wrong(
+                "eps fixed",
+                _eps_fixed,
+                "argument eps is not used",
+                "The argument eps is not used: a number of your own stands in its place.",
+            ),
+            Wrong(
+                "each step",
+                _over_each_step,
+                "layer normalisation",
+                "This is layer normalisation, over the channels of each step; here every channel has statistics of its "
+                "own, over steps.",
+            ),
         ),
     ),
     Exercise(
@@ -390,6 +459,7 @@ EXERCISES = [
         minutes=5,
         reference=idle_weights,
         cases=_idle_cases,
+        test=_old_gradients,
         may_change_inputs=True,
         hints=(
             "After the backward pass, a parameter that took no part has `None` as its gradient: not zero, nothing.",
@@ -421,6 +491,7 @@ EXERCISES = [
                 "the others",
                 "These are the weights that have a gradient; we want the others.",
             ),
+            Wrong("not cleared", lambda net, x: _count(net, x, _idle, clear=False), "Clear them first"),
         ),
     ),
 ]

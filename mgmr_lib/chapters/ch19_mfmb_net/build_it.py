@@ -72,13 +72,16 @@ def _gates(net, s, h, tanh=torch.tanh, which=0):
             for m, p in s.items()}  # fmt: skip
 
 
-def _fine(net, s, gated, order=("vision", "audio"), padding=False, own=False):
+def _fine(net, s, gated, order=("vision", "audio"), padding=False, own=False, late=True):
     """Coarse to fine with a mistake in it."""
     length, tokens = net.micro.length, s["text"].valid.sum(1)
     there = torch.ones(len(tokens), length, dtype=torch.bool) if padding else torch.arange(length) < tokens[:, None]
     text = F.pad(gated["text"], (0, 0, 0, length - gated["text"].shape[1]))
     bins = torch.full_like(tokens, s["text"].valid.shape[1]) if own else tokens
     other = {q: pool_to_length(gated[q], s[q].valid, bins, length) for q in order}
+    if not late:  # without the bins whose first frame lies behind as many frames as there are words
+        first = {q: torch.arange(length) * s[q].valid.sum(1)[:, None] // tokens[:, None] for q in order}
+        other = {q: x * (first[q] < tokens[:, None])[..., None] for q, x in other.items()}
     return torch.cat([net.micro.fine[q](text, x, there) for q, x in other.items()], dim=-1)
 
 
@@ -152,6 +155,12 @@ MISTAKES = (
         "all texts as long as the longest",
         "Voice and face are spread over the longest text: each clip has its own number of tokens.",
         lambda n, s, y, r: _fine(n, s, r["gated"], own=True),
+    ),
+    Mistake(
+        "coarse to fine",
+        "late frames dropped",
+        "The last words of a clip get no frames: what comes after as many frames as it has words is dropped.",
+        lambda n, s, y, r: _fine(n, s, r["gated"], late=False),
     ),
     Mistake(
         "head",

@@ -1,6 +1,7 @@
 """Exercises of 19 the whole MFMB-Net: lucky loaders, the composition, the joint loss, stale gradients, a clip's
 company."""
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -103,11 +104,13 @@ def _lucky_cases(rng):
 
 
 def _parts_cases(rng):
+    """The rebuilds come in another order than the sequences: what belongs together has one name, not one place."""
     made = []
+    orders = [("vision", "audio", "text"), ("audio", "vision", "text"), ("vision", "text", "audio")]
     scales = zip(((2, 2), (2, 3), (3, 2)), rng.sample([2.0, 0.5, 3.0], 3), rng.sample([3.0, 5.0, 7.0], 3), strict=True)
     for widths, aligned, micro in scales:
         x = {m: quarters(rng, 2, n, 2) for m, n in (("text", 2), ("audio", 3), ("vision", 4))}
-        rebuild = {m: Scaled(k + micro) for k, m in enumerate(x)}
+        rebuild = {m: Scaled(k + micro) for k, m in enumerate(orders.pop())}
         made.append(
             (Scaled(aligned), Summary(1.0, widths[0]), Summary(micro, widths[1]), rebuild, Weighted(aligned), x)
         )
@@ -127,29 +130,45 @@ def _compose(align, macro, micro, rebuild, head, x, join="cat", first="macro", r
     return head(found), {m: g((x if raw else h)[m]) for m, g in rebuild.items()}
 
 
+def _rebuilt(rng, b, d, anything=True):
+    """(value, target, lost) of one modality; a lost frame of zeros is lost all the same, and an exact guess counts."""
+    value, target, lost = quarters(rng, b, 4, d), quarters(rng, b, 4, d), torch.zeros(b, 4, dtype=torch.bool)
+    if anything:
+        lost[0, : rng.randint(1, 2)] = True
+        lost[-1, 2] = True
+        target[-1, 2] = 0.0
+        target[0, 0, 0] = value[0, 0, 0]
+    return value, target, lost
+
+
 def _loss_cases(rng):
-    made = []
-    for alpha in rng.sample([0.5, 2.0, 3.0], 3):
-        b, parts = rng.randint(2, 3), {}
-        for m, d in (("text", 3), ("audio", 2)):
-            lost = torch.zeros(b, 4, dtype=torch.bool)
-            lost[0, : rng.randint(1, 2)] = True
-            lost[-1, 2] = True
-            parts[m] = (quarters(rng, b, 4, d), quarters(rng, b, 4, d), lost)
-        made.append((quarters(rng, b), quarters(rng, b), parts, {"text": alpha, "audio": 5.5 - alpha / 2}))
-    nothing = {"audio": (quarters(rng, 2, 3, 2), quarters(rng, 2, 3, 2), torch.zeros(2, 3, dtype=torch.bool))}
+    """Weights in another order than the parts, and a case in which the first of several parts has lost nothing."""
+    made, widths = [], {"text": 3, "audio": 2, "vision": 4}
+    orders = (("text", "audio"), ("vision", "audio", "text"), ("audio", "text"))
+    for alpha, names in zip(rng.sample([0.5, 2.0, 3.0], 3), orders, strict=True):
+        b = rng.randint(2, 3)
+        parts = {m: _rebuilt(rng, b, widths[m], anything=m != "vision") for m in names}
+        weights = {"vision": 1.25, "audio": 5.5 - alpha / 2, "text": alpha}
+        made.append((quarters(rng, b), quarters(rng, b), parts, {m: weights[m] for m in names[::-1]}))
+    made[1] = Case(made[1], "nothing of vision is lost")
+    seen = {m: _rebuilt(rng, 2, widths[m]) for m in ("audio", "vision")}
+    made.append(Case((quarters(rng, 2), quarters(rng, 2), seen, {"vision": 3.5, "audio": 0.75}), "audio and vision"))
+    nothing = {"audio": _rebuilt(rng, 2, 2, anything=False)}
     return [*made, Case((quarters(rng, 2), quarters(rng, 2), nothing, {"audio": 2.0}), "nothing is lost")]
 
 
 def _loss_teaches(fn, rng):
-    """The gradient reaches the prediction and every rebuilt modality."""
-    prediction, labels, parts, alpha = _loss_cases(rng)[0]
-    learned = [prediction.requires_grad_(), *(value.requires_grad_() for value, _, _ in parts.values())]
-    loss = fn(prediction, labels, parts, alpha)
-    if not torch.is_tensor(loss) or not loss.requires_grad:
-        return "the number is right, but it carries no gradient: a loss has to teach. Leave out item and detach."
-    loss.backward()
-    if any(x.grad is None for x in learned):
+    """The gradients at the prediction and at every rebuilt modality are the reference's."""
+    given, found = _loss_cases(rng)[0], []
+    for loss_of in (fn, joint):
+        prediction, labels, parts, alpha = copy.deepcopy(given)
+        learned = [prediction.requires_grad_(), *(value.requires_grad_() for value, _, _ in parts.values())]
+        loss = loss_of(prediction, labels, parts, alpha)
+        if not torch.is_tensor(loss) or not loss.requires_grad:
+            return "the number is right, but it carries no gradient: a loss has to teach. Leave out item and detach."
+        loss.backward()
+        found.append([x.grad for x in learned])
+    if not all(mine is not None and torch.allclose(mine, right) for mine, right in zip(*found, strict=True)):
         return "the number is right, but its gradient does not reach the prediction and every rebuilt modality."
     return None
 
@@ -190,11 +209,16 @@ def _used_cases(rng):
 
 
 def _company_cases(rng):
+    """In each of the drawn ones one number of one clip moves most: of the first clip, of the last, of one between."""
     made = [Case((Pulled(0.0), quarters(rng, 3, 2)), "a network that minds its own clip")]
-    made += [(Pulled(share, 0.0, times), quarters(rng, rng.randint(3, 4), 2)) for share, times in ((0.5, 1), (0.25, 3))]
-    made.append((Pulled(0.5), quarters(rng, 3, 2)))
-    made[-1][1][0] += 20.0  # the first clip moves most
-    made[-2][1][-1] += 20.0  # the last one does
+    places = ((0, 0), (4, 1), (1, 1), (rng.randint(2, 3), 0))
+    for place, share, times in zip(places, (0.5, 0.25, 0.5, 0.25), (1, 3, 1, 2), strict=True):
+        x = quarters(rng, 5, 2)
+        x[place] += 20.0
+        made.append((Pulled(share, 0.0, times), x))
+    longer = quarters(rng, 4, 3, 2)
+    longer[2, 1, 1] += 20.0
+    made.append(Case((Pulled(0.5), longer), "clips of three steps"))
     return [*made, Case((Pulled(0.0, -0.75), quarters(rng, 3, 2)), "every deviation is below 0")]
 
 

@@ -135,10 +135,20 @@ def staged(reference: Callable, stages: Sequence[Stage], mistakes: Sequence[Mist
         mine = [(x, m) for x in stages if x.draw is draw for m in mistakes if m.stage == x.name]
         return _draw(reference, draw, mine, random.Random(seed))
 
+    @functools.lru_cache(maxsize=512)
+    def gradients(seed: int) -> dict[str, Tensor]:
+        return _gradients(reference, drawn(stages[0].draw, seed).args)
+
     def test(fn: Callable, rng) -> str | None:
         seed, runs = rng.randrange(10**6), {}  # stages with one `draw` look at one run of the answer
-        look = [(x.name, functools.partial(_look, x, drawn, seed, mistakes, runs)) for x in stages]
-        return in_stages(*look)(fn, rng)
+
+        def look(stage: Stage, fn: Callable, rng) -> str | None:
+            wrong = _look(stage, drawn, seed, mistakes, runs, fn, rng)
+            if wrong is None and stage.key == "loss" and stage.draw is stages[0].draw:
+                return _teaches(fn, drawn(stage.draw, seed).args, gradients(seed))
+            return wrong
+
+        return in_stages(*((x.name, functools.partial(look, x)) for x in stages))(fn, rng)
 
     return test
 
@@ -209,8 +219,32 @@ def _look(stage: Stage, drawn: Callable, seed: int, mistakes: Sequence[Mistake],
     return f'in "{key}" {wrong}.'
 
 
+def _gradients(fn: Callable, args: tuple) -> dict[str, Tensor] | None:
+    """What the answer's loss leaves at each of the network's parameters; None where it carries no gradient."""
+    net, s, labels = copied(args)
+    with torch.enable_grad():
+        loss = fn(net, s, labels)["loss"]
+        if not isinstance(loss, Tensor) or not loss.requires_grad:
+            return None
+        loss.backward()
+    return {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in net.named_parameters()}
+
+
+def _teaches(fn: Callable, args: tuple, right: dict[str, Tensor]) -> str | None:
+    """What is wrong with the gradient of the answer's loss, at any parameter of the network."""
+    yours = _gradients(fn, args)
+    if yours is None:
+        return "the loss is the right number and carries no gradient: it has to teach. Leave out item and detach."
+    for name, want in right.items():
+        if not (yours[name] - want).abs().max() <= 1e-4 + 1e-3 * want.abs().max():
+            return (
+                f"the loss is right, but what it teaches {name} is not: leave out detach and no_grad on the way to it."
+            )
+    return None
+
+
 def wrong_answers(reference: Callable, stages: Sequence[Stage], mistakes: Sequence[Mistake]) -> list[Wrong]:
-    """For each mistake, the reference with that one value in it."""
+    """For each mistake, the reference with that one value in it; and losses that teach nothing, or too little."""
     keys = {x.name: x.key for x in stages}
 
     def answer(mistake: Mistake) -> Callable:
@@ -220,7 +254,20 @@ def wrong_answers(reference: Callable, stages: Sequence[Stage], mistakes: Sequen
 
         return fn
 
-    return [Wrong(m.name, answer(m), m.says) for m in mistakes]
+    def number(net, s, labels):
+        right = reference(net, s, labels)
+        return right | {"loss": right["loss"].detach()}
+
+    def silent(net, s, labels):
+        right = reference(net, s, labels)
+        error = (right["prediction"] - labels).abs().mean()
+        return right | {"loss": right["loss"] - error + error.detach()}
+
+    return [
+        *(Wrong(m.name, answer(m), m.says) for m in mistakes),
+        Wrong("a detached loss", number, "carries no gradient"),
+        Wrong("a detached task", silent, "leave out detach and no_grad"),
+    ]
 
 
 def _seen(value, s: dict[str, Steps], words: bool):
