@@ -8,7 +8,7 @@ import random
 import pytest
 
 from mgmr_lib.course import exercises, registry
-from mgmr_lib.course.compare import difference
+from mgmr_lib.course.compare import difference, short
 
 ALL = [e for e in registry.all_exercises() if not e.missing()]
 WRONG = [(e, w) for e in ALL for w in e.wrong]
@@ -90,3 +90,7 @@ def test_an_exercise_says_what_a_learner_needs(spec):
 @pytest.mark.parametrize("value", [None, 0, True, [], "solved"], ids=repr)
 def test_an_answer_that_ignores_its_inputs_fails(spec, value):
     assert exercises.verdict(spec.id, lambda *args, **kwargs: value).state == "wrong"
+
+
+def test_a_zero_is_shown_without_a_sign():
+    assert short([-0.0, -1.5, 0.0]) == "[0, -1.5, 0]"
