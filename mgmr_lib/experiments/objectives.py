@@ -15,7 +15,7 @@ ON = {  # objective -> {network: the variant that is trained on it}
 
 def family(records: Iterable[dict]) -> pd.DataFrame:
     """verdicts.family of seven differences in the AUILC of MAE: MFMB-Net against each rival on the same objective, and
-    each network on classes against itself on L1. Three names that nobody recorded leave it empty."""
+    each network on classes against itself on L1; fewer where a variant is not recorded."""
     rivals = [(on["mfmb"], on[rival]) for on in ON.values() for rival in ("concat", "late_lstm")]
     return verdicts.family(records, rivals + [(ON["classes"][n], ON["L1"][n]) for n in OBJECTIVES])
 

@@ -640,7 +640,7 @@ say("Over the seven stresses the micro stream's answer moves by more than a half
 # them. Training runs, losses fall, nothing warns.
 #
 # ### Exercise 18.5 · find the weights that never learn (easy, 5 minutes)
-# After one backward pass, count the weights that have no gradient at all.
+# Clear old gradients, go through the network forwards and backwards once, and count the weights that have no gradient at all.
 
 
 # %%

@@ -3,7 +3,7 @@
 FEW = ("not enough seeds", float("nan"), float("nan"), float("nan"))
 
 
-def _changed(
+def changed_experiment(
     p_adjust=None, unpaired=False, normal=False, turned=False, twice=False, zeros=False, few=False, falsy=False
 ):
     """The experiment with one thing done otherwise."""

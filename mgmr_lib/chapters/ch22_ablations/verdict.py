@@ -4,7 +4,7 @@ import itertools
 import math
 import re
 
-from mgmr_lib.chapters.ch22_ablations.mistakes import FEW, _changed
+from mgmr_lib.chapters.ch22_ablations.mistakes import FEW, changed_experiment
 from mgmr_lib.course.compare import difference
 from mgmr_lib.course.registry import Exercise, Wrong
 from mgmr_lib.course.stages import in_stages
@@ -248,13 +248,17 @@ EXERCISE = Exercise(
     ),
     after="This is `differences` of mgmr_lib.experiments.figures and exercise 22.4 in one: the way from runs to words.",
     wrong=(
-        Wrong("whole network trained anew", _changed(twice=True), "each done once"),
-        Wrong("whole minus variant", _changed(turned=True), "variant minus whole"),
-        Wrong("not within seeds", _changed(unpaired=True), "not as two samples"),
-        Wrong("the normal distribution", _changed(normal=True), "narrower than so few"),
-        Wrong("each for itself", _changed(lambda p: {n: v <= 0.05 for n, v in p.items()}), "not enough to be below"),
-        Wrong("Bonferroni", _changed(lambda p: {n: v <= 0.05 / len(p) for n, v in p.items()}), "bound grows"),
-        Wrong("failed runs count as zero", _changed(zeros=True), "seeds that both networks have"),
-        Wrong("zero counts as failed", _changed(falsy=True), "has not failed"),
+        Wrong("whole network trained anew", changed_experiment(twice=True), "each done once"),
+        Wrong("whole minus variant", changed_experiment(turned=True), "variant minus whole"),
+        Wrong("not within seeds", changed_experiment(unpaired=True), "not as two samples"),
+        Wrong("the normal distribution", changed_experiment(normal=True), "narrower than so few"),
+        Wrong(
+            "each for itself",
+            changed_experiment(lambda p: {n: v <= 0.05 for n, v in p.items()}),
+            "not enough to be below",
+        ),
+        Wrong("Bonferroni", changed_experiment(lambda p: {n: v <= 0.05 / len(p) for n, v in p.items()}), "bound grows"),
+        Wrong("failed runs count as zero", changed_experiment(zeros=True), "seeds that both networks have"),
+        Wrong("zero counts as failed", changed_experiment(falsy=True), "has not failed"),
     ),
 )

@@ -1,4 +1,4 @@
-"""Chapters 20 to 28."""
+"""What once passed in chapters 20 to 28."""
 
 import math
 import statistics
@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from mgmr_lib.chapters.ch22_ablations.mistakes import _changed
+from mgmr_lib.chapters.ch22_ablations.mistakes import changed_experiment
 from mgmr_lib.chapters.ch25_a_scan_is_a_matrix.exercises import chunk_factors, chunked_scan
 from mgmr_lib.course import registry
 from mgmr_lib.models.baselines.misa import central_moment_discrepancy
@@ -169,7 +169,7 @@ WRONG = {
     "22.2": {"an error of 0 is missing": of_perfect_runs_dropped},
     "22.4": {"Holm and Sidak": holm_sidak, "Holm over different values": holm_without_ties},
     "22.5": {
-        "Holm and Sidak": _changed(lambda p: dict(zip(p, holm_sidak(list(p.values())), strict=True))),
+        "Holm and Sidak": changed_experiment(lambda p: dict(zip(p, holm_sidak(list(p.values())), strict=True))),
         "seeds of its own": lambda train, whole, variants, seeds: right("22.5")(
             train, whole, variants, [11, 12, 13, 14]
         ),

@@ -1,4 +1,4 @@
-"""Chapters 08 to 14."""
+"""What once passed in chapters 08 to 14."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Chapters 01 to 06."""
+"""What once passed in chapters 01 to 06."""
 
 import math
 
