@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from scipy import stats
 
 from mgmr_lib.chapters.ch22_ablations import figures as draw
-from mgmr_lib.chapters.ch22_ablations import verdict
+from mgmr_lib.chapters.ch22_ablations import mistakes
 from mgmr_lib.chapters.ch22_ablations.exercises import false_alarms, half_width, holm, two_rules
 from mgmr_lib.evaluation.statistics import welch
 from mgmr_lib.experiments.ledger import paired, read_ledger, read_named
@@ -41,7 +41,7 @@ def record(name: str, seed: int, mae: float, acc5: float = 0.3) -> dict:
 
 
 def test_a_row_without_a_test_has_no_place_in_holms_family():
-    found = verdict_on(verdict._changed(few=True), "22.5")
+    found = verdict_on(mistakes.changed_experiment(few=True), "22.5")
     assert found.state == "wrong" and "no place in Holm's family" in found.message
 
 
